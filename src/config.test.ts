@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { operatorCommand, type Config } from './config';
+
+async function parse(argv: string[], env: Record<string, string> = {}): Promise<Config> {
+  let result: Config | undefined;
+  const command = operatorCommand(env, (config) => {
+    result = config;
+    return Promise.resolve();
+  });
+  command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  await command.parseAsync(argv, { from: 'user' });
+  if (result === undefined) throw new Error('the command did not run');
+  return result;
+}
+
+describe('operator configuration', () => {
+  it('has a default for everything', async () => {
+    const config = await parse([]);
+    expect(config.namespaces).toEqual([]);
+    expect(config.ports).toEqual({ metrics: 8080, health: 8081, reports: 8082 });
+    expect(config.leaderElection).toMatchObject({
+      enabled: true,
+      leaseName: 'sparsedm-operator',
+      leaseNamespace: 'sparsedm-system',
+    });
+    expect(config.reportsUrl).toBe('http://sparsedm-operator.sparsedm-system.svc:8082');
+    expect(config.images).toEqual({ trainer: 'sparsedm/trainer:0.1.0', server: 'sparsedm/serving:0.1.0' });
+    expect(config.logLevel).toBe('info');
+    expect(config.concurrency).toBe(8);
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('reads flags', async () => {
+    const config = await parse(
+      '--namespace a,b --namespace c --leader-elect=false --metrics-port 0 --reports-url http://x:1/ --log-level debug'.split(
+        ' ',
+      ),
+    );
+    expect(config.namespaces).toEqual(['a', 'b', 'c']);
+    expect(config.leaderElection.enabled).toBe(false);
+    expect(config.ports.metrics).toBe(0);
+    expect(config.reportsUrl).toBe('http://x:1');
+    expect(config.logLevel).toBe('debug');
+  });
+
+  it('takes a bare --leader-elect as true', async () => {
+    expect((await parse(['--leader-elect'])).leaderElection.enabled).toBe(true);
+  });
+
+  it('reads the environment, and a flag wins over it', async () => {
+    const env = {
+      SPARSEDM_TRAINER_IMAGE: 'env/trainer:1',
+      SPARSEDM_SERVER_IMAGE: 'env/server:1',
+      SPARSEDM_NAMESPACES: 'x, y',
+    };
+    const config = await parse(['--trainer-image', 'flag/trainer:2'], env);
+    expect(config.images).toEqual({ trainer: 'flag/trainer:2', server: 'env/server:1' });
+    expect(config.namespaces).toEqual(['x', 'y']);
+  });
+
+  it('derives lease and report URL from the namespace of its own pod', async () => {
+    const config = await parse([], { POD_NAMESPACE: 'ml', POD_NAME: 'op-1' });
+    expect(config.leaderElection.leaseNamespace).toBe('ml');
+    expect(config.leaderElection.identity).toMatch(/^op-1_\d+$/);
+    expect(config.reportsUrl).toBe('http://sparsedm-operator.ml.svc:8082');
+  });
+
+  it.each([
+    [['--metrics-port', '70000'], {}, 'Write a whole number from 0 to 65535'],
+    [['--concurrency', '0'], {}, 'Write a whole number from 1 to 256'],
+    [['--log-level', 'loud'], {}, 'Write one of error, warn, info, debug'],
+    [['--namespace', 'Not_OK'], {}, `"Not_OK" can't be the name of a namespace`],
+    [['--reports-url', 'ftp://x'], {}, 'Write an http or https URL'],
+    [['--leader-elect=maybe'], {}, 'Write true or false'],
+    [[], { SPARSEDM_HEALTH_PORT: 'x' }, 'environment variable SPARSEDM_HEALTH_PORT is invalid'],
+    [['--unknown'], {}, 'unknown option'],
+  ])('refuses %j with %j by a sentence', async (argv, env, want) => {
+    await expect(parse(argv, env)).rejects.toThrow(want);
+  });
+});

@@ -1,0 +1,243 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Everything the operator can be told from outside. Read once at start; nothing else reads flags or environment. */
+export type Config = Readonly<{
+  /** Namespaces whose resources are handled; empty means all. */
+  namespaces: readonly string[];
+  leaderElection: Readonly<{ enabled: boolean; leaseName: string; leaseNamespace: string; identity: string }>;
+  ports: Readonly<{ metrics: number; health: number; reports: number }>;
+  /** Base URL under which trainer and server pods reach the report endpoint, without a trailing slash. */
+  reportsUrl: string;
+  images: Readonly<{ trainer: string; server: string }>;
+  logLevel: LogLevel;
+  kubeconfig: string | undefined;
+  context: string | undefined;
+  /** Reconciles that run side by side, for each controller. */
+  concurrency: number;
+}>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`Write a whole number from ${low} to ${high}.`);
+    }
+    return value;
+  };
+}
+
+function httpUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw new InvalidArgumentError('Write an http or https URL without query, such as http://host:8082.');
+  }
+  return text.replace(/\/+$/, '');
+}
+
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function namespaceList(text: string, previous: string[] | undefined): string[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const wrong = names.find((name) => !NAMESPACE.test(name));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" can't be the name of a namespace.`);
+  return [...new Set([...(previous ?? []), ...names])];
+}
+
+function booleanWord(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw new InvalidArgumentError('Write true or false.');
+}
+
+type Setting = {
+  flags: string;
+  env?: string;
+  description: string;
+  parse?: (text: string, previous: never) => unknown;
+};
+
+/** Every flag with its environment variable; a flag on the command line wins over the environment. */
+const SETTINGS = {
+  namespace: {
+    flags: '--namespace <names>',
+    env: 'SPARSEDM_NAMESPACES',
+    description: 'namespaces to handle, repeated or separated by commas (default: all)',
+    parse: namespaceList,
+  },
+  leaderElect: {
+    flags: '--leader-elect [boolean]',
+    env: 'SPARSEDM_LEADER_ELECT',
+    description: 'let one replica at a time act (default: true)',
+    parse: booleanWord,
+  },
+  leaseName: {
+    flags: '--lease-name <name>',
+    env: 'SPARSEDM_LEASE_NAME',
+    description: 'name of the leader Lease (default: sparsedm-operator)',
+  },
+  leaseNamespace: {
+    flags: '--lease-namespace <name>',
+    env: 'SPARSEDM_LEASE_NAMESPACE',
+    description: 'namespace of the leader Lease (default: POD_NAMESPACE, else sparsedm-system)',
+  },
+  metricsPort: {
+    flags: '--metrics-port <port>',
+    env: 'SPARSEDM_METRICS_PORT',
+    description: 'port of /metrics (default: 8080)',
+    parse: integerBetween(0, 65535),
+  },
+  healthPort: {
+    flags: '--health-port <port>',
+    env: 'SPARSEDM_HEALTH_PORT',
+    description: 'port of /healthz and /readyz (default: 8081)',
+    parse: integerBetween(0, 65535),
+  },
+  reportsPort: {
+    flags: '--reports-port <port>',
+    env: 'SPARSEDM_REPORTS_PORT',
+    description: 'port that takes reports from trainer and server pods (default: 8082)',
+    parse: integerBetween(0, 65535),
+  },
+  reportsUrl: {
+    flags: '--reports-url <url>',
+    env: 'SPARSEDM_REPORTS_URL',
+    description:
+      'base URL under which pods reach the reports port (default: http://sparsedm-operator.NAMESPACE.svc:8082)',
+    parse: httpUrl,
+  },
+  trainerImage: {
+    flags: '--trainer-image <image>',
+    env: 'SPARSEDM_TRAINER_IMAGE',
+    description: 'image of training pods when spec.trainer.image is absent (default: sparsedm/trainer:0.1.0)',
+  },
+  serverImage: {
+    flags: '--server-image <image>',
+    env: 'SPARSEDM_SERVER_IMAGE',
+    description: 'image of serving pods when spec.server.image is absent (default: sparsedm/serving:0.1.0)',
+  },
+  logLevel: {
+    flags: '--log-level <level>',
+    env: 'SPARSEDM_LOG_LEVEL',
+    description: `one of ${LOG_LEVELS.join(', ')} (default: info)`,
+    parse: (text: string) => {
+      const level = LOG_LEVELS.find((candidate) => candidate === text);
+      if (level === undefined) throw new InvalidArgumentError(`Write one of ${LOG_LEVELS.join(', ')}.`);
+      return level;
+    },
+  },
+  kubeconfig: {
+    flags: '--kubeconfig <file>',
+    description:
+      'kubeconfig to use (default: KUBECONFIG, else ~/.kube/config, else the pod’s service account)',
+  },
+  context: {
+    flags: '--context <name>',
+    description: 'context of the kubeconfig (default: its current context)',
+  },
+  concurrency: {
+    flags: '--concurrency <count>',
+    env: 'SPARSEDM_CONCURRENCY',
+    description: 'reconciles side by side, for each controller (default: 8)',
+    parse: integerBetween(1, 256),
+  },
+} satisfies Record<string, Setting>;
+
+type Options = {
+  namespace?: string[];
+  leaderElect?: boolean;
+  leaseName?: string;
+  leaseNamespace?: string;
+  metricsPort?: number;
+  healthPort?: number;
+  reportsPort?: number;
+  reportsUrl?: string;
+  trainerImage?: string;
+  serverImage?: string;
+  logLevel?: LogLevel;
+  kubeconfig?: string;
+  context?: string;
+  concurrency?: number;
+};
+
+function toOption({ flags, env, description, parse }: Setting): Option {
+  const option = new Option(flags, env === undefined ? description : `${description} [env ${env}]`);
+  return parse === undefined
+    ? option
+    : option.argParser(parse as (text: string, previous: unknown) => unknown);
+}
+
+/** The `operator` command with its flags; `run` gets the finished configuration. */
+export function operatorCommand(env: Environment, run: (config: Config) => Promise<void>): Command {
+  const command = new Command('operator').description('run the SparseDM operator');
+  for (const setting of Object.values(SETTINGS)) command.addOption(toOption(setting));
+  return command.action(async (flags: Options) => {
+    await run(toConfig({ ...fromEnvironment(command, env), ...flags }, env));
+  });
+}
+
+function fromEnvironment(command: Command, env: Environment): Options {
+  const found: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+    const text = setting.env === undefined ? undefined : env[setting.env];
+    if (text === undefined || text === '') continue;
+    found[name] = parseVariable(command, setting, text);
+  }
+  return found;
+}
+
+function parseVariable(command: Command, setting: Setting, text: string): unknown {
+  if (setting.parse === undefined) return text;
+  try {
+    return setting.parse(text, undefined as never);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    return command.error(`error: environment variable ${setting.env} is invalid: ${error.message}`);
+  }
+}
+
+function defaults(env: Environment) {
+  const namespace = env.POD_NAMESPACE ?? 'sparsedm-system';
+  return {
+    namespace: [],
+    leaderElect: true,
+    leaseName: 'sparsedm-operator',
+    leaseNamespace: namespace,
+    metricsPort: 8080,
+    healthPort: 8081,
+    reportsPort: 8082,
+    reportsUrl: `http://sparsedm-operator.${namespace}.svc:8082`,
+    trainerImage: 'sparsedm/trainer:0.1.0',
+    serverImage: 'sparsedm/serving:0.1.0',
+    logLevel: 'info',
+    concurrency: 8,
+  } satisfies Options;
+}
+
+function toConfig(options: Options, env: Environment): Config {
+  const all = { ...defaults(env), ...options };
+  const host = env.POD_NAME ?? env.HOSTNAME ?? 'sparsedm-operator';
+  return Object.freeze({
+    namespaces: Object.freeze(all.namespace),
+    leaderElection: Object.freeze({
+      enabled: all.leaderElect,
+      leaseName: all.leaseName,
+      leaseNamespace: all.leaseNamespace,
+      identity: `${host}_${process.pid}`,
+    }),
+    ports: Object.freeze({ metrics: all.metricsPort, health: all.healthPort, reports: all.reportsPort }),
+    reportsUrl: all.reportsUrl,
+    images: Object.freeze({ trainer: all.trainerImage, server: all.serverImage }),
+    logLevel: all.logLevel,
+    kubeconfig: all.kubeconfig,
+    context: all.context,
+    concurrency: all.concurrency,
+  });
+}
