@@ -1,0 +1,55 @@
+/** The Python environment of the tests: locked packages in the cache, keyed by the lock files that made it. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { cacheDir } from '../test/cluster/paths';
+import { run } from './shell';
+import { UserError } from './target';
+
+const uvVersion = '0.13.9';
+const locks = ['images/sparsedm/requirements.lock', 'images/sparsedm/requirements-dev.lock'];
+
+/** Finds a Python that the package supports; its version is part of the environment's key. */
+async function systemPython(): Promise<{ command: string; version: string }> {
+  for (const command of ['python3.11', 'python3']) {
+    const version = await run(command, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])']).catch(() => '');
+    if (/^3\.(1[1-9])\./.test(version)) return { command, version: version.trim() };
+  }
+  throw new UserError('Python 3.11 or newer is missing: apt-get install python3 python3-pip.');
+}
+
+async function ensureUv(python: string): Promise<string> {
+  const home = path.join(cacheDir(), `uv-${uvVersion}`);
+  const uv = path.join(home, 'bin', 'uv');
+  if (existsSync(uv)) return uv;
+  const temporary = `${home}.${process.pid}`;
+  await rm(temporary, { recursive: true, force: true });
+  await run(python, ['-m', 'pip', 'install', '-q', '--target', temporary, `uv==${uvVersion}`]).catch((error: unknown) => {
+    throw new UserError(`uv could not be installed by pip (apt-get install python3-pip?): ${String(error)}`);
+  });
+  await rm(home, { recursive: true, force: true });
+  await rename(temporary, home);
+  return uv;
+}
+
+/** Path of the environment's python; made on first use (torch is large: about half a minute), then found at once. */
+export async function ensurePython(report: (line: string) => void): Promise<string> {
+  const { command, version } = await systemPython();
+  const hash = createHash('sha256').update(version);
+  for (const lock of locks) hash.update(await readFile(lock));
+  const home = path.join(cacheDir(), `python-${hash.digest('hex').slice(0, 12)}`);
+  const executable = path.join(home, 'bin', 'python');
+  const complete = path.join(home, '.complete');
+  if (existsSync(complete)) return executable;
+  await mkdir(cacheDir(), { recursive: true });
+  const uv = await ensureUv(command);
+  report('creating the environment');
+  await rm(home, { recursive: true, force: true });
+  await run(uv, ['venv', '--quiet', '--python', command, home]);
+  const requirements = locks.flatMap((lock) => ['-r', lock]);
+  await run(uv, ['pip', 'install', '--python', executable, '--require-hashes', ...requirements], { onLine: report });
+  await run(executable, ['-c', 'import torch']);
+  await run('touch', [complete]);
+  return executable;
+}

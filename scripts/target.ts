@@ -1,0 +1,124 @@
+/** Which cluster a command works on, and how to reach it: the embedded one, kind, or one the user names. */
+import path from 'node:path';
+import { clusterUp, ensureBinaries, kubeconfigPath } from '../test/cluster/index';
+import { run, runBytes, type RunOptions } from './shell';
+
+export type TargetKind = 'embedded' | 'kind' | 'context';
+
+export type TargetChoice = {
+  /** Context of the user's kubeconfig; absent means the embedded cluster (or kind). */
+  context?: string | undefined;
+  kind?: boolean | undefined;
+  /** Where the images are pushed for `context`, e.g. ghcr.io/me; the cluster must be able to pull from there. */
+  registry?: string | undefined;
+};
+
+export type Target = {
+  type: TargetKind;
+  /** One line for people: which cluster this is. */
+  description: string;
+  env: NodeJS.ProcessEnv;
+  /** What a person types to use the same cluster, or '' where it already is their current one. */
+  exportLine: string;
+  kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
+  kubectlBytes(args: readonly string[], options?: RunOptions): Promise<Buffer>;
+  helm(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** Command and leading arguments of kubectl, for long-lived processes such as port-forward. */
+  kubectlCommand: readonly [string, ...string[]];
+};
+
+export const kindCluster = 'sparsedm';
+
+/** A mistake of the user's that a sentence explains; printed without a stack. */
+export class UserError extends Error {}
+
+async function succeeds(command: string, args: readonly string[]): Promise<boolean> {
+  return run(command, args).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Refuses an impossible choice before anything slow starts. */
+export async function checkChoice(choice: TargetChoice): Promise<void> {
+  if (choice.context !== undefined && choice.kind) {
+    throw new UserError('--context and --kind exclude each other: --kind makes and uses a cluster of its own.');
+  }
+  if (choice.context !== undefined && choice.registry === undefined && !choice.context.startsWith('kind-')) {
+    throw new UserError(
+      `--context ${choice.context} needs --registry HOST/PATH, a registry that you can push to and the cluster can pull from.`,
+    );
+  }
+  if (choice.context !== undefined || choice.kind) {
+    if (!(await succeeds('docker', ['info']))) {
+      throw new UserError('No Docker engine answers (docker info): start Docker, or leave out --context and --kind.');
+    }
+  }
+  if (choice.kind && !(await succeeds('kind', ['version']))) {
+    throw new UserError('kind is not on the PATH: install it (https://kind.sigs.k8s.io), or leave out --kind.');
+  }
+}
+
+/** Prefers the user's own tool and falls back to the one built beside the embedded cluster. */
+async function tools(): Promise<{ kubectl: [string, ...string[]]; helm: string }> {
+  const [kubectl, helm] = await Promise.all([
+    succeeds('kubectl', ['version', '--client']),
+    succeeds('helm', ['version']),
+  ]);
+  if (kubectl && helm) return { kubectl: ['kubectl'], helm: 'helm' };
+  const built = await ensureBinaries();
+  return { kubectl: kubectl ? ['kubectl'] : [built.k8s, 'kubectl'], helm: helm ? 'helm' : built.helm };
+}
+
+function makeTarget(
+  type: TargetKind,
+  description: string,
+  kubectl: [string, ...string[]],
+  helm: string,
+  access: { kubeconfig?: string; context?: string },
+): Target {
+  const env = { ...process.env, ...(access.kubeconfig ? { KUBECONFIG: access.kubeconfig } : {}) };
+  const kubectlCommand: [string, ...string[]] = access.context
+    ? [...kubectl, '--context', access.context]
+    : kubectl;
+  const helmContext = access.context ? ['--kube-context', access.context] : [];
+  const [command, ...leading] = kubectlCommand;
+  return {
+    type,
+    description,
+    env,
+    exportLine: access.kubeconfig ? `export KUBECONFIG=${access.kubeconfig}` : '',
+    kubectlCommand,
+    kubectl: (args, options) => run(command, [...leading, ...args], { env, ...options }),
+    kubectlBytes: (args, options) => runBytes(command, [...leading, ...args], { env, ...options }),
+    helm: (args, options) => run(helm, [...helmContext, ...args], { env, ...options }),
+  };
+}
+
+/** Brings the chosen cluster up where that is ours to do, and says which it is. */
+export async function openTarget(choice: TargetChoice, report: (line: string) => void): Promise<Target> {
+  if (choice.context !== undefined) {
+    const { kubectl, helm } = await tools();
+    return makeTarget('context', `context ${choice.context} of your kubeconfig`, kubectl, helm, {
+      context: choice.context,
+    });
+  }
+  if (choice.kind) {
+    const clusters = await run('kind', ['get', 'clusters']);
+    if (!clusters.split('\n').includes(kindCluster)) {
+      await run('kind', ['create', 'cluster', '--name', kindCluster, '--wait', '120s'], { onLine: report });
+    }
+    const { kubectl, helm } = await tools();
+    return makeTarget('kind', `kind cluster ${kindCluster}`, kubectl, helm, { context: `kind-${kindCluster}` });
+  }
+  const built = await ensureBinaries();
+  await clusterUp({ report });
+  const kubeconfig = kubeconfigPath();
+  return makeTarget(
+    'embedded',
+    `the embedded cluster (kubeconfig ${path.relative(process.cwd(), kubeconfig).startsWith('..') ? kubeconfig : path.relative(process.cwd(), kubeconfig)})`,
+    [built.k8s, 'kubectl'],
+    built.helm,
+    { kubeconfig },
+  );
+}

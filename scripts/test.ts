@@ -1,0 +1,159 @@
+/**
+ * `npm test [-- PART...]`: from a bare clone, all set-up and then every test, or only the named parts:
+ * check, unit, python, integration, chart, e2e. The last line counts them all: `N passed, N failed, N skipped`.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Command } from 'commander';
+import { Listr } from 'listr2';
+import { clusterDown, clusterIsUp, ensureBinaries } from '../test/cluster/index';
+import { addCounts, noTests, parseJUnit, parseVitest, summaryLine, type Counts } from './counts';
+import { installOperator, releaseNamespace, type ImageRefs } from './deploy';
+import { deployImages } from './images';
+import { ensurePython } from './python';
+import { checkChoice, openTarget, UserError, type Target, type TargetChoice } from './target';
+
+const parts = ['check', 'unit', 'python', 'integration', 'chart', 'e2e'] as const;
+type Part = (typeof parts)[number];
+
+type Setup = { python?: string; target?: Target; images?: ImageRefs };
+
+function isPart(name: string): name is Part {
+  return (parts as readonly string[]).includes(name);
+}
+
+/** Runs a test command with its output shown; its exit status is judged together with its counts. */
+function show(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+    child.on('error', reject);
+    child.on('close', (status) => resolve(status ?? 1));
+  });
+}
+
+/** A runner that failed without a failed test (a crash, no tests found) counts as one failure. */
+async function counted(status: number, file: string, parse: (text: string) => Counts): Promise<Counts> {
+  const counts = await readFile(file, 'utf8').then(parse, () => noTests);
+  const empty = counts.passed + counts.failed === 0;
+  return (status !== 0 && counts.failed === 0) || empty ? { ...counts, failed: counts.failed + 1 } : counts;
+}
+
+async function vitest(project: Part, scratch: string, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
+  const file = path.join(scratch, `${project}.json`);
+  const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  return counted(await show('vitest', args, env), file, parseVitest);
+}
+
+async function python(executable: string, scratch: string): Promise<Counts> {
+  const file = path.join(scratch, 'python.xml');
+  const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
+  const status = await show(executable, ['-m', 'pytest', 'images/sparsedm', '-q', `--junitxml=${file}`]);
+  return counted(lint || status, file, parseJUnit);
+}
+
+async function check(): Promise<Counts> {
+  const status = await show('tsx', ['scripts/check.ts']);
+  return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function e2e(setup: Setup, scratch: string): Promise<Counts> {
+  const { target, images } = setup;
+  if (!target || !images) throw new Error('e2e needs a cluster and images');
+  await installOperator(target, images);
+  return vitest('e2e', scratch, {
+    KUBECONFIG: target.env.KUBECONFIG,
+    SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),
+    SPARSEDM_E2E_NAMESPACE: releaseNamespace,
+    SPARSEDM_OPERATOR_IMAGE: images.operator,
+    SPARSEDM_TRAINER_IMAGE: images.trainer,
+    SPARSEDM_SERVING_IMAGE: images.serving,
+  });
+}
+
+async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<Setup> {
+  const needs = (...some: Part[]) => some.some((part) => wanted.has(part));
+  const setup: Setup = {};
+  await new Listr(
+    [
+      {
+        title: 'Kubernetes and Helm binaries',
+        enabled: needs('integration', 'chart', 'e2e'),
+        task: async (_, task) => void (await ensureBinaries({ report: (line) => (task.output = line) })),
+      },
+      {
+        title: 'Python environment',
+        enabled: needs('python'),
+        task: async (_, task) => void (setup.python = await ensurePython((line) => (task.output = line))),
+      },
+      {
+        title: 'Cluster',
+        enabled: needs('e2e'),
+        task: async (_, task) => {
+          setup.target = await openTarget(choice, (line) => (task.output = line));
+          task.title = `Cluster: ${setup.target.description}`;
+        },
+      },
+      {
+        title: 'Images of operator, trainer and serving',
+        enabled: needs('e2e'),
+        task: async (_, task) => void (setup.images = await deployImages(choice, (line) => (task.output = line))),
+      },
+    ],
+    { concurrent: true },
+  ).run();
+  return setup;
+}
+
+async function main(names: readonly string[], choice: TargetChoice): Promise<boolean> {
+  const unknown = names.filter((name) => !isPart(name));
+  if (unknown.length > 0) throw new UserError(`no such part: ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
+  await checkChoice(choice);
+  const wanted = new Set<Part>(names.length > 0 ? names.filter(isPart) : parts);
+  const wasUp = await clusterIsUp();
+  const scratch = await mkdtemp(path.join(tmpdir(), 'sparsedm-test-'));
+  try {
+    const setup = await setUp(wanted, choice);
+    const runs: Record<Part, () => Promise<Counts>> = {
+      check,
+      unit: () => vitest('unit', scratch),
+      python: () => python(setup.python ?? 'python3', scratch),
+      integration: () => vitest('integration', scratch),
+      chart: () => vitest('chart', scratch),
+      e2e: () => e2e(setup, scratch),
+    };
+    const table: [Part, Counts, number][] = [];
+    for (const part of parts.filter((one) => wanted.has(one))) {
+      console.log(`\n== ${part}`);
+      const started = performance.now();
+      table.push([part, await runs[part](), (performance.now() - started) / 1000]);
+    }
+    console.log('');
+    for (const [part, counts, seconds] of table) {
+      console.log(`${part.padEnd(12)} ${summaryLine(counts)} (${seconds.toFixed(0)} s)`);
+    }
+    const total = addCounts(table.map(([, counts]) => counts));
+    console.log(summaryLine(total));
+    return total.failed === 0;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    if (!wasUp && wanted.has('e2e')) await clusterDown();
+  }
+}
+
+const program = new Command('npm test --')
+  .description('All set-up and every test, or only the named parts.')
+  .argument('[parts...]', parts.join(', '))
+  .option('--context <name>', 'run e2e on this context of your kubeconfig instead of the embedded cluster')
+  .option('--registry <host/path>', 'with --context: push the images here, where the cluster can pull them')
+  .option('--kind', 'run e2e on a kind cluster; needs Docker');
+program.parse();
+
+try {
+  if (!(await main(program.args, program.opts<TargetChoice>()))) process.exitCode = 1;
+} catch (error) {
+  console.error(`error: ${error instanceof UserError ? error.message : String(error)}`);
+  console.log(summaryLine({ passed: 0, failed: 1, skipped: 0 }));
+  process.exitCode = 1;
+}

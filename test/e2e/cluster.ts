@@ -1,0 +1,84 @@
+/** What the end-to-end tests use of a cluster: kubectl as a person types it, and conditions awaited, never slept for. */
+import { afterAll, beforeAll, onTestFailed } from 'vitest';
+import { withForward } from '../../scripts/forward';
+import { run, runBytes } from '../../scripts/shell';
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run these tests by npm run test:e2e, which prepares the cluster.`);
+  return value;
+}
+
+const kubectlCommand = () => JSON.parse(required('SPARSEDM_E2E_KUBECTL')) as [string, ...string[]];
+export const operatorNamespace = () => required('SPARSEDM_E2E_NAMESPACE');
+
+export function kubectl(args: readonly string[], input?: string): Promise<string> {
+  const [command, ...leading] = kubectlCommand();
+  return run(command, [...leading, ...args], input === undefined ? {} : { input });
+}
+
+export function kubectlBytes(args: readonly string[]): Promise<Buffer> {
+  const [command, ...leading] = kubectlCommand();
+  return runBytes(command, [...leading, ...args]);
+}
+
+export async function get<T>(namespace: string, resource: string): Promise<T> {
+  return JSON.parse(await kubectl(['-n', namespace, 'get', resource, '-o', 'json'])) as T;
+}
+
+export async function list<T>(namespace: string, resource: string, selector?: string): Promise<T[]> {
+  const args = ['-n', namespace, 'get', resource, '-o', 'json', ...(selector ? ['-l', selector] : [])];
+  return (JSON.parse(await kubectl(args)) as { items: T[] }).items;
+}
+
+export function apply(namespace: string, object: object): Promise<string> {
+  return kubectl(['-n', namespace, 'apply', '--validate=strict', '-f', '-'], JSON.stringify(object));
+}
+
+/** Reads until `done` accepts what was read; fails with the last value when the time is over. */
+export async function until<T>(
+  read: () => Promise<T>,
+  done: (value: T) => boolean,
+  what: string,
+  timeoutMs = 120_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await read();
+    if (done(value)) return value;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms; last: ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+/** A namespace of this file's own, deleted with all it holds at the end. */
+export function useNamespace(name: string): string {
+  beforeAll(async () => {
+    await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=120s']);
+    await kubectl(['create', 'namespace', name]);
+    await kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted']);
+  });
+  afterAll(async () => {
+    await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=120s']);
+  });
+  return name;
+}
+
+/** Prints what the cluster holds when the current test fails: the reader of a CI log has no other way to look. */
+export function explainFailure(namespace: string): void {
+  onTestFailed(async () => {
+    const looks = [
+      ['-n', namespace, 'get', 'sft,sis,job,deploy,pod,pvc', '-o', 'wide'],
+      ['-n', namespace, 'get', 'sft,sis', '-o', 'yaml'],
+      ['-n', namespace, 'get', 'events', '--sort-by=.lastTimestamp'],
+      ['-n', namespace, 'logs', '--prefix', '--tail=30', '-l', 'app.kubernetes.io/managed-by=sparsedm-operator'],
+      ['-n', operatorNamespace(), 'logs', '--tail=60', '-l', 'app.kubernetes.io/name=sparsedm-operator'],
+    ];
+    for (const args of looks) console.error(await kubectl(args).catch(String));
+  });
+}
+
+/** Opens `kubectl port-forward` for the time of `use`. */
+export function forward<T>(namespace: string, to: string, port: number, use: (url: string) => Promise<T>): Promise<T> {
+  return withForward({ command: kubectlCommand() }, namespace, to, port, use);
+}

@@ -1,0 +1,220 @@
+/**
+ * The main job through real pods: a finetune trains while its operator is killed, its result is served, and
+ * what goes wrong is said in a sentence.
+ */
+import { describe, expect, it } from 'vitest';
+import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
+import { apply, explainFailure, forward, get, kubectl, kubectlBytes, list, operatorNamespace, until, useNamespace } from './cluster';
+
+type Pod = {
+  metadata: { name: string; uid: string };
+  status: { phase: string; containerStatuses?: { restartCount: number }[] };
+};
+type Job = { metadata: { name: string; uid: string } };
+type Event = { reason: string };
+
+const namespace = useNamespace('e2e-main');
+const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+const claim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'models' },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+};
+
+/** Small enough for two cores and long enough to be interrupted: about 60 steps in half a minute. */
+function finetune(name: string, changes: Record<string, object> = {}) {
+  return {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseFinetune',
+    metadata: { name },
+    spec: {
+      model: {
+        preset: 'fashion-mnist-uvit-tiny',
+        pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
+      },
+      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      training: { steps: 60, batchSize: 32, warmupSteps: 5 },
+      checkpoint: { everySteps: 10 },
+      evaluation: { samples: 64, steps: 8 },
+      output: { uri: `pvc://models/${name}` },
+      ...changes,
+    },
+  };
+}
+
+const readFinetune = (name: string) => () => get<SparseFinetune>(namespace, `sft/${name}`);
+const stepOf = (one: SparseFinetune) => one.status?.progress?.step ?? 0;
+const condition = (one: SparseFinetune | SparseInferenceService, type: string) =>
+  one.status?.conditions?.find((each) => each.type === type);
+const isOver = (one: SparseFinetune) => condition(one, 'Finished')?.status === 'True';
+const jobsOf = (name: string) => list<Job>(namespace, 'jobs', `sparsedm.io/finetune=${name}`);
+const podsOf = (name: string) => list<Pod>(namespace, 'pods', `sparsedm.io/finetune=${name}`);
+
+describe('a SparseFinetune and its SparseInferenceService', () => {
+  it('trains to the end, with the operator killed in the middle and nothing lost', async () => {
+    explainFailure(namespace);
+    await apply(namespace, claim);
+    await apply(namespace, finetune('shirts'));
+    const first = await until(readFinetune('shirts'), (one) => Boolean(one.status?.phase), 'a first status', 10_000);
+    expect(first.status?.observedGeneration).toBe(1);
+
+    const training = await until(readFinetune('shirts'), (one) => stepOf(one) >= 10, 'progress of 10 steps');
+    expect(training.status?.phase).toBe('Running');
+    expect(training.status?.progress).toMatchObject({ totalSteps: 60 });
+
+    const kill = ['delete', 'pod', '-l', 'app.kubernetes.io/name=sparsedm-operator', '--grace-period=0', '--force', '--wait=false'];
+    await kubectl(['-n', operatorNamespace(), ...kill]);
+
+    const done = await until(readFinetune('shirts'), isOver, 'the end of training', 240_000);
+    expect(done.status?.phase).toBe('Succeeded');
+    expect(done.status?.attempts?.number).toBe(1);
+    expect(done.status?.sparsity).toMatchObject({ pattern: '2:4', compliant: true });
+    expect(Number(done.status?.sparsity?.achieved)).toBeGreaterThanOrEqual(0.5);
+    expect(Number(done.status?.sparsity?.achieved)).toBeLessThan(0.51);
+    expect(done.status?.macs?.sparse).toBeLessThan(done.status?.macs?.dense ?? 0);
+    expect(done.status?.fid?.metric).toMatch(/^fd-/);
+    expect(Number(done.status?.fid?.sparse)).toBeGreaterThan(0);
+    expect(done.status?.model?.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(done.status?.progress?.percent).toBe(100);
+    expect(await jobsOf('shirts')).toHaveLength(1);
+    expect(await podsOf('shirts')).toHaveLength(1);
+  });
+
+  it('tells its story in events and columns', async () => {
+    explainFailure(namespace);
+    const events = await list<Event>(namespace, 'events.events.k8s.io');
+    expect(new Set(events.map((event) => event.reason))).toContain('Succeeded');
+    const table = await kubectl(['-n', namespace, 'get', 'sft']);
+    expect(table).toMatch(/NAME\s+PHASE\s+PROGRESS\s+ETA\s+PATTERN\s+SPARSITY/);
+    expect(table).toMatch(/shirts\s+Succeeded\s+100%/);
+    expect(await kubectl(['explain', 'sft.spec.sparsity'])).toContain('pattern');
+  });
+
+  it('is served by reference: pictures for known prompts, a list of classes for unknown ones', async () => {
+    explainFailure(namespace);
+    await apply(namespace, {
+      apiVersion: 'sparsedm.io/v1alpha1',
+      kind: 'SparseInferenceService',
+      metadata: { name: 'shirts' },
+      spec: { model: { finetuneRef: { name: 'shirts' } }, engine: { steps: 8 } },
+    });
+    await kubectl(['-n', namespace, 'wait', 'sis/shirts', '--for=condition=Ready', '--timeout=180s']);
+    const trained = await readFinetune('shirts')();
+    const service = await until(
+      () => get<SparseInferenceService>(namespace, 'sis/shirts'),
+      (one) => one.status?.engine?.backend !== undefined,
+      'the engine report',
+    );
+    expect(service.status?.model?.sha256).toBe(trained.status?.model?.sha256);
+    expect(service.status?.engine).toMatchObject({ backend: 'dense', device: 'cpu' });
+
+    await forward(namespace, 'svc/shirts', 80, async (url) => {
+      const post = (body: object) =>
+        fetch(`${url}/v1/images/generations`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        });
+      const good = await post({ prompt: 'a photo of an ankle boot', n: 2, seed: 1 });
+      expect(good.status).toBe(200);
+      const { data } = (await good.json()) as { data: { b64_json: string }[] };
+      expect(data).toHaveLength(2);
+      for (const image of data) {
+        expect(Buffer.from(image.b64_json, 'base64').subarray(0, 8)).toEqual(pngSignature);
+      }
+      const bad = await post({ prompt: 'a quantum flux capacitor' });
+      expect(bad.status).toBe(400);
+      expect(await bad.text()).toMatch(/ankle boot.*/i);
+      const models = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+      expect(models.data.map((model) => model.id)).toContain('shirts');
+      expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
+    });
+  });
+
+  it('leaves the artefact on the claim: weights, manifest, grid and report', async () => {
+    explainFailure(namespace);
+    const grid = await kubectlBytes([
+      '-n', namespace, 'exec', 'deploy/shirts-server', '--', 'sh', '-c', 'cat "$SPARSEDM_MODEL/samples.png"',
+    ]); // prettier-ignore
+    expect(grid.subarray(0, 8)).toEqual(pngSignature);
+    const verify = ['exec', 'deploy/shirts-server', '--', 'sh', '-c', 'sparsedm verify "$SPARSEDM_MODEL"'];
+    await kubectl(['-n', namespace, ...verify]);
+  });
+
+  it('scales by kubectl scale, down to zero and up again', async () => {
+    explainFailure(namespace);
+    const read = () => get<SparseInferenceService>(namespace, 'sis/shirts');
+    await kubectl(['-n', namespace, 'scale', 'sis/shirts', '--replicas=0']);
+    await until(read, (one) => (one.status?.replicas ?? 0) === 0, 'no replicas');
+    await until(() => list<Pod>(namespace, 'pods', 'sparsedm.io/service=shirts'), (pods) => pods.length === 0, 'no pods');
+    await kubectl(['-n', namespace, 'scale', 'sis/shirts', '--replicas=1']);
+    await until(read, (one) => one.status?.readyReplicas === 1, 'a ready replica', 180_000);
+  });
+
+  it('goes with its children when it is deleted', async () => {
+    explainFailure(namespace);
+    await kubectl(['-n', namespace, 'delete', 'sis/shirts', 'sft/shirts', '--timeout=60s']);
+    const left = () => list<Pod>(namespace, 'jobs,deployments,services,pods', 'app.kubernetes.io/managed-by=sparsedm-operator');
+    await until(left, (objects) => objects.length === 0, 'no children');
+  });
+});
+
+describe('faults', () => {
+  it('resumes from the last checkpoint when the trainer pod is killed', async () => {
+    explainFailure(namespace);
+    await apply(namespace, finetune('boots', { evaluation: { samples: 16, steps: 4 } }));
+    await until(readFinetune('boots'), (one) => (one.status?.checkpoint?.step ?? 0) >= 20, 'a checkpoint at step 20');
+    const [pod] = await podsOf('boots');
+    await kubectl(['-n', namespace, 'exec', pod?.metadata.name ?? '', '--', 'sh', '-c', 'kill -KILL 1; kill -KILL -1']).catch(String);
+    await kubectl(['-n', namespace, 'delete', 'pod', pod?.metadata.name ?? '', '--grace-period=0', '--force']);
+    const done = await until(readFinetune('boots'), isOver, 'the end of training', 240_000);
+    expect(done.status?.phase).toBe('Succeeded');
+    expect(done.status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(20);
+    expect(done.status?.progress?.step).toBe(60);
+  });
+
+  it('recreates a Job that somebody deleted, and never one of a finished run', async () => {
+    explainFailure(namespace);
+    await apply(namespace, finetune('bags', { evaluation: { samples: 16, steps: 4 } }));
+    await until(readFinetune('bags'), (one) => stepOf(one) >= 10, 'progress');
+    const [before] = await jobsOf('bags');
+    await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
+    const done = await until(readFinetune('bags'), isOver, 'the end of training', 240_000);
+    expect(done.status?.phase).toBe('Succeeded');
+    const [after] = await jobsOf('bags');
+    expect(after?.metadata.uid).not.toBe(before?.metadata.uid);
+
+    await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
+    await kubectl(['-n', namespace, 'annotate', 'sft/bags', 'touched=yes']); // makes a pass certain to happen
+    const version = (await readFinetune('bags')()).metadata.resourceVersion;
+    await kubectl(['-n', operatorNamespace(), 'rollout', 'restart', 'deployment', '-l', 'app.kubernetes.io/name=sparsedm-operator']);
+    await kubectl(['-n', operatorNamespace(), 'rollout', 'status', 'deployment', '-l', 'app.kubernetes.io/name=sparsedm-operator', '--timeout=120s']);
+    expect(await jobsOf('bags')).toHaveLength(0);
+    const kept = await readFinetune('bags')();
+    expect(kept.status?.phase).toBe('Succeeded');
+    expect(kept.metadata.resourceVersion).toBe(version);
+  });
+
+  it('says what is wrong with weights of another digest and does not try again', async () => {
+    explainFailure(namespace);
+    const model = {
+      preset: 'fashion-mnist-uvit-tiny',
+      pretrained: {
+        uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors',
+        sha256: '0'.repeat(64),
+      },
+    };
+    await apply(namespace, finetune('wrong-digest', { model }));
+    const failed = await until(readFinetune('wrong-digest'), isOver, 'a verdict');
+    expect(failed.status?.phase).toBe('Failed');
+    expect(condition(failed, 'Succeeded')?.message).toMatch(/sha256/);
+    expect(await podsOf('wrong-digest')).toHaveLength(1);
+  });
+
+  it('is refused at apply when the spec is wrong, with a sentence', async () => {
+    const sparsity = { pattern: '4:2' };
+    await expect(apply(namespace, finetune('bad', { sparsity }))).rejects.toThrow(/pattern/);
+  });
+});
