@@ -1,0 +1,78 @@
+/** Built-in resources the operator touches, with the types of their JSON. */
+import type {
+  V1Deployment,
+  V1Job,
+  V1Namespace,
+  V1PersistentVolumeClaim,
+  V1Pod,
+  V1PodTemplateSpec,
+  V1Service,
+} from '@kubernetes/client-node';
+import type { KubeObject, Resource } from '../runtime/objects';
+
+/** client-node's classes with their Dates as the strings that JSON holds. */
+export type Json<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? Json<Item>[]
+    : T extends object
+      ? { [Key in keyof T]: Json<T[Key]> }
+      : T;
+
+type Native<T> = KubeObject & Omit<Json<T>, 'apiVersion' | 'kind' | 'metadata'>;
+
+export type Job = Native<V1Job>;
+export type Pod = Native<V1Pod>;
+export type Deployment = Native<V1Deployment>;
+export type Service = Native<V1Service>;
+export type Namespace = Native<V1Namespace>;
+export type PersistentVolumeClaim = Native<V1PersistentVolumeClaim>;
+export type PodTemplate = Json<V1PodTemplateSpec>;
+
+export const jobs: Resource<Job> = {
+  group: 'batch',
+  version: 'v1',
+  plural: 'jobs',
+  kind: 'Job',
+  namespaced: true,
+};
+
+export const pods: Resource<Pod> = {
+  group: '',
+  version: 'v1',
+  plural: 'pods',
+  kind: 'Pod',
+  namespaced: true,
+};
+
+export const deployments: Resource<Deployment> = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'deployments',
+  kind: 'Deployment',
+  namespaced: true,
+};
+
+export const services: Resource<Service> = {
+  group: '',
+  version: 'v1',
+  plural: 'services',
+  kind: 'Service',
+  namespaced: true,
+};
+
+export const namespaces: Resource<Namespace> = {
+  group: '',
+  version: 'v1',
+  plural: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+};
+
+export const persistentVolumeClaims: Resource<PersistentVolumeClaim> = {
+  group: '',
+  version: 'v1',
+  plural: 'persistentvolumeclaims',
+  kind: 'PersistentVolumeClaim',
+  namespaced: true,
+};

@@ -1,0 +1,116 @@
+/** Time as a dependency, so that logic that waits can be tested without waiting. */
+export type Clock = {
+  now(): Date;
+  /** Milliseconds that never jump: for durations and expiry. */
+  monotonic(): number;
+  /** Calls fn once after ms; the returned function cancels it. */
+  setTimeout(fn: () => void, ms: number): () => void;
+};
+
+/** setTimeout of the platform fires at once beyond 2^31-1 ms (24.8 days); longer waits go in hops. */
+const longestTimer = 2 ** 31 - 1;
+
+function startTimer(fn: () => void, ms: number): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const hop = (rest: number) => {
+    const step = Math.min(rest, longestTimer);
+    timer = setTimeout(() => (rest > step ? hop(rest - step) : fn()), step);
+  };
+  hop(Math.max(0, ms));
+  return () => clearTimeout(timer);
+}
+
+export const realClock: Clock = {
+  now: () => new Date(),
+  monotonic: () => performance.now(),
+  setTimeout: startTimer,
+};
+
+/** Waits for ms; ends early, without an error, when the signal aborts. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const finish = () => {
+      cancel();
+      signal?.removeEventListener('abort', finish);
+      resolve();
+    };
+    const cancel = clock.setTimeout(finish, ms);
+    signal?.addEventListener('abort', finish, { once: true });
+  });
+}
+
+/** A clock for tests that moves only when told to. */
+export class FakeClock implements Clock {
+  #elapsed = 0;
+  #sequence = 0;
+  readonly #start: number;
+  readonly #timers = new Map<number, { at: number; fn: () => void }>();
+
+  constructor(start: Date | string = '2026-01-01T00:00:00Z') {
+    this.#start = new Date(start).getTime();
+  }
+
+  now(): Date {
+    return new Date(this.#start + this.#elapsed);
+  }
+
+  monotonic(): number {
+    return this.#elapsed;
+  }
+
+  setTimeout(fn: () => void, ms: number): () => void {
+    const id = this.#sequence++;
+    this.#timers.set(id, { at: this.#elapsed + Math.max(0, ms), fn });
+    return () => void this.#timers.delete(id);
+  }
+
+  /** Number of timers that wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Milliseconds until the earliest timer, undefined when none waits. */
+  get untilNext(): number | undefined {
+    const next = this.#next(Infinity);
+    return next === undefined ? undefined : next.at - this.#elapsed;
+  }
+
+  /** Moves time forward and runs what falls due, in order; timers set meanwhile count too. */
+  advance(ms: number): void {
+    const end = this.#elapsed + ms;
+    for (let due = this.#next(end); due !== undefined; due = this.#next(end)) this.#fire(due);
+    this.#elapsed = end;
+  }
+
+  /** As advance, and lets promises settle before and after each timer. */
+  async advanceAsync(ms: number): Promise<void> {
+    const end = this.#elapsed + ms;
+    await settle();
+    for (let due = this.#next(end); due !== undefined; due = this.#next(end)) {
+      this.#fire(due);
+      await settle();
+    }
+    this.#elapsed = end;
+  }
+
+  #next(end: number): { id: number; at: number } | undefined {
+    let best: { id: number; at: number } | undefined;
+    for (const [id, { at }] of this.#timers) {
+      if (at <= end && (best === undefined || at < best.at)) best = { id, at };
+    }
+    return best;
+  }
+
+  #fire({ id, at }: { id: number; at: number }): void {
+    const timer = this.#timers.get(id);
+    this.#timers.delete(id);
+    this.#elapsed = Math.max(this.#elapsed, at);
+    timer?.fn();
+  }
+}
+
+/** Lets every promise that can settle now do so. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
