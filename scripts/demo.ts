@@ -9,12 +9,13 @@ import path from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import { Listr } from 'listr2';
+import { ClusterError } from '../test/cluster/wait';
 import type { Condition, SparseFinetune, SparseInferenceService } from '../src/api/types';
 import { installOperator, type ImageRefs } from './deploy';
 import { figuresTable } from './figures';
 import { withForward } from './forward';
 import { deployImages } from './images';
-import { checkChoice, openTarget, UserError, type Target, type TargetChoice } from './target';
+import { checkChoice, openTarget, type Target, type TargetChoice } from './target';
 
 const namespace = 'sparsedm-demo';
 const name = 'fashion';
@@ -65,7 +66,14 @@ async function read<T>(target: Target, resource: string): Promise<T> {
 
 /** A clean namespace, so that a second run trains again rather than finding the first one's result. */
 async function applyFinetune(target: Target): Promise<void> {
-  await target.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=true', '--timeout=120s']);
+  await target.kubectl([
+    'delete',
+    'namespace',
+    namespace,
+    '--ignore-not-found',
+    '--wait=true',
+    '--timeout=120s',
+  ]);
   await target.kubectl(['create', 'namespace', namespace]);
   await target.kubectl(['-n', namespace, 'apply', '--validate=strict', '-f', `${examples}/finetune.yaml`]);
 }
@@ -134,9 +142,27 @@ async function serve(target: Target): Promise<{ grid: string; image: string }> {
   await target.kubectl(['-n', namespace, 'wait', `sis/${name}`, '--for=condition=Ready', '--timeout=300s']);
   await mkdir(outputDir, { recursive: true });
   const files = { grid: path.join(outputDir, 'samples.png'), image: path.join(outputDir, 'ankle-boot.png') };
-  await writeFile(files.image, await withForward({ command: target.kubectlCommand, env: target.env }, namespace, `svc/${name}`, 80, generate));
-  const reader = ['-n', namespace, 'exec', `deploy/${name}-server`, '--', 'sh', '-c', 'cat "$SPARSEDM_MODEL/samples.png"'];
-  await writeFile(files.grid, await target.kubectlBytes(reader));
+  await writeFile(
+    files.image,
+    await withForward(
+      { command: target.kubectlCommand, env: target.env },
+      namespace,
+      `svc/${name}`,
+      80,
+      generate,
+    ),
+  );
+  const reader = [
+    '-n',
+    namespace,
+    'exec',
+    `deploy/${name}-server`,
+    '--',
+    'sh',
+    '-c',
+    'base64 "$SPARSEDM_MODEL/samples.png"',
+  ];
+  await writeFile(files.grid, Buffer.from(await target.kubectl(reader), 'base64'));
   return files;
 }
 
@@ -190,6 +216,6 @@ program.parse();
 try {
   await demo(program.opts<TargetChoice>());
 } catch (error) {
-  console.error(`\nerror: ${error instanceof UserError ? error.message : String(error)}`);
+  console.error(`\nerror: ${error instanceof ClusterError ? error.message : String(error)}`);
   process.exitCode = 1;
 }

@@ -13,7 +13,11 @@ export function splitRef(ref: string): { repository: string; tag: string } {
 }
 
 export function imageValues(images: ImageRefs): string[] {
-  const sections = { image: images.operator, 'trainer.image': images.trainer, 'serving.image': images.serving };
+  const sections = {
+    image: images.operator,
+    'trainer.image': images.trainer,
+    'serving.image': images.serving,
+  };
   return Object.entries(sections).flatMap(([section, ref]) => {
     const { repository, tag } = splitRef(ref);
     return ['--set-string', `${section}.repository=${repository}`, '--set-string', `${section}.tag=${tag}`];

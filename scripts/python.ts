@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { exec } from '../test/cluster/exec';
 import { cacheDir } from '../test/cluster/paths';
-import { run } from './shell';
-import { UserError } from './target';
+import { ClusterError } from '../test/cluster/wait';
 
 const uvVersion = '0.13.9';
 const locks = ['images/sparsedm/requirements.lock', 'images/sparsedm/requirements-dev.lock'];
@@ -13,10 +13,12 @@ const locks = ['images/sparsedm/requirements.lock', 'images/sparsedm/requirement
 /** Finds a Python that the package supports; its version is part of the environment's key. */
 async function systemPython(): Promise<{ command: string; version: string }> {
   for (const command of ['python3.11', 'python3']) {
-    const version = await run(command, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])']).catch(() => '');
+    const version = await exec(command, ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])']).catch(
+      () => '',
+    );
     if (/^3\.(1[1-9])\./.test(version)) return { command, version: version.trim() };
   }
-  throw new UserError('Python 3.11 or newer is missing: apt-get install python3 python3-pip.');
+  throw new ClusterError('Python 3.11 or newer is missing: apt-get install python3 python3-pip.');
 }
 
 async function ensureUv(python: string): Promise<string> {
@@ -25,9 +27,13 @@ async function ensureUv(python: string): Promise<string> {
   if (existsSync(uv)) return uv;
   const temporary = `${home}.${process.pid}`;
   await rm(temporary, { recursive: true, force: true });
-  await run(python, ['-m', 'pip', 'install', '-q', '--target', temporary, `uv==${uvVersion}`]).catch((error: unknown) => {
-    throw new UserError(`uv could not be installed by pip (apt-get install python3-pip?): ${String(error)}`);
-  });
+  await exec(python, ['-m', 'pip', 'install', '-q', '--target', temporary, `uv==${uvVersion}`]).catch(
+    (error: unknown) => {
+      throw new ClusterError(
+        `uv could not be installed by pip (apt-get install python3-pip?): ${String(error)}`,
+      );
+    },
+  );
   await rm(home, { recursive: true, force: true });
   await rename(temporary, home);
   return uv;
@@ -46,10 +52,12 @@ export async function ensurePython(report: (line: string) => void): Promise<stri
   const uv = await ensureUv(command);
   report('creating the environment');
   await rm(home, { recursive: true, force: true });
-  await run(uv, ['venv', '--quiet', '--python', command, home]);
+  await exec(uv, ['venv', '--quiet', '--python', command, home]);
   const requirements = locks.flatMap((lock) => ['-r', lock]);
-  await run(uv, ['pip', 'install', '--python', executable, '--require-hashes', ...requirements], { onLine: report });
-  await run(executable, ['-c', 'import torch']);
-  await run('touch', [complete]);
+  await exec(uv, ['pip', 'install', '--python', executable, '--require-hashes', ...requirements], {
+    onErrorLine: report,
+  });
+  await exec(executable, ['-c', 'import torch']);
+  await exec('touch', [complete]);
   return executable;
 }

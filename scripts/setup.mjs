@@ -30,7 +30,9 @@ function fail(message) {
 }
 
 if (Number(process.versions.node.split('.')[0]) < 20) {
-  fail(`Node ${process.versions.node} is too old: install Node 20 or newer (https://nodejs.org), then run this again.`);
+  fail(
+    `Node ${process.versions.node} is too old: install Node 20 or newer (https://nodejs.org), then run this again.`,
+  );
 }
 
 if (outdated().length > 0) {
@@ -46,7 +48,9 @@ if (outdated().length > 0) {
 
 const node = path.join(modules, 'node', 'bin', 'node');
 if (!existsSync(node)) {
-  fail('the npm package "node" did not unpack its binary: allow its install script, remove node_modules and run again.');
+  fail(
+    'the npm package "node" did not unpack its binary: allow its install script, remove node_modules and run again.',
+  );
 }
 
 const [script, ...args] = process.argv.slice(2);

@@ -1,7 +1,8 @@
 /** Which cluster a command works on, and how to reach it: the embedded one, kind, or one the user names. */
 import path from 'node:path';
+import { exec, succeeds, type ExecOptions } from '../test/cluster/exec';
 import { clusterUp, ensureBinaries, kubeconfigPath } from '../test/cluster/index';
-import { run, runBytes, type RunOptions } from './shell';
+import { ClusterError } from '../test/cluster/wait';
 
 export type TargetKind = 'embedded' | 'kind' | 'context';
 
@@ -20,42 +21,37 @@ export type Target = {
   env: NodeJS.ProcessEnv;
   /** What a person types to use the same cluster, or '' where it already is their current one. */
   exportLine: string;
-  kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
-  kubectlBytes(args: readonly string[], options?: RunOptions): Promise<Buffer>;
-  helm(args: readonly string[], options?: RunOptions): Promise<string>;
+  kubectl(args: readonly string[], options?: ExecOptions): Promise<string>;
+  helm(args: readonly string[], options?: ExecOptions): Promise<string>;
   /** Command and leading arguments of kubectl, for long-lived processes such as port-forward. */
   kubectlCommand: readonly [string, ...string[]];
 };
 
 export const kindCluster = 'sparsedm';
 
-/** A mistake of the user's that a sentence explains; printed without a stack. */
-export class UserError extends Error {}
-
-async function succeeds(command: string, args: readonly string[]): Promise<boolean> {
-  return run(command, args).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Refuses an impossible choice before anything slow starts. */
 export async function checkChoice(choice: TargetChoice): Promise<void> {
   if (choice.context !== undefined && choice.kind) {
-    throw new UserError('--context and --kind exclude each other: --kind makes and uses a cluster of its own.');
+    throw new ClusterError(
+      '--context and --kind exclude each other: --kind makes and uses a cluster of its own.',
+    );
   }
   if (choice.context !== undefined && choice.registry === undefined && !choice.context.startsWith('kind-')) {
-    throw new UserError(
+    throw new ClusterError(
       `--context ${choice.context} needs --registry HOST/PATH, a registry that you can push to and the cluster can pull from.`,
     );
   }
   if (choice.context !== undefined || choice.kind) {
     if (!(await succeeds('docker', ['info']))) {
-      throw new UserError('No Docker engine answers (docker info): start Docker, or leave out --context and --kind.');
+      throw new ClusterError(
+        'No Docker engine answers (docker info): start Docker, or leave out --context and --kind.',
+      );
     }
   }
   if (choice.kind && !(await succeeds('kind', ['version']))) {
-    throw new UserError('kind is not on the PATH: install it (https://kind.sigs.k8s.io), or leave out --kind.');
+    throw new ClusterError(
+      'kind is not on the PATH: install it (https://kind.sigs.k8s.io), or leave out --kind.',
+    );
   }
 }
 
@@ -89,9 +85,8 @@ function makeTarget(
     env,
     exportLine: access.kubeconfig ? `export KUBECONFIG=${access.kubeconfig}` : '',
     kubectlCommand,
-    kubectl: (args, options) => run(command, [...leading, ...args], { env, ...options }),
-    kubectlBytes: (args, options) => runBytes(command, [...leading, ...args], { env, ...options }),
-    helm: (args, options) => run(helm, [...helmContext, ...args], { env, ...options }),
+    kubectl: (args, options) => exec(command, [...leading, ...args], { env, ...options }),
+    helm: (args, options) => exec(helm, [...helmContext, ...args], { env, ...options }),
   };
 }
 
@@ -104,12 +99,16 @@ export async function openTarget(choice: TargetChoice, report: (line: string) =>
     });
   }
   if (choice.kind) {
-    const clusters = await run('kind', ['get', 'clusters']);
+    const clusters = await exec('kind', ['get', 'clusters']);
     if (!clusters.split('\n').includes(kindCluster)) {
-      await run('kind', ['create', 'cluster', '--name', kindCluster, '--wait', '120s'], { onLine: report });
+      await exec('kind', ['create', 'cluster', '--name', kindCluster, '--wait', '120s'], {
+        onErrorLine: report,
+      });
     }
     const { kubectl, helm } = await tools();
-    return makeTarget('kind', `kind cluster ${kindCluster}`, kubectl, helm, { context: `kind-${kindCluster}` });
+    return makeTarget('kind', `kind cluster ${kindCluster}`, kubectl, helm, {
+      context: `kind-${kindCluster}`,
+    });
   }
   const built = await ensureBinaries();
   await clusterUp({ report });

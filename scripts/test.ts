@@ -9,11 +9,12 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { Listr } from 'listr2';
 import { clusterDown, clusterIsUp, ensureBinaries } from '../test/cluster/index';
+import { ClusterError } from '../test/cluster/wait';
 import { addCounts, noTests, parseJUnit, parseVitest, summaryLine, type Counts } from './counts';
 import { installOperator, releaseNamespace, type ImageRefs } from './deploy';
 import { deployImages } from './images';
 import { ensurePython } from './python';
-import { checkChoice, openTarget, UserError, type Target, type TargetChoice } from './target';
+import { checkChoice, openTarget, type Target, type TargetChoice } from './target';
 
 const parts = ['check', 'unit', 'python', 'integration', 'chart', 'e2e'] as const;
 type Part = (typeof parts)[number];
@@ -27,7 +28,10 @@ function isPart(name: string): name is Part {
 /** Runs a test command with its output shown; its exit status is judged together with its counts. */
 function show(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+    });
     child.on('error', reject);
     child.on('close', (status) => resolve(status ?? 1));
   });
@@ -42,7 +46,14 @@ async function counted(status: number, file: string, parse: (text: string) => Co
 
 async function vitest(project: Part, scratch: string, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
   const file = path.join(scratch, `${project}.json`);
-  const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+  const args = [
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ];
   return counted(await show('vitest', args, env), file, parseVitest);
 }
 
@@ -98,7 +109,8 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
       {
         title: 'Images of operator, trainer and serving',
         enabled: needs('e2e'),
-        task: async (_, task) => void (setup.images = await deployImages(choice, (line) => (task.output = line))),
+        task: async (_, task) =>
+          void (setup.images = await deployImages(choice, (line) => (task.output = line))),
       },
     ],
     { concurrent: true },
@@ -108,7 +120,8 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
 
 async function main(names: readonly string[], choice: TargetChoice): Promise<boolean> {
   const unknown = names.filter((name) => !isPart(name));
-  if (unknown.length > 0) throw new UserError(`no such part: ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
+  if (unknown.length > 0)
+    throw new ClusterError(`no such part: ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
   await checkChoice(choice);
   const wanted = new Set<Part>(names.length > 0 ? names.filter(isPart) : parts);
   const wasUp = await clusterIsUp();
@@ -153,7 +166,7 @@ program.parse();
 try {
   if (!(await main(program.args, program.opts<TargetChoice>()))) process.exitCode = 1;
 } catch (error) {
-  console.error(`error: ${error instanceof UserError ? error.message : String(error)}`);
+  console.error(`error: ${error instanceof ClusterError ? error.message : String(error)}`);
   console.log(summaryLine({ passed: 0, failed: 1, skipped: 0 }));
   process.exitCode = 1;
 }

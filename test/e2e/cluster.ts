@@ -1,11 +1,12 @@
 /** What the end-to-end tests use of a cluster: kubectl as a person types it, and conditions awaited, never slept for. */
 import { afterAll, beforeAll, onTestFailed } from 'vitest';
 import { withForward } from '../../scripts/forward';
-import { run, runBytes } from '../../scripts/shell';
+import { exec } from '../cluster/exec';
 
 function required(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run these tests by npm run test:e2e, which prepares the cluster.`);
+  if (!value)
+    throw new Error(`${name} is not set: run these tests by npm run test:e2e, which prepares the cluster.`);
   return value;
 }
 
@@ -14,12 +15,7 @@ export const operatorNamespace = () => required('SPARSEDM_E2E_NAMESPACE');
 
 export function kubectl(args: readonly string[], input?: string): Promise<string> {
   const [command, ...leading] = kubectlCommand();
-  return run(command, [...leading, ...args], input === undefined ? {} : { input });
-}
-
-export function kubectlBytes(args: readonly string[]): Promise<Buffer> {
-  const [command, ...leading] = kubectlCommand();
-  return runBytes(command, [...leading, ...args]);
+  return exec(command, [...leading, ...args], input === undefined ? {} : { input });
 }
 
 export async function get<T>(namespace: string, resource: string): Promise<T> {
@@ -46,7 +42,8 @@ export async function until<T>(
   for (;;) {
     const value = await read();
     if (done(value)) return value;
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms; last: ${JSON.stringify(value)}`);
+    if (performance.now() > deadline)
+      throw new Error(`${what}: not within ${timeoutMs} ms; last: ${JSON.stringify(value)}`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
@@ -71,7 +68,15 @@ export function explainFailure(namespace: string): void {
       ['-n', namespace, 'get', 'sft,sis,job,deploy,pod,pvc', '-o', 'wide'],
       ['-n', namespace, 'get', 'sft,sis', '-o', 'yaml'],
       ['-n', namespace, 'get', 'events', '--sort-by=.lastTimestamp'],
-      ['-n', namespace, 'logs', '--prefix', '--tail=30', '-l', 'app.kubernetes.io/managed-by=sparsedm-operator'],
+      [
+        '-n',
+        namespace,
+        'logs',
+        '--prefix',
+        '--tail=30',
+        '-l',
+        'app.kubernetes.io/managed-by=sparsedm-operator',
+      ],
       ['-n', operatorNamespace(), 'logs', '--tail=60', '-l', 'app.kubernetes.io/name=sparsedm-operator'],
     ];
     for (const args of looks) console.error(await kubectl(args).catch(String));
@@ -79,6 +84,11 @@ export function explainFailure(namespace: string): void {
 }
 
 /** Opens `kubectl port-forward` for the time of `use`. */
-export function forward<T>(namespace: string, to: string, port: number, use: (url: string) => Promise<T>): Promise<T> {
+export function forward<T>(
+  namespace: string,
+  to: string,
+  port: number,
+  use: (url: string) => Promise<T>,
+): Promise<T> {
   return withForward({ command: kubectlCommand() }, namespace, to, port, use);
 }

@@ -4,7 +4,17 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
-import { apply, explainFailure, forward, get, kubectl, kubectlBytes, list, operatorNamespace, until, useNamespace } from './cluster';
+import {
+  apply,
+  explainFailure,
+  forward,
+  get,
+  kubectl,
+  list,
+  operatorNamespace,
+  until,
+  useNamespace,
+} from './cluster';
 
 type Pod = {
   metadata: { name: string; uid: string };
@@ -57,14 +67,27 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     explainFailure(namespace);
     await apply(namespace, claim);
     await apply(namespace, finetune('shirts'));
-    const first = await until(readFinetune('shirts'), (one) => Boolean(one.status?.phase), 'a first status', 10_000);
+    const first = await until(
+      readFinetune('shirts'),
+      (one) => Boolean(one.status?.phase),
+      'a first status',
+      10_000,
+    );
     expect(first.status?.observedGeneration).toBe(1);
 
     const training = await until(readFinetune('shirts'), (one) => stepOf(one) >= 10, 'progress of 10 steps');
     expect(training.status?.phase).toBe('Running');
     expect(training.status?.progress).toMatchObject({ totalSteps: 60 });
 
-    const kill = ['delete', 'pod', '-l', 'app.kubernetes.io/name=sparsedm-operator', '--grace-period=0', '--force', '--wait=false'];
+    const kill = [
+      'delete',
+      'pod',
+      '-l',
+      'app.kubernetes.io/name=sparsedm-operator',
+      '--grace-period=0',
+      '--force',
+      '--wait=false',
+    ];
     await kubectl(['-n', operatorNamespace(), ...kill]);
 
     const done = await until(readFinetune('shirts'), isOver, 'the end of training', 240_000);
@@ -135,9 +158,8 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
 
   it('leaves the artefact on the claim: weights, manifest, grid and report', async () => {
     explainFailure(namespace);
-    const grid = await kubectlBytes([
-      '-n', namespace, 'exec', 'deploy/shirts-server', '--', 'sh', '-c', 'cat "$SPARSEDM_MODEL/samples.png"',
-    ]); // prettier-ignore
+    const read = ['exec', 'deploy/shirts-server', '--', 'sh', '-c', 'base64 "$SPARSEDM_MODEL/samples.png"'];
+    const grid = Buffer.from(await kubectl(['-n', namespace, ...read]), 'base64');
     expect(grid.subarray(0, 8)).toEqual(pngSignature);
     const verify = ['exec', 'deploy/shirts-server', '--', 'sh', '-c', 'sparsedm verify "$SPARSEDM_MODEL"'];
     await kubectl(['-n', namespace, ...verify]);
@@ -148,7 +170,11 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     const read = () => get<SparseInferenceService>(namespace, 'sis/shirts');
     await kubectl(['-n', namespace, 'scale', 'sis/shirts', '--replicas=0']);
     await until(read, (one) => (one.status?.replicas ?? 0) === 0, 'no replicas');
-    await until(() => list<Pod>(namespace, 'pods', 'sparsedm.io/service=shirts'), (pods) => pods.length === 0, 'no pods');
+    await until(
+      () => list<Pod>(namespace, 'pods', 'sparsedm.io/service=shirts'),
+      (pods) => pods.length === 0,
+      'no pods',
+    );
     await kubectl(['-n', namespace, 'scale', 'sis/shirts', '--replicas=1']);
     await until(read, (one) => one.status?.readyReplicas === 1, 'a ready replica', 180_000);
   });
@@ -156,7 +182,12 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
   it('goes with its children when it is deleted', async () => {
     explainFailure(namespace);
     await kubectl(['-n', namespace, 'delete', 'sis/shirts', 'sft/shirts', '--timeout=60s']);
-    const left = () => list<Pod>(namespace, 'jobs,deployments,services,pods', 'app.kubernetes.io/managed-by=sparsedm-operator');
+    const left = () =>
+      list<Pod>(
+        namespace,
+        'jobs,deployments,services,pods',
+        'app.kubernetes.io/managed-by=sparsedm-operator',
+      );
     await until(left, (objects) => objects.length === 0, 'no children');
   });
 });
@@ -165,9 +196,21 @@ describe('faults', () => {
   it('resumes from the last checkpoint when the trainer pod is killed', async () => {
     explainFailure(namespace);
     await apply(namespace, finetune('boots', { evaluation: { samples: 16, steps: 4 } }));
-    await until(readFinetune('boots'), (one) => (one.status?.checkpoint?.step ?? 0) >= 20, 'a checkpoint at step 20');
+    await until(
+      readFinetune('boots'),
+      (one) => (one.status?.checkpoint?.step ?? 0) >= 20,
+      'a checkpoint at step 20',
+    );
     const [pod] = await podsOf('boots');
-    await kubectl(['-n', namespace, 'delete', 'pod', pod?.metadata.name ?? '', '--grace-period=0', '--force']);
+    await kubectl([
+      '-n',
+      namespace,
+      'delete',
+      'pod',
+      pod?.metadata.name ?? '',
+      '--grace-period=0',
+      '--force',
+    ]);
     const done = await until(readFinetune('boots'), isOver, 'the end of training', 240_000);
     expect(done.status?.phase).toBe('Succeeded');
     expect(done.status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(20);
@@ -188,8 +231,25 @@ describe('faults', () => {
     await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
     await kubectl(['-n', namespace, 'annotate', 'sft/bags', 'touched=yes']); // makes a pass certain to happen
     const version = (await readFinetune('bags')()).metadata.resourceVersion;
-    await kubectl(['-n', operatorNamespace(), 'rollout', 'restart', 'deployment', '-l', 'app.kubernetes.io/name=sparsedm-operator']);
-    await kubectl(['-n', operatorNamespace(), 'rollout', 'status', 'deployment', '-l', 'app.kubernetes.io/name=sparsedm-operator', '--timeout=120s']);
+    await kubectl([
+      '-n',
+      operatorNamespace(),
+      'rollout',
+      'restart',
+      'deployment',
+      '-l',
+      'app.kubernetes.io/name=sparsedm-operator',
+    ]);
+    await kubectl([
+      '-n',
+      operatorNamespace(),
+      'rollout',
+      'status',
+      'deployment',
+      '-l',
+      'app.kubernetes.io/name=sparsedm-operator',
+      '--timeout=120s',
+    ]);
     expect(await jobsOf('bags')).toHaveLength(0);
     const kept = await readFinetune('bags')();
     expect(kept.status?.phase).toBe('Succeeded');
