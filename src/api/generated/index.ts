@@ -1,0 +1,1 @@
+export * as sparsedmIo from "./sparsedm.io/index";

@@ -1,0 +1,845 @@
+import { type IObjectMeta } from "@kubernetes-models/apimachinery/apis/meta/v1/ObjectMeta";
+import { Model, type ModelData, setValidateFunc, createTypeMetaGuard } from "@kubernetes-models/base";
+import { type ValidateFunc } from "@kubernetes-models/validate";
+import { validate } from "../../_schemas/SparsedmIoV1alpha1SparseFinetune";
+
+/**
+ * SparseFinetune fine-tunes a pre-trained dense diffusion model until its weight matrices are N:M sparse (2:4 by default), measures the sparse model against the dense one, and writes it to a volume claim. It runs once, as a Job.
+ */
+export interface ISparseFinetune {
+  /**
+   * Version of this API, sparsedm.io/v1alpha1.
+   */
+  "apiVersion": "sparsedm.io/v1alpha1";
+  /**
+   * SparseFinetune.
+   */
+  "kind": "SparseFinetune";
+  "metadata"?: IObjectMeta;
+  /**
+   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds and ttlSecondsAfterFinished is immutable, because a run is one experiment: create another SparseFinetune for another one.
+   */
+  "spec": {
+    /**
+     * The dense model to start from.
+     */
+    "model": {
+      /**
+       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections.
+       */
+      "architecture"?: "uvit";
+      /**
+       * A named size, with its image size, channels, number of classes and prediction.
+       */
+      "preset"?: "fashion-mnist-uvit-tiny" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large";
+      /**
+       * Explicit sizes, for a model that no preset names.
+       */
+      "config"?: {
+        /**
+         * Height and width of the pictures in pixels.
+         */
+        "imageSize": number;
+        /**
+         * Height and width of a patch in pixels; imageSize is a multiple of it.
+         */
+        "patchSize": number;
+        /**
+         * Colour channels, 1 for grey and 3 for RGB.
+         */
+        "channels": number;
+        /**
+         * Length of a token's vector; a multiple of heads.
+         */
+        "width": number;
+        /**
+         * Number of transformer blocks as U-ViT counts them. Half go down, half go up, and one sits between.
+         */
+        "depth": number;
+        /**
+         * Attention heads.
+         */
+        "heads": number;
+        /**
+         * Number of classes that a picture can be asked for; 0 means an unconditional model.
+         */
+        "numClasses"?: number;
+        /**
+         * Whether a 3x3 convolution follows the last layer, as in the published U-ViT models.
+         */
+        "finalConv"?: boolean;
+        /**
+         * What the network predicts. noise is the published models' choice, v suits small models.
+         */
+        "prediction"?: "noise" | "v";
+      };
+      /**
+       * Weights of the dense model.
+       */
+      "pretrained": {
+        /**
+         * A .safetensors file, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+         */
+        "uri": string;
+        /**
+         * SHA-256 digest of the file, 64 hexadecimal digits. When given, training starts only if it matches.
+         */
+        "sha256"?: string;
+      };
+    };
+    /**
+     * Pictures to train on.
+     */
+    "dataset": {
+      /**
+       * How the pictures are stored. fashion-mnist are its four IDX files, cifar10 its Python batches, image-folder PNG or JPEG files in one folder for each class, and generated samples the dense model itself.
+       */
+      "format": "fashion-mnist" | "cifar10" | "image-folder" | "generated";
+      /**
+       * Folder with the pictures, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
+       */
+      "uri"?: string;
+      /**
+       * Number of pictures that format generated makes before training.
+       */
+      "samples"?: number;
+    };
+    /**
+     * Which weights become zero, and how the model gets there.
+     */
+    "sparsity"?: {
+      /**
+       * N:M sparsity. Of every M consecutive weights along a layer's input the N of largest magnitude stay. 2:4 is what NVIDIA GPUs since Ampere accelerate.
+       */
+      "pattern"?: string;
+      /**
+       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights; ste is the plain straight-through estimator; masked-dense trains nothing and only masks the dense model, as the bar to beat.
+       */
+      "method"?: "sparsedm" | "sr-ste" | "ste" | "masked-dense";
+      /**
+       * When which pattern is in force.
+       */
+      "schedule"?: {
+        /**
+         * progressive goes through looser patterns in equal parts (7:8, 6:8, 5:8, 4:8, then 2:4), fixed has the target pattern from the first step, custom takes the stages given.
+         */
+        "type"?: "progressive" | "fixed" | "custom";
+        /**
+         * Patterns in order, for type custom. Their steps add up to training.steps, and the last one is the target pattern.
+         */
+        "stages"?: Array<{
+          /**
+           * N:M sparsity in this stage.
+           */
+          "pattern": string;
+          /**
+           * Training steps in this stage.
+           */
+          "steps": number;
+        }>;
+        /**
+         * Share of the steps, at the end, in which the mask no longer changes. It never begins before the last stage; 0 means that the mask moves to the end.
+         */
+        "freezeMaskPercent"?: number;
+      };
+      /**
+       * Which layers are masked, by the names of their modules.
+       */
+      "layers"?: {
+        /**
+         * Globs of the modules to mask. A layer whose input isn't a multiple of M stays dense and is reported.
+         */
+        "include"?: Array<string>;
+        /**
+         * Globs of modules that stay dense although include names them.
+         */
+        "exclude"?: Array<string>;
+      };
+      /**
+       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm and sr-ste. A decimal string.
+       */
+      "regularization"?: string;
+      /**
+       * Alpha, the weight of the distance to the dense model's prediction in the loss, for method sparsedm. A decimal string.
+       */
+      "distillationWeight"?: string;
+    };
+    /**
+     * Settings of the optimizer. The defaults suit the small model that ships; published models train far longer.
+     */
+    "training"?: {
+      /**
+       * Optimizer steps in all.
+       */
+      "steps"?: number;
+      /**
+       * Pictures in a step.
+       */
+      "batchSize"?: number;
+      /**
+       * Learning rate of AdamW after the warm-up. A decimal string.
+       */
+      "learningRate"?: string;
+      /**
+       * Weight decay of AdamW. A decimal string.
+       */
+      "weightDecay"?: string;
+      /**
+       * The two betas of AdamW, decimal strings.
+       */
+      "betas"?: Array<string>;
+      /**
+       * Steps in which the learning rate rises linearly from 0; less than steps.
+       */
+      "warmupSteps"?: number;
+      /**
+       * Decay of the exponential moving average of the weights, which is the model that comes out. A decimal string.
+       */
+      "emaDecay"?: string;
+      /**
+       * Arithmetic of the forward and backward pass. Weights and optimizer are always fp32.
+       */
+      "precision"?: "fp32" | "bf16";
+      /**
+       * Seed of everything random, so that a run can be repeated.
+       */
+      "seed"?: number;
+      /**
+       * Largest norm of the gradient; a longer one is scaled down to it. A decimal string.
+       */
+      "gradientClip"?: string;
+    };
+    /**
+     * Checkpoints, from which an interrupted run goes on by itself. They lie in the folder checkpoints of output.uri.
+     */
+    "checkpoint"?: {
+      /**
+       * Steps between two checkpoints. One is saved on termination too.
+       */
+      "everySteps"?: number;
+      /**
+       * How many of the newest checkpoints stay.
+       */
+      "keep"?: number;
+    };
+    /**
+     * How the dense and the sparse model are measured and compared, with the same seeds.
+     */
+    "evaluation"?: {
+      /**
+       * Pictures that each model draws for the Frechet distance. Fewer than 2048 make it rank-deficient, which the status says.
+       */
+      "samples"?: number;
+      /**
+       * Steps of the sampler for a picture.
+       */
+      "steps"?: number;
+      /**
+       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string.
+       */
+      "guidance"?: string;
+      /**
+       * The sampler.
+       */
+      "sampler"?: "dpm-solver++";
+      /**
+       * Network whose features the distance compares, a .safetensors file as in model.pretrained.uri. The distance is named after it.
+       */
+      "extractorUri"?: string;
+      /**
+       * Steps between two evaluations during training; 0 means only at the end.
+       */
+      "everySteps"?: number;
+    };
+    /**
+     * The quality gate. A SparseInferenceService serves a model only when its gate has passed. A gate that fails doesn't undo the training. Absent means that every model passes.
+     */
+    "acceptance"?: {
+      /**
+       * By how much the distance may rise against the dense model, in the distance's own unit. A decimal string.
+       */
+      "maxFidIncrease"?: string;
+      /**
+       * By how much the distance may rise, in per cent of the dense model's distance.
+       */
+      "maxFidIncreasePercent"?: number;
+      /**
+       * By how much the multiply-accumulates of the masked layers must fall at least, in per cent.
+       */
+      "minMacsReductionPercent"?: number;
+    };
+    /**
+     * Where everything goes.
+     */
+    "output": {
+      /**
+       * Folder in a volume claim of this namespace, as pvc://CLAIM/PATH, for the model, its manifest, the sample grid, the report and the checkpoints. Each run needs a folder of its own.
+       */
+      "uri": string;
+    };
+    /**
+     * The training pod.
+     */
+    "trainer"?: {
+      /**
+       * Container image to run instead of the operator's default one. It must hold the same release of the sparsedm package.
+       */
+      "image"?: string;
+      /**
+       * When the node pulls the image, as in a Pod. Absent means Always for the tag latest and IfNotPresent for any other.
+       */
+      "imagePullPolicy"?: "Always" | "IfNotPresent" | "Never";
+      /**
+       * Secrets of this namespace with the credentials of the image's registry.
+       */
+      "imagePullSecrets"?: Array<{
+        /**
+         * Name of the Secret.
+         */
+        "name": string;
+      }>;
+      /**
+       * Compute resources of the container, as in a Pod. Ask for GPUs in limits, for example nvidia.com/gpu set to 1.
+       */
+      "resources"?: {
+        /**
+         * What the scheduler sets aside, for example cpu "2" and memory 4Gi. Absent means the same as limits.
+         */
+        "requests"?: {
+          [key: string]: number | string;
+        };
+        /**
+         * What the container may use at most, for example memory 8Gi or nvidia.com/gpu 1.
+         */
+        "limits"?: {
+          [key: string]: number | string;
+        };
+      };
+      /**
+       * Labels that a node must carry to run the pod.
+       */
+      "nodeSelector"?: {
+        [key: string]: string;
+      };
+      /**
+       * Taints that the pod accepts, as in a Pod. GPU nodes are often tainted with nvidia.com/gpu.
+       */
+      "tolerations"?: Array<{
+        /**
+         * Key of the taint. Absent with operator Exists means every taint.
+         */
+        "key"?: string;
+        /**
+         * Exists accepts any value, Equal (the default) only the value given.
+         */
+        "operator"?: "Exists" | "Equal";
+        /**
+         * Value of the taint, for operator Equal.
+         */
+        "value"?: string;
+        /**
+         * Effect of the taint. Absent means every effect.
+         */
+        "effect"?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+        /**
+         * Seconds for which a NoExecute taint is accepted. Absent means for ever.
+         */
+        "tolerationSeconds"?: number;
+      }>;
+      /**
+       * Finer rules than nodeSelector about the nodes that may run the pod.
+       */
+      "affinity"?: {
+        /**
+         * Rules about the labels of nodes, as in a Pod.
+         */
+        "nodeAffinity"?: {
+          /**
+           * The node must match at least one of the terms.
+           */
+          "requiredDuringSchedulingIgnoredDuringExecution"?: {
+            /**
+             * Terms of which one has to match.
+             */
+            "nodeSelectorTerms": Array<{
+              /**
+               * Conditions on labels that must all hold.
+               */
+              "matchExpressions": Array<{
+                /**
+                 * Label to look at.
+                 */
+                "key": string;
+                /**
+                 * How the label's value is compared with values.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+                /**
+                 * Values to compare with. Exactly one integer for Gt and Lt, none for Exists and DoesNotExist.
+                 */
+                "values"?: Array<string>;
+              }>;
+            }>;
+          };
+          /**
+           * Nodes that match are preferred, by the sum of the weights that match.
+           */
+          "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * What a match counts.
+             */
+            "weight": number;
+            /**
+             * The term to match.
+             */
+            "preference": {
+              /**
+               * Conditions on labels that must all hold.
+               */
+              "matchExpressions": Array<{
+                /**
+                 * Label to look at.
+                 */
+                "key": string;
+                /**
+                 * How the label's value is compared with values.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+                /**
+                 * Values to compare with. Exactly one integer for Gt and Lt, none for Exists and DoesNotExist.
+                 */
+                "values"?: Array<string>;
+              }>;
+            };
+          }>;
+        };
+      };
+      /**
+       * Environment variables added to the container, for example settings of libraries. Names that the operator sets itself are refused.
+       */
+      "env"?: Array<{
+        /**
+         * Name of the variable.
+         */
+        "name": string;
+        /**
+         * The value.
+         */
+        "value"?: string;
+        /**
+         * Take the value from a Secret or a ConfigMap of this namespace.
+         */
+        "valueFrom"?: {
+          /**
+           * A key of a Secret.
+           */
+          "secretKeyRef"?: {
+            /**
+             * Name of the Secret.
+             */
+            "name": string;
+            /**
+             * Key within the Secret.
+             */
+            "key": string;
+            /**
+             * When true, the variable is left out if the Secret or the key is missing.
+             */
+            "optional"?: boolean;
+          };
+          /**
+           * A key of a ConfigMap.
+           */
+          "configMapKeyRef"?: {
+            /**
+             * Name of the ConfigMap.
+             */
+            "name": string;
+            /**
+             * Key within the ConfigMap.
+             */
+            "key": string;
+            /**
+             * When true, the variable is left out if the ConfigMap or the key is missing.
+             */
+            "optional"?: boolean;
+          };
+        };
+      }>;
+      /**
+       * ServiceAccount of the pod. It needs no rights; the pod gets only a token to report with. Absent means the namespace's default one.
+       */
+      "serviceAccountName"?: string;
+      /**
+       * PriorityClass of the pod.
+       */
+      "priorityClassName"?: string;
+      /**
+       * RuntimeClass of the pod, for example nvidia where the node's default runtime can't reach GPUs.
+       */
+      "runtimeClassName"?: string;
+      /**
+       * Labels added to the pod. Keys of the operator are refused.
+       */
+      "podLabels"?: {
+        [key: string]: string;
+      };
+      /**
+       * Annotations added to the pod. Keys under sparsedm.io/ are refused.
+       */
+      "podAnnotations"?: {
+        [key: string]: string;
+      };
+    };
+    /**
+     * True stops the run after it has saved a checkpoint and frees its pod; false goes on from there.
+     */
+    "suspend"?: boolean;
+    /**
+     * How often a failed pod is tried again. Evictions and preemptions don't count.
+     */
+    "backoffLimit"?: number;
+    /**
+     * Seconds after which a run that is still active fails. Suspended time doesn't count. Absent means no limit.
+     */
+    "activeDeadlineSeconds"?: number;
+    /**
+     * Seconds after which a finished SparseFinetune is deleted together with its Job. What it wrote to output.uri stays. Absent means never.
+     */
+    "ttlSecondsAfterFinished"?: number;
+  };
+  /**
+   * What the operator and the trainer have observed. Written by the operator only.
+   */
+  "status"?: {
+    /**
+     * The metadata.generation that the status speaks about; -1 until the operator has seen the object.
+     */
+    "observedGeneration"?: number;
+    /**
+     * Summary of the conditions for people.
+     */
+    "phase"?: "Pending" | "Running" | "Suspended" | "Succeeded" | "Failed";
+    /**
+     * When the first Job was started.
+     */
+    "startTime"?: string;
+    /**
+     * When the run ended, well or badly.
+     */
+    "completionTime"?: string;
+    /**
+     * JobReady (the Job exists and its pod can run), Training, Reporting (reports arrive), QualityGatePassed, Suspended, Succeeded, Finished (True at every end, for kubectl wait) and Stalled (True when the run can't go on).
+     */
+    "conditions"?: Array<{
+      /**
+       * What the condition is about.
+       */
+      "type": string;
+      /**
+       * True, False, or Unknown when it isn't known yet.
+       */
+      "status": "True" | "False" | "Unknown";
+      /**
+       * The metadata.generation that the condition speaks about.
+       */
+      "observedGeneration"?: number;
+      /**
+       * When the status last changed.
+       */
+      "lastTransitionTime": string;
+      /**
+       * One word for programs.
+       */
+      "reason": string;
+      /**
+       * A sentence for people that says what can be done.
+       */
+      "message": string;
+    }>;
+    /**
+     * UID of the Job in force.
+     */
+    "jobUid"?: string;
+    /**
+     * Pods started for this run, over all its Jobs.
+     */
+    "attempts"?: {
+      /**
+       * How many pods were started.
+       */
+      "number"?: number;
+      /**
+       * How the last pod that ended badly ended.
+       */
+      "lastExitReason"?: string;
+      /**
+       * Step of the checkpoint from which the current pod went on; absent when it began anew.
+       */
+      "resumedFromStep"?: number;
+    };
+    /**
+     * The trainer's last word about where it is.
+     */
+    "progress"?: {
+      /**
+       * Steps done.
+       */
+      "step"?: number;
+      /**
+       * Steps in all.
+       */
+      "totalSteps"?: number;
+      /**
+       * Steps done in per cent.
+       */
+      "percent"?: number;
+      /**
+       * The percentage for people.
+       */
+      "display"?: string;
+      /**
+       * Stage of the schedule, from 1.
+       */
+      "stage"?: number;
+      /**
+       * Stages in all.
+       */
+      "stages"?: number;
+      /**
+       * N:M pattern in force.
+       */
+      "stagePattern"?: string;
+      /**
+       * What the trainer does, for example training, evaluating or exporting.
+       */
+      "phase"?: string;
+      /**
+       * Training loss, averaged over the last steps.
+       */
+      "loss"?: string;
+      /**
+       * Pictures trained on in a second.
+       */
+      "samplesPerSecond"?: string;
+      /**
+       * Estimated seconds to the end.
+       */
+      "remainingSeconds"?: number;
+      /**
+       * The estimate for people.
+       */
+      "eta"?: string;
+      /**
+       * When the trainer reported this.
+       */
+      "reportedAt"?: string;
+      /**
+       * Evaluations during training, oldest first.
+       */
+      "history"?: Array<{
+        /**
+         * Step of the evaluation.
+         */
+        "step": number;
+        /**
+         * Frechet distance of the sparse model at this step.
+         */
+        "distance"?: string;
+        /**
+         * Fraction of zeros in the masked layers at this step.
+         */
+        "sparsity"?: string;
+      }>;
+    };
+    /**
+     * The newest checkpoint.
+     */
+    "checkpoint"?: {
+      /**
+       * Its folder.
+       */
+      "uri"?: string;
+      /**
+       * Step after which it was saved.
+       */
+      "step"?: number;
+      /**
+       * Digest of all masks at this step.
+       */
+      "maskDigest"?: string;
+    };
+    /**
+     * Sparsity reached.
+     */
+    "sparsity"?: {
+      /**
+       * N:M pattern of the masks.
+       */
+      "pattern"?: string;
+      /**
+       * Fraction of zeros that the pattern means.
+       */
+      "target"?: string;
+      /**
+       * Fraction of zeros counted in the masked layers.
+       */
+      "achieved"?: string;
+      /**
+       * Weights in the masked layers.
+       */
+      "maskedParameters"?: number;
+      /**
+       * Weights in the model.
+       */
+      "totalParameters"?: number;
+      /**
+       * Number of masked layers.
+       */
+      "maskedLayers"?: number;
+      /**
+       * Number of layers that were selected but stay dense, because their input isn't a multiple of M.
+       */
+      "skippedLayers"?: number;
+      /**
+       * Whether every group of M weights has at most N that aren't zero.
+       */
+      "compliant"?: boolean;
+    };
+    /**
+     * Multiply-accumulates for one picture and one sampler step.
+     */
+    "macs"?: {
+      /**
+       * What dense and sparse count; linear is every linear and convolution layer, without the products inside attention.
+       */
+      "convention"?: string;
+      /**
+       * Of the dense model.
+       */
+      "dense"?: number;
+      /**
+       * Of the sparse model, zeros not counted.
+       */
+      "sparse"?: number;
+      /**
+       * Of the dense model, with the products inside attention.
+       */
+      "totalDense"?: number;
+      /**
+       * Of the sparse model, with the products inside attention.
+       */
+      "totalSparse"?: number;
+      /**
+       * By how much sparse is below dense, in per cent.
+       */
+      "reductionPercent"?: string;
+    };
+    /**
+     * The Frechet distance of both models to the data. It is the FID only when metric is fid.
+     */
+    "fid"?: {
+      /**
+       * Name of the distance; fd-NAME is a distance over the extractor NAME and can't be compared with FIDs.
+       */
+      "metric"?: string;
+      /**
+       * Pictures drawn by each model.
+       */
+      "samples"?: number;
+      /**
+       * Distance of the dense model.
+       */
+      "dense"?: string;
+      /**
+       * Distance of the sparse model.
+       */
+      "sparse"?: string;
+      /**
+       * Distance of the sparse model minus that of the dense one.
+       */
+      "increase"?: string;
+      /**
+       * Digest of the reference statistics.
+       */
+      "referenceDigest"?: string;
+      /**
+       * Digest of the extractor's weights.
+       */
+      "extractorDigest"?: string;
+      /**
+       * Seed of the pictures, the same for both models.
+       */
+      "seed"?: number;
+      /**
+       * Sampler that drew the pictures.
+       */
+      "sampler"?: string;
+      /**
+       * Steps of the sampler.
+       */
+      "steps"?: number;
+      /**
+       * Strength of classifier-free guidance.
+       */
+      "guidance"?: string;
+      /**
+       * True when fewer pictures were drawn than the distance has dimensions to be exact.
+       */
+      "rankDeficient"?: boolean;
+    };
+    /**
+     * The sparse model.
+     */
+    "model"?: {
+      /**
+       * Folder with the model, which a SparseInferenceService serves.
+       */
+      "uri"?: string;
+      /**
+       * SHA-256 digest of the weights.
+       */
+      "sha256"?: string;
+      /**
+       * Size of the weights in bytes.
+       */
+      "sizeBytes"?: number;
+      /**
+       * The manifest, with layers, masks' digest, figures and provenance.
+       */
+      "manifestUri"?: string;
+      /**
+       * A picture of dense samples above sparse ones from the same seeds.
+       */
+      "sampleGridUri"?: string;
+    };
+  };
+}
+
+/**
+ * SparseFinetune fine-tunes a pre-trained dense diffusion model until its weight matrices are N:M sparse (2:4 by default), measures the sparse model against the dense one, and writes it to a volume claim. It runs once, as a Job.
+ */
+export class SparseFinetune extends Model<ISparseFinetune> implements ISparseFinetune {
+  "apiVersion": ISparseFinetune["apiVersion"];
+  "kind": ISparseFinetune["kind"];
+  "metadata"?: NonNullable<ISparseFinetune["metadata"]>;
+  "spec": ISparseFinetune["spec"];
+  "status"?: NonNullable<ISparseFinetune["status"]>;
+
+static apiVersion: ISparseFinetune["apiVersion"] = "sparsedm.io/v1alpha1";
+static kind: ISparseFinetune["kind"] = "SparseFinetune";
+static is = createTypeMetaGuard<ISparseFinetune>(SparseFinetune);
+
+constructor(data?: ModelData<ISparseFinetune>) {
+  super();
+
+  this.setDefinedProps({
+    apiVersion: SparseFinetune.apiVersion,
+    kind: SparseFinetune.kind,
+    ...data
+  } as ISparseFinetune);
+}
+}
+
+
+setValidateFunc(SparseFinetune, validate as ValidateFunc<ISparseFinetune>);

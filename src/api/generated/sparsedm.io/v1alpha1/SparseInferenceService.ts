@@ -1,0 +1,514 @@
+import { type IObjectMeta } from "@kubernetes-models/apimachinery/apis/meta/v1/ObjectMeta";
+import { Model, type ModelData, setValidateFunc, createTypeMetaGuard } from "@kubernetes-models/base";
+import { type ValidateFunc } from "@kubernetes-models/validate";
+import { validate } from "../../_schemas/SparsedmIoV1alpha1SparseInferenceService";
+
+/**
+ * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for pictures. It runs as a Deployment behind a Service of its own name.
+ */
+export interface ISparseInferenceService {
+  /**
+   * Version of this API, sparsedm.io/v1alpha1.
+   */
+  "apiVersion": "sparsedm.io/v1alpha1";
+  /**
+   * SparseInferenceService.
+   */
+  "kind": "SparseInferenceService";
+  "metadata"?: IObjectMeta;
+  /**
+   * What to serve and how.
+   */
+  "spec": {
+    /**
+     * The model to serve.
+     */
+    "model": {
+      /**
+       * The SparseFinetune of this namespace that makes the model. The service waits until it has succeeded and its quality gate has passed.
+       */
+      "finetuneRef"?: {
+        /**
+         * Name of the SparseFinetune.
+         */
+        "name": string;
+      };
+      /**
+       * Folder with model and manifest in a volume claim of this namespace, as pvc://CLAIM/PATH. It is mounted read-only.
+       */
+      "uri"?: string;
+      /**
+       * When a SparseFinetune of the same name is created anew and succeeds, whether to change over to its model. By default the service stays with the model that it has.
+       */
+      "follow"?: boolean;
+    };
+    /**
+     * How pictures are drawn.
+     */
+    "engine"?: {
+      /**
+       * What computes the masked layers. auto measures each layer when it starts and takes the fastest; dense always works; cusparselt needs an NVIDIA GPU since Ampere and a 2:4 model.
+       */
+      "backend"?: "auto" | "dense" | "cusparselt";
+      /**
+       * Arithmetic of the network.
+       */
+      "precision"?: "fp32" | "bf16" | "fp16";
+      /**
+       * Steps of the sampler for a picture, unless a request says otherwise.
+       */
+      "steps"?: number;
+      /**
+       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string.
+       */
+      "guidance"?: string;
+      /**
+       * Pictures drawn together at most.
+       */
+      "maxBatchSize"?: number;
+      /**
+       * How long a request waits for others to share its batch, in milliseconds.
+       */
+      "maxBatchDelayMilliseconds"?: number;
+      /**
+       * Pictures that may wait in a replica. A request beyond gets status 429 with Retry-After.
+       */
+      "maxQueue"?: number;
+    };
+    /**
+     * Bounds on top of the SparseFinetune's own gate. A model beyond them gets no traffic.
+     */
+    "qualityGate"?: {
+      /**
+       * By how much the distance may be above the dense model's, in the distance's own unit. A decimal string.
+       */
+      "maxFidIncrease"?: string;
+      /**
+       * By how much the distance may be above the dense model's, in per cent of it.
+       */
+      "maxFidIncreasePercent"?: number;
+    };
+    /**
+     * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource.
+     */
+    "replicas"?: number;
+    /**
+     * The serving pods.
+     */
+    "server"?: {
+      /**
+       * Container image to run instead of the operator's default one. It must hold the same release of the sparsedm package.
+       */
+      "image"?: string;
+      /**
+       * When the node pulls the image, as in a Pod. Absent means Always for the tag latest and IfNotPresent for any other.
+       */
+      "imagePullPolicy"?: "Always" | "IfNotPresent" | "Never";
+      /**
+       * Secrets of this namespace with the credentials of the image's registry.
+       */
+      "imagePullSecrets"?: Array<{
+        /**
+         * Name of the Secret.
+         */
+        "name": string;
+      }>;
+      /**
+       * Compute resources of the container, as in a Pod. Ask for GPUs in limits, for example nvidia.com/gpu set to 1.
+       */
+      "resources"?: {
+        /**
+         * What the scheduler sets aside, for example cpu "2" and memory 4Gi. Absent means the same as limits.
+         */
+        "requests"?: {
+          [key: string]: number | string;
+        };
+        /**
+         * What the container may use at most, for example memory 8Gi or nvidia.com/gpu 1.
+         */
+        "limits"?: {
+          [key: string]: number | string;
+        };
+      };
+      /**
+       * Labels that a node must carry to run the pod.
+       */
+      "nodeSelector"?: {
+        [key: string]: string;
+      };
+      /**
+       * Taints that the pod accepts, as in a Pod. GPU nodes are often tainted with nvidia.com/gpu.
+       */
+      "tolerations"?: Array<{
+        /**
+         * Key of the taint. Absent with operator Exists means every taint.
+         */
+        "key"?: string;
+        /**
+         * Exists accepts any value, Equal (the default) only the value given.
+         */
+        "operator"?: "Exists" | "Equal";
+        /**
+         * Value of the taint, for operator Equal.
+         */
+        "value"?: string;
+        /**
+         * Effect of the taint. Absent means every effect.
+         */
+        "effect"?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+        /**
+         * Seconds for which a NoExecute taint is accepted. Absent means for ever.
+         */
+        "tolerationSeconds"?: number;
+      }>;
+      /**
+       * Finer rules than nodeSelector about the nodes that may run the pod.
+       */
+      "affinity"?: {
+        /**
+         * Rules about the labels of nodes, as in a Pod.
+         */
+        "nodeAffinity"?: {
+          /**
+           * The node must match at least one of the terms.
+           */
+          "requiredDuringSchedulingIgnoredDuringExecution"?: {
+            /**
+             * Terms of which one has to match.
+             */
+            "nodeSelectorTerms": Array<{
+              /**
+               * Conditions on labels that must all hold.
+               */
+              "matchExpressions": Array<{
+                /**
+                 * Label to look at.
+                 */
+                "key": string;
+                /**
+                 * How the label's value is compared with values.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+                /**
+                 * Values to compare with. Exactly one integer for Gt and Lt, none for Exists and DoesNotExist.
+                 */
+                "values"?: Array<string>;
+              }>;
+            }>;
+          };
+          /**
+           * Nodes that match are preferred, by the sum of the weights that match.
+           */
+          "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * What a match counts.
+             */
+            "weight": number;
+            /**
+             * The term to match.
+             */
+            "preference": {
+              /**
+               * Conditions on labels that must all hold.
+               */
+              "matchExpressions": Array<{
+                /**
+                 * Label to look at.
+                 */
+                "key": string;
+                /**
+                 * How the label's value is compared with values.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+                /**
+                 * Values to compare with. Exactly one integer for Gt and Lt, none for Exists and DoesNotExist.
+                 */
+                "values"?: Array<string>;
+              }>;
+            };
+          }>;
+        };
+      };
+      /**
+       * Environment variables added to the container, for example settings of libraries. Names that the operator sets itself are refused.
+       */
+      "env"?: Array<{
+        /**
+         * Name of the variable.
+         */
+        "name": string;
+        /**
+         * The value.
+         */
+        "value"?: string;
+        /**
+         * Take the value from a Secret or a ConfigMap of this namespace.
+         */
+        "valueFrom"?: {
+          /**
+           * A key of a Secret.
+           */
+          "secretKeyRef"?: {
+            /**
+             * Name of the Secret.
+             */
+            "name": string;
+            /**
+             * Key within the Secret.
+             */
+            "key": string;
+            /**
+             * When true, the variable is left out if the Secret or the key is missing.
+             */
+            "optional"?: boolean;
+          };
+          /**
+           * A key of a ConfigMap.
+           */
+          "configMapKeyRef"?: {
+            /**
+             * Name of the ConfigMap.
+             */
+            "name": string;
+            /**
+             * Key within the ConfigMap.
+             */
+            "key": string;
+            /**
+             * When true, the variable is left out if the ConfigMap or the key is missing.
+             */
+            "optional"?: boolean;
+          };
+        };
+      }>;
+      /**
+       * ServiceAccount of the pod. It needs no rights; the pod gets only a token to report with. Absent means the namespace's default one.
+       */
+      "serviceAccountName"?: string;
+      /**
+       * PriorityClass of the pod.
+       */
+      "priorityClassName"?: string;
+      /**
+       * RuntimeClass of the pod, for example nvidia where the node's default runtime can't reach GPUs.
+       */
+      "runtimeClassName"?: string;
+      /**
+       * Labels added to the pod. Keys of the operator are refused.
+       */
+      "podLabels"?: {
+        [key: string]: string;
+      };
+      /**
+       * Annotations added to the pod. Keys under sparsedm.io/ are refused.
+       */
+      "podAnnotations"?: {
+        [key: string]: string;
+      };
+    };
+  };
+  /**
+   * What the operator and the servers have observed. Written by the operator only.
+   */
+  "status"?: {
+    /**
+     * The metadata.generation that the status speaks about; -1 until the operator has seen the object.
+     */
+    "observedGeneration"?: number;
+    /**
+     * Summary of the conditions for people.
+     */
+    "phase"?: "Pending" | "Updating" | "Ready" | "Degraded" | "Failed";
+    /**
+     * Where the service answers inside the cluster.
+     */
+    "url"?: string;
+    /**
+     * Pods of this service, also those of an earlier generation.
+     */
+    "replicas"?: number;
+    /**
+     * Pods that are ready to serve.
+     */
+    "readyReplicas"?: number;
+    /**
+     * Pods asked for.
+     */
+    "desiredReplicas"?: number;
+    /**
+     * Label selector of the pods, for the scale subresource.
+     */
+    "selector"?: string;
+    /**
+     * ModelReady (the model exists and is the one to serve), QualityGatePassed, DeploymentReady, Ready (all of them, about this generation's pods) and Stalled (True when the service can't go on).
+     */
+    "conditions"?: Array<{
+      /**
+       * What the condition is about.
+       */
+      "type": string;
+      /**
+       * True, False, or Unknown when it isn't known yet.
+       */
+      "status": "True" | "False" | "Unknown";
+      /**
+       * The metadata.generation that the condition speaks about.
+       */
+      "observedGeneration"?: number;
+      /**
+       * When the status last changed.
+       */
+      "lastTransitionTime": string;
+      /**
+       * One word for programs.
+       */
+      "reason": string;
+      /**
+       * A sentence for people that says what can be done.
+       */
+      "message": string;
+    }>;
+    /**
+     * The model in force.
+     */
+    "model"?: {
+      /**
+       * Folder with model and manifest.
+       */
+      "uri"?: string;
+      /**
+       * SHA-256 digest of the weights.
+       */
+      "sha256"?: string;
+      /**
+       * N:M sparsity of the model.
+       */
+      "pattern"?: string;
+      /**
+       * The SparseFinetune that made the model, when it was named by finetuneRef.
+       */
+      "finetune"?: {
+        /**
+         * Its name.
+         */
+        "name"?: string;
+        /**
+         * Its UID, which tells it from a later one of the same name.
+         */
+        "uid"?: string;
+      };
+      /**
+       * The Frechet distance, as the SparseFinetune measured it. It is the FID only when metric is fid.
+       */
+      "fid"?: {
+        /**
+         * Name of the distance.
+         */
+        "metric"?: string;
+        /**
+         * Distance of the dense model.
+         */
+        "dense"?: string;
+        /**
+         * Distance of this model.
+         */
+        "sparse"?: string;
+        /**
+         * Distance of this model minus that of the dense one.
+         */
+        "increase"?: string;
+      };
+      /**
+       * Multiply-accumulates for one picture and one sampler step.
+       */
+      "macs"?: {
+        /**
+         * What is counted; linear is every linear and convolution layer, without the products inside attention.
+         */
+        "convention"?: string;
+        /**
+         * Of the dense model.
+         */
+        "dense"?: number;
+        /**
+         * Of this model, zeros not counted.
+         */
+        "sparse"?: number;
+        /**
+         * By how much sparse is below dense, in per cent.
+         */
+        "reductionPercent"?: string;
+      };
+    };
+    /**
+     * What the servers measured when they started.
+     */
+    "engine"?: {
+      /**
+       * What computes the masked layers.
+       */
+      "backend"?: string;
+      /**
+       * Layers that run sparse.
+       */
+      "sparseLayers"?: number;
+      /**
+       * Masked layers in all.
+       */
+      "totalLayers"?: number;
+      /**
+       * Measured speed of sparse against dense; 1 means the same.
+       */
+      "speedup"?: string;
+      /**
+       * Measured time for one picture.
+       */
+      "latencyMilliseconds"?: {
+        /**
+         * Median in milliseconds.
+         */
+        "p50"?: string;
+        /**
+         * 99th percentile in milliseconds.
+         */
+        "p99"?: string;
+      };
+      /**
+       * The processor or GPU.
+       */
+      "device"?: string;
+      /**
+       * Why this backend was taken.
+       */
+      "reason"?: string;
+    };
+  };
+}
+
+/**
+ * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for pictures. It runs as a Deployment behind a Service of its own name.
+ */
+export class SparseInferenceService extends Model<ISparseInferenceService> implements ISparseInferenceService {
+  "apiVersion": ISparseInferenceService["apiVersion"];
+  "kind": ISparseInferenceService["kind"];
+  "metadata"?: NonNullable<ISparseInferenceService["metadata"]>;
+  "spec": ISparseInferenceService["spec"];
+  "status"?: NonNullable<ISparseInferenceService["status"]>;
+
+static apiVersion: ISparseInferenceService["apiVersion"] = "sparsedm.io/v1alpha1";
+static kind: ISparseInferenceService["kind"] = "SparseInferenceService";
+static is = createTypeMetaGuard<ISparseInferenceService>(SparseInferenceService);
+
+constructor(data?: ModelData<ISparseInferenceService>) {
+  super();
+
+  this.setDefinedProps({
+    apiVersion: SparseInferenceService.apiVersion,
+    kind: SparseInferenceService.kind,
+    ...data
+  } as ISparseInferenceService);
+}
+}
+
+
+setValidateFunc(SparseInferenceService, validate as ValidateFunc<ISparseInferenceService>);

@@ -1,0 +1,2 @@
+export * from "./SparseFinetune";
+export * from "./SparseInferenceService";

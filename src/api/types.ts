@@ -1,0 +1,58 @@
+/** Readable names for the parts of the generated types, as the operator's own objects look in its caches. */
+import type { Condition } from '../kube/conditions';
+import type { KubeObject, Resource } from '../runtime/objects';
+import type { ISparseFinetune } from './generated/sparsedm.io/v1alpha1/SparseFinetune';
+import type { ISparseInferenceService } from './generated/sparsedm.io/v1alpha1/SparseInferenceService';
+
+export type { Condition } from '../kube/conditions';
+
+export const API_VERSION = 'sparsedm.io/v1alpha1';
+
+export type SparseFinetuneSpec = ISparseFinetune['spec'];
+type GeneratedFinetuneStatus = NonNullable<ISparseFinetune['status']>;
+export type SparseFinetuneStatus = Omit<GeneratedFinetuneStatus, 'conditions'> & { conditions?: Condition[] };
+export type FinetunePhase = NonNullable<GeneratedFinetuneStatus['phase']>;
+export type Progress = NonNullable<GeneratedFinetuneStatus['progress']>;
+export type CheckpointStatus = NonNullable<GeneratedFinetuneStatus['checkpoint']>;
+export type SparsityStatus = NonNullable<GeneratedFinetuneStatus['sparsity']>;
+export type MacsStatus = NonNullable<GeneratedFinetuneStatus['macs']>;
+export type DistanceStatus = NonNullable<GeneratedFinetuneStatus['fid']>;
+export type ModelStatus = NonNullable<GeneratedFinetuneStatus['model']>;
+export type AttemptsStatus = NonNullable<GeneratedFinetuneStatus['attempts']>;
+export type Acceptance = NonNullable<SparseFinetuneSpec['acceptance']>;
+
+export type SparseFinetune = KubeObject & { spec: SparseFinetuneSpec; status?: SparseFinetuneStatus };
+
+export type SparseInferenceServiceSpec = ISparseInferenceService['spec'];
+type GeneratedServiceStatus = NonNullable<ISparseInferenceService['status']>;
+export type SparseInferenceServiceStatus = Omit<GeneratedServiceStatus, 'conditions'> & {
+  conditions?: Condition[];
+};
+export type ServicePhase = NonNullable<GeneratedServiceStatus['phase']>;
+export type ServedModel = NonNullable<GeneratedServiceStatus['model']>;
+export type EngineStatus = NonNullable<GeneratedServiceStatus['engine']>;
+export type QualityGate = NonNullable<SparseInferenceServiceSpec['qualityGate']>;
+
+export type SparseInferenceService = KubeObject & {
+  spec: SparseInferenceServiceSpec;
+  status?: SparseInferenceServiceStatus;
+};
+
+/** The fields that spec.trainer and spec.server share. */
+export type PodSettings = NonNullable<SparseFinetuneSpec['trainer']>;
+
+export const sparseFinetunes: Resource<SparseFinetune> = {
+  group: 'sparsedm.io',
+  version: 'v1alpha1',
+  plural: 'sparsefinetunes',
+  kind: 'SparseFinetune',
+  namespaced: true,
+};
+
+export const sparseInferenceServices: Resource<SparseInferenceService> = {
+  group: 'sparsedm.io',
+  version: 'v1alpha1',
+  plural: 'sparseinferenceservices',
+  kind: 'SparseInferenceService',
+  namespaced: true,
+};
