@@ -13,11 +13,12 @@ const crdFolder = path.join(root, 'crds');
 const chartFolder = path.join(root, 'charts', 'sparsedm-operator');
 const templateFolder = path.join(chartFolder, 'templates');
 
-/** A CRD as a chart template: optional, kept on uninstall, with the chart's labels; its text otherwise untouched. */
+/** A CRD as a chart template: optional, kept on uninstall, with the chart's labels; otherwise its very text. */
 export function crdTemplate(crd: string): string {
-  const body = crd.replace(/^---\n/, '').trimEnd();
+  const body = crd.replace(/^(#.*\n|---\n)*/, '').trimEnd();
   const head = /^metadata:\n {2}name: \S+\n/m;
-  if (!head.test(body)) throw new Error('a CRD must begin its metadata with its name, indented by two spaces');
+  if (!head.test(body))
+    throw new Error('a CRD must begin its metadata with its name, indented by two spaces');
   if (/^ {2}(labels|annotations):/m.test(body)) {
     throw new Error('a CRD must not bring labels or annotations: the chart adds its own');
   }
@@ -86,14 +87,17 @@ const tableEnd = '<!-- end of values -->';
 function readmeWithTable(readme: string, table: string): string {
   const start = readme.indexOf(tableStart);
   const end = readme.indexOf(tableEnd);
-  if (start < 0 || end < start) throw new Error('README.md of the chart lost the marks around its values table');
+  if (start < 0 || end < start)
+    throw new Error('README.md of the chart lost the marks around its values table');
   return `${readme.slice(0, start + tableStart.length)}\n\n${table}\n\n${readme.slice(end)}`;
 }
 
 /** Generated files of the chart by path, with the content that they should have. */
 export async function chartFiles(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const name of readdirSync(crdFolder).filter((file) => file.endsWith('.yaml')).sort()) {
+  for (const name of readdirSync(crdFolder)
+    .filter((file) => file.endsWith('.yaml'))
+    .sort()) {
     const template = crdTemplate(readFileSync(path.join(crdFolder, name), 'utf8'));
     files.set(path.join(templateFolder, `crd-${name.replace(/^sparsedm\.io_/, '')}`), template);
   }
@@ -107,7 +111,9 @@ export async function chartFiles(): Promise<Map<string, string>> {
 /** Paths of generated files that are missing, differ, or belong to a CRD that is gone. */
 export async function staleChartFiles(): Promise<string[]> {
   const wanted = await chartFiles();
-  const changed = [...wanted].filter(([file, text]) => !existsSync(file) || readFileSync(file, 'utf8') !== text);
+  const changed = [...wanted].filter(
+    ([file, text]) => !existsSync(file) || readFileSync(file, 'utf8') !== text,
+  );
   return [...changed.map(([file]) => file), ...orphans(wanted)];
 }
 
@@ -127,7 +133,8 @@ export async function writeChartFiles(): Promise<void> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--check')) {
     const stale = await staleChartFiles();
-    for (const file of stale) console.error(`${path.relative(root, file)} is out of date: run npm run generate`);
+    for (const file of stale)
+      console.error(`${path.relative(root, file)} is out of date: run npm run generate`);
     if (stale.length > 0) process.exitCode = 1;
   } else {
     await writeChartFiles();

@@ -58,6 +58,10 @@ app.kubernetes.io/part-of: sparsedm
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes/status, sparseinferenceservices/status]
   verbs: [patch]
+{{/* Children carry blockOwnerDeletion, which clusters with OwnerReferencesPermissionEnforcement check (OpenShift). */ -}}
+- apiGroups: [sparsedm.io]
+  resources: [sparsefinetunes/finalizers, sparseinferenceservices/finalizers]
+  verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]

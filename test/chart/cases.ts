@@ -1,0 +1,133 @@
+/** Ways to install the chart that every test of rendered manifests covers. */
+import type { RenderOptions, Values } from './helm';
+
+const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+
+export type Case = {
+  name: string;
+  values: Values;
+  options?: RenderOptions;
+  wantKinds: Record<string, number>;
+};
+
+const always = { Deployment: 1, Service: 1, ServiceAccount: 1, CustomResourceDefinition: 2 };
+
+export const cases: Case[] = [
+  {
+    name: 'nothing set',
+    values: {},
+    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+  },
+  {
+    name: 'two namespaces only',
+    values: { watchNamespaces: ['team-a', 'team-b'] },
+    wantKinds: { ...always, ClusterRole: 3, ClusterRoleBinding: 1, Role: 3, RoleBinding: 3 },
+  },
+  {
+    name: 'nothing cluster-wide',
+    values: {
+      watchNamespaces: ['team-a'],
+      rbac: { tokenReviews: false, aggregateToUserRoles: false },
+      crds: { install: false },
+    },
+    wantKinds: { Deployment: 1, Service: 1, ServiceAccount: 1, Role: 2, RoleBinding: 2 },
+  },
+  {
+    name: 'highly available',
+    values: { replicas: 3, priorityClassName: 'system-cluster-critical' },
+    wantKinds: {
+      ...always,
+      ClusterRole: 4,
+      ClusterRoleBinding: 2,
+      Role: 1,
+      RoleBinding: 1,
+      PodDisruptionBudget: 1,
+    },
+  },
+  {
+    name: 'images by digest from a private registry',
+    values: {
+      image: { repository: 'registry.example.com:5000/ml/operator', digest, pullPolicy: 'Always' },
+      imagePullSecrets: [{ name: 'registry' }],
+      trainer: { image: { repository: 'registry.example.com:5000/ml/trainer', digest } },
+      serving: { image: { repository: 'ghcr.io/ml/serving', tag: '2.0.0-rc.1' } },
+    },
+    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+  },
+  {
+    name: 'monitored',
+    values: {
+      metrics: { serviceMonitor: { enabled: true, interval: '15s', labels: { release: 'prometheus' } } },
+      service: { annotations: { 'prometheus.io/scrape': 'true' } },
+    },
+    options: { apiVersions: ['monitoring.coreos.com/v1'] },
+    wantKinds: {
+      ...always,
+      ClusterRole: 4,
+      ClusterRoleBinding: 2,
+      Role: 1,
+      RoleBinding: 1,
+      ServiceMonitor: 1,
+    },
+  },
+  {
+    name: 'behind a network policy',
+    values: {
+      networkPolicy: {
+        enabled: true,
+        metricsFrom: [
+          { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } },
+          { ipBlock: { cidr: '10.0.0.0/8' } },
+        ],
+      },
+    },
+    wantKinds: {
+      ...always,
+      ClusterRole: 4,
+      ClusterRoleBinding: 2,
+      Role: 1,
+      RoleBinding: 1,
+      NetworkPolicy: 1,
+    },
+  },
+  {
+    name: 'everything about the pod set',
+    values: {
+      fullnameOverride: 'op',
+      commonLabels: { team: 'vision', cost: '42' },
+      podLabels: { sidecar: 'no' },
+      podAnnotations: { note: 'a: b' },
+      nodeSelector: { 'kubernetes.io/os': 'linux' },
+      tolerations: [{ key: 'infra', operator: 'Exists', effect: 'NoSchedule' }],
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'gpu', operator: 'DoesNotExist' }] }],
+          },
+        },
+      },
+      topologySpreadConstraints: [
+        { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
+      ],
+      extraEnv: [
+        { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
+        { name: 'NODE', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+      ],
+      resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: 2, memory: '1Gi' } },
+      serviceAccount: { annotations: { 'example.com/role': 'operator' } },
+      terminationGracePeriodSeconds: 60,
+      log: { level: 'debug' },
+      concurrency: 32,
+    },
+    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+  },
+  {
+    name: 'roles and account from elsewhere, one pod without a lease',
+    values: {
+      rbac: { create: false },
+      serviceAccount: { create: false, name: 'mine' },
+      leaderElection: { enabled: false },
+    },
+    wantKinds: { Deployment: 1, Service: 1, CustomResourceDefinition: 2, ClusterRole: 2 },
+  },
+];
