@@ -1,4 +1,16 @@
-import type { KubeObject, ObjectKey, Resource } from '../runtime/objects';
+import { createHash } from 'node:crypto';
+import { isConflict, isNotFound } from '../runtime/errors';
+import {
+  apiVersionOf,
+  collectionPath,
+  keyOf,
+  objectPath,
+  type KubeObject,
+  type ObjectKey,
+  type Resource,
+} from '../runtime/objects';
+import type { Query, Transport } from '../runtime/transport';
+import { covers, mergePatch, stableStringify } from './patch';
 
 export type WriteOptions = { fieldManager?: string; signal?: AbortSignal };
 
@@ -31,17 +43,10 @@ export type ListOptions = {
   signal?: AbortSignal;
 };
 
-/** What apply sends: the fields this operator owns and no others. */
-export type Desired<T extends KubeObject> = T;
-
 /** The only writer of our objects and their children. Each write's answer enters the caches (read-your-writes). */
 export type KubeClient = {
   /** Server-side apply under the field manager sparsedm-operator; returns the stored object. */
-  apply<T extends KubeObject>(
-    resource: Resource<T>,
-    object: Desired<T>,
-    options?: ApplyOptions<T>,
-  ): Promise<T>;
+  apply<T extends KubeObject>(resource: Resource<T>, object: T, options?: ApplyOptions<T>): Promise<T>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>;
   /**
    * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), against
@@ -59,3 +64,192 @@ export type KubeClient = {
   get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey): Promise<T | undefined>;
   list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<T[]>;
 };
+
+export type KubeClientOptions = {
+  transport: Transport;
+  /** Called with the answer of each write: Manager.observe. */
+  observe?: <T extends KubeObject>(resource: Resource<T>, object: T) => void;
+  /** Called before each write; throws where this process may not write (now): Manager.assertLeader. */
+  guard?: () => void;
+  fieldManager?: string;
+};
+
+/** Holds the digest of what was applied last, so that a field which is no longer desired is noticed and removed. */
+export const appliedDigestAnnotation = 'sparsedm.io/applied-digest';
+
+const longestMemory = 20_000;
+const listPage = 500;
+
+type Applied = { digest: string; version: string };
+
+/**
+ * State of the spec, as far as the server tells: objects without a generation (Services) change their version with
+ * every write.
+ */
+function specVersion(object: KubeObject): string {
+  const { generation, resourceVersion } = object.metadata;
+  return generation === undefined ? `rv${resourceVersion}` : `g${generation}`;
+}
+
+function withDigest<T extends KubeObject>(object: T): { body: T; digest: string } {
+  const digest = createHash('sha256').update(stableStringify(object)).digest('hex').slice(0, 16);
+  const annotations = { ...object.metadata.annotations, [appliedDigestAnnotation]: digest };
+  return { body: { ...object, metadata: { ...object.metadata, annotations } }, digest };
+}
+
+export function createKubeClient(options: KubeClientOptions): KubeClient {
+  const { transport } = options;
+  const defaultManager = options.fieldManager ?? 'sparsedm-operator';
+  /** What the last apply of an object (by uid) sent and led to. */
+  const applied = new Map<string, Applied>();
+
+  function finishWrite<T extends KubeObject>(resource: Resource<T>, object: T): T {
+    options.observe?.(resource, object);
+    return object;
+  }
+
+  function rememberApplied(object: KubeObject, digest: string): void {
+    const { uid } = object.metadata;
+    if (uid === undefined) return;
+    applied.delete(uid);
+    applied.set(uid, { digest, version: specVersion(object) });
+    if (applied.size <= longestMemory) return;
+    for (const oldest of applied.keys()) {
+      applied.delete(oldest);
+      return;
+    }
+  }
+
+  /**
+   * Whether applying would change nothing. The digest tells that the same was applied before, so that nothing has to be
+   * removed; the comparison tells that nobody changed it since. A value that the server writes in another form (cpu 0.5
+   * becomes 500m) fails the comparison for ever: there the memory of the last apply and the generation decide.
+   */
+  function isApplied<T extends KubeObject>(live: T, body: T, digest: string): boolean {
+    if (live.metadata.annotations?.[appliedDigestAnnotation] !== digest) return false;
+    const { metadata: liveMetadata, ...liveRest } = live;
+    const { metadata, ...rest } = body;
+    if (!covers(liveMetadata, metadata)) return false;
+    const last = applied.get(live.metadata.uid ?? '');
+    if (last !== undefined && last.digest === digest && last.version === specVersion(live)) return true;
+    return covers(liveRest, rest);
+  }
+
+  async function write<T>(request: {
+    method: 'POST' | 'PATCH' | 'DELETE';
+    path: string;
+    query?: Query;
+    body: unknown;
+    contentType?: string;
+    signal?: AbortSignal | undefined;
+  }): Promise<T> {
+    options.guard?.();
+    return transport.request<T>(request);
+  }
+
+  return {
+    async apply(resource, object, { live, force = true, fieldManager = defaultManager, signal } = {}) {
+      const { body, digest } = withDigest({
+        ...object,
+        apiVersion: apiVersionOf(resource),
+        kind: resource.kind,
+      });
+      if (live !== undefined && isApplied(live, body, digest)) return live;
+      const answer = await write<typeof object>({
+        method: 'PATCH',
+        path: objectPath(resource, keyOf(object)),
+        query: { fieldManager, force },
+        contentType: 'application/apply-patch+yaml', // JSON is YAML
+        body,
+        signal,
+      });
+      rememberApplied(answer, digest);
+      return finishWrite(resource, answer);
+    },
+
+    async create(resource, object, { fieldManager = defaultManager, signal } = {}) {
+      const answer = await write<typeof object>({
+        method: 'POST',
+        path: collectionPath(resource, object.metadata.namespace),
+        query: { fieldManager },
+        body: { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind },
+        signal,
+      });
+      return finishWrite(resource, answer);
+    },
+
+    async patchStatus(
+      resource,
+      object,
+      status,
+      { requireUnchanged = false, fieldManager = defaultManager, signal } = {},
+    ) {
+      const change = mergePatch(object.status ?? {}, status);
+      if (change === undefined) return false;
+      const { uid, resourceVersion } = object.metadata;
+      const answer = await write<typeof object>({
+        method: 'PATCH',
+        path: `${objectPath(resource, keyOf(object))}/status`,
+        query: { fieldManager },
+        contentType: 'application/merge-patch+json',
+        // The uid makes sure that a later object of the same name is not given this one's status.
+        body: { metadata: { uid, ...(requireUnchanged ? { resourceVersion } : {}) }, status: change },
+        signal,
+      });
+      finishWrite(resource, answer);
+      return true;
+    },
+
+    async delete(resource, key, { propagationPolicy = 'Background', uid, gracePeriodSeconds, signal } = {}) {
+      try {
+        await write({
+          method: 'DELETE',
+          path: objectPath(resource, key),
+          body: {
+            apiVersion: 'v1',
+            kind: 'DeleteOptions',
+            propagationPolicy,
+            ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+            ...(uid === undefined ? {} : { preconditions: { uid } }),
+          },
+          signal,
+        });
+        return true;
+      } catch (error) {
+        // With a uid, a conflict says that the name belongs to another object now: ours is gone.
+        if (isNotFound(error) || (uid !== undefined && isConflict(error))) return false;
+        throw error;
+      }
+    },
+
+    async get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey) {
+      try {
+        return await transport.request<T>({ method: 'GET', path: objectPath(resource, key) });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+
+    async list<T extends KubeObject>(
+      resource: Resource<T>,
+      { namespace, labelSelector, fieldSelector, signal }: ListOptions = {},
+    ) {
+      const objects: T[] = [];
+      let token: string | undefined;
+      do {
+        const page: { items: T[] | null; metadata: { continue?: string } } = await transport.request({
+          method: 'GET',
+          path: collectionPath(resource, namespace),
+          query: { labelSelector, fieldSelector, limit: listPage, continue: token },
+          signal,
+        });
+        for (const item of page.items ?? []) {
+          objects.push({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind });
+        }
+        token = page.metadata.continue || undefined;
+      } while (token !== undefined);
+      return objects;
+    },
+  };
+}

@@ -1,5 +1,11 @@
-import type { KubeObject, ObjectKey, Resource } from './objects';
-import type { Index } from './store';
+import type { BackoffOptions } from './backoff';
+import type { Clock } from './clock';
+import { ApiError, isConflict, TerminalError } from './errors';
+import type { Logger } from './logger';
+import type { Metrics } from './metrics';
+import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
+import { WorkQueue, type Priority } from './queue';
+import type { Index, Transform } from './store';
 
 export type ReconcileResult = { requeueAfterMs?: number } | undefined;
 
@@ -14,7 +20,7 @@ export type Reconciler = {
 export type WatchOptions<T> = {
   labelSelector?: string;
   /** Drops what is never read before an object is cached; managedFields are always dropped. */
-  transform?(object: T): T;
+  transform?: Transform<T>;
   indexes?: Readonly<Record<string, Index<T>>>;
 };
 
@@ -29,3 +35,95 @@ export type Watched<T extends KubeObject = KubeObject> = WatchOptions<T> & {
   resource: Resource<T>;
   toKeys(object: T): readonly ObjectKey[];
 };
+
+export type ControllerOptions = {
+  name: string;
+  reconciler: Reconciler;
+  concurrency: number;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  backoff?: Partial<BackoffOptions>;
+};
+
+export type Controller = {
+  readonly name: string;
+  enqueue(key: ObjectKey, priority?: Priority): void;
+  /**
+   * Works until `stop` aborts, then ends once the reconciles that run have finished. `abandon` is handed to reconcilers
+   * and tells them to give up.
+   */
+  run(stop: AbortSignal, abandon: AbortSignal): Promise<void>;
+  readonly queue: WorkQueue;
+};
+
+type Outcome = 'success' | 'requeue_after' | 'error';
+
+export function createController(options: ControllerOptions): Controller {
+  const { name, reconciler, concurrency, clock } = options;
+  const metrics = options.metrics.controller;
+  const labels = { controller: name };
+  const logger = options.logger.child({ controller: name });
+  const queue = new WorkQueue({
+    clock,
+    name,
+    metrics: options.metrics,
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+  });
+  metrics.maxConcurrent.set(labels, concurrency);
+  metrics.activeWorkers.set(labels, 0);
+
+  /** What became of an error: terminal ones wait for the object to change, the others for their back-off. */
+  function fail(key: string, error: unknown): Outcome {
+    metrics.reconcileErrors.inc(labels);
+    if (error instanceof TerminalError) {
+      metrics.terminalErrors.inc(labels);
+      queue.forget(key);
+      logger.error('reconcile failed for good', { key, error });
+      return 'error';
+    }
+    const asked = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+    queue.addRateLimited(key, asked);
+    // Losing a race is normal: the retry reads what won.
+    const level = isConflict(error) ? 'debug' : 'warn';
+    logger[level]('reconcile failed, will retry', { key, failures: queue.failures(key), error });
+    return 'error';
+  }
+
+  async function reconcile(key: string, abandon: AbortSignal): Promise<Outcome> {
+    try {
+      const result = await reconciler.reconcile(parseKey(key), abandon);
+      queue.forget(key);
+      if (result?.requeueAfterMs === undefined) return 'success';
+      queue.addAfter(key, result.requeueAfterMs);
+      return 'requeue_after';
+    } catch (error) {
+      return fail(key, error);
+    }
+  }
+
+  async function work(abandon: AbortSignal): Promise<void> {
+    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+      const started = clock.monotonic();
+      metrics.activeWorkers.inc(labels);
+      const result = await reconcile(key, abandon);
+      metrics.activeWorkers.dec(labels);
+      metrics.reconciles.inc({ ...labels, result });
+      metrics.reconcileSeconds.observe(labels, (clock.monotonic() - started) / 1000);
+      queue.done(key);
+    }
+  }
+
+  return {
+    name,
+    queue,
+    enqueue: (key, priority) => queue.add(keyText(key), priority),
+    async run(stop, abandon) {
+      const close = () => queue.close();
+      if (stop.aborted) close();
+      stop.addEventListener('abort', close, { once: true });
+      await Promise.all(Array.from({ length: concurrency }, () => work(abandon)));
+      stop.removeEventListener('abort', close);
+    },
+  };
+}

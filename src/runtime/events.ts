@@ -1,4 +1,9 @@
+import { sleep, type Clock } from './clock';
+import { ApiError, isNotFound } from './errors';
+import type { Logger } from './logger';
+import type { Metrics } from './metrics';
 import type { KubeObject } from './objects';
+import type { Transport } from './transport';
 
 export type EventType = 'Normal' | 'Warning';
 
@@ -6,3 +11,242 @@ export type EventType = 'Normal' | 'Warning';
 export type EventRecorder = {
   event(object: KubeObject, type: EventType, reason: string, message: string): void;
 };
+
+export type RunningEventRecorder = EventRecorder & {
+  /** Waits until what was recorded so far is written or given up; ends early when the signal aborts. */
+  flush(signal?: AbortSignal): Promise<void>;
+};
+
+export type EventRecorderOptions = {
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  metrics?: Metrics;
+  random?: () => number;
+  /** Who reports, e.g. sparsedm.io/operator. */
+  controller: string;
+  /** Which process reports: the pod's name. */
+  instance: string;
+};
+
+/** What was reported so recently is the same series. */
+const seriesMs = 6 * 60_000;
+/** A series is written at most once in this time. */
+const seriesIntervalMs = 10_000;
+/** Distinct events of one object: so many at once, then one more in each refill time (as client-go's spam filter). */
+const burst = 25;
+const refillMs = 300_000;
+const longestBacklog = 1000;
+const longestMemory = 4096;
+const tries = 4;
+/** The API's limit, in characters. */
+const longestNote = 1024;
+
+type Series = {
+  namespace: string;
+  name: string;
+  body: Record<string, unknown>;
+  count: number;
+  written: number;
+  lastAt: number;
+  lastObserved: Date;
+  writtenAt: number;
+  timer: boolean;
+};
+
+type Budget = { tokens: number; at: number };
+
+export function createEventRecorder(options: EventRecorderOptions): RunningEventRecorder {
+  const { transport, clock, metrics } = options;
+  const random = options.random ?? Math.random;
+  const logger = options.logger.child({ component: 'events' });
+  const known = new Map<string, Series>();
+  const budgets = new Map<string, Budget>();
+  const backlog = new Set<Series>();
+  let pump: Promise<void> | undefined;
+
+  function drop(cause: 'overflow' | 'rate' | 'error'): void {
+    metrics?.eventsDropped.inc({ cause });
+  }
+
+  function withinBudget(uid: string): boolean {
+    const now = clock.monotonic();
+    const budget = budgets.get(uid) ?? { tokens: burst, at: now };
+    budget.tokens = Math.min(burst, budget.tokens + (now - budget.at) / refillMs);
+    budget.at = now;
+    remember(budgets, uid, budget);
+    if (budget.tokens < 1) return false;
+    budget.tokens -= 1;
+    return true;
+  }
+
+  function newSeries(object: KubeObject, type: EventType, reason: string, note: string): Series {
+    const { name, namespace, uid, resourceVersion } = object.metadata;
+    const suffix = Math.floor(random() * 2 ** 48)
+      .toString(16)
+      .padStart(12, '0');
+    const eventNamespace = namespace ?? 'default';
+    const eventName = `${name.slice(0, 200)}.${suffix}`;
+    const now = clock.now();
+    const body = {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name: eventName, namespace: eventNamespace },
+      eventTime: microTime(now),
+      reportingController: options.controller,
+      reportingInstance: options.instance,
+      action: reason,
+      type,
+      reason,
+      note,
+      regarding: { apiVersion: object.apiVersion, kind: object.kind, name, namespace, uid, resourceVersion },
+    };
+    return {
+      namespace: eventNamespace,
+      name: eventName,
+      body,
+      count: 0,
+      written: 0,
+      lastAt: clock.monotonic(),
+      lastObserved: now,
+      writtenAt: -Infinity,
+      timer: false,
+    };
+  }
+
+  function enqueue(series: Series): void {
+    if (!backlog.has(series) && backlog.size >= longestBacklog) return drop('overflow');
+    backlog.add(series);
+    pump ??= drain().finally(() => (pump = undefined));
+  }
+
+  /** Writes now, or when the series' interval is over. */
+  function schedule(series: Series): void {
+    const waitMs = series.writtenAt + seriesIntervalMs - clock.monotonic();
+    if (waitMs <= 0) return enqueue(series);
+    if (series.timer) return;
+    series.timer = true;
+    clock.setTimeout(() => {
+      series.timer = false;
+      enqueue(series);
+    }, waitMs);
+  }
+
+  function record(object: KubeObject, type: EventType, reason: string, message: string): void {
+    const note = message.length > longestNote ? `${message.slice(0, longestNote - 3)}...` : message;
+    const uid = object.metadata.uid ?? `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+    const key = JSON.stringify([uid, object.kind, type, reason, note]);
+    const now = clock.monotonic();
+    let series = known.get(key);
+    if (series === undefined || now - series.lastAt > seriesMs) {
+      if (!withinBudget(uid)) return drop('rate');
+      series = newSeries(object, type, reason, note);
+    }
+    series.count++;
+    series.lastAt = now;
+    series.lastObserved = clock.now();
+    remember(known, key, series);
+    schedule(series);
+  }
+
+  async function drain(): Promise<void> {
+    // An await first, so that event() returns before anything is sent.
+    await Promise.resolve();
+    for (let series = first(backlog); series !== undefined; series = first(backlog)) {
+      backlog.delete(series);
+      if (series.count > series.written) await write(series);
+    }
+  }
+
+  async function write(series: Series): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await send(series);
+        return;
+      } catch (error) {
+        if (attempt >= tries || !isPassing(error)) {
+          drop('error');
+          logger.debug('event could not be recorded', { event: series.name, error });
+          return;
+        }
+        await sleep(clock, 1000 * 2 ** (attempt - 1));
+      }
+    }
+  }
+
+  async function send(series: Series): Promise<void> {
+    const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(series.namespace)}/events`;
+    const { count } = series;
+    const repeats = { count, lastObservedTime: microTime(series.lastObserved) };
+    const create = async () => {
+      const body = count > 1 ? { ...series.body, series: repeats } : series.body;
+      await transport.request({ method: 'POST', path, body });
+    };
+    if (series.written === 0) await create();
+    else await patch(`${path}/${encodeURIComponent(series.name)}`, repeats).catch(createIfGone(create));
+    series.written = count;
+    series.writtenAt = clock.monotonic();
+  }
+
+  async function patch(path: string, series: Record<string, unknown>): Promise<void> {
+    await transport.request({
+      method: 'PATCH',
+      path,
+      contentType: 'application/merge-patch+json',
+      body: { series },
+    });
+  }
+
+  return {
+    event(object, type, reason, message) {
+      try {
+        record(object, type, reason, message);
+      } catch (error) {
+        drop('error');
+        logger.debug('event could not be recorded', { reason, error });
+      }
+    },
+    async flush(signal) {
+      while (pump !== undefined && signal?.aborted !== true) {
+        await Promise.race([pump, ...(signal === undefined ? [] : [aborted(signal)])]);
+      }
+    },
+  };
+}
+
+/** The event expired on the server (after an hour by default) while its series went on. */
+function createIfGone(create: () => Promise<void>): (error: unknown) => Promise<void> {
+  return (error) => {
+    if (!isNotFound(error)) throw error;
+    return create();
+  };
+}
+
+/** No answer and 5xx pass; a refusal (namespace gone, no permission, invalid) does not. */
+function isPassing(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.status >= 500 || error.status === 429;
+}
+
+/** Sets the key as the youngest of the map and forgets the oldest. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= longestMemory) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
+}
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  for (const item of set) return item;
+  return undefined;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function microTime(time: Date): string {
+  return time.toISOString().replace('Z', '000Z');
+}

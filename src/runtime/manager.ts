@@ -1,6 +1,20 @@
-import type { Owned, Reconciler, WatchOptions, Watched } from './controller';
-import type { KubeObject, Resource } from './objects';
-import type { Store } from './store';
+import { createCache, type Cache } from './cache';
+import { sleep, type Clock } from './clock';
+import {
+  createController,
+  type Controller,
+  type Owned,
+  type Reconciler,
+  type WatchOptions,
+  type Watched,
+} from './controller';
+import { createLeaderElector, type LeaderElector, type LeaderTiming } from './leader';
+import type { Logger } from './logger';
+import type { Metrics } from './metrics';
+import { keyOf, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
+import type { ReflectorTuning } from './reflector';
+import type { Index, Store, StoreChange } from './store';
+import type { Transport } from './transport';
 
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
   name: string;
@@ -19,19 +33,277 @@ export type Task = {
   name: string;
   /** Start only as leader; otherwise with the manager. */
   leaderOnly?: boolean;
+  /** A task that throws stops the manager. */
   run(signal: AbortSignal): Promise<void>;
 };
 
+export type ManagerOptions = {
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  /** Namespaces to watch; empty means all. */
+  namespaces?: readonly string[];
+  /** Absent: this process leads at once. */
+  leaderElection?: { namespace: string; name: string; identity: string; timing?: Partial<LeaderTiming> };
+  random?: () => number;
+  /** How long running reconciles may take to finish on a graceful stop; default 20 s. */
+  drainMs?: number;
+  tuning?: Partial<ReflectorTuning>;
+};
+
 export type Manager = {
-  /** The shared cache of a resource; one reflector however often it is asked for. */
+  /**
+   * The shared cache of a resource and label selector: one reflector however often it is asked for. Every cache has the
+   * index `ownerUid`. May be called before and after start.
+   */
   watch<T extends KubeObject>(resource: Resource<T>, options?: WatchOptions<T>): Store<T>;
+  /** Call before start. */
   controller<T extends KubeObject>(spec: ControllerSpec<T>): void;
-  /** Something that runs beside the controllers until the signal aborts. */
+  /** Something that runs beside the controllers until the signal aborts; call before start. */
   task(task: Task): void;
   /** Puts what a write returned into the caches. */
   observe<T extends KubeObject>(resource: Resource<T>, object: T): void;
-  /** Runs until the signal aborts and everything has drained. Rejects with LeadershipLostError on loss of the lease. */
+  /**
+   * Runs until the signal aborts and everything has drained. Rejects with LeadershipLostError when the lease is lost:
+   * the process must then exit at once.
+   */
   start(signal: AbortSignal): Promise<void>;
   readiness(): Readiness;
   isLeader(): boolean;
+  /** Throws LeadershipLostError unless this process leads: the guard of every write that only the leader may do. */
+  assertLeader(): void;
 };
+
+type Built = { controller: Controller; attach(): () => void };
+
+const defaultDrainMs = 20_000;
+/** After the drain, reconciles are told to give up and get this long to do so. */
+const abandonMs = 2_000;
+
+export function createManager(options: ManagerOptions): Manager {
+  const { transport, clock, logger, metrics } = options;
+  const namespaces = options.namespaces ?? [];
+  const caches = new Map<string, Cache>();
+  const built: Built[] = [];
+  const tasks: Task[] = [];
+  const reflecting = new AbortController();
+  let started = false;
+  const elector =
+    options.leaderElection === undefined
+      ? alwaysLeader()
+      : createLeaderElector({
+          transport,
+          clock,
+          logger,
+          metrics,
+          lease: { namespace: options.leaderElection.namespace, name: options.leaderElection.name },
+          identity: options.leaderElection.identity,
+          ...(options.leaderElection.timing === undefined ? {} : { timing: options.leaderElection.timing }),
+          ...(options.random === undefined ? {} : { random: options.random }),
+        });
+
+  function cacheFor<T extends KubeObject>(resource: Resource<T>, watch: WatchOptions<T> = {}): Cache<T> {
+    const id = `${resourceName(resource)}/${resource.version}?${watch.labelSelector ?? ''}`;
+    // The key names the resource, and one resource constant has one type.
+    let cache = caches.get(id) as Cache<T> | undefined;
+    if (cache === undefined) {
+      cache = createCache({ ...options, namespaces, resource, watch });
+      caches.set(id, cache);
+      if (started) cache.start(reflecting.signal);
+    }
+    cache.extend(watch);
+    return cache;
+  }
+
+  function controller<T extends KubeObject>(spec: ControllerSpec<T>): void {
+    const built_ = createController({
+      name: spec.name,
+      reconciler: spec.reconciler,
+      concurrency: spec.concurrency ?? 4,
+      clock,
+      logger,
+      metrics,
+    });
+    const primary = cacheFor(spec.for, spec.forOptions);
+    const sources: ((enqueue: Enqueue) => () => void)[] = [
+      (enqueue) => follow(primary, (object) => [keyOf(object)], enqueue),
+      ...(spec.owns ?? []).map((owned) => {
+        const cache = cacheFor(owned.resource, owned);
+        return (enqueue: Enqueue) => follow(cache, (object) => ownerKeys(object, spec.for, owned), enqueue);
+      }),
+      ...(spec.watches ?? []).map((watched) => {
+        const cache = cacheFor(watched.resource, watched);
+        return (enqueue: Enqueue) => follow(cache, (object) => watched.toKeys(object), enqueue);
+      }),
+    ];
+    built.push({
+      controller: built_,
+      attach() {
+        const detach = sources.map((source) => source((key, priority) => built_.enqueue(key, priority)));
+        // Whatever happened before this process led shows in the state of the objects.
+        for (const object of primary.store.list()) built_.enqueue(keyOf(object), 'low');
+        return () => detach.forEach((end) => end());
+      },
+    });
+  }
+
+  function readiness(): Readiness {
+    const waitingFor = [...caches.values()].filter((cache) => !cache.synced()).map((cache) => cache.name);
+    return { ready: started && waitingFor.length === 0, waitingFor };
+  }
+
+  async function whenSynced(signal: AbortSignal): Promise<boolean> {
+    const all = Promise.all([...caches.values()].map((cache) => cache.whenSynced));
+    await Promise.race([all, aborted(signal)]);
+    return !signal.aborted;
+  }
+
+  /** Work as leader: until told to stop, then until drained. Rejects when a task fails. */
+  async function lead(signal: AbortSignal, abandon: AbortController): Promise<void> {
+    const detach = built.map((each) => each.attach());
+    const stopTasks = new AbortController();
+    const running = Promise.all(built.map((each) => each.controller.run(signal, abandon.signal)));
+    const leaderTasks = runTasks(
+      tasks.filter((task) => task.leaderOnly === true),
+      stopTasks.signal,
+    );
+    try {
+      await Promise.race([aborted(signal), failure(leaderTasks), failure(running)]);
+      logger.info('stopping, waiting for running reconciles');
+      await drained(Promise.all([running]), abandon);
+    } finally {
+      detach.forEach((end) => end());
+      stopTasks.abort();
+    }
+    await Promise.race([leaderTasks, sleep(clock, abandonMs)]);
+  }
+
+  async function drained(running: Promise<unknown>, abandon: AbortController): Promise<void> {
+    const drainMs = options.drainMs ?? defaultDrainMs;
+    const settled = new AbortController();
+    const done = running.finally(() => settled.abort());
+    await Promise.race([done, sleep(clock, drainMs, settled.signal)]);
+    if (settled.signal.aborted) return;
+    logger.warn('reconciles still run at the end of the drain time, giving them up', { drainMs });
+    abandon.abort();
+    await Promise.race([done, sleep(clock, abandonMs, settled.signal)]);
+  }
+
+  async function campaign(signal: AbortSignal): Promise<void> {
+    if (!(await whenSynced(signal))) return;
+    if (!(await elector.acquire(signal))) return;
+    const abandon = new AbortController();
+    const letGo = new AbortController();
+    const held = elector.hold(letGo.signal);
+    // Lost by the other branch of the race as well, but a rejection must never be left unobserved.
+    held.catch(() => abandon.abort());
+    try {
+      await Promise.race([lead(signal, abandon), failure(held)]);
+    } finally {
+      letGo.abort();
+    }
+    await held;
+    await elector.release();
+  }
+
+  async function start(signal: AbortSignal): Promise<void> {
+    if (started) throw new Error('the manager has been started before');
+    started = true;
+    for (const cache of caches.values()) cache.start(reflecting.signal);
+    const stop = new AbortController();
+    const follow_ = () => stop.abort();
+    if (signal.aborted) stop.abort();
+    signal.addEventListener('abort', follow_, { once: true });
+    const background = runTasks(
+      tasks.filter((task) => task.leaderOnly !== true),
+      stop.signal,
+    );
+    try {
+      await Promise.race([campaign(stop.signal), failure(background)]);
+    } finally {
+      signal.removeEventListener('abort', follow_);
+      stop.abort();
+      reflecting.abort();
+    }
+    await background;
+  }
+
+  return {
+    watch: (resource, watch) => cacheFor(resource, watch).store,
+    controller,
+    task: (task) => void tasks.push(task),
+    observe(resource, object) {
+      for (const cache of caches.values()) {
+        if (cache.holds(resource)) cache.observeWrite(object);
+      }
+    },
+    start,
+    readiness,
+    isLeader: () => elector.isLeader(),
+    assertLeader: () => elector.assertLeader(),
+  };
+}
+
+type Enqueue = (key: ObjectKey, priority: 'normal' | 'low') => void;
+
+function follow<T extends KubeObject>(
+  cache: Cache<T>,
+  toKeys: (object: T) => readonly ObjectKey[],
+  enqueue: Enqueue,
+): () => void {
+  return cache.subscribe((change: StoreChange<T>) => {
+    const priority = change.initial ? 'low' : 'normal';
+    for (const key of toKeys(change.object)) enqueue(key, priority);
+    if (change.previous === undefined) return;
+    for (const key of toKeys(change.previous)) enqueue(key, priority);
+  });
+}
+
+/** The key of the object that controls this one, when it is of the controller's kind. */
+function ownerKeys(object: KubeObject, owner: Resource, owned: Owned): ObjectKey[] {
+  const reference = object.metadata.ownerReferences?.find((each) => each.controller === true);
+  if (reference === undefined || reference.kind !== owned.ownerKind) return [];
+  const group = reference.apiVersion.includes('/') ? (reference.apiVersion.split('/')[0] ?? '') : '';
+  if (group !== owner.group) return [];
+  return [{ namespace: owner.namespaced ? (object.metadata.namespace ?? '') : '', name: reference.name }];
+}
+
+function runTasks(tasks: readonly Task[], signal: AbortSignal): Promise<unknown> {
+  const running = tasks.map(async (task) => {
+    try {
+      await task.run(signal);
+    } catch (error) {
+      throw new Error(`task ${task.name} failed`, { cause: error });
+    }
+  });
+  const all = Promise.all(running);
+  all.catch(() => undefined); // whoever waits for it sees the error
+  return all;
+}
+
+/** Never resolves; rejects as the promise does. */
+function failure(promise: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    promise.catch(reject);
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function alwaysLeader(): LeaderElector {
+  return {
+    acquire: (signal) => Promise.resolve(!signal.aborted),
+    hold: (signal) => aborted(signal),
+    release: () => Promise.resolve(),
+    isLeader: () => true,
+    assertLeader: () => undefined,
+  };
+}
+
+export type { Index };

@@ -8,11 +8,13 @@ export type Store<T> = {
   byIndex(index: string, value: string): readonly T[];
 };
 
-/**
- * Values under which an object is found; none keeps it out of the index. (Declared by way of a method, so that an index
- * over Jobs fits where indexes over objects in general are listed.)
+/*
+ * Both are declared by way of a method, so that one over Jobs fits where those over objects in general are listed.
  */
+/** Values under which an object is found; none keeps it out of the index. */
 export type Index<T> = { index(object: T): readonly string[] }['index'];
+/** The object as it is cached. May change what it is given. */
+export type Transform<T> = { transform(object: T): T }['transform'];
 
 export type StoreChange<T> =
   | { type: 'added'; object: T; previous?: undefined; initial: boolean }

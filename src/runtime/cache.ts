@@ -1,0 +1,95 @@
+import type { Clock } from './clock';
+import type { WatchOptions } from './controller';
+import type { Logger } from './logger';
+import type { Metrics } from './metrics';
+import { resourceName, type KubeObject, type Resource } from './objects';
+import { createReflector, stripManagedFields, type ReflectorTuning } from './reflector';
+import { parseSelector } from './selector';
+import { ObjectStore, ownerUidIndex, ownerUids, unionStore, type Store, type StoreListener } from './store';
+import type { Transport } from './transport';
+
+export type CacheOptions<T extends KubeObject> = {
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  random?: () => number;
+  tuning?: Partial<ReflectorTuning>;
+  /** Empty means all, in one reflector. */
+  namespaces: readonly string[];
+  resource: Resource<T>;
+  watch: WatchOptions<T>;
+};
+
+/** Everything known of one resource under one label selector: a reflector and a store per watched namespace. */
+export type Cache<T extends KubeObject = KubeObject> = {
+  readonly name: string;
+  readonly store: Store<T>;
+  /** Adds indexes; refuses a second transform. */
+  extend(watch: WatchOptions<T>): void;
+  subscribe(listener: StoreListener<T>): () => void;
+  start(signal: AbortSignal): void;
+  synced(): boolean;
+  readonly whenSynced: Promise<unknown>;
+  holds(resource: Resource): boolean;
+  observeWrite(object: KubeObject): void;
+};
+
+export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cache<T> {
+  const { resource, watch } = options;
+  const scopes: readonly (string | undefined)[] =
+    resource.namespaced && options.namespaces.length > 0 ? options.namespaces : [undefined];
+  const matches = parseSelector(watch.labelSelector ?? '');
+  const { transform } = watch;
+  const parts = scopes.map((namespace) => {
+    const store = new ObjectStore<T>({ [ownerUidIndex]: ownerUids });
+    const reflector = createReflector({
+      transport: options.transport,
+      clock: options.clock,
+      logger: options.logger,
+      metrics: options.metrics,
+      ...(options.random === undefined ? {} : { random: options.random }),
+      ...(options.tuning === undefined ? {} : { tuning: options.tuning }),
+      resource,
+      store,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(watch.labelSelector === undefined ? {} : { labelSelector: watch.labelSelector }),
+      ...(transform === undefined ? {} : { transform }),
+    });
+    return { namespace, store, reflector };
+  });
+  const [only, ...others] = parts.map((part) => part.store);
+
+  function partOf(object: KubeObject) {
+    return parts.find(({ namespace }) => namespace === undefined || namespace === object.metadata.namespace);
+  }
+
+  return {
+    name: resourceName(resource),
+    store: only !== undefined && others.length === 0 ? only : unionStore(parts.map((part) => part.store)),
+    extend(more) {
+      if (more.transform !== undefined && more.transform !== transform) {
+        throw new Error(`${resourceName(resource)} is watched already, with another transform`);
+      }
+      for (const [name, index] of Object.entries(more.indexes ?? {})) {
+        for (const { store } of parts) store.addIndex(name, index);
+      }
+    },
+    subscribe(listener) {
+      const ends = parts.map(({ store }) => store.subscribe(listener));
+      return () => ends.forEach((end) => end());
+    },
+    start(signal) {
+      for (const { reflector } of parts) void reflector.run(signal);
+    },
+    synced: () => parts.every(({ reflector }) => reflector.synced()),
+    whenSynced: Promise.all(parts.map(({ reflector }) => reflector.whenSynced)),
+    holds: (other) => other.group === resource.group && other.plural === resource.plural,
+    observeWrite(object) {
+      if (!matches(object.metadata.labels ?? {})) return;
+      // The writer keeps its object; what a transform drops, it drops from a copy.
+      const kept = transform === undefined ? (object as T) : transform(structuredClone(object as T));
+      partOf(object)?.store.observeWrite(stripManagedFields(kept));
+    },
+  };
+}

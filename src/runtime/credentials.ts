@@ -1,0 +1,117 @@
+import type { RequestOptions } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+
+export type TlsMaterial = {
+  ca?: string | Buffer;
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  servername?: string;
+  rejectUnauthorized?: boolean;
+};
+
+export type Credentials = { headers: Readonly<Record<string, string>>; tls: TlsMaterial };
+
+/** Where the API server is and how to show who we are. */
+export type Connection = {
+  server: string;
+  proxyUrl?: string;
+  /** With `fresh`, everything is read again from its source: files, the exec plugin. */
+  credentials(fresh: boolean): Promise<Credentials>;
+};
+
+export type KubeConfigSource = {
+  /** Path of a kubeconfig; absent: $KUBECONFIG, ~/.kube/config, then the pod's service account. */
+  kubeconfig?: string | undefined;
+  context?: string | undefined;
+};
+
+function loadKubeConfig(source: KubeConfigSource): KubeConfig {
+  const config = new KubeConfig();
+  if (source.kubeconfig !== undefined) config.loadFromFile(source.kubeconfig);
+  else config.loadFromDefault();
+  if (source.context === undefined) return config;
+  if (config.getContextObject(source.context) === null) {
+    throw new Error(`the kubeconfig has no context "${source.context}"`);
+  }
+  config.setCurrentContext(source.context);
+  return config;
+}
+
+/** client-node reads the sources (files, in-cluster token, exec plugins, OIDC); requests go over our own transport. */
+export function loadConnection(source: KubeConfigSource = {}): Connection {
+  let config = loadKubeConfig(source);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error('the kubeconfig names no current cluster');
+  return {
+    server: cluster.server,
+    ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
+    async credentials(fresh) {
+      // A new KubeConfig forgets every cached token, so that rotated files and revoked tokens are noticed.
+      if (fresh) config = loadKubeConfig(source);
+      return credentialsOf(config);
+    },
+  };
+}
+
+/** Namespace of the pod's service account or of the kubeconfig's context; 'default' otherwise. */
+export function currentNamespace(source: KubeConfigSource = {}): string {
+  const config = loadKubeConfig(source);
+  return config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
+}
+
+async function credentialsOf(config: KubeConfig): Promise<Credentials> {
+  const user = config.getCurrentUser();
+  const cluster = config.getCurrentCluster();
+  const options: RequestOptions & { servername?: string } = {};
+  // Through a copy that says skipTLSVerify, because client-node refuses plain http (a local proxy) otherwise.
+  const plain = cluster?.server.startsWith('http:') === true;
+  await (plain ? withoutTls(config) : config).applyToHTTPSOptions(options);
+  const basic =
+    user?.username === undefined
+      ? {}
+      : {
+          authorization: `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`,
+        };
+  return { headers: { ...basic, ...headersOf(options) }, tls: plain ? {} : tlsOf(options) };
+}
+
+function withoutTls(config: KubeConfig): KubeConfig {
+  const copy = new KubeConfig();
+  copy.loadFromOptions({
+    clusters: config.clusters.map((cluster) => ({ ...cluster, skipTLSVerify: true })),
+    users: config.users,
+    contexts: config.contexts,
+    currentContext: config.currentContext,
+  });
+  return copy;
+}
+
+function headersOf(options: RequestOptions): Record<string, string> {
+  const entries = Object.entries(options.headers ?? {});
+  return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), String(value).trim()]));
+}
+
+function tlsOf(options: RequestOptions & { servername?: string }): TlsMaterial {
+  const { ca, cert, key, servername, rejectUnauthorized } = options;
+  const material = { ca, cert, key, servername, rejectUnauthorized };
+  return Object.fromEntries(
+    Object.entries(material).filter(([, value]) => value !== undefined),
+  );
+}
+
+function sameBytes(a: string | Buffer | undefined, b: string | Buffer | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Buffer.from(a).equals(Buffer.from(b));
+}
+
+/** Whether connections made with one still serve the other. */
+export function sameTls(a: TlsMaterial | undefined, b: TlsMaterial): boolean {
+  return (
+    a !== undefined &&
+    sameBytes(a.ca, b.ca) &&
+    sameBytes(a.cert, b.cert) &&
+    sameBytes(a.key, b.key) &&
+    a.servername === b.servername &&
+    a.rejectUnauthorized === b.rejectUnauthorized
+  );
+}

@@ -1,0 +1,285 @@
+import { sleep, type Clock } from './clock';
+import { isAlreadyExists, isConflict, isNotFound, LeadershipLostError } from './errors';
+import type { Logger } from './logger';
+import type { Metrics } from './metrics';
+import { collectionPath, objectPath, type KubeObject, type Resource } from './objects';
+import type { Transport } from './transport';
+
+export type LeaseSpec = {
+  holderIdentity?: string;
+  leaseDurationSeconds?: number;
+  acquireTime?: string;
+  renewTime?: string;
+  leaseTransitions?: number;
+};
+export type Lease = KubeObject & { spec?: LeaseSpec };
+
+export const leases: Resource<Lease> = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+};
+
+export type LeaderTiming = {
+  /** A lease that nobody has renewed for so long may be taken. */
+  leaseMs: number;
+  /** A leader that has not managed to renew for so long stops; less than leaseMs, so that it stops before another starts. */
+  renewDeadlineMs: number;
+  /** Between two tries, to renew or to acquire. */
+  retryMs: number;
+};
+
+export type LeaderOptions = {
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  metrics?: Metrics;
+  random?: () => number;
+  lease: { namespace: string; name: string };
+  /** Unique per process. */
+  identity: string;
+  timing?: Partial<LeaderTiming>;
+};
+
+export type LeaderElector = {
+  /** Waits until this process holds the lease; answers false when the signal aborted first. */
+  acquire(signal: AbortSignal): Promise<boolean>;
+  /** Renews until the signal aborts; rejects with LeadershipLostError when the lease is lost. */
+  hold(signal: AbortSignal): Promise<void>;
+  /** Gives the lease up, so that a standby takes over at once. Never throws. */
+  release(): Promise<void>;
+  isLeader(): boolean;
+  /** Throws LeadershipLostError unless this process surely still leads: call it before each write. */
+  assertLeader(): void;
+};
+
+const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** metav1.MicroTime. */
+function microTime(time: Date): string {
+  return time.toISOString().replace('Z', '000Z');
+}
+
+/**
+ * Leader election on a Lease, with client-go's timing.
+ *
+ * Clocks of two machines are never compared: the holder's renewTime is only watched for change, and the lease has
+ * expired when it has not changed for its duration on this process' own monotonic clock. Every write names the
+ * resourceVersion it read, so that of two candidates the server lets one win.
+ */
+export function createLeaderElector(options: LeaderOptions): LeaderElector {
+  const { transport, clock, metrics, lease, identity } = options;
+  const timing = { ...defaultTiming, ...options.timing };
+  const random = options.random ?? Math.random;
+  const logger = options.logger.child({ lease: `${lease.namespace}/${lease.name}`, identity });
+  const path = objectPath(leases, lease);
+  /** The lease as last seen, and when it was first seen in this state. */
+  let observed: { lease: Lease; at: number } | undefined;
+  let leading = false;
+  let renewedAt = 0;
+
+  function setLeading(value: boolean): void {
+    leading = value;
+    metrics?.leader.set({ name: lease.name }, value ? 1 : 0);
+  }
+  setLeading(false);
+
+  /** `at` is when the request began: the state is at least that old. */
+  function observe(seen: Lease, at: number): void {
+    const same = observed?.lease.metadata.resourceVersion === seen.metadata.resourceVersion;
+    if (observed === undefined || !same) observed = { lease: seen, at };
+  }
+
+  async function send(method: 'GET' | 'POST' | 'PUT', body: Lease | undefined, signal: AbortSignal) {
+    const at = clock.monotonic();
+    const answer = await transport.request<Lease>({
+      method,
+      path: method === 'POST' ? collectionPath(leases, lease.namespace) : path,
+      ...(body === undefined ? {} : { body }),
+      deadlineMs: timing.renewDeadlineMs / 2,
+      signal,
+    });
+    observe(answer, at);
+    return { answer, at };
+  }
+
+  function claim(current: LeaseSpec | undefined): LeaseSpec {
+    const now = microTime(clock.now());
+    const mine = current?.holderIdentity === identity;
+    return {
+      holderIdentity: identity,
+      leaseDurationSeconds: Math.round(timing.leaseMs / 1000),
+      acquireTime: mine ? (current.acquireTime ?? now) : now,
+      renewTime: now,
+      leaseTransitions: (current?.leaseTransitions ?? 0) + (mine || current === undefined ? 0 : 1),
+    };
+  }
+
+  async function createLease(signal: AbortSignal): Promise<number> {
+    const { at } = await send(
+      'POST',
+      { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { ...lease }, spec: claim(undefined) },
+      signal,
+    );
+    return at;
+  }
+
+  function isFree(spec: LeaseSpec | undefined): boolean {
+    const holder = spec?.holderIdentity ?? '';
+    if (holder === '' || holder === identity || observed === undefined) return true;
+    return clock.monotonic() - observed.at > (spec?.leaseDurationSeconds ?? 0) * 1000;
+  }
+
+  /** One try: the time from which the lease counts as ours, or undefined when another holds it. */
+  async function tryAcquire(signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const { answer } = await send('GET', undefined, signal);
+      if (!isFree(answer.spec)) return undefined;
+      const { at } = await send('PUT', { ...answer, spec: claim(answer.spec) }, signal);
+      return at;
+    } catch (error) {
+      if (isNotFound(error)) return createLease(signal);
+      throw error;
+    }
+  }
+
+  async function renew(signal: AbortSignal): Promise<void> {
+    const held = observed?.lease;
+    if (held !== undefined && held.spec?.holderIdentity === identity) {
+      try {
+        renewedAt = (await send('PUT', { ...held, spec: claim(held.spec) }, signal)).at;
+        return;
+      } catch (error) {
+        // Somebody touched the lease (a label, or another holder): look again below.
+        if (!isConflict(error) && !isNotFound(error)) throw error;
+      }
+    }
+    renewedAt = await renewAfterReading(signal);
+  }
+
+  /** As tryAcquire, but a lease that another holds is lost for good, expired or not. */
+  async function renewAfterReading(signal: AbortSignal): Promise<number> {
+    try {
+      const { answer } = await send('GET', undefined, signal);
+      if (answer.spec?.holderIdentity !== identity) {
+        throw new LeadershipLostError(
+          `the lease is held by "${answer.spec?.holderIdentity ?? ''}", not by "${identity}"`,
+        );
+      }
+      return (await send('PUT', { ...answer, spec: claim(answer.spec) }, signal)).at;
+    } catch (error) {
+      if (isNotFound(error)) return createLease(signal);
+      throw error;
+    }
+  }
+
+  async function acquire(signal: AbortSignal): Promise<boolean> {
+    logger.debug('waiting for the lease');
+    while (!signal.aborted) {
+      try {
+        const at = await tryAcquire(signal);
+        if (at !== undefined) {
+          renewedAt = at;
+          setLeading(true);
+          logger.info('became leader');
+          return true;
+        }
+      } catch (error) {
+        if (!isConflict(error) && !isAlreadyExists(error) && !signal.aborted) {
+          logger.warn('cannot reach the lease, trying again', { error });
+        }
+      }
+      // A released lease is noticed within one retry period, whatever the jitter.
+      await sleep(clock, timing.retryMs * (0.6 + 0.3 * random()), signal);
+    }
+    return false;
+  }
+
+  /** Keeps renewing; ends when the signal aborts, throws only LeadershipLostError. */
+  async function renewUntil(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(clock, timing.retryMs, signal);
+      if (signal.aborted) return;
+      try {
+        await renew(signal);
+      } catch (error) {
+        if (error instanceof LeadershipLostError) throw error;
+        if (!signal.aborted) logger.warn('could not renew the lease', { error });
+      }
+    }
+  }
+
+  async function hold(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const follow = () => stop.abort();
+    if (signal.aborted) return;
+    signal.addEventListener('abort', follow, { once: true });
+    const deadline = watchDeadline(stop.signal);
+    try {
+      await Promise.race([renewUntil(stop.signal), deadline.expired]);
+    } catch (error) {
+      setLeading(false);
+      throw error;
+    } finally {
+      stop.abort();
+      deadline.cancel();
+      signal.removeEventListener('abort', follow);
+    }
+  }
+
+  /** Rejects once the last renewal is older than the deadline, even while a request hangs. */
+  function watchDeadline(signal: AbortSignal): { expired: Promise<never>; cancel: () => void } {
+    const { promise, reject } = Promise.withResolvers<never>();
+    let cancelTimer = () => {};
+    const check = () => {
+      if (signal.aborted) return;
+      const rest = renewedAt + timing.renewDeadlineMs - clock.monotonic();
+      if (rest <= 0) reject(new LeadershipLostError('the lease could not be renewed in time'));
+      else cancelTimer = clock.setTimeout(check, rest);
+    };
+    check();
+    return { expired: promise, cancel: () => cancelTimer() };
+  }
+
+  async function release(): Promise<void> {
+    const held = observed?.lease;
+    if (!leading || held === undefined) return;
+    setLeading(false);
+    const now = microTime(clock.now());
+    const spec: LeaseSpec = {
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+      acquireTime: now,
+      renewTime: now,
+      leaseTransitions: held.spec?.leaseTransitions ?? 0,
+    };
+    try {
+      await putReleased(held, spec);
+      logger.info('released the lease');
+    } catch (error) {
+      logger.warn('could not release the lease; it will expire', { error });
+    }
+  }
+
+  /** A renewal that was cut off by the stop may have arrived all the same: then the lease is read once more. */
+  async function putReleased(held: Lease, spec: LeaseSpec): Promise<void> {
+    const { signal } = new AbortController();
+    try {
+      await send('PUT', { ...held, spec }, signal);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const { answer } = await send('GET', undefined, signal);
+      if (answer.spec?.holderIdentity === identity) await send('PUT', { ...answer, spec }, signal);
+    }
+  }
+
+  /** After a long stall the timer that ends leadership may not have run yet; the clock tells. */
+  function assertLeader(): void {
+    if (leading && clock.monotonic() - renewedAt < timing.renewDeadlineMs) return;
+    throw new LeadershipLostError('this process does not hold the lease');
+  }
+
+  return { acquire, hold, release, isLeader: () => leading, assertLeader };
+}

@@ -1,0 +1,175 @@
+import { backoffDelay, type BackoffOptions } from './backoff';
+import type { Clock } from './clock';
+import type { Metrics, QueueProgress } from './metrics';
+
+/** Changes go before the mass of a first list or resync. */
+export type Priority = 'normal' | 'low';
+
+export type QueueOptions = {
+  clock: Clock;
+  backoff?: Partial<BackoffOptions>;
+  /** Name in the metrics. */
+  name?: string;
+  metrics?: Metrics;
+};
+
+const defaultBackoff: BackoffOptions = { baseMs: 5, capMs: 300_000 };
+
+/**
+ * Keys to be processed, each at most once in the queue and by at most one worker.
+ *
+ * A key added while it is processed is handed out again afterwards. A key handed out takes its pending delay with it:
+ * the pass that begins sees everything there is and asks for the next delay itself.
+ */
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #backoff: BackoffOptions;
+  readonly #normal = new Map<string, number>();
+  readonly #low = new Map<string, number>();
+  readonly #processing = new Map<string, { since: number; again?: Priority }>();
+  readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
+  readonly #failures = new Map<string, number>();
+  readonly #waiters: ((key: string | undefined) => void)[] = [];
+  readonly #metrics: Metrics['queue'] | undefined;
+  readonly #metricLabels: { name: string; controller: string };
+  #closed = false;
+
+  constructor(options: QueueOptions) {
+    const name = options.name ?? 'queue';
+    this.#clock = options.clock;
+    this.#backoff = { ...defaultBackoff, ...options.backoff };
+    this.#metrics = options.metrics?.queue;
+    this.#metricLabels = { name, controller: name };
+    options.metrics?.trackQueue(name, () => this.#progress());
+  }
+
+  /** Keys that wait, without those in process or delayed. */
+  get depth(): number {
+    return this.#normal.size + this.#low.size;
+  }
+
+  get processing(): number {
+    return this.#processing.size;
+  }
+
+  get delayed(): number {
+    return this.#delayed.size;
+  }
+
+  /** Failures of the key since it was last forgotten. */
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  add(key: string, priority: Priority = 'normal'): void {
+    if (this.#closed) return;
+    const running = this.#processing.get(key);
+    if (running !== undefined) {
+      if (running.again === undefined) this.#metrics?.adds.inc(this.#metricLabels);
+      running.again = running.again === 'normal' ? 'normal' : priority;
+      return;
+    }
+    this.#addWaiting(key, priority);
+  }
+
+  #addWaiting(key: string, priority: Priority): void {
+    if (this.#normal.has(key)) return;
+    const waitingSince = this.#low.get(key);
+    if (waitingSince === undefined) this.#metrics?.adds.inc(this.#metricLabels);
+    else if (priority === 'low') return;
+    this.#low.delete(key);
+    this.#enqueue(key, priority, waitingSince ?? this.#clock.monotonic());
+  }
+
+  /** Adds the key after ms; of several pending delays of one key the earliest stands. */
+  addAfter(key: string, ms: number): void {
+    if (this.#closed) return;
+    if (ms <= 0) return this.add(key);
+    const at = this.#clock.monotonic() + ms;
+    const pending = this.#delayed.get(key);
+    if (pending !== undefined && pending.at <= at) return;
+    pending?.cancel();
+    const cancel = this.#clock.setTimeout(() => {
+      this.#delayed.delete(key);
+      this.add(key);
+    }, ms);
+    this.#delayed.set(key, { at, cancel });
+  }
+
+  /** Adds the key after its back-off, which doubles with each call, or later where the server asked for more. */
+  addRateLimited(key: string, atLeastMs = 0): void {
+    const failures = this.failures(key);
+    this.#failures.set(key, failures + 1);
+    this.#metrics?.retries.inc(this.#metricLabels);
+    this.addAfter(key, Math.max(atLeastMs, backoffDelay(this.#backoff, failures)));
+  }
+
+  /** The key did well: its next failure waits briefly again. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  /** The next key, when there is one; undefined once the queue is closed. Pair each with done(). */
+  take(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    const key = this.#shift();
+    if (key !== undefined) return Promise.resolve(key);
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Ends the processing of a key; when it was added meanwhile it becomes ready again. */
+  done(key: string): void {
+    const finished = this.#processing.get(key);
+    if (finished === undefined) return;
+    this.#processing.delete(key);
+    const now = this.#clock.monotonic();
+    this.#metrics?.workSeconds.observe(this.#metricLabels, (now - finished.since) / 1000);
+    if (finished.again !== undefined && !this.#closed) this.#enqueue(key, finished.again, now);
+  }
+
+  /** Hands out nothing more; keys in process may still be ended by done(). */
+  close(): void {
+    this.#closed = true;
+    for (const { cancel } of this.#delayed.values()) cancel();
+    this.#delayed.clear();
+    this.#normal.clear();
+    this.#low.clear();
+    this.#metrics?.depth.set(this.#metricLabels, 0);
+    for (const waiter of this.#waiters.splice(0)) waiter(undefined);
+  }
+
+  #enqueue(key: string, priority: Priority, since: number): void {
+    (priority === 'low' ? this.#low : this.#normal).set(key, since);
+    this.#metrics?.depth.set(this.#metricLabels, this.depth);
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) waiter(this.#shift());
+  }
+
+  #shift(): string | undefined {
+    const lane = this.#normal.size > 0 ? this.#normal : this.#low;
+    for (const [key, since] of lane) {
+      lane.delete(key);
+      this.#begin(key, since);
+      return key;
+    }
+    return undefined;
+  }
+
+  #begin(key: string, waitingSince: number): void {
+    const now = this.#clock.monotonic();
+    this.#processing.set(key, { since: now });
+    this.#delayed.get(key)?.cancel();
+    this.#delayed.delete(key);
+    this.#metrics?.depth.set(this.#metricLabels, this.depth);
+    this.#metrics?.queueSeconds.observe(this.#metricLabels, (now - waitingSince) / 1000);
+  }
+
+  #progress(): QueueProgress {
+    const now = this.#clock.monotonic();
+    const seconds = [...this.#processing.values()].map(({ since }) => (now - since) / 1000);
+    return {
+      unfinishedSeconds: seconds.reduce((sum, value) => sum + value, 0),
+      longestSeconds: seconds.reduce((longest, value) => Math.max(longest, value), 0),
+    };
+  }
+}
