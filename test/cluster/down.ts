@@ -1,0 +1,87 @@
+/** Ends the cluster and takes back all it put on the machine. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import type { Report } from './binaries';
+import { stopOrder } from './components';
+import { succeeds } from './exec';
+import { cleanHost, leftovers, mountsUnder } from './host';
+import { ctr } from './images';
+import { clusterPaths, imageStoreDir, runDir, type ClusterPaths } from './paths';
+import { mounts } from './procfs';
+import { end, recorded, shims, stop, strays } from './processes';
+import { clusterLock, startContainerd } from './up';
+import { ClusterError } from './wait';
+
+export type DownOptions = {
+  /** Remove the loaded images too; loading them again takes minutes. */
+  purge?: boolean | undefined;
+  report?: Report | undefined;
+};
+
+const apiServerGraceMs = 60_000;
+
+export async function clusterDown({
+  purge = false,
+  report = () => undefined,
+}: DownOptions = {}): Promise<void> {
+  const paths = clusterPaths();
+  await clusterLock(async () => {
+    if (await hasTraces(paths)) {
+      await takeDown(paths, report);
+      report('the cluster is down');
+    } else {
+      report('the cluster is not up');
+    }
+    if (purge) {
+      await rm(imageStoreDir(), { recursive: true, force: true });
+      report('the loaded images are gone');
+    }
+  }, report);
+}
+
+async function hasTraces(paths: ClusterPaths): Promise<boolean> {
+  if (existsSync(paths.root) || existsSync(runDir)) return true;
+  if (strays(paths, []).length > 0 || shims(paths).length > 0) return true;
+  return (await succeeds('nft', ['--version'])) && (await leftovers(paths)).length > 0;
+}
+
+async function takeDown(paths: ClusterPaths, report: Report): Promise<void> {
+  for (const group of stopOrder) {
+    await Promise.all(
+      group.map((name) => stop(paths, name, name === 'kube-apiserver' ? apiServerGraceMs : undefined)),
+    );
+  }
+  for (const stray of strays(paths, ['containerd'])) await end(stray, `process ${stray.pid}`, 10_000);
+  report('the components have ended');
+  await removeContainers(paths);
+  for (const shim of shims(paths)) await end(shim, `shim ${shim.pid}`, 1_000);
+  await cleanHost(paths);
+  await removeState(paths);
+  const left = await leftovers(paths);
+  if (left.length > 0)
+    throw new ClusterError(`the cluster is down, but this is left of it: ${left.join(', ')}`);
+}
+
+/**
+ * Through containerd, started for the purpose when it has died: else its store would keep the containers' layers for
+ * ever. Their shims end with them.
+ */
+async function removeContainers(paths: ClusterPaths): Promise<void> {
+  if (!(await succeeds('containerd', ['--version']))) return;
+  if (!recorded(paths, 'containerd') && !existsSync(imageStoreDir())) return;
+  await startContainerd(paths);
+  const ids = async (kind: 'tasks' | 'containers') =>
+    (await ctr([kind, 'list', '--quiet'])).split('\n').filter(Boolean);
+  const tasks = await ids('tasks');
+  if (tasks.length > 0) await ctr(['tasks', 'delete', '--force', ...tasks]);
+  const containers = await ids('containers');
+  if (containers.length > 0) await ctr(['containers', 'delete', ...containers]);
+  await stop(paths, 'containerd', 15_000);
+}
+
+async function removeState(paths: ClusterPaths): Promise<void> {
+  // Never remove through a mount: what lies behind it may be someone's data.
+  const mounted = mountsUnder(mounts(), [paths.root]);
+  if (mounted.length > 0) throw new ClusterError(`still mounted: ${mounted.join(', ')}`);
+  await rm(paths.root, { recursive: true, force: true });
+}

@@ -1,0 +1,201 @@
+/** What the cluster changes on its machine outside processes and files, and how that is undone. */
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { exec, succeeds } from './exec';
+import type { ClusterPaths } from './paths';
+import { imageStoreDir, runDir } from './paths';
+import { allPids, mounts, parseMounts, type Mount } from './procfs';
+import { bridge, natTable, networkName, nodeAddress, podNetwork } from './settings';
+import { waitFor } from './wait';
+
+/** Set on the bridge, to tell it from one that another network plugin made under the same name. */
+const bridgeAlias = 'sparsedm embedded cluster';
+
+export type BridgeOwner = 'nobody' | 'us' | 'another';
+
+export function bridgeOwner(): BridgeOwner {
+  const folder = `/sys/class/net/${bridge}`;
+  if (!existsSync(folder)) return 'nobody';
+  return readFileSync(path.join(folder, 'ifalias'), 'utf8').trim() === bridgeAlias ? 'us' : 'another';
+}
+
+const natRules = `
+add table ip ${natTable}
+flush table ip ${natTable}
+table ip ${natTable} {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr ${podNetwork} ip daddr != ${podNetwork} oifname != "${bridge}" masquerade
+  }
+}
+`;
+
+/** Each step may be taken twice: a start that was cut off is simply repeated. */
+export async function prepareHost(): Promise<void> {
+  await exec('mount', ['--make-rshared', '/']);
+  if (bridgeOwner() === 'nobody') {
+    await exec('ip', ['link', 'add', 'name', bridge, 'alias', bridgeAlias, 'type', 'bridge']);
+  }
+  await exec('ip', ['address', 'replace', `${nodeAddress}/24`, 'dev', bridge]);
+  await exec('ip', ['link', 'set', bridge, 'up']);
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+  await exec('nft', ['-f', '-'], { input: natRules });
+}
+
+/** Mounts under the folders, the innermost first, which is the order in which they can be undone. */
+export function mountsUnder(all: readonly Mount[], folders: readonly string[]): string[] {
+  return all
+    .map(({ point }) => point)
+    .filter((point) => folders.some((folder) => point === folder || point.startsWith(`${folder}/`)))
+    .sort((a, b) => b.length - a.length);
+}
+
+async function unmountUnder(folders: readonly string[]): Promise<void> {
+  for (const point of mountsUnder(mounts(), folders)) {
+    // Lazily, for a process may still stand in one; it then goes with that process.
+    if (!(await succeeds('umount', [point]))) await succeeds('umount', ['-l', point]);
+  }
+}
+
+/** Folders of every hierarchy of control groups: version 1 has one for each controller, version 2 one in all. */
+export function cgroupHierarchies(all: readonly Mount[]): string[] {
+  return all.filter(({ type }) => type === 'cgroup' || type === 'cgroup2').map(({ point }) => point);
+}
+
+function foldersDepthFirst(root: string): string[] {
+  if (!existsSync(root)) return [];
+  const children = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [...children.flatMap(({ name }) => foldersDepthFirst(path.join(root, name))), root];
+}
+
+function kubepods(): string[] {
+  return cgroupHierarchies(mounts()).map((folder) => path.join(folder, 'kubepods'));
+}
+
+/** Every process in a pod's control group: what is left of containers whose shim has gone. */
+function killPodProcesses(): number {
+  const procs = kubepods()
+    .flatMap(foldersDepthFirst)
+    .map((folder) => path.join(folder, 'cgroup.procs'))
+    .filter(existsSync);
+  const pids = new Set(
+    procs.flatMap((file) => readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number)),
+  );
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+  return pids.size;
+}
+
+async function removePodCgroups(): Promise<void> {
+  await waitFor(() => killPodProcesses() === 0, { what: 'the processes of pods to end', timeoutMs: 20_000 });
+  for (const folder of kubepods().flatMap(foldersDepthFirst)) {
+    // A group stays busy for a moment after its last process.
+    await waitFor(() => removeFolder(folder), {
+      what: `the control group ${folder} to empty`,
+      timeoutMs: 10_000,
+    });
+  }
+}
+
+function removeFolder(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return true;
+    if (code === 'EBUSY' || code === 'ENOTEMPTY') return false;
+    throw error;
+  }
+}
+
+function usedNamespaces(): Set<string> {
+  return new Set(
+    allPids().map((pid) => {
+      try {
+        return /\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))?.[0] ?? '';
+      } catch {
+        return '';
+      }
+    }),
+  );
+}
+
+/** Network namespaces of pods in which no process lives any more; their interfaces go with them. */
+export async function leftoverNamespaces(): Promise<string[]> {
+  const folder = '/run/netns';
+  if (!existsSync(folder)) return [];
+  const used = usedNamespaces();
+  return (await readdir(folder))
+    .filter((name) => name.startsWith('cni-'))
+    .filter((name) => !used.has(String(lstatSync(path.join(folder, name)).ino)));
+}
+
+/** The kubelet links each container's log here; only links into our folder are ours. */
+async function removeLogLinks(paths: ClusterPaths): Promise<void> {
+  const folder = '/var/log/containers';
+  if (!existsSync(folder)) return;
+  for (const name of await readdir(folder)) {
+    const link = path.join(folder, name);
+    if (lstatSync(link).isSymbolicLink() && readlinkSync(link).startsWith(`${paths.podLogs}/`)) rmSync(link);
+  }
+  removeFolder(folder);
+}
+
+/** libcni keeps the result of each attachment under the name of its network. */
+async function removeNetworkResults(): Promise<void> {
+  const folder = '/var/lib/cni/results';
+  if (!existsSync(folder)) return;
+  const ours = (await readdir(folder)).filter((name) => name.startsWith(`${networkName}-`));
+  await Promise.all(ours.map((name) => rm(path.join(folder, name), { force: true })));
+  removeFolder(folder);
+  removeFolder(path.dirname(folder));
+}
+
+export async function cleanHost(paths: ClusterPaths): Promise<void> {
+  await removePodCgroups();
+  await unmountUnder([paths.root, runDir, path.join(imageStoreDir(), 'tmpmounts')]);
+  for (const name of await leftoverNamespaces()) await exec('ip', ['netns', 'delete', name]);
+  await removeNetworkResults();
+  await removeLogLinks(paths);
+  if (bridgeOwner() === 'us') await exec('ip', ['link', 'delete', bridge]);
+  for (const table of [`ip ${natTable}`, 'ip kube-proxy', 'ip6 kube-proxy']) {
+    await succeeds('nft', ['delete', 'table', ...table.split(' ')]);
+  }
+  await rm(runDir, { recursive: true, force: true });
+}
+
+/** What of the cluster is still on the machine, each as a phrase; empty when nothing is. */
+export async function leftovers(paths: ClusterPaths): Promise<string[]> {
+  const tables = (await exec('nft', ['list', 'tables']))
+    .split('\n')
+    .map((line) => line.replace(/^table /, ''));
+  const ours = new Set([`ip ${natTable}`, 'ip kube-proxy', 'ip6 kube-proxy']);
+  return [
+    ...mountsUnder(parseMounts(readFileSync('/proc/mounts', 'utf8')), [paths.root, runDir]).map(
+      (point) => `mount ${point}`,
+    ),
+    ...kubepods()
+      .filter(existsSync)
+      .map((folder) => `control group ${folder}`),
+    ...(await leftoverNamespaces()).map((name) => `network namespace ${name}`),
+    ...(bridgeOwner() === 'us' ? [`bridge ${bridge}`] : []),
+    ...tables.filter((table) => ours.has(table)).map((table) => `nft table ${table}`),
+    ...(existsSync(runDir) ? [`folder ${runDir}`] : []),
+  ];
+}

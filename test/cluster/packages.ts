@@ -1,0 +1,63 @@
+/** Debian packages the node needs, and why. The one place that names them. */
+import { exec } from './exec';
+import type { Report } from './binaries';
+import { ClusterError } from './wait';
+
+export const packages = {
+  containerd: 'runs the containers',
+  runc: 'starts each container',
+  'containernetworking-plugins': 'gives pods their addresses (bridge, host-local, loopback and portmap)',
+  nftables: 'kube-proxy writes service rules with it',
+  iproute2: 'makes the bridge',
+  'ca-certificates': 'CoreDNS and pods on the host network reach the outside',
+  buildah: 'builds the container images without Docker',
+  debootstrap: 'makes their base image without a registry',
+} as const;
+
+export type PackageName = keyof typeof packages;
+
+/** Names of `wanted` that dpkg does not report as installed. Its lines read "NAME STATUS". */
+export function missingFrom(dpkgLines: string, wanted: readonly string[]): string[] {
+  const installed = new Set(
+    dpkgLines
+      .split('\n')
+      .map((line) => line.split(' '))
+      .filter(([, status]) => status === 'installed')
+      .map(([name]) => name),
+  );
+  return wanted.filter((name) => !installed.has(name));
+}
+
+export async function missingPackages(wanted: readonly string[] = Object.keys(packages)): Promise<string[]> {
+  // dpkg-query fails as soon as one name is unknown to it, but still prints the others.
+  const lines = await exec('sh', [
+    '-c',
+    `dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' "$@" 2>/dev/null || true`,
+    'dpkg-query',
+    ...wanted,
+  ]);
+  return missingFrom(lines, wanted);
+}
+
+const aptOptions = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
+const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
+
+export async function installPackages(report: Report): Promise<void> {
+  const missing = await missingPackages();
+  if (missing.length === 0) return;
+  report(`installing Debian packages: ${missing.join(', ')}`);
+  const install = () =>
+    exec('apt-get', ['install', '--no-install-recommends', ...aptOptions, ...missing], { env: quietly });
+  try {
+    // Package lists may be absent or old: fetch them only then, for that takes longer than the installation.
+    await install().catch(async () => {
+      await exec('apt-get', ['update', ...aptOptions], { env: quietly });
+      await install();
+    });
+  } catch (cause) {
+    throw new ClusterError(
+      `apt-get could not install ${missing.join(', ')}: install them by hand, then run this again (${String(cause)})`,
+      { cause },
+    );
+  }
+}

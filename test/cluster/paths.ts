@@ -1,0 +1,55 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where everything slow to make is kept, outside the clone: a fresh clone on the same machine starts fast. */
+export function cacheDir(env: Environment = process.env): string {
+  if (env['SPARSEDM_CACHE']) return path.resolve(env['SPARSEDM_CACHE']);
+  return path.join(env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'sparsedm');
+}
+
+/** State of the embedded cluster: keys, logs, process ids, etcd's data. `down` removes it. */
+export function clusterDir(env: Environment = process.env): string {
+  return env['SPARSEDM_CLUSTER_DIR']
+    ? path.resolve(env['SPARSEDM_CLUSTER_DIR'])
+    : path.join(cacheDir(env), 'cluster');
+}
+
+export type ClusterPaths = ReturnType<typeof clusterPaths>;
+
+export function clusterPaths(root: string = clusterDir()) {
+  const at = (...parts: string[]) => path.join(root, ...parts);
+  return {
+    root,
+    kubeconfig: at('kubeconfig'),
+    pki: at('pki'),
+    logs: at('logs'),
+    pids: at('pids'),
+    config: at('config'),
+    etcd: at('etcd'),
+    audit: at('audit'),
+    auditLog: at('audit', 'audit.log'),
+    kubelet: at('kubelet'),
+    podLogs: at('pod-logs'),
+    volumes: at('volumes'),
+    cni: at('cni'),
+    cniReservations: at('cni-reservations'),
+    options: at('options.json'),
+    /** Exists once a cluster was complete: without it, etcd holds a half-made one. */
+    complete: at('complete'),
+  };
+}
+
+/** Images outlive `down`, because importing them takes minutes. */
+export function imageStoreDir(env: Environment = process.env): string {
+  return path.join(cacheDir(env), 'containerd');
+}
+
+/** Short and fixed, for a socket's path may have 107 characters at most. */
+export const runDir = '/run/sparsedm-cluster';
+export const containerdSocket = path.join(runDir, 'containerd.sock');
+
+export function kubeconfigPath(): string {
+  return clusterPaths().kubeconfig;
+}
