@@ -20,7 +20,11 @@ export type Binaries = {
   pause: string;
 };
 
+/** Receives each step as a line for people. */
 export type Report = (line: string) => void;
+export type ReportOption = { report?: Report | undefined };
+
+export const quiet: Report = () => undefined;
 
 const sourceDir = path.join(path.dirname(fileURLToPath(import.meta.url)), 'kubernetes');
 /** Built versions that stay: the present one and the one before, for going back and forth between branches. */
@@ -78,7 +82,7 @@ async function binariesFolder(): Promise<string> {
 }
 
 /** Paths of the programs; builds them when these sources were never built on this machine. */
-export async function ensureBinaries(report: Report = () => undefined): Promise<Binaries> {
+export async function ensureBinaries({ report = quiet }: ReportOption = {}): Promise<Binaries> {
   await checkGo();
   const folder = await binariesFolder();
   if (existsSync(folder)) return binariesIn(folder);

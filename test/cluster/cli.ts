@@ -60,7 +60,8 @@ program
   .command('build')
   .description('build Kubernetes, Helm and kwok, and print where they are')
   .action(async () => {
-    for (const [name, file] of Object.entries(await ensureBinaries(report))) console.log(`${name}\t${file}`);
+    for (const [name, file] of Object.entries(await ensureBinaries({ report })))
+      console.log(`${name}\t${file}`);
   });
 
 program
@@ -69,9 +70,9 @@ program
   .description('load an image into the cluster')
   .action(async (what: string) => {
     if (existsSync(what)) {
-      for (const name of await loadArchiveFile(what, report)) console.log(`loaded ${name}`);
+      for (const name of await loadArchiveFile(what, { report })) console.log(`loaded ${name}`);
     } else {
-      console.log(`${await loadFromBuildah(what, report)} ${what}`);
+      console.log(`${await loadFromBuildah(what, { report })} ${what}`);
     }
   });
 

@@ -129,7 +129,7 @@ function lastLines(file: string): string {
 }
 
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const binaries = await ensureBinaries(options.report);
+  const binaries = await ensureBinaries(options);
   const directory = await mkdtemp(path.join(tmpdir(), 'sparsedm-control-plane-'));
   const at = (...parts: string[]) => path.join(directory, ...parts);
   const [etcdPort = 0, peerPort = 0, apiPort = 0, managerPort = 0] = await freePorts(4);

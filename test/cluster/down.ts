@@ -1,7 +1,7 @@
 /** Ends the cluster and takes back all it put on the machine. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { Report } from './binaries';
+import { quiet, type Report } from './binaries';
 import { stopOrder } from './components';
 import { succeeds } from './exec';
 import { cleanHost, leftovers, mountsUnder } from './host';

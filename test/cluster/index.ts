@@ -11,4 +11,5 @@ export {
 } from './control-plane';
 export { loadImage, loadFromBuildah, loadedSource } from './load';
 export { cacheDir, clusterPaths, kubeconfigPath } from './paths';
+export { installPackages, packages, type PackageName } from './packages';
 export { ClusterError } from './wait';

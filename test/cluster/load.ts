@@ -1,7 +1,7 @@
 /** Loading images starts containerd where it does not run yet. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import type { Report } from './binaries';
+import type { ReportOption } from './binaries';
 import * as images from './images';
 import { ensureContainerd } from './up';
 
@@ -13,26 +13,29 @@ export async function loadImage(
   name: string,
   archive: Readable,
   source = 'archive',
-  report?: Report,
+  options: ReportOption = {},
 ): Promise<void> {
-  await ensureContainerd(report);
+  await ensureContainerd(options);
   await images.importImage(name, archive, source);
 }
 
 /** What the image `name` was loaded from; undefined when the cluster does not have it. */
-export async function loadedSource(name: string, report?: Report): Promise<string | undefined> {
-  await ensureContainerd(report);
+export async function loadedSource(name: string, options: ReportOption = {}): Promise<string | undefined> {
+  await ensureContainerd(options);
   return images.loadedSource(name);
 }
 
 /** Loads an image of buildah's store, unless the cluster has that very build of it. */
-export async function loadFromBuildah(name: string, report?: Report): Promise<'loaded' | 'present'> {
-  await ensureContainerd(report);
+export async function loadFromBuildah(
+  name: string,
+  options: ReportOption = {},
+): Promise<'loaded' | 'present'> {
+  await ensureContainerd(options);
   return images.loadFromBuildah(name);
 }
 
 /** Loads whatever images an archive file holds and returns their names. */
-export async function loadArchiveFile(file: string, report?: Report): Promise<string[]> {
-  await ensureContainerd(report);
+export async function loadArchiveFile(file: string, options: ReportOption = {}): Promise<string[]> {
+  await ensureContainerd(options);
   return images.importArchive(createReadStream(file));
 }

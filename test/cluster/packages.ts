@@ -1,5 +1,8 @@
 /** Debian packages the node needs, and why. The one place that names them. */
+import path from 'node:path';
 import { exec } from './exec';
+import { withLock } from './lock';
+import { cacheDir } from './paths';
 import type { Report } from './binaries';
 import { ClusterError } from './wait';
 
@@ -42,17 +45,29 @@ export async function missingPackages(wanted: readonly string[] = Object.keys(pa
 const aptOptions = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
 const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
 
-export async function installPackages(report: Report): Promise<void> {
-  const missing = await missingPackages();
-  if (missing.length === 0) return;
+/** Installs what is missing of all packages, or of those named. */
+export async function installPackages(report: Report, wanted?: readonly PackageName[]): Promise<void> {
+  if ((await missingPackages(wanted)).length === 0) return;
+  // apt-get waits for dpkg's lock but not for that of the package lists.
+  await withLock(
+    path.join(cacheDir(), 'packages.lock'),
+    async () => {
+      const missing = await missingPackages(wanted);
+      if (missing.length > 0) await install(missing, report);
+    },
+    () => report('waiting for another installation of packages'),
+  );
+}
+
+async function install(missing: readonly string[], report: Report): Promise<void> {
   report(`installing Debian packages: ${missing.join(', ')}`);
-  const install = () =>
+  const aptInstall = () =>
     exec('apt-get', ['install', '--no-install-recommends', ...aptOptions, ...missing], { env: quietly });
   try {
     // Package lists may be absent or old: fetch them only then, for that takes longer than the installation.
-    await install().catch(async () => {
+    await aptInstall().catch(async () => {
       await exec('apt-get', ['update', ...aptOptions], { env: quietly });
-      await install();
+      await aptInstall();
     });
   } catch (cause) {
     throw new ClusterError(

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { Resolver } from 'node:dns/promises';
 import path from 'node:path';
-import { ensureBinaries, elapsed, type Binaries, type Report } from './binaries';
+import { ensureBinaries, elapsed, quiet, type Binaries, type Report, type ReportOption } from './binaries';
 import {
   componentNames,
   components,
@@ -43,8 +43,6 @@ export type UpOptions = {
 
 export type Cluster = { kubeconfig: string; url: string; auditLog: string; binaries: Binaries };
 
-const quiet: Report = () => undefined;
-
 export function clusterLock<T>(work: () => Promise<T>, report: Report): Promise<T> {
   return withLock(path.join(cacheDir(), 'cluster.lock'), work, () =>
     report('waiting for another command that starts or stops this cluster'),
@@ -62,7 +60,7 @@ export async function clusterUp(options: UpOptions = {}): Promise<Cluster> {
   });
   const started = performance.now();
   if (!isComplete(paths)) await preflight();
-  const [binaries] = await Promise.all([ensureBinaries(report), installPackages(report)]);
+  const [binaries] = await Promise.all([ensureBinaries({ report }), installPackages(report)]);
   return clusterLock(async () => {
     if (await isHealthy(paths, binaries)) {
       await setGpus(paths, options.gpus);
@@ -90,7 +88,7 @@ async function isHealthy(paths: ClusterPaths, binaries: Binaries): Promise<boole
 }
 
 /** Containerd alone, which is all that loading an image needs: it can run while Kubernetes is still being built. */
-export async function ensureContainerd(report: Report = quiet): Promise<void> {
+export async function ensureContainerd({ report = quiet }: ReportOption = {}): Promise<void> {
   const paths = clusterPaths();
   const component = containerdComponent(paths);
   if (recorded(paths, 'containerd') && (await component.healthy())) return;
