@@ -16,7 +16,7 @@ const schema37 = {
       "$ref": "KYsNnvJyIoFRvShIV7sEVUW0eEU4t2A3VPayoUXTLMg"
     },
     "status": {
-      "$ref": "e4dRPpOt6H04a9VuUPdvpSKox7kltUNlyzikuVW3B0"
+      "$ref": "WixR3ysSQ0JqeOkgt3a3KYNfAzzb8s92Xt8ESfrU"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -7937,7 +7937,7 @@ const schema126 = {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     },
     "attempts": {
-      "$ref": "O1jAIxUoJ9FqwdEFHXjvh1JbK9ab7In97bSl6V7QD5E"
+      "$ref": "GdLbO6TCE3SAb4O7CjJIKaE250Iec6b4LbYs"
     },
     "progress": {
       "$ref": "tot0dqasi3yQgDuXqOqs0uQXXvryi6XtoueoBFz9hs"
@@ -8572,6 +8572,12 @@ const schema135 = {
     "lastExitReason": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
+    "podUid": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "podCreatedAt": {
+      "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
+    },
     "resumedFromStep": {
       "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
     }
@@ -8673,6 +8679,28 @@ function validate289(data, {
         rootData
       })) {
         vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podUid !== undefined) {
+      if (!validate56(data.podUid, {
+        instancePath: instancePath + "/podUid",
+        parentData: data,
+        parentDataProperty: "podUid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podCreatedAt !== undefined) {
+      if (!validate54(data.podCreatedAt, {
+        instancePath: instancePath + "/podCreatedAt",
+        parentData: data,
+        parentDataProperty: "podCreatedAt",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
@@ -8936,7 +8964,7 @@ const schema139 = {
   "format": "int64",
   "minimum": 0
 };
-function validate310(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8995,10 +9023,10 @@ function validate310(data, {
       errors++;
     }
   }
-  validate310.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9024,13 +9052,13 @@ function validate309(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate310(data.step, {
+      if (!validate312(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
@@ -9072,10 +9100,10 @@ function validate309(data, {
     }
     errors++;
   }
-  validate309.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9118,21 +9146,21 @@ function validate308(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate309(data[i0], {
+      if (!validate311(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9301,18 +9329,18 @@ function validate294(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate308(data.history, {
+      if (!validate310(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate294.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
 const schema140 = {
@@ -9430,7 +9458,7 @@ function validate63(data, {
   validate63.errors = vErrors;
   return errors === 0;
 }
-function validate317(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9489,7 +9517,7 @@ function validate317(data, {
       }
     }
   }
-  validate317.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -9522,7 +9550,7 @@ const schema141 = {
   },
   "nullable": true
 };
-function validate322(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9636,7 +9664,7 @@ function validate322(data, {
       }
     }
   }
-  validate322.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -9663,7 +9691,7 @@ const schema142 = {
   },
   "nullable": true
 };
-function validate332(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9755,7 +9783,7 @@ function validate332(data, {
       }
     }
   }
-  validate332.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
 const schema143 = {
@@ -9800,7 +9828,7 @@ const schema143 = {
   },
   "nullable": true
 };
-function validate340(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9958,7 +9986,7 @@ function validate340(data, {
       }
     }
   }
-  validate340.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
 const schema144 = {
@@ -9982,7 +10010,7 @@ const schema144 = {
   },
   "nullable": true
 };
-function validate354(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10063,7 +10091,7 @@ function validate354(data, {
       }
     }
   }
-  validate354.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
 function validate267(data, {
@@ -10169,68 +10197,68 @@ function validate267(data, {
       }
     }
     if (data.progress !== undefined) {
-      if (!validate294(data.progress, {
+      if (!validate296(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate317(data.checkpoint, {
+      if (!validate319(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate322(data.sparsity, {
+      if (!validate324(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate332(data.macs, {
+      if (!validate334(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate340(data.fid, {
+      if (!validate342(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate354(data.model, {
+      if (!validate356(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }

@@ -53,7 +53,7 @@ export interface ISparseFinetune {
          */
         "width": number;
         /**
-         * Number of transformer blocks as U-ViT counts them. Half go down, half go up, and one sits between.
+         * Number of transformer blocks, odd: as many go down as go up, and one sits between. A published depth of 12 is 13 blocks.
          */
         "depth": number;
         /**
@@ -500,7 +500,7 @@ export interface ISparseFinetune {
      */
     "backoffLimit"?: number;
     /**
-     * Seconds after which a run that is still active fails. Suspended time doesn't count. Absent means no limit.
+     * Seconds after which a Job that is still active fails. Suspended time doesn't count; after a suspension they are counted anew. Absent means no limit.
      */
     "activeDeadlineSeconds"?: number;
     /**
@@ -573,6 +573,14 @@ export interface ISparseFinetune {
        * How the last pod that ended badly ended.
        */
       "lastExitReason"?: string;
+      /**
+       * UID of the newest pod that was counted.
+       */
+      "podUid"?: string;
+      /**
+       * When that pod was created.
+       */
+      "podCreatedAt"?: string;
       /**
        * Step of the checkpoint from which the current pod went on; absent when it began anew.
        */

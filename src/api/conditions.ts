@@ -1,0 +1,57 @@
+/** Types and reasons of conditions. Reasons of failures that trainer, Job or kubelet name themselves come on top. */
+
+export const FINETUNE_CONDITIONS = [
+  'JobReady',
+  'Training',
+  'Reporting',
+  'QualityGatePassed',
+  'Suspended',
+  'Succeeded',
+  'Finished',
+] as const;
+export type FinetuneCondition = (typeof FINETUNE_CONDITIONS)[number];
+
+export const SERVICE_CONDITIONS = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'Ready'] as const;
+export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
+
+/** Present, and True, only while an object can't go on without a person. */
+export const STALLED = 'Stalled';
+
+export const REASONS = {
+  nameConflict: 'NameConflict',
+  refused: 'Refused',
+  podsRefused: 'PodsRefused',
+  jobMissing: 'JobMissing',
+  jobDeleting: 'JobDeleting',
+  jobCreated: 'JobCreated',
+  waitingForPod: 'WaitingForPod',
+  podStarting: 'PodStarting',
+  running: 'Running',
+  retrying: 'Retrying',
+  suspended: 'Suspended',
+  notSuspended: 'NotSuspended',
+  succeeded: 'Succeeded',
+  failed: 'Failed',
+  inProgress: 'InProgress',
+  resultsMissing: 'ResultsMissing',
+  reportsArrive: 'ReportsArrive',
+  noReports: 'NoReports',
+  waitingForReports: 'WaitingForReports',
+  notTraining: 'NotTraining',
+  noGate: 'NoGate',
+  gatePassed: 'WithinBounds',
+  gateFailed: 'OutOfBounds',
+  figuresMissing: 'FiguresMissing',
+  notMeasured: 'NotMeasured',
+  uriGiven: 'UriGiven',
+  modelPinned: 'ModelPinned',
+  finetuneNotFound: 'FinetuneNotFound',
+  waitingForFinetune: 'WaitingForFinetune',
+  finetuneFailed: 'FinetuneFailed',
+  waitingForModel: 'WaitingForModel',
+  deploymentMissing: 'DeploymentMissing',
+  updating: 'Updating',
+  available: 'Available',
+  scaledToZero: 'ScaledToZero',
+  serving: 'Serving',
+} as const;

@@ -1,0 +1,38 @@
+import type { AttemptsStatus } from '../api/types';
+import type { Pod } from '../kube/resources';
+import { byCreation } from '../workload/pod-state';
+import { failureOf } from './exit';
+
+/**
+ * Counts the pods of a run over all its Jobs. The count lives in the status together with the newest pod counted, so
+ * that neither a deleted Job nor a restarted operator resets or repeats it.
+ */
+export function countAttempts(
+  before: AttemptsStatus | undefined,
+  pods: readonly Pod[],
+): AttemptsStatus | undefined {
+  const ordered = [...pods].sort(byCreation);
+  const uncounted = ordered.slice(firstUncounted(before, ordered));
+  const newest = uncounted.at(-1);
+  const exit = ordered.map(failureOf).findLast((failure) => failure !== undefined);
+  if (before === undefined && newest === undefined) return undefined;
+  return {
+    ...before,
+    number: (before?.number ?? 0) + uncounted.length,
+    ...(exit === undefined ? {} : { lastExitReason: exit.reason }),
+    ...(newest?.metadata.uid === undefined ? {} : { podUid: newest.metadata.uid }),
+    ...(newest?.metadata.creationTimestamp === undefined
+      ? {}
+      : { podCreatedAt: newest.metadata.creationTimestamp }),
+  };
+}
+
+/** Index after the newest pod that was counted; where that pod is gone, of the first one younger than it. */
+function firstUncounted(before: AttemptsStatus | undefined, ordered: readonly Pod[]): number {
+  if (before?.podUid === undefined) return 0;
+  const counted = ordered.findIndex((pod) => pod.metadata.uid === before.podUid);
+  if (counted >= 0) return counted + 1;
+  const since = before.podCreatedAt ?? '';
+  const younger = ordered.findIndex((pod) => (pod.metadata.creationTimestamp ?? '') > since);
+  return younger < 0 ? ordered.length : younger;
+}

@@ -1,0 +1,31 @@
+import type { Pod } from '../kube/resources';
+import { parseTerminationMessage } from '../reports/body';
+import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
+import { TRAINER_CONTAINER } from './job';
+
+/** Why a training pod ended badly: the trainer's own word first, then the kubelet's. undefined when it did not. */
+export function failureOf(pod: Pod): Trouble | undefined {
+  const exit = lastExit(pod, TRAINER_CONTAINER);
+  const told = parseTerminationMessage(exit?.message)?.error;
+  if (told !== undefined && exit?.exitCode !== 0) return told;
+  const failure = podFailure(pod);
+  if (failure !== undefined) return failure;
+  return exit === undefined || exit.exitCode === 0 ? undefined : explainExit(exit);
+}
+
+function explainExit({ exitCode, reason, message }: Exit): Trouble {
+  if (reason === 'OOMKilled') {
+    return {
+      reason,
+      message:
+        'The trainer ran out of memory: raise trainer.resources.limits.memory, or lower training.batchSize in a new SparseFinetune.',
+    };
+  }
+  if (exitCode === 143)
+    return { reason: 'Terminated', message: 'The trainer was told to stop (exit code 143).' };
+  const words = message?.trim().split('\n').at(-1)?.slice(0, 512);
+  return {
+    reason: reason === 'Error' ? 'TrainerFailed' : reason,
+    message: `The trainer ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}.`,
+  };
+}

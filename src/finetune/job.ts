@@ -1,0 +1,124 @@
+import type { SparseFinetune } from '../api/types';
+import { trainerLabels, trainJobName } from '../kube/names';
+import { ownerReference } from '../kube/owner';
+import type { Job } from '../kube/resources';
+import { workloadPod } from '../workload/pod';
+
+export type JobSettings = {
+  /** Trainer image when the spec names none. */
+  image: string;
+  /** Base URL of the report endpoint. */
+  reportsUrl: string;
+};
+
+/** Name of the container whose termination message is the run's last word. */
+export const TRAINER_CONTAINER = 'trainer';
+
+/** Exit codes with which trying again is no use: configuration wrong, input wrong, diverged. */
+const FINAL_EXIT_CODES = [2, 3, 4];
+
+/** Time for a checkpoint after SIGTERM. */
+const GRACE_SECONDS = 60;
+
+/** The parts of the spec that the trainer reads, exactly as they stand in the custom resource. */
+export function trainerConfig({ spec }: SparseFinetune): Record<string, unknown> {
+  const { model, dataset, sparsity, training, checkpoint, evaluation, output } = spec;
+  return { model, dataset, sparsity, training, checkpoint, evaluation, output };
+}
+
+export function reportUrl(
+  base: string,
+  kind: 'finetunes' | 'services',
+  namespace: string,
+  name: string,
+): string {
+  return `${base}/v1/${kind}/${namespace}/${name}/${kind === 'finetunes' ? 'progress' : 'engine'}`;
+}
+
+type JobSpec = NonNullable<Job['spec']>;
+export type JobControls = { suspend: boolean; backoffLimit: number; activeDeadlineSeconds?: number };
+
+/** The fields of the Job that follow the spec while it runs; everything else is written once. */
+export function jobControls({ spec }: SparseFinetune): JobControls {
+  return {
+    suspend: spec.suspend ?? false,
+    backoffLimit: spec.backoffLimit ?? 3,
+    ...(spec.activeDeadlineSeconds === undefined
+      ? {}
+      : { activeDeadlineSeconds: spec.activeDeadlineSeconds }),
+  };
+}
+
+/**
+ * The Job as it is created. Its template is never written again, so that an operator of a later version leaves a
+ * running Job alone. The deadline isn't part of it: it is applied as a control afterwards, which is what lets it be
+ * removed again (server-side apply removes only what apply has written).
+ */
+export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
+  const { name, namespace = '' } = finetune.metadata;
+  const { suspend, backoffLimit } = jobControls(finetune);
+  const labels = trainerLabels(name);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: trainJobName(name), namespace, labels, ownerReferences: [ownerReference(finetune)] },
+    spec: {
+      suspend,
+      backoffLimit,
+      completions: 1,
+      parallelism: 1,
+      // The next pod starts when the last one is gone, so that two never write to one output.
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: TRAINER_CONTAINER, operator: 'In', values: FINAL_EXIT_CODES },
+          },
+        ],
+      },
+      template: workloadPod({
+        settings: finetune.spec.trainer,
+        labels,
+        container: { name: TRAINER_CONTAINER, command: ['sparsedm', 'train'] },
+        image: settings.image,
+        env: {
+          SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
+          SPARSEDM_RUN: `${namespace}/${name}`,
+          SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, 'finetunes', namespace, name),
+        },
+        claims: [
+          { uri: finetune.spec.model.pretrained.uri },
+          { uri: finetune.spec.dataset.uri },
+          { uri: finetune.spec.evaluation?.extractorUri },
+          { uri: finetune.spec.output.uri, writes: true },
+        ],
+        restartPolicy: 'Never',
+        terminationGracePeriodSeconds: GRACE_SECONDS,
+      }),
+    },
+  };
+}
+
+/** What server-side apply sends to bring the controls of an existing Job in line with the spec. */
+export function controlledJob(finetune: SparseFinetune, job: Job): Job {
+  const { name, namespace, uid } = job.metadata;
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    // The uid keeps this from touching another Job that has taken the name meanwhile.
+    metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
+    spec: jobControls(finetune) as JobSpec,
+  };
+}
+
+export function controlsDiffer(finetune: SparseFinetune, job: Job): boolean {
+  const want = jobControls(finetune);
+  const { suspend = false, backoffLimit, activeDeadlineSeconds } = job.spec ?? {};
+  return (
+    want.suspend !== suspend ||
+    want.backoffLimit !== backoffLimit ||
+    want.activeDeadlineSeconds !== activeDeadlineSeconds
+  );
+}

@@ -1,0 +1,167 @@
+import type { SparseFinetune } from '../api/types';
+import { sparseFinetunes } from '../api/types';
+import type { KubeClient } from '../kube/client';
+import { labels, trainJobName } from '../kube/names';
+import { isOwnedBy } from '../kube/owner';
+import { jobs, pods, type Job, type Pod } from '../kube/resources';
+import type { Clock } from '../runtime/clock';
+import type { Reconciler, ReconcileResult } from '../runtime/controller';
+import { ApiError, isAlreadyExists, isConflict, isForbidden, isInvalid } from '../runtime/errors';
+import type { EventRecorder } from '../runtime/events';
+import type { ObjectKey } from '../runtime/objects';
+import type { Store } from '../runtime/store';
+import { podCreationRefusal } from '../workload/refusal';
+import { isOver } from '../workload/pod-state';
+import type { JobSettings } from './job';
+import { expiryOf, plan, type Plan } from './plan';
+import {
+  isFinished,
+  jobCondition,
+  judge,
+  podsOf,
+  succeededPod,
+  type Observed,
+  type Situation,
+} from './situation';
+import { buildStatus, lastHeard, REPORT_SILENCE_MS } from './status';
+import { transitions } from './transitions';
+
+export type FinetuneDependencies = {
+  client: KubeClient;
+  clock: Clock;
+  events: EventRecorder;
+  settings: JobSettings;
+  finetunes: Store<SparseFinetune>;
+  jobs: Store<Job>;
+  /** With the index `finetune` over `namespace/name` of the SparseFinetune that the label names. */
+  pods: Store<Pod>;
+};
+
+/** Name of the index of pods that a FinetuneDependencies needs. */
+export const FINETUNE_INDEX = 'finetune';
+
+export function finetuneOfPod(pod: Pod): string[] {
+  const name = pod.metadata.labels?.[labels.finetune];
+  return name === undefined ? [] : [`${pod.metadata.namespace ?? ''}/${name}`];
+}
+
+/** How soon to look again, in milliseconds, where the cluster may change without an event for us. */
+const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
+  // A quota may be raised, a foreign Job may go.
+  refused: 10_000,
+  conflict: 10_000,
+  // A Job without a pod: the reason why stands in events, which nobody watches.
+  waiting: 2_000,
+  retrying: 5_000,
+  podRefused: 5_000,
+};
+
+export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
+  const { client, clock, events, settings } = dependencies;
+
+  async function observe(finetune: SparseFinetune): Promise<Observed> {
+    const { name, namespace = '' } = finetune.metadata;
+    const job = dependencies.jobs.get(namespace, trainJobName(name));
+    const known = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
+    if (job === undefined || !isOwnedBy(job, finetune) || isFinished(finetune)) {
+      return { finetune, job, pods: known };
+    }
+    const all = await withFinalPods(job, known);
+    return { finetune, job, pods: all, podRefusal: await refusalOf(job, all) };
+  }
+
+  /** The Job's end may reach us before its last pod's: then the pods are read anew, for their last word. */
+  async function withFinalPods(job: Job, known: readonly Pod[]): Promise<readonly Pod[]> {
+    if (!needsFinalPods(job, known)) return known;
+    return client.list(pods, {
+      namespace: job.metadata.namespace ?? '',
+      labelSelector: `batch.kubernetes.io/controller-uid=${job.metadata.uid ?? ''}`,
+    });
+  }
+
+  async function refusalOf(job: Job, known: readonly Pod[]): Promise<string | undefined> {
+    const active = job.spec?.suspend !== true && jobCondition(job, 'Complete') === undefined;
+    if (!active || podsOf(job, known).some((pod) => !isOver(pod))) return undefined;
+    return podCreationRefusal(client, job);
+  }
+
+  /** Carries the plan out; what comes back is what the caches know about it now. */
+  async function apply(observed: Observed, { action, ...what }: Plan): Promise<Observed> {
+    const job = 'job' in what ? what.job : undefined;
+    if (job === undefined) return observed;
+    try {
+      const written =
+        action === 'createJob'
+          ? await client.create(jobs, job)
+          : await client.apply(jobs, job, { force: true });
+      return { ...observed, job: written };
+    } catch (error) {
+      if (isAlreadyExists(error)) return { ...observed, job: await existing(job) };
+      return { ...observed, refusal: refusalFrom(error) };
+    }
+  }
+
+  async function existing({ metadata }: Job): Promise<Job | undefined> {
+    return client.get(jobs, { namespace: metadata.namespace ?? '', name: metadata.name });
+  }
+
+  async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
+    const finetune = dependencies.finetunes.get(namespace, name);
+    if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) return undefined;
+    const before = await observe(finetune);
+    const planned = plan(before, settings, clock.now());
+    if (planned.action === 'expire') {
+      const { uid } = finetune.metadata;
+      await client.delete(sparseFinetunes, { namespace, name }, uid === undefined ? {} : { uid });
+      return undefined;
+    }
+    const observed = await apply(before, planned);
+    const status = buildStatus(observed, clock.now());
+    if (await client.patchStatus(sparseFinetunes, finetune, status)) {
+      for (const { type, reason, message } of transitions(finetune, status)) {
+        events.event(finetune, type, reason, message);
+      }
+    }
+    return wakeUp({ ...observed, finetune: { ...finetune, status } }, judge(observed), clock.now());
+  }
+
+  return { reconcile };
+}
+
+function needsFinalPods(job: Job, known: readonly Pod[]): boolean {
+  if (jobCondition(job, 'Complete') !== undefined) return succeededPod(job, known) === undefined;
+  if (jobCondition(job, 'Failed') === undefined) return false;
+  return !podsOf(job, known).some((pod) => pod.status?.phase === 'Failed');
+}
+
+/** A refusal is shown in the server's words and tried again later; anything else is an error with back-off. */
+function refusalFrom(error: unknown): NonNullable<Observed['refusal']> {
+  const refused = isForbidden(error) || isInvalid(error);
+  if (!(error instanceof ApiError) || (!refused && !isBadRequest(error)) || isConflict(error)) throw error;
+  return { reason: error.reason || 'Refused', message: error.message, final: isInvalid(error) };
+}
+
+function isBadRequest(error: ApiError): boolean {
+  return error.status === 400;
+}
+
+/** When to look again although nothing changes. */
+function wakeUp(observed: Observed, situation: Situation, now: Date): ReconcileResult {
+  const after = wakeUpTimes(observed, situation, now);
+  return after === undefined ? undefined : { requeueAfterMs: Math.max(0, after) };
+}
+
+function wakeUpTimes({ finetune }: Observed, situation: Situation, now: Date): number | undefined {
+  const expiry = isFinished(finetune) ? expiryOf(finetune) : undefined;
+  if (expiry !== undefined) return expiry - now.getTime();
+  if (situation.kind === 'running') return untilSilence(situation, finetune, now);
+  return LOOK_AGAIN_MS[situation.kind];
+}
+
+/** Time until the trainer counts as silent; undefined when it does already, for then only a report changes that. */
+function untilSilence(situation: Situation, { status }: SparseFinetune, now: Date): number | undefined {
+  const heard = lastHeard(situation, status?.progress);
+  if (heard === undefined) return undefined;
+  const rest = heard + REPORT_SILENCE_MS - now.getTime();
+  return rest > 0 ? rest : undefined;
+}

@@ -1,0 +1,132 @@
+import type { SparseFinetune } from '../api/types';
+import { isTrue } from '../kube/conditions';
+import { isOwnedBy } from '../kube/owner';
+import type { Job, Pod } from '../kube/resources';
+import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
+import {
+  byCreation,
+  isDeleting,
+  isOver,
+  isRunning,
+  lastExit,
+  startTrouble,
+  type Trouble,
+} from '../workload/pod-state';
+import { failureOf } from './exit';
+import { TRAINER_CONTAINER } from './job';
+
+export type Observed = {
+  finetune: SparseFinetune;
+  /** Whatever Job has the child's name, ours or not. */
+  job: Job | undefined;
+  /** Pods of the finetune's Jobs. */
+  pods: readonly Pod[];
+  /** The API server's words when it refused the Job in this pass; `final` when trying again can't help. */
+  refusal?: (Trouble & { final: boolean }) | undefined;
+  /** The API server's words to the Job controller when it refused the pod. */
+  podRefusal?: string | undefined;
+};
+
+/** Where a run is, read from the cluster's state alone. */
+export type Situation =
+  | { kind: 'over' }
+  | { kind: 'conflict'; job: Job }
+  | { kind: 'refused'; trouble: Trouble; final: boolean }
+  | { kind: 'noJob' }
+  | { kind: 'jobDeleting' }
+  | { kind: 'suspended' }
+  | { kind: 'suspending' }
+  | { kind: 'podRefused'; message: string }
+  | { kind: 'waiting' }
+  | { kind: 'blocked'; trouble: Trouble }
+  | { kind: 'running'; pod: Pod }
+  | { kind: 'retrying'; failure: Trouble }
+  | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined }
+  | { kind: 'failed'; failure: Trouble; at: string | undefined };
+
+export function isFinished({ status }: SparseFinetune): boolean {
+  return isTrue(status?.conditions, 'Finished');
+}
+
+export function jobCondition(job: Job, type: string) {
+  return job.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
+}
+
+export function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
+  return pods.filter((pod) => isOwnedBy(pod, job)).sort(byCreation);
+}
+
+/** The pod that did the work, once the Job is complete. */
+export function succeededPod(job: Job, pods: readonly Pod[]): Pod | undefined {
+  return podsOf(job, pods).findLast((pod) => pod.status?.phase === 'Succeeded');
+}
+
+export function judge(observed: Observed): Situation {
+  const { finetune, job, refusal } = observed;
+  if (isFinished(finetune)) return { kind: 'over' };
+  if (refusal !== undefined) return { kind: 'refused', trouble: refusal, final: refusal.final };
+  if (job === undefined) return { kind: 'noJob' };
+  if (!isOwnedBy(job, finetune)) return { kind: 'conflict', job };
+  return judgeEnd(job, observed) ?? judgeActive(job, observed);
+}
+
+function judgeEnd(job: Job, { finetune, pods }: Observed): Situation | undefined {
+  const complete = jobCondition(job, 'Complete');
+  if (complete !== undefined) {
+    const pod = succeededPod(job, pods);
+    const message = pod && lastExit(pod, TRAINER_CONTAINER)?.message;
+    const at = job.status?.completionTime ?? complete.lastTransitionTime;
+    return { kind: 'complete', report: parseTerminationMessage(message), at };
+  }
+  const failed = jobCondition(job, 'Failed');
+  if (failed === undefined) return undefined;
+  const failure = explainFailure(failed, finetune, podsOf(job, pods));
+  return { kind: 'failed', failure, at: failed.lastTransitionTime };
+}
+
+type JobCondition = NonNullable<ReturnType<typeof jobCondition>>;
+
+/** The trainer's reason says more than the Job's; only the deadline is known to the Job alone. */
+function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: readonly Pod[]): Trouble {
+  if (failed.reason === 'DeadlineExceeded') {
+    return {
+      reason: 'DeadlineExceeded',
+      message: `The run was still active after activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same output.uri, which goes on from the last checkpoint.`,
+    };
+  }
+  const failure = pods.map(failureOf).findLast((each) => each !== undefined);
+  if (failure === undefined) {
+    return {
+      reason: failed.reason ?? 'Failed',
+      message: failed.message ?? 'The Job failed without saying why.',
+    };
+  }
+  if (failed.reason !== 'BackoffLimitExceeded') return failure;
+  return { reason: failure.reason, message: `${failure.message} It was tried ${times(pods.length)}.` };
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+function judgeActive(job: Job, { finetune, pods, podRefusal }: Observed): Situation {
+  if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting' };
+  const own = podsOf(job, pods);
+  const current = own.findLast((pod) => !isOver(pod) && !isDeleting(pod));
+  if (finetune.spec.suspend === true) {
+    return { kind: own.some((pod) => !isOver(pod)) ? 'suspending' : 'suspended' };
+  }
+  if (current !== undefined) return judgePod(current);
+  // The pod is done and the Job will say so in a moment.
+  const done = succeededPod(job, pods);
+  if (done !== undefined) return { kind: 'running', pod: done };
+  const failure = own.map(failureOf).findLast((each) => each !== undefined);
+  if (podRefusal !== undefined) return { kind: 'podRefused', message: podRefusal };
+  return failure === undefined ? { kind: 'waiting' } : { kind: 'retrying', failure };
+}
+
+function judgePod(pod: Pod): Situation {
+  const trouble = startTrouble(pod, TRAINER_CONTAINER);
+  if (trouble !== undefined) return { kind: 'blocked', trouble };
+  return isRunning(pod) ? { kind: 'running', pod } : { kind: 'waiting' };
+}

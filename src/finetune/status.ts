@@ -1,0 +1,316 @@
+import { REASONS, STALLED, type FinetuneCondition } from '../api/conditions';
+import { judgeGate } from '../api/gate';
+import type { FinetunePhase, Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import {
+  removeCondition,
+  setCondition,
+  timestamp,
+  type Condition,
+  type ConditionStatus,
+} from '../kube/conditions';
+import type { FinetuneReport } from '../reports/body';
+import type { Trouble } from '../workload/pod-state';
+import { countAttempts } from './attempts';
+import { judge, type Observed, type Situation } from './situation';
+
+/** Without a report for so long, a running trainer counts as silent. */
+export const REPORT_SILENCE_MS = 60_000;
+
+type Verdict = { status: ConditionStatus; reason: string; message: string };
+
+const yes = (reason: string, message: string): Verdict => ({ status: 'True', reason, message });
+const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
+const unknown = (reason: string, message: string): Verdict => ({ status: 'Unknown', reason, message });
+
+/** What each situation means for the conditions that speak about the present. */
+type View = { phase: FinetunePhase; job: Verdict; training: Verdict; suspended?: boolean; stalled?: Trouble };
+
+function waitingView(phase: FinetunePhase, job: Verdict): View {
+  return { phase, job, training: unknown(job.reason, job.message) };
+}
+
+const jobExists = yes(REASONS.jobCreated, 'The Job exists.');
+
+type Active = Exclude<Situation, { kind: 'over' | 'complete' | 'failed' }>;
+type Hindered = Extract<Active, { kind: 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }>;
+
+function isHindered(situation: Active): situation is Hindered {
+  return ['conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'].includes(situation.kind);
+}
+
+function view(situation: Active, finetune: SparseFinetune): View {
+  if (isHindered(situation)) return hinderedView(situation);
+  switch (situation.kind) {
+    case 'noJob':
+      return waitingView('Pending', unknown(REASONS.jobMissing, 'The Job is about to be created.'));
+    case 'waiting':
+      return waitingView(
+        'Pending',
+        unknown(REASONS.waitingForPod, 'The Job exists; its pod is about to start.'),
+      );
+    case 'retrying':
+      return retryingView(situation.failure, finetune);
+    case 'suspending':
+    case 'suspended':
+      return suspendedView(situation.kind === 'suspended');
+    case 'running':
+      return { phase: 'Running', job: jobExists, training: yes(REASONS.running, 'The trainer runs.') };
+  }
+}
+
+function hinderedView(situation: Hindered): View {
+  switch (situation.kind) {
+    case 'conflict':
+      return waitingView('Pending', no(REASONS.nameConflict, conflictMessage(situation.job.metadata.name)));
+    case 'refused':
+      return refusedView(situation.trouble, situation.final);
+    case 'jobDeleting':
+      return waitingView('Pending', no(REASONS.jobDeleting, 'The Job is being deleted; a new one follows.'));
+    case 'podRefused':
+      return waitingView('Pending', no(REASONS.podsRefused, situation.message));
+    case 'blocked':
+      return waitingView('Pending', no(situation.trouble.reason, situation.trouble.message));
+  }
+}
+
+function conflictMessage(name: string): string {
+  return `The Job ${name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
+}
+
+function refusedView(trouble: Trouble, final: boolean): View {
+  const seen = waitingView('Pending', no(trouble.reason, trouble.message));
+  return final ? { ...seen, stalled: trouble } : seen;
+}
+
+function retryingView(failure: Trouble, { spec }: SparseFinetune): View {
+  const message = `The last attempt failed, and the Job tries again (backoffLimit ${spec.backoffLimit ?? 3}). ${failure.message}`;
+  return { phase: 'Pending', job: jobExists, training: no(REASONS.retrying, message) };
+}
+
+function suspendedView(stopped: boolean): View {
+  const message = stopped
+    ? 'spec.suspend is true: set it to false, and the run goes on from its last checkpoint.'
+    : 'spec.suspend is true: the trainer saves a checkpoint and stops.';
+  return { phase: 'Suspended', job: jobExists, training: no(REASONS.suspended, message), suspended: stopped };
+}
+
+/**
+ * The status that follows from what is observed. Whatever the report endpoint writes stays as it is, except at the end,
+ * when the trainer's last word replaces it.
+ */
+export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus {
+  const { finetune } = observed;
+  const situation = judge(observed);
+  if (situation.kind === 'over') return atGeneration(finetune, finetune.status ?? {});
+  const base = bookkeeping(observed, situation);
+  if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
+  if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
+  return activeStatus(finetune, base, situation, now);
+}
+
+/** The status so far, with attempts, start and the Job in force. */
+function bookkeeping({ finetune, job, pods }: Observed, situation: Situation): SparseFinetuneStatus {
+  const before = finetune.status ?? {};
+  const ours = situation.kind === 'conflict' ? undefined : job;
+  const attempts = countAttempts(before.attempts, pods);
+  const startTime = before.startTime ?? ours?.status?.startTime;
+  return {
+    ...before,
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(startTime === undefined ? {} : { startTime }),
+    ...(ours?.metadata.uid === undefined ? {} : { jobUid: ours.metadata.uid }),
+  };
+}
+
+/** A finished run stays as it ended; only the generation moves on, with changes of the few mutable fields. */
+function atGeneration(finetune: SparseFinetune, before: SparseFinetuneStatus): SparseFinetuneStatus {
+  const generation = finetune.metadata.generation ?? 0;
+  return {
+    ...before,
+    observedGeneration: generation,
+    conditions: (before.conditions ?? []).map((each) => ({ ...each, observedGeneration: generation })),
+  };
+}
+
+type Verdicts = Record<FinetuneCondition, Verdict>;
+
+function withConditions(
+  finetune: SparseFinetune,
+  status: SparseFinetuneStatus,
+  verdicts: Verdicts,
+  stalled: Trouble | undefined,
+  now: Date,
+): SparseFinetuneStatus {
+  const observedGeneration = finetune.metadata.generation ?? 0;
+  const all: Record<string, Verdict> = { ...verdicts };
+  if (stalled !== undefined) all[STALLED] = yes(stalled.reason, stalled.message);
+  let conditions: Condition[] =
+    stalled === undefined ? removeCondition(status.conditions, STALLED) : (status.conditions ?? []);
+  for (const [type, verdict] of Object.entries(all)) {
+    conditions = setCondition(conditions, { type, ...bounded(verdict), observedGeneration }, now);
+  }
+  return { ...status, observedGeneration, conditions };
+}
+
+/** The schema's bounds, for words that come from others. */
+function bounded({ status, reason, message }: Verdict): Verdict {
+  return {
+    status,
+    reason: reason.slice(0, 128),
+    message: message.length > 2048 ? `${message.slice(0, 2047)}…` : message,
+  };
+}
+
+function activeStatus(
+  finetune: SparseFinetune,
+  base: SparseFinetuneStatus,
+  situation: Active,
+  now: Date,
+): SparseFinetuneStatus {
+  const seen = view(situation, finetune);
+  const suspended =
+    seen.suspended === true
+      ? yes(REASONS.suspended, 'No pod runs.')
+      : no(REASONS.notSuspended, 'The run is not suspended.');
+  const verdicts: Verdicts = {
+    JobReady: seen.job,
+    Training: seen.training,
+    Reporting: reporting(situation, base, now),
+    QualityGatePassed: unknown(REASONS.notMeasured, 'The gate is judged when the run has succeeded.'),
+    Suspended: suspended,
+    Succeeded: unknown(seen.training.reason, seen.training.message),
+    Finished: no(REASONS.inProgress, 'The run has not ended.'),
+  };
+  return withConditions(finetune, { ...base, phase: seen.phase }, verdicts, seen.stalled, now);
+}
+
+/** When the running trainer was last heard of: its last report, else the start of its pod. */
+export function lastHeard(situation: Situation, progress: Progress | undefined): number | undefined {
+  if (situation.kind !== 'running') return undefined;
+  const { metadata, status } = situation.pod;
+  const since = Date.parse(status?.startTime ?? metadata.creationTimestamp ?? '');
+  const reported = Date.parse(progress?.reportedAt ?? '');
+  const known = [since, reported].filter((time) => !Number.isNaN(time));
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+function reporting(situation: Situation, { progress }: SparseFinetuneStatus, now: Date): Verdict {
+  const heard = lastHeard(situation, progress);
+  if (heard === undefined) return unknown(REASONS.notTraining, 'No trainer runs that could report.');
+  if (now.getTime() - heard >= REPORT_SILENCE_MS) {
+    return no(
+      REASONS.noReports,
+      `No report for ${REPORT_SILENCE_MS / 1000} s. Training may go on all the same; look at the pod's log, and whether it reaches the operator's reports port.`,
+    );
+  }
+  const reported = Date.parse(progress?.reportedAt ?? '');
+  return reported >= heard
+    ? yes(REASONS.reportsArrive, 'The trainer reports its progress.')
+    : unknown(REASONS.waitingForReports, 'The trainer has not reported yet.');
+}
+
+function endedVerdicts(verdict: Verdict, gate: Verdict): Verdicts {
+  const succeeded = verdict.status === 'True';
+  return {
+    JobReady: jobExists,
+    Training: no(verdict.reason, succeeded ? 'Training is over.' : verdict.message),
+    Reporting: unknown(REASONS.notTraining, 'No trainer runs that could report.'),
+    QualityGatePassed: gate,
+    Suspended: no(REASONS.notSuspended, 'The run has ended.'),
+    Succeeded: verdict,
+    Finished: yes(succeeded ? REASONS.succeeded : REASONS.failed, verdict.message),
+  };
+}
+
+function completeStatus(
+  finetune: SparseFinetune,
+  base: SparseFinetuneStatus,
+  { report, at }: Extract<Situation, { kind: 'complete' }>,
+  now: Date,
+): SparseFinetuneStatus {
+  const status = withResults(base, report);
+  if (status.model?.uri === undefined) {
+    const failure = {
+      reason: REASONS.resultsMissing,
+      message:
+        'The Job completed, but neither its pod nor a report says what came out: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.',
+    };
+    return failedStatus(finetune, base, { kind: 'failed', failure, at }, now);
+  }
+  const ended: SparseFinetuneStatus = {
+    ...status,
+    phase: 'Succeeded',
+    completionTime: status.completionTime ?? at ?? timestamp(now),
+    progress: finalProgress(finetune, status.progress),
+  };
+  const verdict = yes(REASONS.succeeded, `The sparse model is at ${status.model.uri}.`);
+  return withConditions(
+    finetune,
+    ended,
+    endedVerdicts(verdict, gateVerdict(finetune, status)),
+    undefined,
+    now,
+  );
+}
+
+/** The last word wins over earlier reports, part by part. */
+function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefined): SparseFinetuneStatus {
+  if (report === undefined) return base;
+  const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  return {
+    ...base,
+    ...(progress === undefined ? {} : { progress: { ...base.progress, ...progress } }),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(sparsity === undefined ? {} : { sparsity }),
+    ...(macs === undefined ? {} : { macs }),
+    ...(fid === undefined ? {} : { fid }),
+    ...(model === undefined ? {} : { model }),
+    ...(attempt === undefined ? {} : { attempts: { ...base.attempts, ...attempt } }),
+  };
+}
+
+function finalProgress({ spec }: SparseFinetune, progress: Progress | undefined): Progress {
+  const totalSteps = progress?.totalSteps ?? spec.training?.steps;
+  return {
+    ...progress,
+    ...(totalSteps === undefined ? {} : { totalSteps, step: totalSteps }),
+    percent: 100,
+    display: '100%',
+    phase: 'done',
+    remainingSeconds: 0,
+    eta: '0s',
+  };
+}
+
+function gateVerdict({ spec }: SparseFinetune, { fid, macs }: SparseFinetuneStatus): Verdict {
+  if (spec.acceptance === undefined) return yes(REASONS.noGate, 'No gate is set in spec.acceptance.');
+  const { passed, message } = judgeGate(spec.acceptance, {
+    metric: fid?.metric,
+    dense: fid?.dense,
+    increase: fid?.increase,
+    macsReductionPercent: macs?.reductionPercent,
+  });
+  if (passed === undefined) return no(REASONS.figuresMissing, message);
+  return passed ? yes(REASONS.gatePassed, message) : no(REASONS.gateFailed, message);
+}
+
+function failedStatus(
+  finetune: SparseFinetune,
+  base: SparseFinetuneStatus,
+  { failure, at }: Extract<Situation, { kind: 'failed' }>,
+  now: Date,
+): SparseFinetuneStatus {
+  const ended: SparseFinetuneStatus = {
+    ...base,
+    phase: 'Failed',
+    completionTime: base.completionTime ?? at ?? timestamp(now),
+  };
+  const gate = unknown(REASONS.notMeasured, 'The run failed, so there is no model to judge.');
+  return withConditions(
+    finetune,
+    ended,
+    endedVerdicts(no(failure.reason, failure.message), gate),
+    failure,
+    now,
+  );
+}

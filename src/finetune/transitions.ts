@@ -1,0 +1,52 @@
+import type { FinetunePhase, SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import { findCondition } from '../kube/conditions';
+import type { EventType } from '../runtime/events';
+
+export type Transition = { type: EventType; reason: string; message: string };
+
+/** The events that a change of status is worth: none while nothing changes for a person. */
+export function transitions({ status: before }: SparseFinetune, after: SparseFinetuneStatus): Transition[] {
+  const found = [phaseChange(before, after), ...newTroubles(before, after), newAttempt(before, after)];
+  return found.filter((each) => each !== undefined);
+}
+
+const ENTERED: Partial<Record<FinetunePhase, Transition>> = {
+  Running: { type: 'Normal', reason: 'TrainingStarted', message: 'The trainer runs.' },
+  Suspended: { type: 'Normal', reason: 'Suspended', message: 'The run is suspended.' },
+};
+
+function phaseChange(
+  before: SparseFinetuneStatus | undefined,
+  after: SparseFinetuneStatus,
+): Transition | undefined {
+  if (after.phase === undefined || before?.phase === after.phase) return undefined;
+  const end = findCondition(after.conditions, 'Succeeded');
+  if (end === undefined || end.status === 'Unknown') return ENTERED[after.phase];
+  return { type: end.status === 'True' ? 'Normal' : 'Warning', reason: end.reason, message: end.message };
+}
+
+/** Conditions whose turning False is a warning; a stalled run is told by its phase or by its Job's condition. */
+const TROUBLES = ['JobReady', 'Reporting', 'QualityGatePassed'];
+
+function newTroubles(before: SparseFinetuneStatus | undefined, after: SparseFinetuneStatus): Transition[] {
+  return TROUBLES.flatMap((type) => {
+    const now = findCondition(after.conditions, type);
+    const was = findCondition(before?.conditions, type);
+    if (now?.status !== 'False' || (was?.status === 'False' && was.reason === now.reason)) return [];
+    return [{ type: 'Warning' as const, reason: now.reason, message: now.message }];
+  });
+}
+
+function newAttempt(
+  before: SparseFinetuneStatus | undefined,
+  after: SparseFinetuneStatus,
+): Transition | undefined {
+  const retrying = findCondition(after.conditions, 'Training');
+  const known = findCondition(before?.conditions, 'Training');
+  if (retrying?.reason !== 'Retrying' || known?.reason === 'Retrying') return undefined;
+  return {
+    type: 'Warning',
+    reason: after.attempts?.lastExitReason ?? 'AttemptFailed',
+    message: retrying.message,
+  };
+}

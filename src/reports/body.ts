@@ -1,0 +1,248 @@
+/**
+ * What a trainer or a server may say, read from untrusted JSON: only known fields, of the right type and of bounded
+ * size, ever reach a status. Unknown fields are dropped, so that a newer image works with an older operator.
+ */
+import type {
+  AttemptsStatus,
+  CheckpointStatus,
+  DistanceStatus,
+  EngineStatus,
+  MacsStatus,
+  ModelStatus,
+  Progress,
+  SparsityStatus,
+} from '../api/types';
+
+export type ReportedError = { reason: string; message: string };
+
+export type FinetuneReport = {
+  progress?: Progress;
+  checkpoint?: CheckpointStatus;
+  sparsity?: SparsityStatus;
+  macs?: MacsStatus;
+  fid?: DistanceStatus;
+  model?: ModelStatus;
+  attempt?: Pick<AttemptsStatus, 'resumedFromStep'>;
+  error?: ReportedError;
+};
+
+export type ServiceReport = { engine?: EngineStatus; model?: { sha256?: string } };
+
+export type Parsed<T> = {
+  report: T;
+  /** A sentence for each field that was left out because it is wrong. */
+  problems: string[];
+};
+
+const LONGEST_SENTENCE = 1024;
+
+/** Answers the value to keep, or says what the value must be. */
+type Rule = (value: unknown, path: string, problems: string[]) => unknown;
+type Fields<T> = { [Key in keyof Required<T>]: Rule };
+
+function refuse(path: string, want: string, problems: string[]): undefined {
+  problems.push(`${path} must be ${want}.`);
+}
+
+function integer(low: number, high = Number.MAX_SAFE_INTEGER): Rule {
+  return (value, path, problems) =>
+    Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= high
+      ? value
+      : refuse(path, `a whole number from ${low} to ${high}`, problems);
+}
+
+function text(longest: number): Rule {
+  return (value, path, problems) =>
+    typeof value === 'string' && value.length <= longest && !hasControlCharacters(value)
+      ? value
+      : refuse(path, `a text of at most ${longest} characters`, problems);
+}
+
+/** A sentence for people; what is too long is cut, because losing its end is better than losing it. */
+const sentence: Rule = (value, path, problems) => {
+  if (typeof value !== 'string') return refuse(path, 'a text', problems);
+  const clean = value.replace(/\p{Cc}+/gu, ' ').trim();
+  return clean.length <= LONGEST_SENTENCE ? clean : `${clean.slice(0, LONGEST_SENTENCE - 1)}…`;
+};
+
+function hasControlCharacters(value: string): boolean {
+  return /\p{Cc}/u.test(value.replace(/[\n\t]/g, ' '));
+}
+
+/** A decimal as the status holds it, for example "3.42". JSON numbers are taken too. */
+const decimal: Rule = (value, path, problems) => {
+  const written = typeof value === 'number' ? String(value) : value;
+  return typeof written === 'string' && written.length <= 32 && /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(written)
+    ? written
+    : refuse(path, 'a decimal of at most 32 characters, for example "3.42"', problems);
+};
+
+const yesOrNo: Rule = (value, path, problems) =>
+  typeof value === 'boolean' ? value : refuse(path, 'true or false', problems);
+
+const time: Rule = (value, path, problems) =>
+  typeof value === 'string' &&
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
+  isTime(value)
+    ? value
+    : refuse(path, 'a time in RFC 3339, for example 2026-01-31T12:00:00Z', problems);
+
+function isTime(value: string): boolean {
+  return !Number.isNaN(Date.parse(value));
+}
+
+/** Keeps the known fields. null counts as absent: a status never holds null. */
+function object<T>(fields: Fields<T>): Rule {
+  const rules = Object.entries<Rule>(fields);
+  return (value, path, problems) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return refuse(path, 'an object', problems);
+    }
+    const given = value as Record<string, unknown>;
+    const kept = rules.flatMap(([name, rule]) => {
+      const field = Object.hasOwn(given, name) ? given[name] : undefined;
+      if (field === undefined || field === null) return [];
+      const read = rule(field, path === '' ? name : `${path}.${name}`, problems);
+      return read === undefined ? [] : [[name, read] as const];
+    });
+    return Object.fromEntries(kept);
+  };
+}
+
+/** The newest items of a list. */
+function lastItems(count: number, item: Rule): Rule {
+  return (value, path, problems) => {
+    if (!Array.isArray(value)) return refuse(path, 'a list', problems);
+    return value.slice(-count).flatMap((entry: unknown, index) => {
+      const read = item(entry, `${path}[${index}]`, problems);
+      return read === undefined ? [] : [read];
+    });
+  };
+}
+
+const count = integer(0);
+const small = integer(0, 2 ** 31 - 1);
+const stage = integer(0, 1000);
+const digest = text(128);
+const uri = text(1024);
+const sha256 = text(64);
+
+const progress = object<Progress>({
+  step: count,
+  totalSteps: count,
+  percent: integer(0, 100),
+  display: text(32),
+  stage,
+  stages: stage,
+  stagePattern: text(16),
+  phase: text(64),
+  loss: decimal,
+  samplesPerSecond: decimal,
+  remainingSeconds: count,
+  eta: text(32),
+  reportedAt: time,
+  history: lastItems(
+    20,
+    object<NonNullable<Progress['history']>[number]>({ step: count, distance: decimal, sparsity: decimal }),
+  ),
+});
+
+const finetuneReport = object<FinetuneReport>({
+  progress,
+  checkpoint: object<CheckpointStatus>({ uri, step: count, maskDigest: digest }),
+  sparsity: object<SparsityStatus>({
+    pattern: text(16),
+    target: decimal,
+    achieved: decimal,
+    maskedParameters: count,
+    totalParameters: count,
+    maskedLayers: small,
+    skippedLayers: small,
+    compliant: yesOrNo,
+  }),
+  macs: object<MacsStatus>({
+    convention: text(32),
+    dense: count,
+    sparse: count,
+    totalDense: count,
+    totalSparse: count,
+    reductionPercent: decimal,
+  }),
+  fid: object<DistanceStatus>({
+    metric: text(64),
+    samples: small,
+    dense: decimal,
+    sparse: decimal,
+    increase: decimal,
+    referenceDigest: digest,
+    extractorDigest: digest,
+    seed: count,
+    sampler: text(64),
+    steps: small,
+    guidance: decimal,
+    rankDeficient: yesOrNo,
+  }),
+  model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
+  attempt: object<Pick<AttemptsStatus, 'resumedFromStep'>>({ resumedFromStep: count }),
+  error: object<ReportedError>({ reason: reasonWord(), message: sentence }),
+});
+
+const serviceReport = object<ServiceReport>({
+  engine: object<EngineStatus>({
+    backend: text(64),
+    sparseLayers: small,
+    totalLayers: small,
+    speedup: decimal,
+    latencyMilliseconds: object<NonNullable<EngineStatus['latencyMilliseconds']>>({
+      p50: decimal,
+      p99: decimal,
+    }),
+    device: text(256),
+    reason: text(512),
+  }),
+  model: object<{ sha256: string }>({ sha256 }),
+});
+
+/** A condition's reason: a word in CamelCase. */
+function reasonWord(): Rule {
+  return (value, path, problems) =>
+    typeof value === 'string' && /^[A-Za-z][A-Za-z0-9_]{0,127}$/.test(value)
+      ? value
+      : refuse(path, 'one word of letters and digits', problems);
+}
+
+function parse<T extends object>(rule: Rule, body: unknown): Parsed<T> {
+  const problems: string[] = [];
+  const report = rule(body, '', problems) as T | undefined;
+  if (report === undefined) return { report: {} as T, problems: ['The report must be a JSON object.'] };
+  return { report: withoutEmptyParts(report), problems };
+}
+
+/** A part without any field says nothing; an error without its reason can't be told. */
+function withoutEmptyParts<T extends object>(report: T): T {
+  const parts = Object.entries(report).filter(
+    ([name, part]) =>
+      Object.keys(part as object).length > 0 &&
+      (name !== 'error' || Object.keys(part as object).length === 2),
+  );
+  return Object.fromEntries(parts) as T;
+}
+
+export function parseFinetuneReport(body: unknown): Parsed<FinetuneReport> {
+  return parse<FinetuneReport>(finetuneReport, body);
+}
+
+export function parseServiceReport(body: unknown): Parsed<ServiceReport> {
+  return parse<ServiceReport>(serviceReport, body);
+}
+
+/** The trainer's last word in its termination message; undefined when the message is something else. */
+export function parseTerminationMessage(message: string | undefined): FinetuneReport | undefined {
+  if (message === undefined || !message.trimStart().startsWith('{')) return undefined;
+  try {
+    const { report } = parseFinetuneReport(JSON.parse(message));
+    return Object.keys(report).length > 0 ? report : undefined;
+  } catch {
+    return undefined;
+  }
+}

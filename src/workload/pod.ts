@@ -1,0 +1,128 @@
+import type { PodSettings } from '../api/types';
+import type { PodTemplate } from '../kube/resources';
+import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
+
+type PodSpec = NonNullable<PodTemplate['spec']>;
+type Container = PodSpec['containers'][number];
+
+/** The user that both images create; files on volumes belong to its group. */
+const USER = 10001;
+
+/** Audience of the token with which pods report; it opens nothing else. */
+export const TOKEN_AUDIENCE = 'sparsedm.io';
+export const TOKEN_FOLDER = '/var/run/secrets/sparsedm.io';
+
+export type WorkloadPod = {
+  settings: PodSettings | undefined;
+  labels: Record<string, string>;
+  container: Pick<
+    Container,
+    'name' | 'command' | 'ports' | 'readinessProbe' | 'livenessProbe' | 'startupProbe'
+  >;
+  /** Image when the settings name none. */
+  image: string;
+  env: Record<string, string>;
+  claims: readonly ClaimUse[];
+  restartPolicy: 'Never' | 'Always';
+  terminationGracePeriodSeconds: number;
+};
+
+/**
+ * A pod that passes the restricted pod security standard: no API token, no privileges, a read-only root file system
+ * with an emptyDir at /tmp, and the claims that its URIs name.
+ */
+export function workloadPod(pod: WorkloadPod): PodTemplate {
+  const { settings = {} } = pod;
+  const claims = claimVolumes(claimMounts(pod.claims));
+  return {
+    metadata: {
+      labels: { ...settings.podLabels, ...pod.labels },
+      ...(settings.podAnnotations === undefined ? {} : { annotations: settings.podAnnotations }),
+    },
+    spec: {
+      ...scheduling(settings),
+      restartPolicy: pod.restartPolicy,
+      terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: USER,
+        runAsGroup: USER,
+        fsGroup: USER,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          ...pod.container,
+          image: settings.image ?? pod.image,
+          ...(settings.imagePullPolicy === undefined ? {} : { imagePullPolicy: settings.imagePullPolicy }),
+          env: environment(pod),
+          ...resources(settings),
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+          terminationMessagePath: '/dev/termination-log',
+          terminationMessagePolicy: 'File',
+          volumeMounts: [
+            { name: 'tmp', mountPath: '/tmp' },
+            { name: 'token', mountPath: TOKEN_FOLDER, readOnly: true },
+            ...claims.volumeMounts,
+          ],
+        },
+      ],
+      volumes: [{ name: 'tmp', emptyDir: {} }, tokenVolume(), ...claims.volumes],
+    },
+  };
+}
+
+function tokenVolume() {
+  const token = { audience: TOKEN_AUDIENCE, expirationSeconds: 3600, path: 'token' };
+  return { name: 'token', projected: { sources: [{ serviceAccountToken: token }] } };
+}
+
+function environment({ env, settings = {} }: WorkloadPod): NonNullable<Container['env']> {
+  const own = {
+    ...env,
+    SPARSEDM_MOUNTS: MOUNT_ROOT,
+    SPARSEDM_TOKEN_FILE: `${TOKEN_FOLDER}/token`,
+    HOME: '/tmp',
+    TORCHINDUCTOR_CACHE_DIR: '/tmp/torchinductor',
+  };
+  return [...Object.entries(own).map(([name, value]) => ({ name, value })), ...(settings.env ?? [])];
+}
+
+type Quantities = Record<string, string | number>;
+
+function resources({ resources: wanted }: PodSettings): Pick<Container, 'resources'> {
+  if (wanted === undefined) return {};
+  return {
+    resources: {
+      ...(wanted.requests === undefined ? {} : { requests: inText(wanted.requests) }),
+      ...(wanted.limits === undefined ? {} : { limits: inText(wanted.limits) }),
+    },
+  };
+}
+
+function inText(quantities: Quantities): Record<string, string> {
+  return Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, String(value)]));
+}
+
+const SCHEDULING = [
+  'imagePullSecrets',
+  'nodeSelector',
+  'tolerations',
+  'affinity',
+  'serviceAccountName',
+  'priorityClassName',
+  'runtimeClassName',
+] as const satisfies readonly (keyof PodSettings & keyof PodSpec)[];
+
+function scheduling(settings: PodSettings): Partial<PodSpec> {
+  return Object.fromEntries(
+    SCHEDULING.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])),
+  );
+}
