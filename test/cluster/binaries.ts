@@ -126,10 +126,16 @@ async function compile(target: string, report: Report): Promise<void> {
   const started = performance.now();
   let compiled = 0;
   let current = '';
+  const problems: string[] = [];
   // Each line of `go build -v` is a package whose compilation began, or a download.
   const onErrorLine = (line: string) => {
     if (line.startsWith('go: downloading')) {
       current = line.slice('go: '.length);
+      return;
+    }
+    // A package's path has no blanks; what has some is the compiler's or the linker's complaint.
+    if (line.includes(' ')) {
+      problems.push(line);
       return;
     }
     compiled += 1;
@@ -153,7 +159,8 @@ async function compile(target: string, report: Report): Promise<void> {
     await exec('go', args, { cwd: sourceDir, env: { CGO_ENABLED: '0', GOOS: 'linux' }, onErrorLine });
   } catch (cause) {
     throw new ClusterError(
-      `the Go build of Kubernetes failed (it needs the Go module proxy, 3 GB of memory and 8 GB of disk): ${String(cause)}`,
+      'the Go build of Kubernetes failed (it needs the Go module proxy, 3 GB of memory and 8 GB of disk):\n' +
+        (problems.slice(-20).join('\n') || String(cause)),
       { cause },
     );
   } finally {

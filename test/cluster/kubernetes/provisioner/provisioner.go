@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
@@ -46,7 +45,7 @@ func Run(ctx context.Context, args []string) error {
 		return err
 	}
 	// One provisioner runs for each cluster: an election would only delay the first claim.
-	pc := controller.NewProvisionController(klog.FromContext(ctx), client, Name, &hostPath{*root},
+	pc := controller.NewProvisionController(ctx, client, Name, &hostPath{*root},
 		controller.LeaderElection(false))
 	pc.Run(ctx)
 	return nil
