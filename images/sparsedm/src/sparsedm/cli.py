@@ -1,0 +1,51 @@
+"""`sparsedm`: one command with a module behind each subcommand, imported only when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from sparsedm import __version__
+from sparsedm.errors import SparseDMError
+
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("sparsedm.train", "fine-tune a dense model to N:M sparsity"),
+    "evaluate": ("sparsedm.evaluate", "compare a sparse model with its dense one"),
+    "generate": ("sparsedm.generate", "draw images of chosen classes"),
+    "inspect": ("sparsedm.inspect", "print what an artefact holds"),
+    "verify": ("sparsedm.verify", "check an artefact's digests and pattern"),
+    "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
+    "pretrain": ("sparsedm.pretrain", "train a dense model"),
+    "train-extractor": ("sparsedm.metrics.extractor", "train the feature extractor of the Frechet distance"),
+}
+"""Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """All commands by name, with the arguments of `command` only: no other module is imported."""
+    parser = argparse.ArgumentParser(prog="sparsedm", description="Sparse (N:M) diffusion models.")
+    parser.add_argument("--version", action="version", version=f"sparsedm {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, summary) in SUBCOMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        if name == command:
+            importlib.import_module(module).add_arguments(subparser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; an error that the user can act on is one sentence on stderr and its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in arguments if a in SUBCOMMANDS), None)
+    args = build_parser(command).parse_args(arguments)
+    try:
+        return importlib.import_module(SUBCOMMANDS[args.command][0]).run(args)
+    except SparseDMError as error:
+        print(f"sparsedm {args.command}: {error.message}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

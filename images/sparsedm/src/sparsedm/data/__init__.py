@@ -1,0 +1,42 @@
+"""Data sets: one function opens each format; errors name the file and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sparsedm.data.cifar10 import open_cifar10
+from sparsedm.data.dataset import ArrayDataset
+from sparsedm.data.fashion_mnist import open_fashion_mnist
+from sparsedm.data.image_folder import open_image_folder
+from sparsedm.data.order import SampleOrder
+from sparsedm.errors import InputError
+
+__all__ = ["FORMATS", "ArrayDataset", "SampleOrder", "open_dataset"]
+
+FORMATS = {
+    "fashion-mnist": open_fashion_mnist,
+    "cifar10": open_cifar10,
+    "image-folder": open_image_folder,
+}
+
+
+def open_dataset(
+    format: str, path: str | Path, image_size: int, channels: int, split: str = "train"
+) -> ArrayDataset:
+    """The data set at `path` in the shape that the model takes; split is "train" or "test".
+
+    An image folder has only one split and gives it for both. Raises InputError when the folder is missing, a
+    file cannot be read, or the images do not fit the model.
+    """
+    if format not in FORMATS:
+        raise InputError(
+            "DatasetFormatUnknown", f"The format must be one of {', '.join(FORMATS)}, and is {format}."
+        )
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be train or test, and is {split}.")
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(
+            "DatasetNotFound", f"There is no folder {path}: check the data set's path and the volume."
+        )
+    return FORMATS[format](path, image_size, channels, split)

@@ -1,0 +1,53 @@
+"""A data set in memory: bytes as they were read, made into the network's input batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsedm.data.order import SampleOrder
+
+
+class ArrayDataset:
+    """Images of one size with optional labels.
+
+    images: (N, C, H, W) uint8. labels: (N,) int64, or None. classes: names by label index, or None.
+    horizontal_flip: whether training may mirror an image without changing what it shows.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        classes: Sequence[str] | None = None,
+        horizontal_flip: bool = False,
+    ) -> None:
+        self.images = images
+        self.labels = None if labels is None else labels.astype(np.int64)
+        self.classes = None if classes is None else list(classes)
+        self.horizontal_flip = horizontal_flip
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(
+        self, indices: np.ndarray | Sequence[int], flips: np.ndarray | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, C, H, W) float32 in [-1, 1] and (B,) int64 labels (or None) of the samples at `indices`.
+
+        flips: (B,) bool, which of them to mirror left to right.
+        """
+        chosen = np.asarray(indices, dtype=np.int64)
+        pixels = self.images[chosen]
+        if flips is not None:
+            pixels = np.where(flips[:, None, None, None], pixels[..., ::-1], pixels)
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1.0)
+        return x, None if self.labels is None else torch.from_numpy(self.labels[chosen])
+
+    def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor | None]:
+        """Samples number start ... start + count - 1 of `order`, mirrored at random where data allow it."""
+        flips = order.flips(start, count) if self.horizontal_flip else None
+        return self.batch(order.indices(start, count), flips)

@@ -1,0 +1,37 @@
+"""Named architectures, and the names of their classes where a preset is tied to one data set."""
+
+from __future__ import annotations
+
+from sparsedm.models.uvit import UViTConfig
+
+PRESETS: dict[str, UViTConfig] = {
+    "fashion-mnist-uvit-tiny": UViTConfig(
+        image_size=32, patch_size=4, channels=1, width=128, depth=5, heads=4, num_classes=10,
+        final_conv=False, prediction="v",
+    ),
+    "cifar10-uvit-small": UViTConfig(image_size=32, patch_size=2, channels=3, width=512, depth=13, heads=8),
+    "celeba64-uvit-small": UViTConfig(image_size=64, patch_size=4, channels=3, width=512, depth=13, heads=8),
+    "imagenet64-uvit-mid": UViTConfig(
+        image_size=64, patch_size=4, channels=3, width=768, depth=17, heads=12, num_classes=1000
+    ),
+    "imagenet64-uvit-large": UViTConfig(
+        image_size=64, patch_size=4, channels=3, width=1024, depth=21, heads=16, num_classes=1000
+    ),
+    # The two below work on 32x32x4 latents of 256x256 images.
+    "imagenet256-uvit-large": UViTConfig(
+        image_size=32, patch_size=2, channels=4, width=1024, depth=21, heads=16, num_classes=1000
+    ),
+    "imagenet256-uvit-huge": UViTConfig(
+        image_size=32, patch_size=2, channels=4, width=1152, depth=29, heads=16, num_classes=1000,
+        final_conv=False,
+    ),
+}  # fmt: skip
+
+CLASSES: dict[str, list[str]] = {
+    "fashion-mnist-uvit-tiny": [
+        "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    ],
+    "cifar10-uvit-small": [],
+    "celeba64-uvit-small": [],
+}  # fmt: skip
+"""Class names by label index; an empty list means that the model has no classes."""

@@ -1,0 +1,226 @@
+"""U-ViT: a vision transformer with long skip connections as the network of a diffusion model.
+
+Source: Bao et al., "All are Worth Words: A ViT Backbone for Diffusion Models" (arXiv 2209.12152), section 3.
+The names of the parameters are those of the published checkpoints, so that these load with strict=True.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TIME_SCALE = 999.0
+"""The network embeds 999·t: continuous time t in [0, 1] on the scale of a 1,000-step discrete process."""
+
+
+@dataclass(frozen=True)
+class UViTConfig:
+    """Architecture of a U-ViT. `depth` counts all blocks and is odd: (depth-1)/2 in, 1 middle, as many out.
+
+    `num_classes` is 0 for an unconditional model. Otherwise the label table has one more row, whose index
+    `num_classes` stands for "no label" and is what classifier-free guidance trains and samples with.
+    """
+
+    image_size: int
+    patch_size: int
+    channels: int
+    width: int
+    depth: int
+    heads: int
+    num_classes: int = 0
+    final_conv: bool = True
+    prediction: Literal["noise", "v"] = "noise"
+    mlp_ratio: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("image_size", "patch_size", "channels", "width", "depth", "heads", "mlp_ratio"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, and is {getattr(self, name)}.")
+        if self.num_classes < 0:
+            raise ValueError(f"num_classes must be at least 0, and is {self.num_classes}.")
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}."
+            )
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
+        if self.width % 2:
+            raise ValueError(f"width {self.width} is odd: the time embedding needs pairs of cosine and sine.")
+        if self.depth % 2 == 0:
+            raise ValueError(f"depth {self.depth} is even: blocks come in pairs around one in the middle.")
+        if self.prediction not in ("noise", "v"):
+            raise ValueError(f"prediction must be noise or v, and is {self.prediction}.")
+
+    @property
+    def patches(self) -> int:
+        """Number of image tokens."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def extra_tokens(self) -> int:
+        """Tokens before those of the image: time, and label where there are classes."""
+        return 2 if self.num_classes else 1
+
+    @property
+    def tokens(self) -> int:
+        """Length of the sequence in every block. Worked example: CIFAR-10 S/2 has 16² + 1 = 257."""
+        return self.patches + self.extra_tokens
+
+    @property
+    def null_label(self) -> int:
+        """Index of the label that means "none"; only with classes."""
+        return self.num_classes
+
+    def to_dict(self) -> dict[str, int | bool | str]:
+        """The fields by their own names (snake_case), as written to manifests."""
+        return asdict(self)
+
+
+def timestep_embedding(t: Tensor, width: int) -> Tensor:
+    """Sinusoidal embedding of `t` (B,) into (B, width): cosines, then sines, of frequencies 10000^(-i/half).
+
+    Source: Vaswani et al. (arXiv 1706.03762), in the order that the published U-ViT weights expect.
+    """
+    half = width // 2
+    frequencies = torch.exp(
+        -math.log(10_000.0) / half * torch.arange(half, device=t.device, dtype=torch.float32)
+    )
+    angles = t.float()[:, None] * frequencies[None, :]
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class PatchEmbed(nn.Module):
+    """(B, C, H, W) -> (B, patches, width), row by row."""
+
+    def __init__(self, config: UViTConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(config.channels, config.width, config.patch_size, stride=config.patch_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, (B, L, D) -> (B, L, D); rows of `qkv` are ordered (q|k|v, head, channel)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        qkv = self.qkv(x).reshape(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        if x.device.type == "cpu":
+            # torch's bf16 attention on CPUs is slower than fp32 (its backward four times), so only the
+            # linear layers gain from bf16 there.
+            with torch.autocast("cpu", enabled=False):
+                q, k, v = qkv.float()
+                mixed = F.scaled_dot_product_attention(q, k, v).to(qkv.dtype)
+        else:
+            mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Mlp(nn.Module):
+    """(B, L, D) -> (B, L, D) through `ratio`·D hidden channels and the exact (erf) GELU."""
+
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, ratio * width)
+        self.fc2 = nn.Linear(ratio * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block; with `skip`, first a linear merge of its input and the long skip."""
+
+    def __init__(self, config: UViTConfig, skip: bool = False) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.width)
+        self.attn = Attention(config.width, config.heads)
+        self.norm2 = nn.LayerNorm(config.width)
+        self.mlp = Mlp(config.width, config.mlp_ratio)
+        self.skip_linear = nn.Linear(2 * config.width, config.width) if skip else None
+
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        if self.skip_linear is not None:
+            x = self.skip_linear(torch.cat([x, skip], dim=-1))
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class UViT(nn.Module):
+    """Predicts noise or v (see `config.prediction`) of a noisy image.
+
+    Token order is [label, time, patches] ([time, patches] without classes); a patch's values are ordered
+    (row, column, channel).
+    """
+
+    def __init__(self, config: UViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.pos_embed = nn.Parameter(torch.zeros(1, config.tokens, config.width))
+        self.patch_embed = PatchEmbed(config)
+        self.label_emb = nn.Embedding(config.num_classes + 1, config.width) if config.num_classes else None
+        half = config.depth // 2
+        self.in_blocks = nn.ModuleList(Block(config) for _ in range(half))
+        self.mid_block = Block(config)
+        self.out_blocks = nn.ModuleList(Block(config, skip=True) for _ in range(half))
+        self.norm = nn.LayerNorm(config.width)
+        self.decoder_pred = nn.Linear(config.width, config.patch_size**2 * config.channels)
+        self.final_layer = (
+            nn.Conv2d(config.channels, config.channels, 3, padding=1) if config.final_conv else None
+        )
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Truncated normal of deviation 0.02 for linear weights and positions, zero biases."""
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        """x: (B, C, H, W) noisy images; t: (B,) float in [0, 1]; y: (B,) int64 labels, required with classes.
+
+        Returns (B, C, H, W): the predicted noise, or v.
+        """
+        tokens = self._tokens(x, t, y)
+        skips: list[Tensor] = []
+        for block in self.in_blocks:
+            tokens = block(tokens)
+            skips.append(tokens)
+        tokens = self.mid_block(tokens)
+        for block in self.out_blocks:
+            tokens = block(tokens, skips.pop())
+        values = self.decoder_pred(self.norm(tokens))[:, self.config.extra_tokens :]
+        image = self._unpatchify(values)
+        return image if self.final_layer is None else self.final_layer(image)
+
+    def _tokens(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        patches = self.patch_embed(x)
+        time = timestep_embedding(TIME_SCALE * t, self.config.width).to(patches.dtype)
+        parts = [time[:, None], patches]
+        if self.label_emb is not None:
+            if y is None:
+                raise ValueError("This model is class-conditional: pass labels y, or null_label for none.")
+            parts.insert(0, self.label_emb(y)[:, None].to(patches.dtype))
+        return torch.cat(parts, dim=1) + self.pos_embed
+
+    def _unpatchify(self, values: Tensor) -> Tensor:
+        """(B, patches, p·p·C) -> (B, C, H, W)."""
+        config = self.config
+        p, side = config.patch_size, config.image_size // config.patch_size
+        grid = values.reshape(values.shape[0], side, side, p, p, config.channels)
+        return grid.permute(0, 5, 1, 3, 2, 4).reshape(-1, config.channels, side * p, side * p)

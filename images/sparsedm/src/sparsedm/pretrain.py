@@ -1,0 +1,275 @@
+"""`sparsedm pretrain`: trains the dense model that sparse fine-tuning starts from.
+
+One folder holds everything of a run: `checkpoint.pt` (replaced atomically), sample grids and `log.jsonl`.
+Starting the command again on the folder goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.diffusion.samplers import sample
+from sparsedm.diffusion.sde import VPSDE, stratified_times
+from sparsedm.errors import Diverged, InputError
+from sparsedm.generate import image_grid
+from sparsedm.models import PRESETS, UViT, UViTConfig, build_model
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Settings of a run; it ends after `steps`, or after `minutes` of training summed over resumes."""
+
+    preset: str = "fashion-mnist-uvit-tiny"
+    dataset: str = "fashion-mnist"
+    steps: int | None = None
+    minutes: float | None = None
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.03
+    warmup_steps: int = 200
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.9995
+    label_dropout: float = 0.1
+    precision: str = "bf16"
+    seed: int = 0
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        by_step = step / self.steps if self.steps else 0.0
+        by_time = seconds / (60.0 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(by_step, by_time))
+
+    def learning_rate_at(self, step: int, progress: float) -> float:
+        """Linear warm-up, then a cosine from the full rate down to 1 % of it at the end of the run."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return self.learning_rate * warmup * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+
+class Pretraining:
+    """The state of a run: network, its moving average, optimizer, position in the data, random state."""
+
+    def __init__(self, config: PretrainConfig, data: ArrayDataset, folder: Path) -> None:
+        self.config = config
+        self.data = data
+        self.folder = folder
+        self.sde = VPSDE()
+        torch.manual_seed(config.seed)
+        self.model = build_model(PRESETS[config.preset])
+        self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.order = SampleOrder(len(data), config.seed)
+        self.step = 0
+        self.seconds = 0.0
+
+    @property
+    def architecture(self) -> UViTConfig:
+        return self.model.config
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Writes beside, then renames: a reader sees the old checkpoint or the new one, never half of one."""
+        state = {
+            "config": json.dumps(asdict(self.config)),
+            "model": self.model.state_dict(),
+            "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        temporary = self.checkpoint_path.with_suffix(".tmp")
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.checkpoint_path)
+
+    def resume(self) -> bool:
+        """Takes up the folder's checkpoint; false when there is none."""
+        if not self.checkpoint_path.exists():
+            return False
+        state = torch.load(self.checkpoint_path, weights_only=True)
+        self._check_same_run(json.loads(state["config"]))
+        self.model.load_state_dict(state["model"])
+        self.ema = state["ema"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return True
+
+    def _check_same_run(self, saved: dict) -> None:
+        """Only the length of a run may change between its parts."""
+        mine = json.loads(json.dumps(asdict(self.config)))
+        changed = sorted(k for k in mine if k not in ("steps", "minutes") and mine[k] != saved.get(k))
+        if changed:
+            raise InputError(
+                "CheckpointMismatch",
+                f"{self.checkpoint_path} was made with another {', '.join(changed)}: choose another --out folder.",
+            )
+
+    def batch(self) -> tuple[Tensor, Tensor | None]:
+        """The step's images and labels; a share of the labels becomes the null label, for guidance."""
+        size = self.config.batch_size
+        x, y = self.data.training_batch(self.order, self.step * size, size)
+        if not self.architecture.num_classes:
+            return x, None
+        if y is None:
+            raise InputError(
+                "DatasetMismatch", "This model is class-conditional and the data set has no labels."
+            )
+        dropped = torch.rand(size, generator=self.random) < self.config.label_dropout
+        return x, torch.where(dropped, self.architecture.null_label, y)
+
+    def loss(self) -> Tensor:
+        """Mean squared error of the step's prediction, per pixel (dimensionless)."""
+        x, y = self.batch()
+        t = stratified_times(len(x), self.random)
+        eps = torch.randn(x.shape, generator=self.random)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
+            out = self.model(self.sde.q_sample(x, t, eps), t, y)
+        return F.mse_loss(out.float(), self.sde.target(x, eps, t, self.architecture.prediction))
+
+    def advance(self) -> float:
+        """One optimizer step; returns its loss."""
+        config = self.config
+        rate = config.learning_rate_at(self.step, config.progress(self.step, self.seconds))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
+        if not torch.isfinite(norm):
+            raise Diverged(self.step, "The gradient")
+        self.optimizer.step()
+        self._update_ema()
+        self.step += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        """A shorter average at first, so that the random start is forgotten: decay min(d, (1+n)/(10+n))."""
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        values = self.model.state_dict()
+        torch._foreach_lerp_([self.ema[name] for name in values], list(values.values()), 1.0 - decay)
+
+    def ema_model(self) -> UViT:
+        """A copy of the network with the averaged weights, in evaluation mode."""
+        model = build_model(self.architecture)
+        model.load_state_dict(self.ema)
+        return model.eval()
+
+    def write_samples(self, rows: int = 6) -> Path:
+        """A grid with one column per class and one seed per row, as `samples-STEP.png`."""
+        count = max(1, self.architecture.num_classes)
+        labels = torch.arange(count).repeat(rows) if self.architecture.num_classes else None
+        seeds = [row * count + column for row in range(rows) for column in range(count)]
+        images = sample(self.ema_model(), self.architecture, labels, seeds, guidance=0.5, batch_size=32)
+        path = self.folder / f"samples-{self.step:06d}.png"
+        image_grid(images, columns=count, scale=2).save(path)
+        return path
+
+
+class _Clock:
+    """True once in every so many minutes of training."""
+
+    def __init__(self, minutes: float, seconds: float) -> None:
+        self.interval = 60.0 * minutes
+        self.last = seconds
+
+    def due(self, seconds: float) -> bool:
+        if seconds - self.last < self.interval:
+            return False
+        self.last = seconds
+        return True
+
+
+def train(run: Pretraining, save_minutes: float, sample_minutes: float) -> None:
+    """Trains to the end of the budget; saves by the clock, and at the end or when interrupted."""
+    save, grid = _Clock(save_minutes, run.seconds), _Clock(sample_minutes, run.seconds)
+    average: float | None = None
+    with (
+        open(run.folder / "log.jsonl", "a", buffering=1) as log,
+        tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=5) as bar,
+    ):
+        try:
+            while (progress := run.config.progress(run.step, run.seconds)) < 1.0:
+                started = time.monotonic()
+                loss = run.advance()
+                run.seconds += time.monotonic() - started
+                average = loss if average is None else 0.99 * average + 0.01 * loss
+                bar.set_postfix_str(f"step {run.step} loss {average:.4f}", refresh=False)
+                bar.update(100 * progress - bar.n)
+                if run.step % 50 == 0:
+                    line = {"step": run.step, "seconds": round(run.seconds, 1), "loss": average}
+                    log.write(json.dumps(line) + "\n")
+                if save.due(run.seconds):
+                    run.save()
+                if grid.due(run.seconds):
+                    run.write_samples()
+        finally:
+            run.save()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    defaults = PretrainConfig()
+    parser.add_argument("--preset", choices=sorted(PRESETS), default=defaults.preset, help="architecture")
+    parser.add_argument(
+        "--dataset", choices=sorted(FORMATS), default=defaults.dataset, help="format of the data"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run; goes on where it stopped")
+    parser.add_argument("--steps", type=int, help="optimizer steps in all")
+    parser.add_argument("--minutes", type=float, help="minutes of training in all")
+    parser.add_argument("--batch-size", type=int, default=defaults.batch_size)
+    parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision)
+    parser.add_argument("--ema-decay", type=float, default=defaults.ema_decay)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--save-minutes", type=float, default=2.0, help="between checkpoints")
+    parser.add_argument("--sample-minutes", type=float, default=10.0, help="between sample grids")
+
+
+def run(args: argparse.Namespace) -> int:
+    # SIGTERM unwinds like Ctrl-C, so that the last state is saved.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = PretrainConfig(
+        preset=args.preset, dataset=args.dataset, steps=args.steps, minutes=args.minutes,
+        batch_size=args.batch_size, learning_rate=args.learning_rate, precision=args.precision,
+        ema_decay=args.ema_decay, seed=args.seed,
+    )  # fmt: skip
+    architecture = PRESETS[config.preset]
+    data = open_dataset(config.dataset, args.data, architecture.image_size, architecture.channels)
+    args.out.mkdir(parents=True, exist_ok=True)
+    state = Pretraining(config, data, args.out)
+    if state.resume():
+        print(f"Resuming at step {state.step}.")
+    train(state, args.save_minutes, args.sample_minutes)
+    print(f"Sample grid: {state.write_samples()}")
+    return 0
