@@ -1,0 +1,56 @@
+"""Errors that end a command, each with the exit code and the reason that the operator reads.
+
+The operator's pod failure policy tells a wrong spec from a lost machine by these codes:
+2, 3 and 4 are never retried, 143 and everything else are.
+"""
+
+from __future__ import annotations
+
+
+class SparseDMError(Exception):
+    """An error that a user can act on: `reason` is one CamelCase word, the message one sentence."""
+
+    exit_code = 1
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class ConfigError(SparseDMError):
+    """The configuration is wrong: every problem found, one sentence each."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("ConfigurationInvalid", " ".join(problems))
+        self.problems = problems
+
+
+class InputError(SparseDMError):
+    """Weights, data, a digest or the output directory are not what the configuration says."""
+
+    exit_code = 3
+
+
+class Diverged(SparseDMError):
+    """The loss or the gradient is no longer a number."""
+
+    exit_code = 4
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(
+            "Diverged",
+            f"{what} is not finite at step {step}: "
+            "lower training.learningRate, or raise training.warmupSteps.",
+        )
+        self.step = step
+
+
+class Interrupted(SparseDMError):
+    """The process was asked to stop, by SIGTERM (143) or SIGINT (130); a retry goes on where it stood."""
+
+    def __init__(self, message: str, signal_number: int = 15) -> None:
+        super().__init__("Interrupted", message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,161 @@
+"""Which layers are masked, and the masked layer itself.
+
+Selection is by glob over module names (`*` also matches dots). A Linear or Conv2d that is not masked is
+listed with the reason. By default the attention, MLP and skip projections of the transformer blocks are
+masked; never the patch embedding, the decoder and the final convolution, which see few tokens' worth of
+work and hurt most. Embeddings and norms are no Linear or Conv2d and can't be selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from sparsedm.masks import apply_mask, magnitude_mask, mask_digest
+from sparsedm.pattern import Pattern
+
+DEFAULT_INCLUDE = ("*.attn.qkv", "*.attn.proj", "*.mlp.fc1", "*.mlp.fc2", "*.skip_linear")
+
+
+@dataclass(frozen=True)
+class SkippedLayer:
+    """A layer that stays dense. `wanted` is True where the globs select it and only its shape doesn't fit."""
+
+    name: str
+    reason: str
+    wanted: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Names in the model's order; `unmatched` are include globs that match no layer at all."""
+
+    selected: tuple[str, ...]
+    skipped: tuple[SkippedLayer, ...]
+    unmatched: tuple[str, ...]
+
+
+def prunable_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every Linear and Conv2d, subclasses included, with its name."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            yield name, module
+
+
+def select_layers(
+    model: nn.Module, pattern: Pattern, include: Sequence[str] = DEFAULT_INCLUDE, exclude: Sequence[str] = ()
+) -> Selection:
+    """Layers whose name matches an include glob and no exclude glob, and whose input dimension M divides."""
+    selected: list[str] = []
+    skipped: list[SkippedLayer] = []
+    layers = list(prunable_layers(model))
+    for name, module in layers:
+        inputs = module.weight.shape[1]
+        unwanted = _reason_unwanted(name, include, exclude)
+        if unwanted is not None:
+            skipped.append(SkippedLayer(name, unwanted))
+        elif inputs % pattern.m:
+            reason = f"input dimension {inputs} is not a multiple of {pattern.m}"
+            skipped.append(SkippedLayer(name, reason, wanted=True))
+        else:
+            selected.append(name)
+    unmatched = tuple(g for g in include if not any(fnmatchcase(name, g) for name, _ in layers))
+    return Selection(tuple(selected), tuple(skipped), unmatched)
+
+
+def _reason_unwanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> str | None:
+    if not any(fnmatchcase(name, glob) for glob in include):
+        return "no include glob matches"
+    excluded_by = next((glob for glob in exclude if fnmatchcase(name, glob)), None)
+    return None if excluded_by is None else f"excluded by {excluded_by}"
+
+
+class _Masked:
+    """Mixed into a layer's class: reading `weight` gives the masked weight, with the method's own gradient.
+
+    The parameter stays where it was under its own name, so state dict, optimizer and EMA see the dense
+    weight. `mask` is no buffer: it is derived from the weights (and saved by checkpoint.py where it is
+    frozen).
+    """
+
+    mask: Tensor
+    masked_weight: Callable[[Tensor, Tensor], Tensor]
+
+    @property
+    def weight(self) -> Tensor:
+        return self.masked_weight(self._parameters["weight"], self.mask)
+
+
+@cache
+def _masked_class(cls: type[nn.Module]) -> type[nn.Module]:
+    return type(f"Masked{cls.__name__}", (_Masked, cls), {})
+
+
+class MaskedLayers:
+    """The masked layers of one model: installs the masks, recomputes them, and takes them away again.
+
+    `masked_weight(weight, mask)` is the method's forward. A stage pattern whose M does not divide a layer's
+    input dimension leaves that layer dense for the stage (7:8 on a layer of 12 inputs with the target 2:4).
+    """
+
+    def __init__(
+        self, model: nn.Module, names: Sequence[str], masked_weight: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        self.modules: dict[str, nn.Module] = {}
+        modules = dict(model.named_modules())
+        for name in names:
+            module = modules[name]
+            module.mask = torch.ones_like(module.weight, dtype=torch.bool)
+            module.masked_weight = masked_weight
+            module.__class__ = _masked_class(type(module))
+            self.modules[name] = module
+
+    def parameters(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """(dense weight, mask) of each layer."""
+        for module in self.modules.values():
+            yield module._parameters["weight"], module.mask
+
+    @torch.no_grad()
+    def refresh(self, pattern: Pattern) -> None:
+        """Recomputes every mask from the weights: once per optimizer step, however often the model is
+        called."""
+        for module in self.modules.values():
+            weight = module._parameters["weight"]
+            if weight.shape[1] % pattern.m == 0:
+                module.mask = magnitude_mask(weight, pattern.n, pattern.m)
+            else:
+                module.mask = torch.ones_like(weight, dtype=torch.bool)
+
+    def masks(self) -> dict[str, Tensor]:
+        return {name: module.mask for name, module in self.modules.items()}
+
+    def load_masks(self, masks: dict[str, Tensor]) -> None:
+        for name, module in self.modules.items():
+            module.mask = masks[name].to(module._parameters["weight"].device)
+
+    def open(self) -> None:
+        """All masks True: the model computes what the dense model does."""
+        for module in self.modules.values():
+            module.mask = torch.ones_like(module.mask)
+
+    def digest(self) -> str:
+        return mask_digest(self.masks())
+
+
+def bake_masks(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with +0.0 where a layer's mask is False; other tensors are the given ones themselves."""
+    baked = dict(weights)
+    for name, mask in masks.items():
+        weight = baked[f"{name}.weight"]
+        baked[f"{name}.weight"] = apply_mask(weight, mask.to(weight.device))
+    return baked
+
+
+def masks_for(weights: Mapping[str, Tensor], names: Sequence[str], pattern: Pattern) -> dict[str, Tensor]:
+    """The magnitude masks of the named layers, from a state dict."""
+    return {name: magnitude_mask(weights[f"{name}.weight"], pattern.n, pattern.m) for name in names}

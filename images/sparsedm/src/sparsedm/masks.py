@@ -1,0 +1,107 @@
+"""N:M masks: exactly N survivors in every group of M along the input dimension.
+
+Groups run along dimension 1: `in_features` of a Linear weight (O, I), `C_in` of a Conv2d weight (O, C, kh,
+kw) for a fixed output channel and kernel position. The survivors are those of largest magnitude; among
+equals the lowest index wins, so the mask is a function of the weights alone.
+
+No sort: the rank of a weight in its group is the number of weights that beat it, and it survives when fewer
+than N do. Each of the M(M-1)/2 pairs is compared once, over all groups together (6 comparisons for 2:4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsedm.pattern import Pattern
+
+
+def input_last(weight: Tensor) -> Tensor:
+    """A view with the input dimension last: (O, I) as it is, (O, C, kh, kw) as (O, kh, kw, C)."""
+    if weight.dim() == 2:
+        return weight
+    if weight.dim() == 4:
+        return weight.permute(0, 2, 3, 1)
+    raise ValueError(f"a weight of shape {tuple(weight.shape)} is neither a Linear's nor a Conv2d's.")
+
+
+def nm_mask(weight: Tensor, n: int, m: int) -> Tensor:
+    """The magnitude mask: bool, of the weight's shape, with exactly `n` True in each group of `m`.
+
+    Raises ValueError when the input dimension is not a multiple of `m` or a weight is NaN.
+    """
+    pattern = Pattern(n, m)
+    if weight.shape[1] % m:
+        raise ValueError(
+            f"the input dimension {weight.shape[1]} is not a multiple of {m}: no {pattern} mask fits."
+        )
+    if torch.isnan(weight).any():
+        raise ValueError(
+            "a weight is NaN: no magnitude mask can be computed; the training diverged before this."
+        )
+    return magnitude_mask(weight, n, m)
+
+
+def magnitude_mask(weight: Tensor, n: int, m: int) -> Tensor:
+    """`nm_mask` without its checks, for the training loop (which stops at a NaN loss or gradient)."""
+    last = input_last(weight.detach())
+    columns = last.abs().reshape(-1, m).t().contiguous()
+    survivors = _survivors(columns, n).t().reshape(last.shape)
+    if weight.dim() == 4:
+        survivors = survivors.permute(0, 3, 1, 2)
+    return survivors.contiguous()
+
+
+def _survivors(columns: Tensor, n: int) -> Tensor:
+    """columns: (m, groups) magnitudes. Returns bool (m, groups) with n True in each column."""
+    m = columns.shape[0]
+    if (n, m) == (2, 4):
+        return _two_of_four(*columns)
+    beaten = torch.zeros(columns.shape, dtype=torch.int8, device=columns.device)
+    for i in range(m - 1):
+        # The earlier of two equals wins: i beats j > i unless j is strictly larger.
+        wins = columns[i] >= columns[i + 1 :]
+        beaten[i + 1 :] += wins
+        beaten[i] += (m - 1 - i) - wins.sum(dim=0, dtype=torch.int8)
+    return beaten < n
+
+
+def _two_of_four(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """The same by logic alone, twice as fast: a weight survives when it wins two of its three comparisons."""
+    ab, ac, ad, bc, bd, cd = a >= b, a >= c, a >= d, b >= c, b >= d, c >= d
+    return torch.stack([_two(ab, ac, ad), _two(~ab, bc, bd), _two(~ac, ~bc, cd), _two(~ad, ~bd, ~cd)])
+
+
+def _two(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """At least two of three are True."""
+    return (x & y) | (z & (x | y))
+
+
+def group_counts(weight: Tensor, m: int) -> Tensor:
+    """The number of non-zero weights in each group of `m`: int64, one entry per group."""
+    return (input_last(weight.detach()) != 0).reshape(-1, m).sum(dim=1)
+
+
+def has_negative_zero(weight: Tensor) -> bool:
+    """True where a zero carries a sign: -0.0 has confused sparse kernels, so an artifact holds +0.0 only."""
+    flat = weight.detach().float()
+    return bool((torch.signbit(flat) & (flat == 0)).any())
+
+
+def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
+    """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights)."""
+    return torch.where(mask, weight, weight.new_zeros(()))
+
+
+def mask_digest(masks: Mapping[str, Tensor]) -> str:
+    """`sha256:...` over, for each layer sorted by name: the name, a NUL, the mask's bits (numpy.packbits, C
+    order)."""
+    digest = hashlib.sha256()
+    for name in sorted(masks):
+        digest.update(name.encode() + b"\0")
+        digest.update(np.packbits(masks[name].cpu().numpy().astype(np.uint8)).tobytes())
+    return f"sha256:{digest.hexdigest()}"

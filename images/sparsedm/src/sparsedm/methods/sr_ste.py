@@ -1,0 +1,25 @@
+"""`sr-ste`: sparse-refined STE, the "improved STE" of SparseDM.
+
+The gradient handed to AdamW is G + lambda * (1 - m) * W: pruned weights decay, so that the mask settles.
+Worked example (repeated in test_methods.py): lambda = 0.5, W = [1, -4, 2, 3], m = [0, 1, 0, 1], G = [1, 1,
+1, 1] gives [1.5, 1, 2, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from sparsedm.methods.ste import Ste
+
+
+class SrSte(Ste):
+    name = "sr-ste"
+
+    @torch.no_grad()
+    def add_to_gradients(self, layers: Iterable[tuple[nn.Parameter, Tensor]]) -> None:
+        for weight, mask in layers:
+            if weight.grad is not None and self.regularization:
+                weight.grad.add_(weight.masked_fill(mask, 0.0), alpha=self.regularization)

@@ -1,0 +1,43 @@
+"""The average of the weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sparsedm.ema import Ema, decay_at
+from torch import nn
+
+
+@pytest.mark.parametrize(
+    ("decay", "updates", "want"),
+    [
+        (0.99, 0, 0.1),
+        (0.99, 1, 2 / 11),
+        (0.99, 90, 0.91),
+        (0.99, 889, 890 / 899),
+        (0.99, 891, 0.99),
+        (0.0, 5, 0.0),
+    ],
+)
+def test_decay_warms_up(decay: float, updates: int, want: float) -> None:
+    assert decay_at(decay, updates) == pytest.approx(want)
+
+
+def test_worked_example_first_update_moves_nine_tenths() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    ema = Ema(model, 0.99)
+    nn.init.ones_(model.weight)
+    ema.update(model)
+    assert ema.weights["weight"].item() == pytest.approx(0.9)
+    assert ema.updates == 1
+
+
+def test_averages_parameters_and_copies_integer_buffers() -> None:
+    model = nn.BatchNorm1d(2)
+    ema = Ema(model, 0.5)
+    model(torch.randn(4, 2))
+    ema.update(model)
+    assert ema.weights["num_batches_tracked"].item() == 1
+    assert list(ema.weights) == list(model.state_dict())
+    assert ema.weights["running_mean"].data_ptr() != model.running_mean.data_ptr()

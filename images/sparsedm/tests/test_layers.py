@@ -1,0 +1,133 @@
+"""Selection by glob, and the masked layer: state dict unchanged, mask once per step, ways in and out."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from sparsedm.layers import MaskedLayers, bake_masks, masks_for, select_layers
+from sparsedm.masks import group_counts, has_negative_zero
+from sparsedm.methods import build_method
+from sparsedm.models import UViTConfig, build_model
+from sparsedm.pattern import Pattern
+from torch import nn
+
+TINY = UViTConfig(image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=3)
+
+
+class OwnLinear(nn.Linear):
+    """A subclass with a forward of its own."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2.0 * nn.functional.linear(x, self.weight, self.bias)
+
+
+def test_default_selection_takes_block_layers_and_never_the_ends() -> None:
+    selection = select_layers(build_model(TINY), Pattern(2, 4))
+    assert len(selection.selected) == 3 * 4 + 1
+    assert "out_blocks.0.skip_linear" in selection.selected
+    want = ["patch_embed.proj", "decoder_pred", "final_layer"]
+    assert [s.name for s in selection.skipped] == want
+    assert {s.reason for s in selection.skipped} == {"no include glob matches"}
+    assert selection.unmatched == ()
+
+
+def test_exclude_wins_over_include_and_says_so() -> None:
+    selection = select_layers(build_model(TINY), Pattern(2, 4), ["*"], ["final*", "*.mlp.*"])
+    reasons = {s.name: s.reason for s in selection.skipped}
+    assert reasons["final_layer"] == "excluded by final*"
+    assert reasons["mid_block.mlp.fc1"] == "excluded by *.mlp.*"
+    assert "mid_block.attn.qkv" in selection.selected
+
+
+def test_a_layer_that_the_pattern_does_not_fit_is_listed_with_the_reason() -> None:
+    selection = select_layers(build_model(TINY), Pattern(2, 32), ["*.attn.proj", "*.mlp.fc2"])
+    skipped = {s.name: (s.reason, s.wanted) for s in selection.skipped}
+    assert skipped["mid_block.attn.proj"] == ("input dimension 16 is not a multiple of 32", True)
+    assert skipped["mid_block.mlp.fc1"] == ("no include glob matches", False)
+    assert len(selection.selected) == 3
+
+
+def test_a_glob_that_matches_nothing_is_named() -> None:
+    assert select_layers(build_model(TINY), Pattern(2, 4), ["*.fc1", "*.fc9"]).unmatched == ("*.fc9",)
+
+
+def test_a_subclass_of_linear_is_masked_through_its_own_forward() -> None:
+    model = nn.Sequential(OwnLinear(40, 40))
+    assert select_layers(model, Pattern(2, 4), ["*"]).selected == ("0",)
+    layers = MaskedLayers(model, ["0"], build_method("ste").masked_weight)
+    layers.refresh(Pattern(2, 4))
+    x = torch.randn(2, 40)
+    weight, mask = next(layers.parameters())
+    assert torch.allclose(model(x), 2.0 * nn.functional.linear(x, weight * mask, model[0].bias))
+    assert isinstance(model[0], OwnLinear)
+
+
+def test_masked_model_keeps_its_state_dict_and_parameters() -> None:
+    model = build_model(TINY)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    names = [n for n, _ in model.named_parameters()]
+    layers = MaskedLayers(
+        model, select_layers(model, Pattern(2, 4)).selected, build_method("ste").masked_weight
+    )
+    layers.refresh(Pattern(2, 4))
+    assert [n for n, _ in model.named_parameters()] == names
+    after = model.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[k], before[k]) for k in before)
+    model.load_state_dict(before)
+
+
+def test_open_masks_compute_what_the_dense_model_does() -> None:
+    torch.manual_seed(0)
+    dense = build_model(TINY)
+    student = copy.deepcopy(dense)
+    layers = MaskedLayers(
+        student, select_layers(dense, Pattern(2, 4)).selected, build_method("ste").masked_weight
+    )
+    inputs = (torch.randn(2, 1, 8, 8), torch.rand(2), torch.tensor([0, 3]))
+    layers.open()
+    assert torch.equal(student(*inputs), dense(*inputs))
+    layers.refresh(Pattern(2, 4))
+    assert not torch.equal(student(*inputs), dense(*inputs))
+
+
+def test_masks_move_only_when_refreshed() -> None:
+    model = nn.Sequential(nn.Linear(8, 2))
+    layers = MaskedLayers(model, ["0"], build_method("ste").masked_weight)
+    layers.refresh(Pattern(2, 4))
+    before = layers.digest()
+    with torch.no_grad():
+        model[0]._parameters["weight"].copy_(torch.randn(2, 8) * 10)
+    assert layers.digest() == before
+    layers.refresh(Pattern(2, 4))
+    assert layers.digest() != before
+
+
+def test_a_stage_pattern_that_does_not_fit_leaves_the_layer_dense() -> None:
+    model = nn.Sequential(nn.Linear(12, 2))
+    layers = MaskedLayers(model, ["0"], build_method("ste").masked_weight)
+    layers.refresh(Pattern(7, 8))
+    assert layers.masks()["0"].all()
+    layers.refresh(Pattern(2, 4))
+    assert layers.masks()["0"].float().mean() == 0.5
+
+
+def test_baked_weights_are_sparse_and_equal_the_masked_model() -> None:
+    torch.manual_seed(0)
+    model = build_model(TINY)
+    names = select_layers(model, Pattern(2, 4)).selected
+    weights = {k: v.clone() for k, v in model.state_dict().items()}
+    baked = bake_masks(weights, masks_for(weights, names, Pattern(2, 4)))
+    for name in names:
+        assert int(group_counts(baked[f"{name}.weight"], 4).max()) <= 2
+        assert not has_negative_zero(baked[f"{name}.weight"])
+    plain = build_model(TINY)
+    plain.load_state_dict(baked)
+    layers = MaskedLayers(model, names, build_method("ste").masked_weight)
+    layers.refresh(Pattern(2, 4))
+    inputs = (torch.randn(2, 1, 8, 8), torch.rand(2), torch.tensor([0, 1]))
+    assert torch.equal(plain(*inputs), model(*inputs))
+    assert torch.equal(weights[f"{names[0]}.weight"], model.state_dict()[f"{names[0]}.weight"]), (
+        "input untouched"
+    )

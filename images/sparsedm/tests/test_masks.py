@@ -1,0 +1,141 @@
+"""Masks against brute force: every N:M up to M = 8, with ties; some up to 32; Linear and Conv2d."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from sparsedm.masks import (
+    apply_mask,
+    group_counts,
+    has_negative_zero,
+    magnitude_mask,
+    mask_digest,
+    nm_mask,
+)
+
+ALL_UP_TO_8 = [(n, m) for m in range(2, 9) for n in range(1, m)]
+SOME_UP_TO_32 = [(1, 16), (8, 16), (15, 16), (5, 20), (1, 32), (16, 32), (31, 32)]
+
+
+def brute_force(weight: torch.Tensor, n: int, m: int) -> torch.Tensor:
+    """Group by group: sort by (-magnitude, index) and keep the first n."""
+    mask = torch.zeros_like(weight, dtype=torch.bool)
+    others = [range(s) for s in (weight.shape[0], *weight.shape[2:])]
+    for place in itertools.product(*others):
+        for start in range(0, weight.shape[1], m):
+            indices = [(place[0], start + i, *place[1:]) for i in range(m)]
+            ranked = sorted(range(m), key=lambda i: (-abs(weight[indices[i]].item()), i))
+            for i in ranked[:n]:
+                mask[indices[i]] = True
+    return mask
+
+
+def weights_with_ties(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Values from a tiny set, so that most groups hold equals, opposite signs and zeros of both signs."""
+    values = torch.tensor([-2.0, -1.0, -0.0, 0.0, 1.0, 2.0], dtype=dtype)
+    generator = torch.Generator().manual_seed(sum(shape))
+    return values[torch.randint(len(values), shape, generator=generator)]
+
+
+@pytest.mark.parametrize(("n", "m"), ALL_UP_TO_8 + SOME_UP_TO_32)
+def test_linear_mask_with_ties_equals_brute_force(n: int, m: int) -> None:
+    weight = weights_with_ties(12, 3 * m)
+    assert torch.equal(nm_mask(weight, n, m), brute_force(weight, n, m))
+
+
+@pytest.mark.parametrize(("n", "m"), ALL_UP_TO_8 + SOME_UP_TO_32)
+def test_linear_mask_without_ties_equals_brute_force(n: int, m: int) -> None:
+    weight = torch.randn(7, 2 * m, generator=torch.Generator().manual_seed(m))
+    assert torch.equal(nm_mask(weight, n, m), brute_force(weight, n, m))
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (3, 4), (7, 8), (3, 7)])
+def test_conv_mask_groups_input_channels_per_output_and_kernel_position(n: int, m: int) -> None:
+    weight = weights_with_ties(3, 2 * m, 3, 2)
+    mask = nm_mask(weight, n, m)
+    assert torch.equal(mask, brute_force(weight, n, m))
+    assert mask.is_contiguous()
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 4), (3, 8), (31, 32)])
+def test_every_group_has_exactly_n_survivors_even_when_all_are_equal(n: int, m: int) -> None:
+    mask = nm_mask(torch.full((5, 4 * m), 0.5), n, m)
+    want = torch.arange(4 * m).remainder(m).lt(n).expand(5, -1)
+    assert torch.equal(mask, want), "the lowest indices win"
+
+
+def test_all_two_of_four_groups_of_three_values_equal_brute_force() -> None:
+    weight = torch.tensor(list(itertools.product([0.0, -1.0, 2.0], repeat=4)))
+    assert torch.equal(nm_mask(weight, 2, 4), brute_force(weight, 2, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_float_types(dtype: torch.dtype) -> None:
+    weight = weights_with_ties(6, 16, dtype=dtype)
+    assert torch.equal(nm_mask(weight, 2, 4), brute_force(weight, 2, 4))
+
+
+def test_subnormals_and_infinities_are_ordered() -> None:
+    weight = torch.tensor([[1.4e-45, 2.8e-45, -4.2e-45, 0.0], [float("inf"), 1.0, -float("inf"), 3e38]])
+    want = torch.tensor([[False, True, True, False], [True, False, True, False]])
+    assert torch.equal(nm_mask(weight, 2, 4), want)
+
+
+def test_nan_is_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="a weight is NaN"):
+        nm_mask(torch.tensor([[1.0, float("nan"), 2.0, 3.0]]), 2, 4)
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 4), (4, 4), (5, 4), (2, 33)])
+def test_what_is_no_pattern_is_refused(n: int, m: int) -> None:
+    with pytest.raises(ValueError, match="1 <= N < M <= 32"):
+        nm_mask(torch.ones(2, 132), n, m)
+
+
+def test_an_input_dimension_that_m_does_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match="10 is not a multiple of 4"):
+        nm_mask(torch.ones(2, 10), 2, 4)
+
+
+def test_a_weight_of_another_rank_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither a Linear's nor a Conv2d's"):
+        nm_mask(torch.ones(2, 4, 3), 2, 4)
+
+
+def test_the_mask_ignores_autograd_and_keeps_the_device() -> None:
+    weight = torch.randn(4, 8, requires_grad=True)
+    mask = magnitude_mask(weight, 2, 4)
+    assert not mask.requires_grad
+    assert mask.dtype == torch.bool
+
+
+def test_apply_mask_leaves_no_negative_zero() -> None:
+    weight = torch.tensor([[-3.0, 1.0, -1.0, -2.0]])
+    masked = apply_mask(weight, nm_mask(weight, 2, 4))
+    assert masked.tolist() == [[-3.0, 0.0, 0.0, -2.0]]
+    assert not has_negative_zero(masked)
+    assert has_negative_zero(weight * nm_mask(weight, 2, 4))
+
+
+def test_group_counts_of_linear_and_conv() -> None:
+    assert group_counts(torch.tensor([[1.0, 0.0, 2.0, 0.0], [0.0, 0.0, -0.0, 3.0]]), 2).tolist() == [
+        1,
+        1,
+        0,
+        1,
+    ]
+    conv = torch.zeros(1, 4, 1, 2)
+    conv[0, :3, 0, 1] = 1.0
+    assert group_counts(conv, 4).tolist() == [0, 3]
+
+
+def test_mask_digest_is_sha256_over_sorted_names_and_packed_bits() -> None:
+    masks = {"b": torch.tensor([[True, False, True]]), "a": torch.tensor([[False, True]])}
+    want = hashlib.sha256(
+        b"a\0" + np.packbits([0, 1]).tobytes() + b"b\0" + np.packbits([1, 0, 1]).tobytes()
+    ).hexdigest()
+    assert mask_digest(masks) == f"sha256:{want}"

@@ -1,0 +1,103 @@
+"""Schedule tables: which pattern is in force at which step."""
+
+from __future__ import annotations
+
+import pytest
+from sparsedm.pattern import Pattern
+from sparsedm.schedule import build_schedule, progressive_patterns
+
+
+def stages(kind: str, target: str, steps: int, freeze: int = 15, own: list[tuple[str, int]] | None = None):
+    custom = [(Pattern.parse(p), s) for p, s in own or []]
+    schedule = build_schedule(kind, Pattern.parse(target), steps, freeze, custom)
+    return [(str(s.pattern), s.start, s.end) for s in schedule.stages], schedule.freeze_from
+
+
+def test_worked_example_progressive_300_steps() -> None:
+    want = [("7:8", 0, 60), ("6:8", 60, 120), ("5:8", 120, 180), ("4:8", 180, 240), ("2:4", 240, 300)]
+    assert stages("progressive", "2:4", 300) == (want, 255)
+
+
+@pytest.mark.parametrize(
+    ("target", "want"),
+    [
+        ("2:4", ["7:8", "6:8", "5:8", "4:8", "2:4"]),
+        ("1:2", ["7:8", "6:8", "5:8", "4:8", "1:2"]),
+        ("4:8", ["7:8", "6:8", "5:8", "4:8"]),
+        ("8:16", ["7:8", "6:8", "5:8", "8:16"]),
+        ("1:4", ["7:8", "6:8", "5:8", "4:8", "1:4"]),
+        ("2:8", ["7:8", "6:8", "5:8", "4:8", "2:8"]),
+        ("3:4", ["7:8", "6:8", "3:4"]),
+        ("7:8", ["7:8"]),
+        ("31:32", ["31:32"]),
+        ("1:32", ["7:8", "6:8", "5:8", "4:8", "1:32"]),
+    ],
+)
+def test_progressive_goes_through_the_looser_patterns_of_the_family(target: str, want: list[str]) -> None:
+    assert [str(p) for p in progressive_patterns(Pattern.parse(target))] == want
+
+
+@pytest.mark.parametrize(
+    ("steps", "want"),
+    [
+        (1, [("2:4", 0, 1)]),
+        (3, [("6:8", 0, 1), ("4:8", 1, 2), ("2:4", 2, 3)]),
+        (5, [("7:8", 0, 1), ("6:8", 1, 2), ("5:8", 2, 3), ("4:8", 3, 4), ("2:4", 4, 5)]),
+        (7, [("7:8", 0, 1), ("6:8", 1, 2), ("5:8", 2, 4), ("4:8", 4, 5), ("2:4", 5, 7)]),
+    ],
+)
+def test_few_steps_always_reach_the_target(steps: int, want: list[tuple[str, int, int]]) -> None:
+    assert stages("progressive", "2:4", steps, freeze=0)[0] == want
+
+
+def test_fixed_has_the_target_from_the_first_step() -> None:
+    assert stages("fixed", "2:4", 100, freeze=20) == ([("2:4", 0, 100)], 80)
+
+
+def test_custom_takes_the_stages_given() -> None:
+    want = [("15:16", 0, 10), ("3:4", 10, 30), ("2:4", 30, 60)]
+    assert stages("custom", "2:4", 60, own=[("15:16", 10), ("3:4", 20), ("2:4", 30)]) == (want, 51)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "want"),
+    [(0, 300), (1, 297), (15, 255), (20, 240), (50, 240), (100, 240)],
+)
+def test_a_freeze_never_begins_before_the_last_stage(freeze: int, want: int) -> None:
+    assert stages("progressive", "2:4", 300, freeze)[1] == want
+
+
+def test_stages_leave_no_gap_and_number_from_one() -> None:
+    for steps in range(1, 40):
+        schedule = build_schedule("progressive", Pattern(2, 4), steps, 15)
+        assert schedule.total_steps == steps
+        assert [s.number for s in schedule.stages] == list(range(1, len(schedule.stages) + 1))
+        covered = [step for s in schedule.stages for step in range(s.start, s.end)]
+        assert covered == list(range(steps))
+
+
+def test_stage_at_boundaries_and_after_the_end() -> None:
+    schedule = build_schedule("progressive", Pattern(2, 4), 300, 15)
+    cases = {0: "7:8", 59: "7:8", 60: "6:8", 239: "4:8", 240: "2:4", 299: "2:4", 300: "2:4"}
+    assert {step: str(schedule.stage_at(step).pattern) for step in cases} == cases
+
+
+def test_frozen_from_the_given_step_on() -> None:
+    schedule = build_schedule("fixed", Pattern(2, 4), 100, 20)
+    assert [schedule.is_frozen(step) for step in (0, 79, 80, 99)] == [False, False, True, True]
+
+
+def test_no_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one step"):
+        build_schedule("fixed", Pattern(2, 4), 0, 15)
+
+
+@pytest.mark.parametrize("text", ["", "2", "2:4:8", "4:4", "0:4", "2:33", "a:b", " 2:4", "02:4", "2:4\n"])
+def test_what_is_no_pattern_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="N:M with 1 <= N < M <= 32"):
+        Pattern.parse(text)
+
+
+def test_pattern_density_and_text() -> None:
+    pattern = Pattern.parse("3:4")
+    assert (pattern.density, pattern.sparsity, str(pattern)) == (0.75, 0.25, "3:4")
