@@ -131,7 +131,7 @@ class Pretraining:
             )
 
     def batch(self) -> tuple[Tensor, Tensor | None]:
-        """The step's images and labels; a share of the labels becomes the null label, for guidance."""
+        """The step's images and labels; a share of the labels becomes null, for guidance."""
         size = self.config.batch_size
         x, y = self.data.training_batch(self.order, self.step * size, size)
         if not self.architecture.num_classes:
