@@ -9,7 +9,7 @@ import {
   only,
   operatorContainer,
   render,
-  renderText,
+  renderAnew,
   type Manifest,
 } from './helm';
 
@@ -311,5 +311,5 @@ describe('NOTES.txt', () => {
 });
 
 it('renders the same text every time', async () => {
-  expect(await renderText()).toBe(await renderText());
+  expect(await renderAnew()).toBe(await renderAnew());
 });

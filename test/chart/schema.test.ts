@@ -114,7 +114,11 @@ const refused: [string, Values, RegExp][] = [
     { extraEnv: [{ name: 'A', value: 1 }] },
     /at '\/extraEnv\/0\/value': got number, want string/,
   ],
-  ['a label of the chart itself', { podLabels: { 'app.kubernetes.io/name': 'x' } }, /at '\/podLabels'/],
+  [
+    'a label of the chart itself',
+    { podLabels: { 'app.kubernetes.io/name': 'x' } },
+    /at '\/podLabels\/app.kubernetes.io~1name': false schema/,
+  ],
   [
     'a label that is no text',
     { commonLabels: { team: 7 } },
