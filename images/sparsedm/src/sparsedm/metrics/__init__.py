@@ -1,0 +1,1 @@
+"""Figures of quality: the Frechet distance and the features that it compares."""

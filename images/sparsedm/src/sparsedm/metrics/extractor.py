@@ -1,0 +1,194 @@
+"""A small classifier of clothes, whose features measure the distance between sets of images.
+
+`sparsedm train-extractor` trains it; the weights ship with the package. Its features are the 64 values before
+the last activation, standardised over the training images, so that a Frechet distance has the scale of
+variances: the training images themselves have a total variance of 64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from sparsedm import __version__
+from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.errors import InputError
+from sparsedm.generate import to_uint8
+from sparsedm.models import file_sha256
+
+FEATURES = 64
+
+
+class Classifier(nn.Module):
+    """Three convolutions with batch norm and pooling, a layer of features, a linear head; 32x32 input."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        widths = [channels, 24, 48, 96]
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2)
+                )
+                for i, o in pairwise(widths)
+            )
+        )
+        self.embed = nn.Linear(widths[-1] * 4 * 4, FEATURES)
+        self.head = nn.Linear(FEATURES, classes)
+        self.register_buffer("feature_mean", torch.zeros(FEATURES))
+        self.register_buffer("feature_std", torch.ones(FEATURES))
+
+    def embedding(self, x: Tensor) -> Tensor:
+        """(B, C, 32, 32) in [-1, 1] -> (B, 64), before standardisation."""
+        return self.embed(self.stages(x).flatten(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, 32, 32) in [-1, 1] -> (B, classes) logits."""
+        return self.head(F.relu(self.embedding(x)))
+
+
+class Extractor:
+    """A loaded classifier as a function from images to features."""
+
+    dims = FEATURES
+
+    def __init__(self, network: Classifier, name: str, digest: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.name = name
+        self.digest = digest
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """(B, C, 32, 32) in [-1, 1] -> (B, 64) standardised features, of the images as 8-bit pictures."""
+        network = self.network
+        return (network.embedding(_as_picture(images)) - network.feature_mean) / network.feature_std
+
+    @torch.no_grad()
+    def classify(self, images: Tensor) -> Tensor:
+        """(B, C, 32, 32) in [-1, 1] -> (B,) int64, the most likely class of each image."""
+        return self.network(_as_picture(images)).argmax(dim=1)
+
+
+def _as_picture(images: Tensor) -> Tensor:
+    """Rounds to the 8 bits that a saved picture has, as every real image of the data set does."""
+    return to_uint8(images).float().div_(127.5).sub_(1.0)
+
+
+def load_extractor(path: str | Path) -> tuple[Extractor, str, str]:
+    """The extractor at `path` with its name and the sha256 of its file; the metric's name is `fd-<name>`."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            "ExtractorNotFound", f"There is no extractor at {path}: check evaluation.extractorUri."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        network = Classifier(int(metadata["channels"]), int(metadata["classes"]))
+        network.load_state_dict(load_file(path), strict=True)
+        name = metadata["name"]
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(
+            "ExtractorUnreadable",
+            f"{path} is no extractor of this package ({error}): make one with `sparsedm train-extractor`.",
+        ) from error
+    digest = file_sha256(path)
+    return Extractor(network, name, digest), name, digest
+
+
+def accuracy(extractor: Extractor, data: ArrayDataset, batch: int = 500) -> float:
+    """Share of the data set's images whose class is recognised."""
+    right = 0
+    for start in range(0, len(data), batch):
+        x, y = data.batch(range(start, min(start + batch, len(data))))
+        right += int((extractor.classify(x) == y).sum())
+    return right / len(data)
+
+
+def train_classifier(
+    data: ArrayDataset, epochs: int, seed: int, batch: int = 128, rate: float = 4e-3
+) -> Classifier:
+    """Cross entropy with AdamW under a one-cycle rate, then the features' mean and deviation over `data`."""
+    if data.labels is None:
+        raise InputError(
+            "DatasetMismatch", "An extractor is trained as a classifier: the data set needs labels."
+        )
+    torch.manual_seed(seed)
+    network = Classifier(data.images.shape[1], int(data.labels.max()) + 1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+    order, steps = SampleOrder(len(data), seed), max(2, epochs * len(data) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps)
+    for step in (bar := tqdm(range(steps), mininterval=2)):
+        x, y = data.training_batch(order, step * batch, batch)
+        loss = F.cross_entropy(network(x), y, label_smoothing=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 20 == 0:
+            bar.set_postfix_str(f"loss {loss.item():.3f}")
+    _standardise(network, data)
+    return network
+
+
+@torch.no_grad()
+def _standardise(network: Classifier, data: ArrayDataset, batch: int = 500) -> None:
+    network.eval()
+    parts = [
+        network.embedding(data.batch(range(start, min(start + batch, len(data))))[0])
+        for start in range(0, len(data), batch)
+    ]
+    features = torch.cat(parts).double()
+    network.feature_mean.copy_(features.mean(dim=0))
+    network.feature_std.copy_(features.std(dim=0))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dataset", choices=sorted(FORMATS), default="fashion-mnist", help="format of the data"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--name", default="fashion-mnist-cnn", help="the metric will be called fd-NAME")
+    parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the .safetensors file; a .json goes beside it"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    started = time.monotonic()
+    data = open_dataset(args.dataset, args.data, 32, args.channels)
+    network = train_classifier(data, args.epochs, args.seed)
+    metadata = {"name": args.name, "channels": str(args.channels), "classes": str(network.head.out_features)}
+    temporary = args.out.with_name(f".{args.out.name}.tmp")
+    save_file(network.state_dict(), temporary, metadata=metadata)
+    os.replace(temporary, args.out)
+    extractor, name, digest = load_extractor(args.out)
+    test = open_dataset(args.dataset, args.data, 32, args.channels, split="test")
+    manifest = {
+        "name": name,
+        "sha256": digest,
+        "features": FEATURES,
+        "dataset": args.dataset,
+        "testAccuracy": round(accuracy(extractor, test), 4),
+        "command": f"sparsedm train-extractor --dataset {args.dataset} --name {name} "
+        f"--channels {args.channels} --epochs {args.epochs} --seed {args.seed}",
+        "secondsOfTraining": round(time.monotonic() - started),
+        "versions": {"sparsedm": __version__, "torch": torch.__version__},
+    }
+    args.out.with_suffix(".json").write_text(json.dumps(manifest, indent=2) + "\n")
+    print(f"{name}: test accuracy {manifest['testAccuracy']:.2%}, sha256 {digest}, at {args.out}")
+    return 0
