@@ -108,6 +108,8 @@ export function kubeletConfig(paths: ClusterPaths, facts: KubeletFacts): string 
       'nodefs.inodesFree': '1%',
       'imagefs.available': '1%',
     },
+    // Rules of iptables that nobody here reads and nobody would remove.
+    makeIPTablesUtilChains: false,
     // A test waits for pods to end: report soon.
     nodeStatusUpdateFrequency: '5s',
     syncFrequency: '10s',
@@ -300,8 +302,8 @@ export function controllerManagerArgs(pki: string, kubeconfigFile: string, port:
     'root-ca-file': path.join(pki, 'ca.crt'),
     'cluster-signing-cert-file': path.join(pki, 'ca.crt'),
     'cluster-signing-key-file': path.join(pki, 'ca.key'),
-    // A pod of a lost node is someone's test: do not wait five minutes.
-    'node-monitor-grace-period': '40s',
+    // Its default is made on the machine when it is not there.
+    'flex-volume-plugin-dir': path.join(path.dirname(kubeconfigFile), 'flex-volume-plugins'),
     profiling: false,
   });
 }

@@ -20,10 +20,7 @@ export type DownOptions = {
 
 const apiServerGraceMs = 60_000;
 
-export async function clusterDown({
-  purge = false,
-  report = () => undefined,
-}: DownOptions = {}): Promise<void> {
+export async function clusterDown({ purge = false, report = quiet }: DownOptions = {}): Promise<void> {
   const paths = clusterPaths();
   await clusterLock(async () => {
     if (await hasTraces(paths)) {

@@ -157,6 +157,15 @@ async function removeLogLinks(paths: ClusterPaths): Promise<void> {
   removeFolder(folder);
 }
 
+/** The one folder that the kubelet makes outside its own, whatever it is told. */
+async function removeDevicePlugins(): Promise<void> {
+  const folder = '/var/lib/kubelet/device-plugins';
+  if (!existsSync(folder)) return;
+  await rm(path.join(folder, 'kubelet.sock'), { force: true });
+  removeFolder(folder);
+  removeFolder(path.dirname(folder));
+}
+
 /** libcni keeps the result of each attachment under the name of its network. */
 async function removeNetworkResults(): Promise<void> {
   const folder = '/var/lib/cni/results';
@@ -173,6 +182,7 @@ export async function cleanHost(paths: ClusterPaths): Promise<void> {
   for (const name of await leftoverNamespaces()) await exec('ip', ['netns', 'delete', name]);
   await removeNetworkResults();
   await removeLogLinks(paths);
+  await removeDevicePlugins();
   if (bridgeOwner() === 'us') await exec('ip', ['link', 'delete', bridge]);
   for (const table of [`ip ${natTable}`, 'ip kube-proxy', 'ip6 kube-proxy']) {
     await succeeds('nft', ['delete', 'table', ...table.split(' ')]);

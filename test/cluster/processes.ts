@@ -140,7 +140,8 @@ export function shims(folders: ProcessFolders): ProcessIdentity[] {
   return marked(folders).filter(({ pid }) => isShim(pid));
 }
 
-function marked(folders: ProcessFolders): ProcessIdentity[] {
+/** Every process that inherited the mark, whatever it is. */
+export function marked(folders: ProcessFolders): ProcessIdentity[] {
   return allPids()
     .filter((pid) => pid !== process.pid && environmentOf(pid).get(markerVariable) === folders.root)
     .map(identify)
