@@ -83,6 +83,11 @@ export class FakeClock implements Clock {
     this.#elapsed = end;
   }
 
+  /** Time passes but no timer runs, as when the process stands still; the timers are due at the next advance. */
+  stall(ms: number): void {
+    this.#elapsed += ms;
+  }
+
   /** As advance, and lets promises settle before and after each timer. */
   async advanceAsync(ms: number): Promise<void> {
     const end = this.#elapsed + ms;

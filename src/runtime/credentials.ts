@@ -94,9 +94,7 @@ function headersOf(options: RequestOptions): Record<string, string> {
 function tlsOf(options: RequestOptions & { servername?: string }): TlsMaterial {
   const { ca, cert, key, servername, rejectUnauthorized } = options;
   const material = { ca, cert, key, servername, rejectUnauthorized };
-  return Object.fromEntries(
-    Object.entries(material).filter(([, value]) => value !== undefined),
-  );
+  return Object.fromEntries(Object.entries(material).filter(([, value]) => value !== undefined));
 }
 
 function sameBytes(a: string | Buffer | undefined, b: string | Buffer | undefined): boolean {

@@ -1,0 +1,230 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FakeClock } from './clock';
+import { createMetrics } from './metrics';
+import { WorkQueue } from './queue';
+
+function newQueue(backoff = { baseMs: 10, capMs: 1000 }) {
+  const clock = new FakeClock();
+  return { clock, queue: new WorkQueue({ clock, backoff }) };
+}
+
+/** Takes what is ready now. */
+async function takeAll(queue: WorkQueue): Promise<string[]> {
+  const keys: string[] = [];
+  while (queue.depth > 0) keys.push((await queue.take())!);
+  return keys;
+}
+
+describe('keys', () => {
+  test('come in the order added, each once', async () => {
+    const { queue } = newQueue();
+    for (const key of ['a', 'b', 'a', 'c', 'b']) queue.add(key);
+    expect(await takeAll(queue)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('added while processed come again, once, after done', async () => {
+    const { queue } = newQueue();
+    queue.add('a');
+    expect(await queue.take()).toBe('a');
+    queue.add('a');
+    queue.add('a');
+    expect(queue.depth).toBe(0);
+    queue.done('a');
+    expect(await takeAll(queue)).toEqual(['a']);
+    queue.done('a');
+    expect(queue.depth).toBe(0);
+  });
+
+  test('of low priority wait behind the others and rise with a change', async () => {
+    const { queue } = newQueue();
+    for (const key of ['l1', 'l2', 'l3']) queue.add(key, 'low');
+    queue.add('n1');
+    queue.add('l3');
+    queue.add('n1', 'low');
+    expect(await takeAll(queue)).toEqual(['n1', 'l3', 'l1', 'l2']);
+  });
+
+  test('go to a worker that waits', async () => {
+    const { queue } = newQueue();
+    const taken = queue.take();
+    queue.add('a');
+    expect(await taken).toBe('a');
+  });
+});
+
+describe('delays', () => {
+  test('the earliest of several stands', async () => {
+    const { clock, queue } = newQueue();
+    queue.addAfter('a', 100);
+    queue.addAfter('a', 50);
+    queue.addAfter('a', 80);
+    clock.advance(49);
+    expect(queue.depth).toBe(0);
+    clock.advance(1);
+    expect(await takeAll(queue)).toEqual(['a']);
+    queue.done('a');
+    clock.advance(1000);
+    expect(queue.depth).toBe(0);
+  });
+
+  test('a pass that begins takes the pending delay with it', async () => {
+    const { clock, queue } = newQueue();
+    queue.addAfter('a', 100);
+    queue.add('a');
+    expect(await queue.take()).toBe('a');
+    queue.done('a');
+    clock.advance(1000);
+    expect(queue.depth).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('failures double the delay up to the cap; forget starts over', () => {
+    const { clock, queue } = newQueue();
+    const waits: number[] = [];
+    for (let round = 0; round < 9; round++) {
+      queue.addRateLimited('a');
+      waits.push(clock.untilNext!);
+      clock.advance(clock.untilNext!);
+      void queue.take();
+      queue.done('a');
+    }
+    expect(waits).toEqual([10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    queue.forget('a');
+    queue.addRateLimited('a');
+    expect(clock.untilNext).toBe(10);
+  });
+
+  test('the server may ask for more than the back-off', () => {
+    const { clock, queue } = newQueue();
+    queue.addRateLimited('a', 7000);
+    expect(clock.untilNext).toBe(7000);
+  });
+});
+
+test('a closed queue gives undefined, cancels delays and takes nothing more', async () => {
+  const { clock, queue } = newQueue();
+  const waiting = queue.take();
+  queue.addAfter('a', 10);
+  queue.close();
+  expect(await waiting).toBeUndefined();
+  expect(clock.pending).toBe(0);
+  queue.add('b');
+  queue.addAfter('b', 1);
+  expect(queue.depth).toBe(0);
+  expect(await queue.take()).toBeUndefined();
+});
+
+test('metrics carry client-go names', async () => {
+  const clock = new FakeClock();
+  const metrics = createMetrics();
+  const queue = new WorkQueue({ clock, name: 'finetune', metrics });
+  queue.add('a');
+  queue.add('b');
+  queue.add('a');
+  void queue.take();
+  clock.advance(2000);
+  const text = await metrics.registry.metrics();
+  const labels = '{name="finetune",controller="finetune"}';
+  expect(text).toContain(`workqueue_adds_total${labels} 2`);
+  expect(text).toContain(`workqueue_depth${labels} 1`);
+  expect(text).toContain(`workqueue_unfinished_work_seconds${labels} 2`);
+  expect(text).toContain(`workqueue_longest_running_processor_seconds${labels} 2`);
+  queue.done('a');
+  queue.addRateLimited('a');
+  const after = await metrics.registry.metrics();
+  expect(after).toContain(`workqueue_retries_total${labels} 1`);
+  expect(after).toContain(`workqueue_work_duration_seconds_count${labels} 1`);
+});
+
+const keyArbitrary = fc.constantFrom('a', 'b', 'c', 'd');
+const commands = fc.array(
+  fc.oneof(
+    fc.record({ op: fc.constant('add' as const), key: keyArbitrary, low: fc.boolean() }),
+    fc.record({ op: fc.constant('after' as const), key: keyArbitrary, ms: fc.integer({ min: 0, max: 500 }) }),
+    fc.record({ op: fc.constant('fail' as const), key: keyArbitrary }),
+    fc.record({ op: fc.constant('take' as const) }),
+    fc.record({ op: fc.constant('done' as const), key: keyArbitrary }),
+    fc.record({ op: fc.constant('advance' as const), ms: fc.integer({ min: 0, max: 400 }) }),
+  ),
+  { maxLength: 60 },
+);
+
+type Command = typeof commands extends fc.Arbitrary<(infer Item)[]> ? Item : never;
+
+/** Works on a queue as commanded and checks at each hand-out that nobody else holds the key. */
+function worker() {
+  const { clock, queue } = newQueue();
+  const inProcess = new Set<string>();
+  /** Keys added since their last processing began: each must be handed out before the end. */
+  const owed = new Set<string>();
+  const finish = (key: string) => {
+    if (inProcess.delete(key)) queue.done(key);
+  };
+  const takeOne = async () => {
+    if (queue.depth === 0) return;
+    const key = (await queue.take())!;
+    expect(inProcess.has(key)).toBe(false);
+    inProcess.add(key);
+    owed.delete(key);
+  };
+  const add = (command: Command & { key: string }) => {
+    if (command.op === 'add') queue.add(command.key, command.low ? 'low' : 'normal');
+    if (command.op === 'after') queue.addAfter(command.key, command.ms);
+    if (command.op === 'fail') queue.addRateLimited(command.key);
+    owed.add(command.key);
+  };
+  const run = async (command: Command) => {
+    if (command.op === 'take') await takeOne();
+    else if (command.op === 'done') finish(command.key);
+    else if (command.op === 'advance') clock.advance(command.ms);
+    else add(command);
+  };
+  const finishAll = async () => {
+    for (const key of inProcess) finish(key);
+    while (queue.depth > 0 || clock.pending > 0) {
+      clock.advance(clock.untilNext ?? 0);
+      await takeOne();
+      for (const key of inProcess) finish(key);
+    }
+  };
+  return { run, finishAll, owed, queue };
+}
+
+test('property: never two workers on one key, no key lost, none left behind', async () => {
+  await fc.assert(
+    fc.asyncProperty(commands, async (steps) => {
+      const { run, finishAll, owed, queue } = worker();
+      for (const step of steps) await run(step);
+      await finishAll();
+      expect([...owed]).toEqual([]);
+      expect([queue.processing, queue.delayed, queue.depth]).toEqual([0, 0, 0]);
+    }),
+  );
+});
+
+test('property: every back-off lies between its base and its cap and never shrinks', () => {
+  const options = fc.record({
+    baseMs: fc.integer({ min: 1, max: 1000 }),
+    factor: fc.integer({ min: 1, max: 10_000 }),
+    failures: fc.integer({ min: 1, max: 1200 }),
+  });
+  fc.assert(
+    fc.property(options, ({ baseMs, factor, failures }) => {
+      const capMs = baseMs * factor;
+      const { clock, queue } = newQueue({ baseMs, capMs });
+      let previous = 0;
+      for (let failure = 0; failure < failures; failure++) {
+        queue.addRateLimited('a');
+        const wait = clock.untilNext!;
+        expect(wait).toBeGreaterThanOrEqual(Math.max(baseMs, previous));
+        expect(wait).toBeLessThanOrEqual(capMs);
+        previous = wait;
+        clock.advance(wait);
+        void queue.take();
+        queue.done('a');
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
