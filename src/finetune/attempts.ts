@@ -1,3 +1,4 @@
+import { defined } from '../api/defined';
 import type { AttemptsStatus } from '../api/types';
 import type { Pod } from '../kube/resources';
 import { byCreation } from '../workload/pod-state';
@@ -19,11 +20,11 @@ export function countAttempts(
   return {
     ...before,
     number: (before?.number ?? 0) + uncounted.length,
-    ...(exit === undefined ? {} : { lastExitReason: exit.reason }),
-    ...(newest?.metadata.uid === undefined ? {} : { podUid: newest.metadata.uid }),
-    ...(newest?.metadata.creationTimestamp === undefined
-      ? {}
-      : { podCreatedAt: newest.metadata.creationTimestamp }),
+    ...defined({
+      lastExitReason: exit?.reason,
+      podUid: newest?.metadata.uid,
+      podCreatedAt: newest?.metadata.creationTimestamp,
+    }),
   };
 }
 

@@ -1,8 +1,10 @@
+import { defined } from '../api/defined';
 import type { SparseFinetune } from '../api/types';
 import { trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
 import { workloadPod } from '../workload/pod';
+import { reportUrl } from '../workload/report-url';
 
 export type JobSettings = {
   /** Trainer image when the spec names none. */
@@ -26,15 +28,6 @@ export function trainerConfig({ spec }: SparseFinetune): Record<string, unknown>
   return { model, dataset, sparsity, training, checkpoint, evaluation, output };
 }
 
-export function reportUrl(
-  base: string,
-  kind: 'finetunes' | 'services',
-  namespace: string,
-  name: string,
-): string {
-  return `${base}/v1/${kind}/${namespace}/${name}/${kind === 'finetunes' ? 'progress' : 'engine'}`;
-}
-
 type JobSpec = NonNullable<Job['spec']>;
 export type JobControls = { suspend: boolean; backoffLimit: number; activeDeadlineSeconds?: number };
 
@@ -43,9 +36,7 @@ export function jobControls({ spec }: SparseFinetune): JobControls {
   return {
     suspend: spec.suspend ?? false,
     backoffLimit: spec.backoffLimit ?? 3,
-    ...(spec.activeDeadlineSeconds === undefined
-      ? {}
-      : { activeDeadlineSeconds: spec.activeDeadlineSeconds }),
+    ...defined({ activeDeadlineSeconds: spec.activeDeadlineSeconds }),
   };
 }
 
@@ -108,7 +99,7 @@ export function controlledJob(finetune: SparseFinetune, job: Job): Job {
     apiVersion: 'batch/v1',
     kind: 'Job',
     // The uid keeps this from touching another Job that has taken the name meanwhile.
-    metadata: { name, ...(namespace && { namespace }), ...(uid && { uid }) },
+    metadata: defined({ name, namespace, uid }),
     spec: jobControls(finetune) as JobSpec,
   };
 }

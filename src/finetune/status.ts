@@ -1,13 +1,9 @@
 import { REASONS, STALLED, type FinetuneCondition } from '../api/conditions';
+import { defined } from '../api/defined';
 import { judgeGate } from '../api/gate';
+import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { FinetunePhase, Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
-import {
-  removeCondition,
-  setCondition,
-  timestamp,
-  type Condition,
-  type ConditionStatus,
-} from '../kube/conditions';
+import { timestamp } from '../kube/conditions';
 import type { FinetuneReport } from '../reports/body';
 import type { Trouble } from '../workload/pod-state';
 import { countAttempts } from './attempts';
@@ -15,12 +11,6 @@ import { judge, type Observed, type Situation } from './situation';
 
 /** Without a report for so long, a running trainer counts as silent. */
 export const REPORT_SILENCE_MS = 60_000;
-
-type Verdict = { status: ConditionStatus; reason: string; message: string };
-
-const yes = (reason: string, message: string): Verdict => ({ status: 'True', reason, message });
-const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
-const unknown = (reason: string, message: string): Verdict => ({ status: 'Unknown', reason, message });
 
 /** What each situation means for the conditions that speak about the present. */
 type View = { phase: FinetunePhase; job: Verdict; training: Verdict; suspended?: boolean; stalled?: Trouble };
@@ -116,9 +106,7 @@ function bookkeeping({ finetune, job, pods }: Observed, situation: Situation): S
   const startTime = before.startTime ?? ours?.status?.startTime;
   return {
     ...before,
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(startTime === undefined ? {} : { startTime }),
-    ...(ours?.metadata.uid === undefined ? {} : { jobUid: ours.metadata.uid }),
+    ...defined({ attempts, startTime, jobUid: ours?.metadata.uid }),
   };
 }
 
@@ -142,22 +130,11 @@ function withConditions(
   now: Date,
 ): SparseFinetuneStatus {
   const observedGeneration = finetune.metadata.generation ?? 0;
-  const all: Record<string, Verdict> = { ...verdicts };
-  if (stalled !== undefined) all[STALLED] = yes(stalled.reason, stalled.message);
-  let conditions: Condition[] =
-    stalled === undefined ? removeCondition(status.conditions, STALLED) : (status.conditions ?? []);
-  for (const [type, verdict] of Object.entries(all)) {
-    conditions = setCondition(conditions, { type, ...bounded(verdict), observedGeneration }, now);
-  }
-  return { ...status, observedGeneration, conditions };
-}
-
-/** The schema's bounds, for words that come from others. */
-function bounded({ status, reason, message }: Verdict): Verdict {
+  const all = { ...verdicts, [STALLED]: stalled && yes(stalled.reason, stalled.message) };
   return {
-    status,
-    reason: reason.slice(0, 128),
-    message: message.length > 2048 ? `${message.slice(0, 2047)}…` : message,
+    ...status,
+    observedGeneration,
+    conditions: conditionsFrom(status.conditions, all, observedGeneration, now),
   };
 }
 
@@ -259,13 +236,11 @@ function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefi
   const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
   return {
     ...base,
-    ...(progress === undefined ? {} : { progress: { ...base.progress, ...progress } }),
-    ...(checkpoint === undefined ? {} : { checkpoint }),
-    ...(sparsity === undefined ? {} : { sparsity }),
-    ...(macs === undefined ? {} : { macs }),
-    ...(fid === undefined ? {} : { fid }),
-    ...(model === undefined ? {} : { model }),
-    ...(attempt === undefined ? {} : { attempts: { ...base.attempts, ...attempt } }),
+    ...defined({ checkpoint, sparsity, macs, fid, model }),
+    ...defined({
+      progress: progress && { ...base.progress, ...progress },
+      attempts: attempt && { ...base.attempts, ...attempt },
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../api/defined';
 import type { PodSettings } from '../api/types';
 import type { PodTemplate } from '../kube/resources';
 import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
@@ -37,7 +38,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
   return {
     metadata: {
       labels: { ...settings.podLabels, ...pod.labels },
-      ...(settings.podAnnotations === undefined ? {} : { annotations: settings.podAnnotations }),
+      ...defined({ annotations: settings.podAnnotations }),
     },
     spec: {
       ...scheduling(settings),
@@ -57,7 +58,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
         {
           ...pod.container,
           image: settings.image ?? pod.image,
-          ...(settings.imagePullPolicy === undefined ? {} : { imagePullPolicy: settings.imagePullPolicy }),
+          ...defined({ imagePullPolicy: settings.imagePullPolicy }),
           env: environment(pod),
           ...resources(settings),
           securityContext: {
@@ -100,10 +101,10 @@ type Quantities = Record<string, string | number>;
 function resources({ resources: wanted }: PodSettings): Pick<Container, 'resources'> {
   if (wanted === undefined) return {};
   return {
-    resources: {
-      ...(wanted.requests === undefined ? {} : { requests: inText(wanted.requests) }),
-      ...(wanted.limits === undefined ? {} : { limits: inText(wanted.limits) }),
-    },
+    resources: defined({
+      requests: wanted.requests && inText(wanted.requests),
+      limits: wanted.limits && inText(wanted.limits),
+    }),
   };
 }
 
@@ -111,18 +112,16 @@ function inText(quantities: Quantities): Record<string, string> {
   return Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, String(value)]));
 }
 
-const SCHEDULING = [
-  'imagePullSecrets',
-  'nodeSelector',
-  'tolerations',
-  'affinity',
-  'serviceAccountName',
-  'priorityClassName',
-  'runtimeClassName',
-] as const satisfies readonly (keyof PodSettings & keyof PodSpec)[];
-
 function scheduling(settings: PodSettings): Partial<PodSpec> {
-  return Object.fromEntries(
-    SCHEDULING.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])),
-  );
+  const { imagePullSecrets, nodeSelector, tolerations, affinity } = settings;
+  const { serviceAccountName, priorityClassName, runtimeClassName } = settings;
+  return defined({
+    imagePullSecrets,
+    nodeSelector,
+    tolerations,
+    affinity,
+    serviceAccountName,
+    priorityClassName,
+    runtimeClassName,
+  });
 }

@@ -1,0 +1,137 @@
+import { REASONS } from '../api/conditions';
+import { defined } from '../api/defined';
+import { judgeGate } from '../api/gate';
+import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
+import { no, unknown, yes, type Verdict } from '../api/verdict';
+import { findCondition } from '../kube/conditions';
+import type { Trouble } from '../workload/pod-state';
+
+export type Resolution = {
+  /** The model that the spec asks for; undefined while there is none. */
+  model: ServedModel | undefined;
+  ready: Verdict;
+  gate: Verdict;
+  /** Why the service can't go on without a person. */
+  stalled?: Trouble;
+};
+
+const gateUnknown = unknown(REASONS.notMeasured, 'The gate is judged when the model exists.');
+
+function stuck(ready: Verdict, gate: Verdict, { reason, message }: Trouble): Resolution {
+  return { model: undefined, ready, gate, stalled: { reason, message } };
+}
+
+/**
+ * The model to serve. A SparseFinetune's model is pinned in the status once it has been taken: the finetune may then
+ * be deleted, or made anew, without a change here, unless the service follows it.
+ */
+export function resolveModel(
+  service: SparseInferenceService,
+  finetune: SparseFinetune | undefined,
+): Resolution {
+  const { uri = '', finetuneRef } = service.spec.model;
+  const held = service.status?.model;
+  if (finetuneRef === undefined) return fromUri(uri, held);
+  const pinned = held?.finetune?.name === finetuneRef.name ? held : undefined;
+  if (pinned === undefined) return fromFinetune(service, finetuneRef.name, finetune);
+  return followed(service, pinned, finetune) ?? judged(service, pinned);
+}
+
+/** What the server reported about the model at this very URI is kept. */
+function fromUri(uri: string, held: ServedModel | undefined): Resolution {
+  const known = held?.uri === uri && held.finetune === undefined ? held : undefined;
+  return {
+    model: known ?? { uri },
+    ready: yes(REASONS.uriGiven, `The model is at ${uri}; the server checks it when it starts.`),
+    gate: yes(REASONS.noGate, 'A model given by its URI has no gate.'),
+  };
+}
+
+function fromFinetune(
+  service: SparseInferenceService,
+  name: string,
+  finetune: SparseFinetune | undefined,
+): Resolution {
+  if (finetune === undefined) {
+    const message = `There is no SparseFinetune ${name} in this namespace: create it, or correct model.finetuneRef.name.`;
+    return { model: undefined, ready: no(REASONS.finetuneNotFound, message), gate: gateUnknown };
+  }
+  const succeeded = findCondition(finetune.status?.conditions, 'Succeeded');
+  if (succeeded?.status === 'False') {
+    const message = `SparseFinetune ${name} failed, so there is no model: ${succeeded.message}`;
+    const trouble = { reason: REASONS.finetuneFailed, message };
+    return stuck(no(trouble.reason, message), gateUnknown, trouble);
+  }
+  if (succeeded?.status !== 'True') return waiting(name, finetune);
+  return judgedByFinetune(service, name, finetune);
+}
+
+/** The model of a finetune made anew under the pinned one's name, once it is good to serve. */
+function followed(
+  service: SparseInferenceService,
+  pinned: ServedModel,
+  finetune: SparseFinetune | undefined,
+): Resolution | undefined {
+  if (service.spec.model.follow !== true || finetune === undefined) return undefined;
+  if (finetune.metadata.uid === pinned.finetune?.uid) return undefined;
+  const found = fromFinetune(service, finetune.metadata.name, finetune);
+  return found.model !== undefined && found.gate.status === 'True' ? found : undefined;
+}
+
+function waiting(name: string, { status }: SparseFinetune): Resolution {
+  const where = [status?.phase, status?.progress?.display].filter((part) => part !== undefined).join(', ');
+  const message = `Waits until SparseFinetune ${name} has succeeded${where === '' ? '' : ` (now ${where})`}.`;
+  return { model: undefined, ready: unknown(REASONS.waitingForFinetune, message), gate: gateUnknown };
+}
+
+function judgedByFinetune(
+  service: SparseInferenceService,
+  name: string,
+  finetune: SparseFinetune,
+): Resolution {
+  const { uri } = finetune.status?.model ?? {};
+  if (uri === undefined) return waiting(name, finetune);
+  const own = findCondition(finetune.status?.conditions, 'QualityGatePassed');
+  const exists = yes(REASONS.modelPinned, `SparseFinetune ${name} made the model at ${uri}.`);
+  if (own?.status !== 'True') {
+    const message = `The gate of SparseFinetune ${name} has not passed: ${own?.message ?? 'it is not judged'}`;
+    return stuck(exists, no(REASONS.gateFailed, message), { reason: REASONS.gateFailed, message });
+  }
+  return judged(service, modelOf(finetune));
+}
+
+/** What a service keeps of a finished SparseFinetune. */
+function modelOf({ metadata, status = {} }: SparseFinetune): ServedModel {
+  const { model, sparsity, fid, macs } = status;
+  return defined({
+    uri: model?.uri,
+    sha256: model?.sha256,
+    pattern: sparsity?.pattern,
+    finetune: defined({ name: metadata.name, uid: metadata.uid }),
+    fid: fid && defined({ metric: fid.metric, dense: fid.dense, sparse: fid.sparse, increase: fid.increase }),
+    macs:
+      macs &&
+      defined({
+        convention: macs.convention,
+        dense: macs.dense,
+        sparse: macs.sparse,
+        reductionPercent: macs.reductionPercent,
+      }),
+  });
+}
+
+/** The service's own gate over a model that is there. */
+function judged(service: SparseInferenceService, model: ServedModel): Resolution {
+  const ready = yes(
+    REASONS.modelPinned,
+    `SparseFinetune ${model.finetune?.name ?? ''} made the model at ${model.uri ?? ''}.`,
+  );
+  const { qualityGate } = service.spec;
+  if (qualityGate === undefined) {
+    return { model, ready, gate: yes(REASONS.gatePassed, 'The SparseFinetune passed its own gate.') };
+  }
+  const { passed, message } = judgeGate(qualityGate, { ...model.fid });
+  if (passed === true) return { model, ready, gate: yes(REASONS.gatePassed, message) };
+  const reason = passed === false ? REASONS.gateFailed : REASONS.figuresMissing;
+  return stuck(ready, no(reason, message), { reason, message });
+}
