@@ -157,7 +157,8 @@ describe('a release', () => {
     ['create', 'serviceaccounts/token', 'first', 'no'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io', 'default', 'no'],
     ['list', 'nodes', 'default', 'no'],
-    ['deletecollection', 'jobs.batch', 'team-a', 'no'],
+    ['list', 'events', 'team-a', 'yes'],
+    ['delete', 'jobs.batch', 'team-a', 'no'],
   ])('may its operator %s %s in %s: %s', async (verb, target, namespace, want) => {
     const account = '--as=system:serviceaccount:first:first-sparsedm-operator';
     const [resource = '', second] = target.split('/');
