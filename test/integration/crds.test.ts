@@ -1,0 +1,735 @@
+/** The schema against the real API server: what is refused, in which words, and what is filled in. */
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import {
+  sparseFinetunes,
+  sparseInferenceServices,
+  type SparseFinetune,
+  type SparseInferenceService,
+} from '../../src/api/types';
+import { ApiError } from '../../src/runtime/errors';
+import { collectionPath, objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
+import { eventually, openApiServer, type ApiServer } from './harness';
+import { finetune, service, type Changes } from './specs';
+
+let server: ApiServer;
+beforeAll(async () => {
+  server = await openApiServer();
+});
+afterAll(() => server.close());
+
+/** As `kubectl apply --dry-run=server` sends it; answers the object as it would be stored. */
+function tryCreate<T extends KubeObject>(resource: Resource<T>, object: T, dryRun = true): Promise<T> {
+  return server.transport.request<T>({
+    method: 'POST',
+    path: collectionPath(resource, server.namespace),
+    query: { fieldValidation: 'Strict', fieldManager: 'test', ...(dryRun ? { dryRun: 'All' } : {}) },
+    body: object,
+  });
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<string> {
+  const error: unknown = await attempt.then(
+    () => new Error('the API server accepted it'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ApiError)) throw error;
+  return error.message;
+}
+
+const digest = 'a'.repeat(64);
+const config = { imageSize: 32, patchSize: 4, channels: 1, width: 128, depth: 5, heads: 4 };
+const ownConfig = (changes: Changes) => ({ model: { preset: undefined, config: { ...config, ...changes } } });
+const stages = [
+  { pattern: '3:4', steps: 100 },
+  { pattern: '2:4', steps: 200 },
+];
+const custom = (changes: Changes) => ({ sparsity: { schedule: { type: 'custom', stages, ...changes } } });
+const node = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } };
+
+type Bad = [says: string, change: Changes, field: string, remedy: string];
+
+describe('a SparseFinetune is refused', () => {
+  it.each<Bad>([
+    [
+      'neither preset nor config',
+      { model: { preset: undefined } },
+      'spec.model',
+      'write exactly one of model.preset',
+    ],
+    ['both preset and config', { model: { config } }, 'spec.model', 'write exactly one of model.preset'],
+    [
+      'an unknown preset',
+      { model: { preset: 'tiny' } },
+      'spec.model.preset',
+      'supported values: "fashion-mnist-uvit-tiny"',
+    ],
+    [
+      'an unknown architecture',
+      { model: { architecture: 'unet' } },
+      'spec.model.architecture',
+      'supported values: "uvit"',
+    ],
+    ['no weights', { model: { pretrained: undefined } }, 'spec.model.pretrained', 'Required value'],
+    [
+      'weights by https',
+      { model: { pretrained: { uri: 'https://host/x.safetensors' } } },
+      'spec.model.pretrained.uri',
+      'write pvc://CLAIM/PATH or file:///PATH',
+    ],
+    [
+      'weights by a pickle',
+      { model: { pretrained: { uri: 'pvc://data/x.ckpt' } } },
+      'spec.model.pretrained.uri',
+      'give the path of a .safetensors file',
+    ],
+    [
+      'a claim without a path',
+      { model: { pretrained: { uri: 'pvc://data' } } },
+      'spec.model.pretrained.uri',
+      'write pvc://CLAIM/PATH',
+    ],
+    [
+      'a path that leaves its folder',
+      { model: { pretrained: { uri: 'pvc://data/../x.safetensors' } } },
+      'spec.model.pretrained.uri',
+      "neither '..'",
+    ],
+    [
+      'a query in a path',
+      { model: { pretrained: { uri: 'pvc://data/x.safetensors?v=1' } } },
+      'spec.model.pretrained.uri',
+      "'?'",
+    ],
+    ['a fragment in a path', { dataset: { uri: 'pvc://data/a#b' } }, 'spec.dataset.uri', "'#'"],
+    ['a double slash in a path', { dataset: { uri: 'pvc://data//a' } }, 'spec.dataset.uri', "'//'"],
+    [
+      'a digest that is none',
+      { model: { pretrained: { sha256: 'abc' } } },
+      'spec.model.pretrained.sha256',
+      'write the 64 lower-case hexadecimal digits',
+    ],
+    [
+      'a patch that does not divide the picture',
+      ownConfig({ patchSize: 5 }),
+      'spec.model.config.patchSize',
+      'imageSize must be a multiple of patchSize',
+    ],
+    [
+      'heads that do not divide the width',
+      ownConfig({ heads: 5 }),
+      'spec.model.config.heads',
+      'width must be a multiple of heads',
+    ],
+    [
+      'an even depth',
+      ownConfig({ depth: 12 }),
+      'spec.model.config.depth',
+      'depth must be odd, for example 13',
+    ],
+    ['an odd width', ownConfig({ width: 125, heads: 5 }), 'spec.model.config.width', 'width must be even'],
+    [
+      'an unknown prediction',
+      ownConfig({ prediction: 'x0' }),
+      'spec.model.config.prediction',
+      'supported values: "noise", "v"',
+    ],
+    [
+      'a data set without uri',
+      { dataset: { uri: undefined } },
+      'spec.dataset',
+      'dataset.uri is required unless format is generated',
+    ],
+    ['an unknown data format', { dataset: { format: 'mnist' } }, 'spec.dataset.format', 'supported values'],
+    [
+      'generated pictures with a uri',
+      { dataset: { format: 'generated', samples: 10 } },
+      'spec.dataset',
+      'remove dataset.uri',
+    ],
+    [
+      'generated pictures without a number',
+      { dataset: { format: 'generated', uri: undefined } },
+      'spec.dataset',
+      'write dataset.samples',
+    ],
+    [
+      'a number of samples for a data set that has its own',
+      { dataset: { samples: 10 } },
+      'spec.dataset',
+      'remove it or write format: generated',
+    ],
+    [
+      'a pattern with N above M',
+      { sparsity: { pattern: '4:2' } },
+      'spec.sparsity.pattern',
+      '1 <= N < M <= 32',
+    ],
+    [
+      'a pattern with N equal to M',
+      { sparsity: { pattern: '4:4' } },
+      'spec.sparsity.pattern',
+      '1 <= N < M <= 32',
+    ],
+    [
+      'a pattern with M above 32',
+      { sparsity: { pattern: '2:33' } },
+      'spec.sparsity.pattern',
+      '1 <= N < M <= 32',
+    ],
+    ['a pattern with N of 0', { sparsity: { pattern: '0:4' } }, 'spec.sparsity.pattern', 'written "N:M"'],
+    ['a pattern in words', { sparsity: { pattern: 'half' } }, 'spec.sparsity.pattern', 'written "N:M"'],
+    [
+      'an unknown method',
+      { sparsity: { method: 'asp' } },
+      'spec.sparsity.method',
+      'supported values: "sparsedm"',
+    ],
+    [
+      'custom without stages',
+      custom({ stages: undefined }),
+      'spec.sparsity.schedule.stages',
+      'add stages, remove them, or change type',
+    ],
+    [
+      'stages without custom',
+      custom({ type: 'fixed' }),
+      'spec.sparsity.schedule.stages',
+      'belongs to type custom',
+    ],
+    [
+      'stages that do not add up',
+      { ...custom({}), training: { steps: 301 } },
+      'spec.sparsity.schedule.stages',
+      'must add up to training.steps',
+    ],
+    [
+      'a last stage of another pattern',
+      custom({ stages: [{ pattern: '3:4', steps: 300 }] }),
+      'spec.sparsity.schedule.stages',
+      'must have the pattern of sparsity.pattern',
+    ],
+    [
+      'a stage of a wrong pattern',
+      custom({ stages: [{ pattern: '9:8', steps: 100 }, stages[1]] }),
+      'spec.sparsity.schedule.stages[0].pattern',
+      '1 <= N < M <= 32',
+    ],
+    [
+      'a freeze above 100 %',
+      { sparsity: { schedule: { freezeMaskPercent: 101 } } },
+      'spec.sparsity.schedule.freezeMaskPercent',
+      'write a whole number from 0 to 100',
+    ],
+    [
+      'a glob with spaces',
+      { sparsity: { layers: { include: ['* attn'] } } },
+      'spec.sparsity.layers.include[0]',
+      'a glob over module names holds',
+    ],
+    [
+      'an empty list of layers',
+      { sparsity: { layers: { include: [] } } },
+      'spec.sparsity.layers.include',
+      'at least 1 item',
+    ],
+    [
+      'a negative lambda',
+      { sparsity: { regularization: '-1' } },
+      'spec.sparsity.regularization',
+      'a decimal from 0 to 1 in quotes',
+    ],
+    [
+      'a lambda that is a number',
+      { sparsity: { regularization: 0.1 } },
+      'spec.sparsity.regularization',
+      'must be of type string',
+    ],
+    [
+      'an alpha in words',
+      { sparsity: { distillationWeight: 'much' } },
+      'spec.sparsity.distillationWeight',
+      'a decimal from 0 to 100 in quotes',
+    ],
+    [
+      'no steps',
+      { training: { steps: 0, warmupSteps: 0 } },
+      'spec.training.steps',
+      'greater than or equal to 1',
+    ],
+    [
+      'a warm-up as long as the training',
+      { training: { steps: 100, warmupSteps: 100 } },
+      'spec.training.warmupSteps',
+      'must be less than training.steps',
+    ],
+    [
+      'a short training with the default warm-up',
+      { training: { steps: 10 }, checkpoint: { everySteps: 5 } },
+      'spec.training.warmupSteps',
+      '20 when absent',
+    ],
+    [
+      'a learning rate of 0',
+      { training: { learningRate: '0' } },
+      'spec.training.learningRate',
+      'a decimal above 0 and at most 1',
+    ],
+    [
+      'an EMA that never learns',
+      { training: { emaDecay: '1.0' } },
+      'spec.training.emaDecay',
+      'a decimal from 0 to 0.9999999',
+    ],
+    ['one beta', { training: { betas: ['0.9'] } }, 'spec.training.betas', 'at least 2 items'],
+    [
+      'a beta of 1',
+      { training: { betas: ['0.9', '1'] } },
+      'spec.training.betas[1]',
+      'a decimal from 0 to 0.99999',
+    ],
+    [
+      'an unknown precision',
+      { training: { precision: 'fp8' } },
+      'spec.training.precision',
+      'supported values: "fp32", "bf16"',
+    ],
+    ['a negative seed', { training: { seed: -1 } }, 'spec.training.seed', 'greater than or equal to 0'],
+    [
+      'checkpoints beyond the end',
+      { checkpoint: { everySteps: 301 } },
+      'spec.checkpoint.everySteps',
+      'write a smaller number',
+    ],
+    ['one sample', { evaluation: { samples: 1 } }, 'spec.evaluation.samples', 'greater than or equal to 2'],
+    [
+      'guidance below 0',
+      { evaluation: { guidance: '-0.5' } },
+      'spec.evaluation.guidance',
+      'a decimal from 0 to 20 in quotes',
+    ],
+    ['an empty gate', { acceptance: {} }, 'spec.acceptance', 'an empty gate accepts everything'],
+    [
+      'a gate in words',
+      { acceptance: { maxFidIncrease: 'little' } },
+      'spec.acceptance.maxFidIncrease',
+      'in quotes, for example "2.5"',
+    ],
+    ['no output', { output: undefined }, 'spec.output', 'Required value'],
+    [
+      'output inside the image',
+      { output: { uri: 'file:///tmp/x' } },
+      'spec.output.uri',
+      'results outlive the pod only in a volume claim',
+    ],
+    [
+      'a variable of the operator',
+      { trainer: { env: [{ name: 'SPARSEDM_RUN', value: 'x' }] } },
+      'spec.trainer.env[0].name',
+      'choose another name',
+    ],
+    [
+      'a variable with two values',
+      { trainer: { env: [{ name: 'A', value: 'x', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }] } },
+      'spec.trainer.env[0]',
+      'write exactly one of value and valueFrom',
+    ],
+    [
+      'a label of the operator',
+      { trainer: { podLabels: { 'sparsedm.io/finetune': 'x' } } },
+      'spec.trainer.podLabels',
+      'choose another prefix',
+    ],
+    [
+      'an image with spaces',
+      { trainer: { image: 'my image' } },
+      'spec.trainer.image',
+      'written registry/name:tag',
+    ],
+    [
+      'a quantity that is none',
+      { trainer: { resources: { limits: { cpu: 'two' } } } },
+      'spec.trainer.resources.limits.cpu',
+      'should match',
+    ],
+    [
+      'an affinity without terms',
+      { trainer: { affinity: { nodeAffinity: node } } },
+      'spec.trainer.affinity',
+      'at least 1 item',
+    ],
+    ['a backoff limit below 0', { backoffLimit: -1 }, 'spec.backoffLimit', 'greater than or equal to 0'],
+    [
+      'a deadline of 0',
+      { activeDeadlineSeconds: 0 },
+      'spec.activeDeadlineSeconds',
+      'greater than or equal to 1',
+    ],
+    ['a field nobody knows', { training: { epochs: 3 } }, 'spec.training.epochs', 'unknown field'],
+    ['a field of another version', { queueName: 'q' }, 'spec.queueName', 'unknown field'],
+  ])('%s', async (_, change, field, remedy) => {
+    const message = await refusal(tryCreate(sparseFinetunes, finetune('bad', server.namespace, change)));
+    expect(message).toContain(field);
+    expect(message).toContain(remedy);
+    expect(message).not.toMatch(/no such key|evaluating rule|cost/);
+  });
+
+  it.each([
+    ['1abc', 'start with a letter'],
+    ['a.b', 'lower-case letters, digits'],
+    ['a'.repeat(53), 'at most 52 characters'],
+  ])('by its name %s', async (name, remedy) => {
+    const message = await refusal(tryCreate(sparseFinetunes, finetune(name, server.namespace)));
+    expect(message).toContain('metadata.name');
+    expect(message).toContain(remedy);
+  });
+});
+
+describe('a SparseInferenceService is refused', () => {
+  const reference = { uri: undefined, finetuneRef: { name: 'shirts' } };
+  it.each<Bad>([
+    ['no model', { model: { uri: undefined } }, 'spec.model', 'write exactly one of model.finetuneRef'],
+    [
+      'two models',
+      { model: { finetuneRef: { name: 'shirts' } } },
+      'spec.model',
+      'write exactly one of model.finetuneRef',
+    ],
+    ['following a uri', { model: { follow: true } }, 'spec.model', 'model.follow follows a SparseFinetune'],
+    [
+      'a model inside the image',
+      { model: { uri: 'file:///opt/x' } },
+      'spec.model.uri',
+      'write pvc://CLAIM/PATH',
+    ],
+    [
+      'a model whose path leaves its folder',
+      { model: { uri: 'pvc://models/../x' } },
+      'spec.model.uri',
+      "neither '..'",
+    ],
+    [
+      'a reference that is no name',
+      { model: { uri: undefined, finetuneRef: { name: 'A_b' } } },
+      'spec.model.finetuneRef.name',
+      'write the name of a SparseFinetune',
+    ],
+    [
+      'an unknown backend',
+      { engine: { backend: 'cutlass' } },
+      'spec.engine.backend',
+      'supported values: "auto", "dense", "cusparselt"',
+    ],
+    [
+      'cuSPARSELt in 32 bits',
+      { engine: { backend: 'cusparselt' } },
+      'spec.engine.precision',
+      'write precision: bf16 or fp16',
+    ],
+    ['a sampler without steps', { engine: { steps: 0 } }, 'spec.engine.steps', 'greater than or equal to 1'],
+    [
+      'guidance in words',
+      { engine: { guidance: 'strong' } },
+      'spec.engine.guidance',
+      'a decimal from 0 to 20 in quotes',
+    ],
+    ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
+    [
+      'a gate for a uri',
+      { qualityGate: { maxFidIncrease: '1' } },
+      'spec.qualityGate',
+      'qualityGate needs model.finetuneRef',
+    ],
+    [
+      'an empty gate',
+      { model: reference, qualityGate: {} },
+      'spec.qualityGate',
+      'an empty gate accepts everything',
+    ],
+    ['fewer than no replicas', { replicas: -1 }, 'spec.replicas', 'greater than or equal to 0'],
+    [
+      'a label of the operator',
+      { server: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
+      'spec.server.podLabels',
+      'choose another prefix',
+    ],
+    [
+      'a toleration that contradicts itself',
+      { server: { tolerations: [{ operator: 'Exists', value: 'x' }] } },
+      'spec.server.tolerations[0]',
+      'remove value or write operator: Equal',
+    ],
+    ['a field nobody knows', { scaling: { maxReplicas: 3 } }, 'spec.scaling', 'unknown field'],
+  ])('%s', async (_, change, field, remedy) => {
+    const message = await refusal(
+      tryCreate(sparseInferenceServices, service('bad', server.namespace, change)),
+    );
+    expect(message).toContain(field);
+    expect(message).toContain(remedy);
+    expect(message).not.toMatch(/no such key|evaluating rule|cost/);
+  });
+});
+
+describe('a SparseFinetune is accepted', () => {
+  it.each<[string, Changes]>([
+    ['as short as can be', {}],
+    ['explicit sizes', ownConfig({ numClasses: 10, finalConv: false, prediction: 'v' })],
+    ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
+    ['custom stages', custom({})],
+    ['another pattern', { sparsity: { pattern: '1:32' } }],
+    ['a digest', { model: { pretrained: { sha256: digest } } }],
+    [
+      'a gate',
+      { acceptance: { maxFidIncrease: '2.5', maxFidIncreasePercent: 10, minMacsReductionPercent: 40 } },
+    ],
+    [
+      'everything about its pod',
+      {
+        trainer: {
+          image: 'registry.example.com:5000/team/trainer@sha256:' + digest,
+          imagePullPolicy: 'IfNotPresent',
+          imagePullSecrets: [{ name: 'registry' }],
+          resources: { requests: { cpu: 2, memory: '4Gi' }, limits: { 'nvidia.com/gpu': 1 } },
+          nodeSelector: { 'nvidia.com/gpu.product': 'A100' },
+          tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists', effect: 'NoSchedule' }],
+          affinity: {
+            nodeAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator: 'In', values: ['a'] }] }],
+              },
+            },
+          },
+          env: [
+            { name: 'OMP_NUM_THREADS', value: '2' },
+            { name: 'KEY', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } },
+          ],
+          serviceAccountName: 'trainer',
+          priorityClassName: 'low',
+          runtimeClassName: 'nvidia',
+          podLabels: { team: 'vision' },
+          podAnnotations: { 'example.com/owner': 'me' },
+        },
+        suspend: true,
+        backoffLimit: 0,
+        activeDeadlineSeconds: 3600,
+        ttlSecondsAfterFinished: 0,
+      },
+    ],
+  ])('%s', async (_, change) => {
+    const made = await tryCreate(sparseFinetunes, finetune('good', server.namespace, change));
+    expect(made.metadata.uid).toBeDefined();
+  });
+
+  it('with every default filled in', async () => {
+    const { spec } = await tryCreate(sparseFinetunes, finetune('good', server.namespace));
+    expect(spec).toEqual({
+      model: {
+        architecture: 'uvit',
+        preset: 'fashion-mnist-uvit-tiny',
+        pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
+      },
+      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      sparsity: {
+        pattern: '2:4',
+        method: 'sparsedm',
+        schedule: { type: 'progressive', freezeMaskPercent: 15 },
+        layers: { include: ['*.attn.qkv', '*.attn.proj', '*.mlp.fc1', '*.mlp.fc2', '*.skip_linear'] },
+        regularization: '0.0002',
+        distillationWeight: '0.1',
+      },
+      training: {
+        steps: 300,
+        batchSize: 64,
+        learningRate: '0.0002',
+        weightDecay: '0.03',
+        betas: ['0.9', '0.99'],
+        warmupSteps: 20,
+        emaDecay: '0.99',
+        precision: 'fp32',
+        seed: 0,
+        gradientClip: '1.0',
+      },
+      checkpoint: { everySteps: 50, keep: 2 },
+      evaluation: {
+        samples: 500,
+        steps: 20,
+        guidance: '0.5',
+        sampler: 'dpm-solver++',
+        extractorUri: 'file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors',
+        everySteps: 0,
+      },
+      output: { uri: 'pvc://models/good' },
+      suspend: false,
+      backoffLimit: 3,
+    });
+  });
+
+  it('with a name of 52 characters', async () => {
+    const name = 'a'.repeat(52);
+    expect((await tryCreate(sparseFinetunes, finetune(name, server.namespace))).metadata.name).toBe(name);
+  });
+});
+
+describe('a SparseInferenceService is accepted', () => {
+  it('with every default filled in', async () => {
+    const { spec } = await tryCreate(sparseInferenceServices, service('good', server.namespace));
+    expect(spec).toEqual({
+      model: { uri: 'pvc://models/shirts', follow: false },
+      engine: {
+        backend: 'auto',
+        precision: 'fp32',
+        steps: 20,
+        guidance: '0.5',
+        maxBatchSize: 8,
+        maxBatchDelayMilliseconds: 5,
+        maxQueue: 64,
+      },
+      replicas: 1,
+    });
+  });
+
+  it('with a reference, a gate and no replicas', async () => {
+    const model = { uri: undefined, finetuneRef: { name: 'shirts' }, follow: true };
+    const change = {
+      model,
+      qualityGate: { maxFidIncreasePercent: 5 },
+      replicas: 0,
+      engine: { backend: 'cusparselt', precision: 'fp16' },
+    };
+    const made = await tryCreate(sparseInferenceServices, service('good', server.namespace, change));
+    expect(made.spec.replicas).toBe(0);
+  });
+});
+
+describe('once it exists', () => {
+  async function stored(name: string, spec: Changes = {}): Promise<SparseFinetune> {
+    await tryCreate(sparseFinetunes, finetune(name, server.namespace, spec), false);
+    return eventually(
+      async () => (await server.client.get(sparseFinetunes, { namespace: server.namespace, name })) ?? false,
+    );
+  }
+
+  function patch(name: string, spec: Changes): Promise<SparseFinetune> {
+    return server.transport.request<SparseFinetune>({
+      method: 'PATCH',
+      path: objectPath(sparseFinetunes, { namespace: server.namespace, name }),
+      query: { dryRun: 'All', fieldManager: 'test' },
+      contentType: 'application/merge-patch+json',
+      body: { spec },
+    });
+  }
+
+  it('a SparseFinetune has a status before any operator has seen it', async () => {
+    const made = await stored('untouched');
+    expect(made.status).toEqual({ observedGeneration: -1 });
+  });
+
+  it.each<[string, Changes]>([
+    ['model', { model: { pretrained: { sha256: digest } } }],
+    ['dataset', { dataset: { uri: 'pvc://other/data' } }],
+    ['sparsity', { sparsity: { pattern: '1:4' } }],
+    ['training', { training: { steps: 400 } }],
+    ['checkpoint', { checkpoint: { keep: 3 } }],
+    ['evaluation', { evaluation: { samples: 1000 } }],
+    ['acceptance', { acceptance: { maxFidIncrease: '9' } }],
+    ['output', { output: { uri: 'pvc://models/elsewhere' } }],
+    ['trainer', { trainer: { image: 'other:1' } }],
+  ])('its %s is immutable', async (part, change) => {
+    await stored(`fixed-${part}`);
+    const message = await refusal(patch(`fixed-${part}`, change));
+    expect(message).toContain(`spec.${part} is immutable: create a new SparseFinetune`);
+  });
+
+  it('a gate can not be taken away either', async () => {
+    await stored('gated', { acceptance: { maxFidIncrease: '1' } });
+    expect(await refusal(patch('gated', { acceptance: null }))).toContain('spec.acceptance is immutable');
+  });
+
+  it('suspend, backoffLimit, deadline and time to live can change', async () => {
+    await stored('mutable', { activeDeadlineSeconds: 60 });
+    const change = {
+      suspend: true,
+      backoffLimit: 5,
+      activeDeadlineSeconds: null,
+      ttlSecondsAfterFinished: 10,
+    };
+    const { spec } = await patch('mutable', change);
+    expect(spec).toMatchObject({ suspend: true, backoffLimit: 5, ttlSecondsAfterFinished: 10 });
+    expect(spec.activeDeadlineSeconds).toBeUndefined();
+  });
+
+  it('a SparseInferenceService scales through its subresource', async () => {
+    await tryCreate(sparseInferenceServices, service('scaled', server.namespace), false);
+    const key = { namespace: server.namespace, name: 'scaled' };
+    const scalePath = `${objectPath(sparseInferenceServices, key)}/scale`;
+    await server.transport.request({
+      method: 'PATCH',
+      path: scalePath,
+      contentType: 'application/merge-patch+json',
+      body: { spec: { replicas: 3 } },
+    });
+    const changed = await server.client.get<SparseInferenceService>(sparseInferenceServices, key);
+    expect(changed?.spec.replicas).toBe(3);
+    const labels = 'app.kubernetes.io/name=sparsedm-server';
+    await server.client.patchStatus(sparseInferenceServices, changed!, {
+      ...changed!.status,
+      replicas: 2,
+      selector: labels,
+    });
+    const scale = await server.transport.request<{ spec: unknown; status: unknown }>({
+      method: 'GET',
+      path: scalePath,
+    });
+    expect(scale).toMatchObject({ spec: { replicas: 3 }, status: { replicas: 2, selector: labels } });
+  });
+});
+
+describe('the definitions', () => {
+  type Schema = {
+    description?: string;
+    properties?: Record<string, Schema>;
+    items?: Schema;
+    type?: string;
+    maxLength?: number;
+    enum?: string[];
+    format?: string;
+  };
+  type Definition = {
+    metadata: { name: string };
+    spec: { versions: { schema: { openAPIV3Schema: Schema } }[] };
+  };
+
+  const folder = path.join(import.meta.dirname, '../../crds');
+  async function definitions(): Promise<Definition[]> {
+    const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
+    const texts = await Promise.all(files.map((file) => readFile(path.join(folder, file), 'utf8')));
+    return texts.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Definition));
+  }
+
+  function walk(schema: Schema, at: string, visit: (schema: Schema, at: string) => void): void {
+    visit(schema, at);
+    for (const [name, child] of Object.entries(schema.properties ?? {})) walk(child, `${at}.${name}`, visit);
+    if (schema.items) walk(schema.items, `${at}[]`, visit);
+  }
+
+  it('are smaller than 262,144 bytes, the limit of client-side apply', async () => {
+    for (const definition of await definitions()) {
+      expect(JSON.stringify(definition).length).toBeLessThan(262_144);
+    }
+  });
+
+  it('describe every field, and bound every text', async () => {
+    const missing: string[] = [];
+    for (const definition of await definitions()) {
+      walk(definition.spec.versions[0]!.schema.openAPIV3Schema, definition.metadata.name, (schema, at) => {
+        const isItem = at.endsWith('[]') || /\.(metadata|apiVersion|kind)$/.test(at);
+        if (!isItem && !schema.description) missing.push(`${at}: description`);
+        const bounded = schema.maxLength ?? schema.enum ?? schema.format;
+        if (schema.type === 'string' && bounded === undefined && !isItem) missing.push(`${at}: maxLength`);
+      });
+    }
+    expect(missing).toEqual([]);
+  });
+});

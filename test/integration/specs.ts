@@ -1,0 +1,45 @@
+/** Small valid objects, to be changed in one place by each test. */
+import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
+
+/** A deeply partial tree of plain values; undefined removes a field, a list or a scalar replaces it. */
+export type Changes = { [field: string]: unknown };
+
+function isTree(value: unknown): value is Changes {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function merge(base: Changes, changes: Changes): Changes {
+  const result: Changes = { ...base };
+  for (const [field, value] of Object.entries(changes)) {
+    if (value === undefined) delete result[field];
+    else result[field] = isTree(value) && isTree(result[field]) ? merge(result[field], value) : value;
+  }
+  return result;
+}
+
+export function finetune(name: string, namespace: string, spec: Changes = {}): SparseFinetune {
+  const base = {
+    model: {
+      preset: 'fashion-mnist-uvit-tiny',
+      pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
+    },
+    dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+    output: { uri: `pvc://models/${name}` },
+  };
+  return {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseFinetune',
+    metadata: { name, namespace },
+    spec: merge(base, spec) as SparseFinetune['spec'],
+  };
+}
+
+export function service(name: string, namespace: string, spec: Changes = {}): SparseInferenceService {
+  const base = { model: { uri: 'pvc://models/shirts' } };
+  return {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseInferenceService',
+    metadata: { name, namespace },
+    spec: merge(base, spec) as SparseInferenceService['spec'],
+  };
+}
