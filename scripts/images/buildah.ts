@@ -1,0 +1,127 @@
+/** Buildah, with a store of its own in the cache: it touches no other images, and leaves nothing mounted. */
+import { existsSync } from 'node:fs';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { ClusterError, cacheDir } from '../../test/cluster/index';
+import { exec, succeeds } from '../../test/cluster/exec';
+import { missingPackages } from '../../test/cluster/packages';
+import { withLock } from '../../test/cluster/lock';
+import { debianBases } from './debian';
+import type { BuildRequest, Engine } from './engine';
+
+const wanted = ['buildah', 'mmdebstrap', 'debian-archive-keyring', 'ca-certificates'];
+
+export const storeDir = () => path.join(cacheDir(), 'images');
+const temporaryDir = () => path.join(storeDir(), 'tmp');
+
+/** Environment of every call: which store, no container runtime needed, temporary files beside the store. */
+export function buildahEnv(): Record<string, string> {
+  return {
+    CONTAINERS_STORAGE_CONF: path.join(storeDir(), 'storage.conf'),
+    BUILDAH_ISOLATION: 'chroot',
+    TMPDIR: temporaryDir(),
+  };
+}
+
+/** The overlay driver would mount its own folder onto itself; without that nothing outlives a build. */
+function storageConf(): string {
+  return [
+    '[storage]',
+    'driver = "overlay"',
+    `graphroot = ${JSON.stringify(path.join(storeDir(), 'store'))}`,
+    `runroot = ${JSON.stringify(path.join(storeDir(), 'run'))}`,
+    '[storage.options.overlay]',
+    'skip_mount_home = "true"',
+    '',
+  ].join('\n');
+}
+
+export async function buildah(args: readonly string[], report?: (line: string) => void): Promise<string> {
+  return exec('buildah', args, { env: buildahEnv(), ...(report ? { onErrorLine: report } : {}) });
+}
+
+async function installBuildah(report: (line: string) => void): Promise<void> {
+  const missing = await missingPackages(wanted);
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0 || !(await succeeds('apt-get', ['--version']))) {
+    throw new ClusterError(
+      `Building images without Docker needs root and these Debian packages: ${missing.join(', ')}. ` +
+        'Install them and run as root, or build with --engine docker.',
+    );
+  }
+  report(`installing Debian packages: ${missing.join(', ')}`);
+  const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
+  const waitForLock = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
+  const install = () =>
+    exec('apt-get', ['install', '--no-install-recommends', ...waitForLock, ...missing], options);
+  await install().catch(async () => {
+    await exec('apt-get', ['update', ...waitForLock], options);
+    await install();
+  });
+}
+
+/**
+ * uv's cache of this machine serves the image build too: the same gigabytes are neither fetched nor kept twice.
+ * Buildah keeps the cache mount of the Dockerfile, /var/cache/uv, under its temporary folder.
+ */
+async function shareUvCache(): Promise<void> {
+  const ours =
+    process.env['UV_CACHE_DIR'] ??
+    path.join(process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'uv');
+  const mounted = path.join(temporaryDir(), 'buildah-cache', 'var', 'cache', 'uv');
+  await mkdir(ours, { recursive: true });
+  await mkdir(path.dirname(mounted), { recursive: true });
+  await rm(mounted, { recursive: true, force: true });
+  await symlink(ours, mounted);
+}
+
+/** Certificates that this machine trusts, for the registries it reaches; mounted, so that no layer holds them. */
+function certificates(): string[] {
+  return existsSync('/etc/ssl/certs') ? ['--volume', '/etc/ssl/certs:/etc/ssl/certs:ro'] : [];
+}
+
+async function build({
+  ref,
+  dockerfile,
+  context,
+  args = {},
+  layers = false,
+  report,
+}: BuildRequest): Promise<void> {
+  const buildArgs = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  const flags = ['--network', 'host', '--pull-never', `--layers=${layers}`, ...certificates()];
+  const command = ['buildah', 'build', ...flags, ...buildArgs, '--tag', ref, '--file', dockerfile, context];
+  // Steps are told on standard output: send them where lines are followed.
+  await exec('sh', ['-c', 'exec "$@" >&2', 'sh', ...command], { env: buildahEnv(), onErrorLine: report });
+}
+
+/** Size and digest of each layer of an image, from the bottom; buildah's digests are of the unpacked layers. */
+export async function layersOf(ref: string): Promise<{ digest: string; size: number }[]> {
+  const manifest: unknown = JSON.parse(
+    await buildah(['inspect', '--type', 'image', '--format', '{{.Manifest}}', ref]),
+  );
+  return (manifest as { layers: { digest: string; size: number }[] }).layers;
+}
+
+export async function openBuildah(report: (line: string) => void): Promise<Engine> {
+  await installBuildah(report);
+  await withLock(path.join(storeDir(), 'lock'), async () => {
+    await mkdir(temporaryDir(), { recursive: true });
+    await writeFile(path.join(storeDir(), 'storage.conf'), storageConf());
+    await shareUvCache();
+  });
+  const engine: Engine = {
+    name: 'buildah',
+    has: (ref) =>
+      buildah(['inspect', '--type', 'image', '--format', '{{.FromImageID}}', ref]).then(
+        () => true,
+        () => false,
+      ),
+    build,
+    tag: async (ref, other) => void (await buildah(['tag', ref, other])),
+    push: async (ref, push) => void (await buildah(['push', ref, `docker://${ref}`], push)),
+    bases: (told) => Promise.resolve(debianBases(engine, temporaryDir(), told)),
+  };
+  return engine;
+}
