@@ -18,15 +18,19 @@ import { allPids, mounts, parseMounts, type Mount } from './procfs';
 import { bridge, natTable, networkName, nodeAddress, podNetwork } from './settings';
 import { waitFor } from './wait';
 
-/** Set on the bridge, to tell it from one that another network plugin made under the same name. */
-const bridgeAlias = 'sparsedm embedded cluster';
+/**
+ * The bridge's hardware address. Without one of its own a bridge takes its members' lowest, which changes as pods come
+ * and go, and the others then talk to an address that is gone. It also tells our bridge from another plugin's.
+ */
+const bridgeHardwareAddress = '02:53:0a:f4:00:01';
 
 export type BridgeOwner = 'nobody' | 'us' | 'another';
 
 export function bridgeOwner(): BridgeOwner {
   const folder = `/sys/class/net/${bridge}`;
   if (!existsSync(folder)) return 'nobody';
-  return readFileSync(path.join(folder, 'ifalias'), 'utf8').trim() === bridgeAlias ? 'us' : 'another';
+  const address = readFileSync(path.join(folder, 'address'), 'utf8').trim();
+  return address === bridgeHardwareAddress ? 'us' : 'another';
 }
 
 const natRules = `
@@ -44,7 +48,7 @@ table ip ${natTable} {
 export async function prepareHost(): Promise<void> {
   await exec('mount', ['--make-rshared', '/']);
   if (bridgeOwner() === 'nobody') {
-    await exec('ip', ['link', 'add', 'name', bridge, 'alias', bridgeAlias, 'type', 'bridge']);
+    await exec('ip', ['link', 'add', 'name', bridge, 'address', bridgeHardwareAddress, 'type', 'bridge']);
   }
   await exec('ip', ['address', 'replace', `${nodeAddress}/24`, 'dev', bridge]);
   await exec('ip', ['link', 'set', bridge, 'up']);

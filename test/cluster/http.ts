@@ -60,6 +60,7 @@ export type Api = {
   get<T>(path: string): Promise<T | undefined>;
   apply(path: string, object: unknown): Promise<void>;
   patch(path: string, contentType: string, patch: unknown): Promise<void>;
+  remove(path: string): Promise<void>;
 };
 
 /** The API server as administrator. */
@@ -89,5 +90,8 @@ export function api(server: string, pki: string): Api {
     apply: (path, object) =>
       change(`${path}?fieldManager=sparsedm-cluster&force=true`, 'application/apply-patch+yaml', object),
     patch: change,
+    remove: async (path) => {
+      await call('DELETE', path);
+    },
   };
 }

@@ -9,7 +9,7 @@ import { missingPackages } from './packages';
 import { commandOf, environmentOf, mounts, ownerOfSocket, tcpListeners, type TcpListener } from './procfs';
 import { markerVariable } from './processes';
 import { bridge, listeners, type Listener } from './settings';
-import { ClusterError } from './wait';
+import { ClusterError, waitFor } from './wait';
 
 const gibibyte = 1024 ** 3;
 const leastGo = { major: 1, minor: 26 };
@@ -72,16 +72,31 @@ export function portProblem(wanted: Listener, pid: number | undefined, command: 
   return `${wanted.name} needs port ${wanted.port} on ${wanted.address}, which ${owner} has taken: end it first.`;
 }
 
+type Taken = { wanted: Listener; pid: number | undefined };
+
 /** Our own processes from an earlier start do not count. */
-export function portProblems(stateDir: string): string[] {
+function takenPorts(stateDir: string): Taken[] {
   const present = tcpListeners();
   return listeners.flatMap((wanted) => {
     const taken = conflict(wanted, present);
     if (!taken) return [];
     const pid = ownerOfSocket(taken.inode);
     if (pid !== undefined && environmentOf(pid).get(markerVariable) === stateDir) return [];
-    return [portProblem(wanted, pid, pid === undefined ? '' : commandOf(pid).slice(0, 80))];
+    return [{ wanted, pid }];
   });
+}
+
+export async function portProblems(stateDir: string): Promise<string[]> {
+  let taken: Taken[] = [];
+  const settled = () => {
+    taken = takenPorts(stateDir);
+    // A process that is just ending has no open files any more while its socket still listens.
+    return taken.every(({ pid }) => pid !== undefined);
+  };
+  await waitFor(settled, { what: 'ports to be released', timeoutMs: 3_000 }).catch(() => undefined);
+  return taken.map(({ wanted, pid }) =>
+    portProblem(wanted, pid, pid === undefined ? '' : commandOf(pid).slice(0, 80)),
+  );
 }
 
 async function packageProblem(): Promise<string | undefined> {
@@ -143,6 +158,9 @@ export async function problems(stateDir: string): Promise<string[]> {
 
 export async function preflight(): Promise<void> {
   const { root } = clusterPaths();
-  const found = [...(await problems(root)), ...(process.platform === 'linux' ? portProblems(root) : [])];
+  const found = [
+    ...(await problems(root)),
+    ...(process.platform === 'linux' ? await portProblems(root) : []),
+  ];
   if (found.length > 0) throw new ClusterError(found.join('\n'));
 }

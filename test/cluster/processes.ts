@@ -93,7 +93,7 @@ export function assertRunning(folders: ProcessFolders, name: string): void {
   );
 }
 
-function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
+export function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
   if (!isRunning(identity)) return;
   try {
     process.kill(identity.pid, name);

@@ -9,7 +9,8 @@ import { clusterDown } from './down';
 import { leftovers } from './host';
 import { api } from './http';
 import { clusterPaths } from './paths';
-import { marked } from './processes';
+import { marked, recorded, signal } from './processes';
+import { pauseImage } from './settings';
 import { clusterIsUp, clusterStatus } from './status';
 import { clusterUp } from './up';
 import { ClusterError, waitFor } from './wait';
@@ -33,7 +34,7 @@ async function assertUp(): Promise<void> {
 
 /** As the kernel's out-of-memory killer would: no process gets a chance to tidy up. */
 function killEverything(): void {
-  for (const { pid } of marked(paths)) process.kill(pid, 'SIGKILL');
+  for (const identity of marked(paths)) signal(identity, 'SIGKILL');
 }
 
 /** Kills a script that starts the cluster once it has come as far as `line`, and all it has started by then. */
@@ -55,33 +56,81 @@ async function killDuringUp(line: string): Promise<void> {
   await closed;
 }
 
-const probe = '/api/v1/namespaces/default/configmaps/selftest';
+const claims = '/api/v1/namespaces/default/persistentvolumeclaims';
+const pods = '/api/v1/namespaces/default/pods';
+const metadata = { name: 'selftest', namespace: 'default' };
 
-async function writeProbe(): Promise<void> {
-  const metadata = { name: 'selftest', namespace: 'default' };
-  await api(apiServerUrl(), paths.pki).apply(probe, { apiVersion: 'v1', kind: 'ConfigMap', metadata });
+const claim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata,
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+};
+
+/** A pod with all that the node must undo: a network, a token's mount, a volume, a subfolder of it, a memory disk. */
+const pod = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata,
+  spec: {
+    volumes: [
+      { name: 'data', persistentVolumeClaim: { claimName: 'selftest' } },
+      { name: 'memory', emptyDir: { medium: 'Memory' } },
+    ],
+    containers: [
+      {
+        name: 'pause',
+        image: pauseImage,
+        volumeMounts: [
+          { name: 'data', mountPath: '/data', subPath: 'below' },
+          { name: 'memory', mountPath: '/memory' },
+        ],
+      },
+    ],
+  },
+};
+
+type Pod = { status?: { containerStatuses?: { restartCount: number; state: { running?: object } }[] } };
+
+async function awaitPod(restarts: number): Promise<void> {
+  const client = api(apiServerUrl(), paths.pki);
+  const running = async () => {
+    const [container] = (await client.get<Pod>(`${pods}/selftest`))?.status?.containerStatuses ?? [];
+    return container?.state.running !== undefined && container.restartCount >= restarts;
+  };
+  await waitFor(running, { what: `the pod to run after ${restarts} restarts`, timeoutMs: 90_000 });
 }
 
-async function assertProbe(want: boolean): Promise<void> {
-  const found = (await api(apiServerUrl(), paths.pki).get(probe)) !== undefined;
-  if (found !== want) throw new ClusterError(`the object written before is ${found ? 'still' : 'not'} there`);
+async function startPod(): Promise<void> {
+  const client = api(apiServerUrl(), paths.pki);
+  await client.apply(`${claims}/selftest`, claim);
+  await client.apply(`${pods}/selftest`, pod);
+  await awaitPod(0);
+}
+
+async function assertNoPod(): Promise<void> {
+  const found = await api(apiServerUrl(), paths.pki).get(`${pods}/selftest`);
+  if (found) throw new ClusterError('a pod of an earlier cluster is still there');
 }
 
 type Step = { name: string; run: () => Promise<void>; mostSeconds?: number };
 
 const steps: readonly Step[] = [
+  { name: 'up, from whatever was there', run: () => clusterUp().then(assertUp) },
+  { name: 'a pod runs', run: startPod },
   { name: 'down leaves nothing', run: () => clusterDown().then(assertNothingLeft) },
   { name: 'down again does nothing', run: () => clusterDown() },
   { name: 'up after down', run: () => clusterUp().then(assertUp), mostSeconds: 30 },
+  { name: 'nothing of the earlier cluster is there', run: assertNoPod },
   { name: 'up on a running cluster', run: () => clusterUp().then(() => undefined), mostSeconds: 2 },
   {
-    name: 'up after every process was killed keeps the objects',
+    name: 'up after every process was killed: the pod runs again',
     run: async () => {
-      await writeProbe();
+      await startPod();
       killEverything();
       await clusterUp();
       await assertUp();
-      await assertProbe(true);
+      await awaitPod(1);
     },
   },
   {
@@ -108,10 +157,33 @@ const steps: readonly Step[] = [
       await killDuringUp('the API server answers');
       await clusterUp();
       await assertUp();
-      await assertProbe(false);
+      await startPod();
     },
   },
+  {
+    name: 'up after containerd and the kubelet were killed: the pod never noticed',
+    run: async () => {
+      for (const name of ['containerd', 'kubelet'] as const) {
+        const identity = recorded(paths, name);
+        if (identity) signal(identity, 'SIGKILL');
+      }
+      await clusterUp();
+      await assertUp();
+      await awaitPod(0);
+    },
+  },
+  { name: 'the pod and its claim go', run: removePod },
 ];
+
+async function removePod(): Promise<void> {
+  const client = api(apiServerUrl(), paths.pki);
+  await client.remove(`${pods}/selftest`);
+  await client.remove(`${claims}/selftest`);
+  await waitFor(async () => (await client.get(`${pods}/selftest`)) === undefined, {
+    what: 'the pod to go',
+    timeoutMs: 60_000,
+  });
+}
 
 export async function selftest(report: Report): Promise<void> {
   for (const { name, run, mostSeconds } of steps) {
