@@ -140,7 +140,7 @@ describe('patchStatus', () => {
       path: '/apis/example.org/v1/namespaces/a/things/x/status',
       query: { fieldManager: 'sparsedm-reports' },
       contentType: 'application/merge-patch+json',
-      body: { metadata: { uid: 'u1' }, status: { phase: 'Running', progress: null } },
+      body: { metadata: { resourceVersion: '7' }, status: { phase: 'Running', progress: null } },
     });
     expect(observed).toHaveLength(1);
   });
@@ -150,9 +150,37 @@ describe('patchStatus', () => {
     expect(requests).toEqual([]);
   });
 
-  test('names the version where the object must not have changed', async () => {
-    await client().patchStatus(things, object, { phase: 'Running' }, { requireUnchanged: true });
-    expect(requests[0]?.body).toMatchObject({ metadata: { uid: 'u1', resourceVersion: '7' } });
+  /** The first write meets a newer version; reading shows an object of this uid. */
+  function changedMeanwhile(uid: string) {
+    answer = (request) => {
+      if (request.method === 'GET')
+        return { ...object, metadata: { ...object.metadata, uid, resourceVersion: '9' } };
+      const { resourceVersion } = (request.body as Thing).metadata;
+      if (resourceVersion !== '9')
+        throw new ApiError({ status: 409, reason: 'Conflict', message: 'modified' });
+      return object;
+    };
+  }
+
+  test('tries again on an object that somebody else wrote to meanwhile', async () => {
+    changedMeanwhile('u1');
+    expect(await client().patchStatus(things, object, { phase: 'Running' })).toBe(true);
+    expect(requests.map(({ method }) => method)).toEqual(['PATCH', 'GET', 'PATCH']);
+  });
+
+  test('never writes to another object of the same name', async () => {
+    changedMeanwhile('u2');
+    await expect(client().patchStatus(things, object, { phase: 'Running' })).rejects.toMatchObject({
+      status: 409,
+    });
+    expect(requests.map(({ method }) => method)).toEqual(['PATCH', 'GET']);
+  });
+
+  test('does not try again where the object must not have changed', async () => {
+    changedMeanwhile('u1');
+    const patched = client().patchStatus(things, object, { phase: 'Running' }, { requireUnchanged: true });
+    await expect(patched).rejects.toMatchObject({ status: 409 });
+    expect(requests).toHaveLength(1);
   });
 });
 

@@ -24,7 +24,7 @@ export type ApplyOptions<T> = WriteOptions & {
 };
 
 export type StatusOptions = WriteOptions & {
-  /** Also require that the object has not changed since it was read (a 409 otherwise). */
+  /** Require that the object has not changed since it was read (a 409 otherwise), instead of trying again. */
   requireUnchanged?: boolean;
 };
 
@@ -49,8 +49,9 @@ export type KubeClient = {
   apply<T extends KubeObject>(resource: Resource<T>, object: T, options?: ApplyOptions<T>): Promise<T>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>;
   /**
-   * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), against
-   * the same uid. Sends nothing and answers false when there is no difference.
+   * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), and only
+   * of this very object: a 409 when another has taken its name. Sends nothing and answers false when there is no
+   * difference.
    */
   patchStatus<T extends KubeObject & { status?: unknown }>(
     resource: Resource<T>,
@@ -79,6 +80,7 @@ export const appliedDigestAnnotation = 'sparsedm.io/applied-digest';
 
 const longestMemory = 20_000;
 const listPage = 500;
+const statusTries = 5;
 
 type Applied = { digest: string; version: string };
 
@@ -135,6 +137,39 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     return covers(liveRest, rest);
   }
 
+  async function read<T extends KubeObject>(resource: Resource<T>, key: ObjectKey): Promise<T | undefined> {
+    try {
+      return await transport.request<T>({ method: 'GET', path: objectPath(resource, key) });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * A status must never land on a later object of the same name: a new run that inherits "Succeeded" would not begin.
+   * A uid in the patch does not prevent that, for the status of a custom resource is stored without looking at its
+   * metadata; the resource version does. When it is out of date, the object is read again and, being the same, patched
+   * again: the patch holds only fields of ours.
+   */
+  async function patchWhileSame<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    patch: (version: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    let version = object.metadata.resourceVersion;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await patch(version);
+      } catch (error) {
+        if (!isConflict(error) || attempt >= statusTries) throw error;
+        const current = await read(resource, keyOf(object));
+        if (current === undefined || current.metadata.uid !== object.metadata.uid) throw error;
+        version = current.metadata.resourceVersion;
+      }
+    }
+  }
+
   async function write<T>(request: {
     method: 'POST' | 'PATCH' | 'DELETE';
     path: string;
@@ -186,16 +221,18 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     ) {
       const change = mergePatch(object.status ?? {}, status);
       if (change === undefined) return false;
-      const { uid, resourceVersion } = object.metadata;
-      const answer = await write<typeof object>({
-        method: 'PATCH',
-        path: `${objectPath(resource, keyOf(object))}/status`,
-        query: { fieldManager },
-        contentType: 'application/merge-patch+json',
-        // The uid makes sure that a later object of the same name is not given this one's status.
-        body: { metadata: { uid, ...(requireUnchanged ? { resourceVersion } : {}) }, status: change },
-        signal,
-      });
+      const patch = (version: string | undefined) =>
+        write<typeof object>({
+          method: 'PATCH',
+          path: `${objectPath(resource, keyOf(object))}/status`,
+          query: { fieldManager },
+          contentType: 'application/merge-patch+json',
+          body: { metadata: { resourceVersion: version }, status: change },
+          signal,
+        });
+      const answer = requireUnchanged
+        ? await patch(object.metadata.resourceVersion)
+        : await patchWhileSame(resource, object, patch);
       finishWrite(resource, answer);
       return true;
     },
@@ -222,14 +259,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       }
     },
 
-    async get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey) {
-      try {
-        return await transport.request<T>({ method: 'GET', path: objectPath(resource, key) });
-      } catch (error) {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      }
-    },
+    get: read,
 
     async list<T extends KubeObject>(
       resource: Resource<T>,
