@@ -1,9 +1,10 @@
 /** Keys and certificates, made by the `certs` command of the Go program, and kubeconfigs that use them. */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { kubeconfig } from './configs';
 import { exec } from './exec';
+import { writeIfDifferent } from './files';
 import { nodeName } from './settings';
 
 export type User =
@@ -38,12 +39,12 @@ export async function writeComponentKubeconfig(
   pki: string,
   user: User,
 ): Promise<void> {
-  await writeFile(file, kubeconfig(server, files(pki, user), 'paths'), { mode: 0o600 });
+  await writeIfDifferent(file, kubeconfig(server, files(pki, user), 'paths'), 0o600);
 }
 
 /** The administrator's, with the keys inside, so that the file may be copied. */
 export async function writeAdminKubeconfig(file: string, server: string, pki: string): Promise<void> {
   const { ca, cert, key } = readCredentials(pki, 'admin');
   const text = kubeconfig(server, { authority: ca, certificate: cert, key }, 'contents');
-  await writeFile(file, text, { mode: 0o600 });
+  await writeIfDifferent(file, text, 0o600);
 }

@@ -22,6 +22,7 @@ import {
   kubeProxyConfig,
   nameservers,
 } from './configs';
+import { writeIfDifferent } from './files';
 import { prepareHost } from './host';
 import { api, type Api } from './http';
 import { ensurePauseImage } from './images';
@@ -101,7 +102,7 @@ export async function ensureContainerd({ report = quiet }: ReportOption = {}): P
 export async function startContainerd(paths: ClusterPaths): Promise<void> {
   await mkdir(paths.config, { recursive: true });
   await mkdir(runDir, { recursive: true });
-  await writeFile(path.join(paths.config, 'containerd.toml'), containerdConfig(paths));
+  await writeIfDifferent(path.join(paths.config, 'containerd.toml'), containerdConfig(paths));
   await ensureRunning(paths, [containerdComponent(paths)]);
 }
 
@@ -169,11 +170,17 @@ async function writeFiles(paths: ClusterPaths): Promise<void> {
       writeComponentKubeconfig(kubeconfigOf(paths, user), apiServerUrl(), paths.pki, user),
     ),
     writeAdminKubeconfig(paths.kubeconfig, apiServerUrl(), paths.pki),
-    writeFile(config('audit-policy.yaml'), auditPolicy()),
-    writeFile(config('kubelet.yaml'), kubeletConfig(paths, { hasResolvConf: resolvConf !== undefined })),
-    writeFile(config('kube-proxy.yaml'), kubeProxyConfig(kubeconfigOf(paths, 'kube-proxy'))),
-    writeFile(config('Corefile'), corefile(kubeconfigOf(paths, 'coredns'), nameservers(resolvConf ?? ''))),
-    writeFile(path.join(paths.cni, '10-sparsedm.conflist'), cniConfig(paths)),
+    writeIfDifferent(config('audit-policy.yaml'), auditPolicy()),
+    writeIfDifferent(
+      config('kubelet.yaml'),
+      kubeletConfig(paths, { hasResolvConf: resolvConf !== undefined }),
+    ),
+    writeIfDifferent(config('kube-proxy.yaml'), kubeProxyConfig(kubeconfigOf(paths, 'kube-proxy'))),
+    writeIfDifferent(
+      config('Corefile'),
+      corefile(kubeconfigOf(paths, 'coredns'), nameservers(resolvConf ?? '')),
+    ),
+    writeIfDifferent(path.join(paths.cni, '10-sparsedm.conflist'), cniConfig(paths)),
   ]);
 }
 
