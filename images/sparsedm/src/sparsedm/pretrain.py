@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
 from sparsedm.generate import image_grid
 from sparsedm.models import PRESETS, UViT, UViTConfig, build_model
+from sparsedm.stop import StopSignal
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class Pretraining:
         if changed:
             raise InputError(
                 "CheckpointMismatch",
-                f"{self.checkpoint_path} was made with another {', '.join(changed)}: choose another --out folder.",
+                f"{self.checkpoint_path} was made with another {', '.join(changed)}: "
+                "choose another --out folder.",
             )
 
     def batch(self) -> tuple[Tensor, Tensor | None]:
@@ -208,10 +209,11 @@ class _Clock:
 
 
 def train(run: Pretraining, save_minutes: float, sample_minutes: float) -> None:
-    """Trains to the end of the budget; saves by the clock, and at the end or when interrupted."""
+    """Trains to the end of the budget; saves by the clock, at the end, and when interrupted."""
     save, grid = _Clock(save_minutes, run.seconds), _Clock(sample_minutes, run.seconds)
     average: float | None = None
     with (
+        StopSignal() as stop,
         open(run.folder / "log.jsonl", "a", buffering=1) as log,
         tqdm(total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}", mininterval=5) as bar,
     ):
@@ -230,6 +232,7 @@ def train(run: Pretraining, save_minutes: float, sample_minutes: float) -> None:
                     run.save()
                 if grid.due(run.seconds):
                     run.write_samples()
+                stop.check(f"the run goes on from step {run.step} when the command is repeated.")
         finally:
             run.save()
 
@@ -255,8 +258,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    # SIGTERM unwinds like Ctrl-C, so that the last state is saved.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if args.threads:
         torch.set_num_threads(args.threads)
     config = PretrainConfig(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -174,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
     network = train_classifier(data, args.epochs, args.seed)
     metadata = {"name": args.name, "channels": str(args.channels), "classes": str(network.head.out_features)}
     temporary = args.out.with_name(f".{args.out.name}.tmp")
-    save_file(network.state_dict(), temporary, metadata=metadata)
+    temporary.write_bytes(save(network.state_dict(), metadata=metadata))
     os.replace(temporary, args.out)
     extractor, name, digest = load_extractor(args.out)
     test = open_dataset(args.dataset, args.data, 32, args.channels, split="test")

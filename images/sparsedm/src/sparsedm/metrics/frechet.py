@@ -86,7 +86,7 @@ class FrechetStats:
             )
 
     def save(self, path: str | Path, extractor_digest: str) -> None:
-        """Writes an npz with `mu`, `sigma`, `n` and the extractor's digest; other tools read the first two."""
+        """Writes an npz with `mu`, `sigma`, `n` and the extractor's digest; others read the first two."""
         path = Path(path)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with open(temporary, "wb") as file:
@@ -127,13 +127,13 @@ class FrechetStats:
 def frechet_distance(a: FrechetStats, b: FrechetStats) -> float:
     """The (squared) distance d² of the module's formula, never below 0.
 
-    tr (S_a S_b)^{1/2} is the sum of the square roots of the eigenvalues of S_a^{1/2} S_b S_a^{1/2}, symmetric:
-    real and stable where a general matrix square root is neither.
+    tr (S_a S_b)^{1/2} is the sum of the square roots of the eigenvalues of S_a^{1/2} S_b S_a^{1/2}:
+    symmetric, so real and stable where a general matrix square root is neither.
 
     Worked example: N(0, 1) and N(3, 4) in one dimension: 9 + 1 + 4 - 2·2 = 10.
     """
     if a.dims != b.dims:
-        raise ValueError(f"The two sets have {a.dims} and {b.dims} features: use one extractor for both.")
+        raise ValueError(f"The sets have {a.dims} and {b.dims} features: use one extractor for both.")
     values, vectors = np.linalg.eigh(a.cov)
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
     product = root @ b.cov @ root

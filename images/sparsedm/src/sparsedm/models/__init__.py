@@ -12,7 +12,19 @@ from sparsedm.errors import InputError
 from sparsedm.models.presets import CLASSES, PRESETS
 from sparsedm.models.uvit import UViT, UViTConfig
 
-__all__ = ["CLASSES", "PRESETS", "UViT", "UViTConfig", "build_model", "file_sha256", "load_weights"]
+__all__ = [
+    "CLASSES",
+    "PRESETS",
+    "WEIGHTS_DIR",
+    "UViT",
+    "UViTConfig",
+    "build_model",
+    "file_sha256",
+    "load_weights",
+]
+
+WEIGHTS_DIR = Path(__file__).parent.parent / "weights"
+"""Where the weights that ship with the package lie, each with its manifest (NAME.json) beside it."""
 
 
 def build_model(config: UViTConfig) -> UViT:

@@ -184,6 +184,8 @@ class UViT(nn.Module):
 
     def _initialise(self) -> None:
         """Truncated normal of deviation 0.02 for linear weights and positions, zero biases."""
+        if self.pos_embed.is_meta:
+            return  # a model of shapes only; random functions on it would import half of torch's compiler
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):

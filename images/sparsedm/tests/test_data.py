@@ -1,0 +1,243 @@
+"""Data sets: what is read, how it is padded and scaled, and one sentence for every damaged file."""
+
+import gzip
+import os
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sparsedm.data import ArrayDataset, SampleOrder, open_dataset
+from sparsedm.errors import InputError
+
+
+def idx(array: np.ndarray) -> bytes:
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def fashion(tmp_path: Path) -> Path:
+    """Two training images, raw; one test image, compressed: Debian's package compresses, others do not."""
+    random = np.random.default_rng(0)
+    for name, count in (("train", 2), ("t10k", 1)):
+        images = idx(random.integers(0, 256, (count, 28, 28), dtype=np.uint8))
+        labels = idx(np.array([9, 3][:count], dtype=np.uint8))
+        if name == "train":
+            (tmp_path / "train-images-idx3-ubyte").write_bytes(images)
+            (tmp_path / "train-labels-idx1-ubyte").write_bytes(labels)
+        else:
+            (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+            (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    return tmp_path
+
+
+def test_fashion_mnist_is_padded_with_background_and_scaled(fashion: Path) -> None:
+    data = open_dataset("fashion-mnist", fashion, 32, 1)
+    x, y = data.batch([0, 1])
+    raw = np.frombuffer((fashion / "train-images-idx3-ubyte").read_bytes()[16:], np.uint8).reshape(2, 28, 28)
+    assert x.shape == (2, 1, 32, 32)
+    assert x.dtype == torch.float32
+    assert (x[:, :, :2] == -1).all()
+    assert (x[..., -2:] == -1).all()
+    np.testing.assert_allclose(x[:, 0, 2:30, 2:30].numpy(), raw / 127.5 - 1, atol=1e-6)
+    assert y.tolist() == [9, 3]
+    assert data.classes[9] == "ankle boot"
+    assert not data.horizontal_flip
+
+
+def test_fashion_mnist_has_a_test_split(fashion: Path) -> None:
+    assert len(open_dataset("fashion-mnist", fashion, 28, 1, split="test")) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "want"),
+    [
+        (lambda p: p.unlink(), "holds neither train-images-idx3-ubyte nor"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), "train-images-idx3-ubyte is cut off"),
+        (lambda p: p.write_bytes(b""), "train-images-idx3-ubyte is cut off"),
+        (lambda p: p.write_bytes(idx(np.zeros((3, 28, 28), np.uint8))), "3 images .* 2 labels"),
+        (lambda p: p.write_bytes(idx(np.zeros((2, 27, 28), np.uint8))), "28x28"),
+    ],
+)
+def test_a_damaged_fashion_mnist_is_named(fashion: Path, damage, want: str) -> None:
+    damage(fashion / "train-images-idx3-ubyte")
+    with pytest.raises(InputError, match=want):
+        open_dataset("fashion-mnist", fashion, 32, 1)
+
+
+def test_a_damaged_archive_is_named(fashion: Path) -> None:
+    file = fashion / "t10k-images-idx3-ubyte.gz"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte\.gz is cut off"):
+        open_dataset("fashion-mnist", fashion, 32, 1, split="test")
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "want"), [(32, 3, "channels 1"), (31, 1, r"even"), (26, 1, "at least 28")]
+)
+def test_a_model_that_does_not_fit_fashion_mnist_is_refused(fashion, size, channels, want) -> None:
+    with pytest.raises(InputError, match=want):
+        open_dataset("fashion-mnist", fashion, size, channels)
+
+
+@pytest.fixture
+def cifar(tmp_path: Path) -> Path:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        batch = {
+            b"batch_label": b"made for a test",
+            b"data": random.integers(0, 256, (3, 3072), dtype=np.uint8),
+            b"labels": [1, 2, 9],
+            b"filenames": [b"a.png", b"b.png", b"c.png"],
+        }
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+    return tmp_path
+
+
+def test_cifar10_is_read_in_channel_row_column_order(cifar: Path) -> None:
+    data = open_dataset("cifar10", cifar, 32, 3)
+    assert len(data) == 15
+    assert data.horizontal_flip
+    batch = pickle.loads((cifar / "cifar-10-batches-py" / "data_batch_1").read_bytes(), encoding="bytes")
+    x, y = data.batch([2])
+    want = batch[b"data"][2].reshape(3, 32, 32) / 127.5 - 1
+    np.testing.assert_allclose(x[0].numpy(), want, atol=1e-6)
+    assert y.tolist() == [9]
+    assert len(open_dataset("cifar10", cifar / "cifar-10-batches-py", 32, 3, split="test")) == 3
+
+
+class _Payload:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_that_would_run_something_is_refused_and_does_not_run(cifar: Path, tmp_path: Path) -> None:
+    target = cifar / "cifar-10-batches-py" / "data_batch_3"
+    target.write_bytes(pickle.dumps({b"data": _Payload(tmp_path / "ran"), b"labels": []}))
+    with pytest.raises(InputError, match=r"data_batch_3 is no batch of CIFAR-10 .*mkdir"):
+        open_dataset("cifar10", cifar, 32, 3)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_or_damaged_cifar10_batch_is_named(cifar: Path) -> None:
+    target = cifar / "cifar-10-batches-py" / "data_batch_2"
+    target.write_bytes(target.read_bytes()[:50])
+    with pytest.raises(InputError, match="data_batch_2 is no batch"):
+        open_dataset("cifar10", cifar, 32, 3)
+    target.unlink()
+    with pytest.raises(InputError, match="data_batch_2 is missing: unpack"):
+        open_dataset("cifar10", cifar, 32, 3)
+    with pytest.raises(InputError, match="64x64 of 3"):
+        open_dataset("cifar10", cifar, 64, 3)
+
+
+def picture(path: Path, mode: str = "RGB", size: tuple[int, int] = (8, 8), colour=200) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour if mode == "L" else (colour, 0, 0)).save(path)
+
+
+def test_sub_folders_in_alphabetical_order_are_the_classes(tmp_path: Path) -> None:
+    picture(tmp_path / "zebra" / "1.png")
+    picture(tmp_path / "ant" / "b.png")
+    picture(tmp_path / "ant" / "a.PNG", mode="L")
+    (tmp_path / "ant" / "notes.txt").write_text("no picture")
+    (tmp_path / ".cache").mkdir()
+    data = open_dataset("image-folder", tmp_path, 8, 3)
+    assert data.classes == ["ant", "zebra"]
+    x, y = data.batch([0, 1, 2])
+    assert y.tolist() == [0, 0, 1]
+    assert x[0, :, 0, 0].tolist() == pytest.approx([200 / 127.5 - 1] * 3)
+    assert x[1, :, 0, 0].tolist() == pytest.approx([200 / 127.5 - 1, -1, -1])
+
+
+def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    data = open_dataset("image-folder", tmp_path, 8, 1)
+    x, y = data.batch([0])
+    assert y is None
+    assert data.classes is None
+    assert x[0, 0, 0, 0].item() == pytest.approx(60 / 127.5 - 1)  # luma of (200, 0, 0) is 0.299 · 200
+
+
+@pytest.mark.parametrize(
+    ("prepare", "want"),
+    [
+        (lambda p: (p / "x.png").write_bytes(b"no picture"), "x.png is no readable picture"),
+        (lambda p: picture(p / "x.png", size=(8, 9)), "x.png has 8x9 pixels and the model takes 8x8"),
+        (lambda p: None, "holds no pictures"),
+        (lambda p: (picture(p / "a" / "1.png"), picture(p / "2.png")), "2.png lies beside the class folders"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, prepare, want: str) -> None:
+    prepare(tmp_path)
+    with pytest.raises(InputError, match=want):
+        open_dataset("image-folder", tmp_path, 8, 3)
+
+
+def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
+    picture(tmp_path / "x.png", size=(64, 64))
+    (tmp_path / "x.png").write_bytes((tmp_path / "x.png").read_bytes()[:60])
+    with pytest.raises(InputError, match=r"x.png is no readable picture"):
+        open_dataset("image-folder", tmp_path, 64, 3)
+
+
+def test_a_missing_folder_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no folder"):
+        open_dataset("fashion-mnist", tmp_path / "nowhere", 32, 1)
+    with pytest.raises(InputError, match="format must be one of fashion-mnist, cifar10, image-folder"):
+        open_dataset("mnist", tmp_path, 32, 1)
+
+
+def test_an_epoch_visits_every_sample_once_and_the_next_in_another_order() -> None:
+    order = SampleOrder(100, seed=5)
+    first, second = order.indices(0, 100), order.indices(100, 100)
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert list(first) != list(second)
+    assert list(first) != list(SampleOrder(100, seed=6).indices(0, 100))
+
+
+@pytest.mark.parametrize("start", [0, 1, 99, 100, 101, 250])
+def test_the_order_can_be_taken_up_at_any_sample(start: int) -> None:
+    whole = SampleOrder(100, seed=1).indices(0, 400)
+    flips = SampleOrder(100, seed=1).flips(0, 400)
+    order = SampleOrder(100, seed=1)
+    parts = [order.indices(start + i, 7) for i in range(0, 70, 7)]
+    assert np.concatenate(parts).tolist() == whole[start : start + 70].tolist()
+    assert order.flips(start, 70).tolist() == flips[start : start + 70].tolist()
+
+
+def test_a_batch_may_be_larger_than_an_epoch() -> None:
+    indices = SampleOrder(3, seed=0).indices(0, 10)
+    assert np.bincount(indices[:9]).tolist() == [3, 3, 3]
+    assert len(indices) == 10
+    assert len(SampleOrder(3, seed=0).indices(5, 0)) == 0
+
+
+def test_half_of_the_samples_are_mirrored_where_the_data_allow_it() -> None:
+    flips = SampleOrder(10, seed=0).flips(0, 10_000)
+    assert 0.47 < flips.mean() < 0.53
+    assert not np.array_equal(flips, SampleOrder(10, seed=1).flips(0, 10_000))
+    images = np.arange(8, dtype=np.uint8).reshape(1, 1, 2, 4)
+    x, _ = ArrayDataset(images, None).batch([0, 0], flips=np.array([False, True]))
+    assert torch.equal(x[1], x[0].flip(-1))
+    order = SampleOrder(1, seed=0)
+    plain, _ = ArrayDataset(images, None).training_batch(order, 0, 64)
+    mirrored, _ = ArrayDataset(images, None, horizontal_flip=True).training_batch(order, 0, 64)
+    changed = (plain != mirrored).flatten(1).any(dim=1)
+    assert changed.tolist() == order.flips(0, 64).tolist()
+
+
+def test_a_data_set_must_not_be_empty_nor_a_seed_negative() -> None:
+    with pytest.raises(ValueError, match="at least one sample"):
+        SampleOrder(0, seed=0)
+    with pytest.raises(ValueError, match="negative"):
+        SampleOrder(1, seed=-1)

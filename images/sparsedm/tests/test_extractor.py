@@ -1,0 +1,91 @@
+"""The extractor: training, the file, and what its features are."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sparsedm.cli import main
+from sparsedm.data import ArrayDataset
+from sparsedm.errors import InputError
+from sparsedm.metrics import extractor as module
+from sparsedm.metrics.extractor import accuracy, load_extractor, train_classifier
+from sparsedm.models import WEIGHTS_DIR, file_sha256
+
+
+def bars(count: int, seed: int) -> ArrayDataset:
+    """Two classes that are easy to tell apart: a bright upper or lower half, with noise."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count)
+    images = random.integers(0, 100, (count, 1, 32, 32))
+    for image, label in zip(images, labels, strict=True):
+        image[0, 16 * label : 16 * label + 16] += 100
+    return ArrayDataset(images.astype(np.uint8), labels)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("extractor") / "bars.safetensors"
+    network = train_classifier(bars(128, 0), epochs=4, seed=0, batch=16)
+    save_file(network.state_dict(), path, metadata={"name": "bars", "channels": "1", "classes": "2"})
+    return path
+
+
+def test_it_learns_and_keeps_what_it_learnt(trained) -> None:
+    extractor, name, digest = load_extractor(trained)
+    assert name == extractor.name == "bars"
+    assert digest == file_sha256(trained)
+    assert accuracy(extractor, bars(50, 1), batch=20) > 0.95
+
+
+def test_features_of_the_training_images_are_standardised(trained) -> None:
+    extractor, _, _ = load_extractor(trained)
+    features = extractor(bars(128, 0).batch(range(128))[0])
+    assert features.shape == (128, extractor.dims)
+    assert not features.requires_grad
+    np.testing.assert_allclose(features.mean(dim=0), 0, atol=1e-3)
+    np.testing.assert_allclose(features.std(dim=0), 1, atol=1e-3)
+
+
+def test_features_are_those_of_the_8_bit_picture_and_of_no_batch_mate(trained) -> None:
+    extractor, _, _ = load_extractor(trained)
+    images = bars(6, 2).batch(range(6))[0]
+    shifted = images + 0.4 / 127.5  # less than half a grey level
+    assert torch.equal(extractor(images), extractor(shifted))
+    torch.testing.assert_close(extractor(images)[2:3], extractor(images[2:3]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_file_that_is_no_extractor_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="There is no extractor"):
+        load_extractor(tmp_path / "x.safetensors")
+    save_file({"w": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(InputError, match="sparsedm train-extractor"):
+        load_extractor(tmp_path / "x.safetensors")
+
+
+def test_labels_are_needed(tmp_path) -> None:
+    with pytest.raises(InputError, match="needs labels"):
+        train_classifier(ArrayDataset(np.zeros((2, 1, 32, 32), np.uint8), None), epochs=1, seed=0)
+
+
+def test_the_command_writes_weights_and_manifest(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(
+        module, "open_dataset", lambda *a, split="train": bars(64, 0 if split == "train" else 1)
+    )
+    out = tmp_path / "fashion.safetensors"
+    assert main(["train-extractor", "--data", str(tmp_path), "--epochs", "2", "--out", str(out)]) == 0
+    manifest = json.loads(out.with_suffix(".json").read_text())
+    assert manifest["sha256"] == file_sha256(out)
+    assert manifest["name"] == "fashion-mnist-cnn"
+    assert "test accuracy" in capsys.readouterr().out
+
+
+def test_the_shipped_extractor_is_the_one_of_its_manifest() -> None:
+    path = WEIGHTS_DIR / "fashion-mnist-extractor.safetensors"
+    extractor, name, digest = load_extractor(path)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert (name, digest) == (manifest["name"], manifest["sha256"])
+    assert manifest["testAccuracy"] > 0.9
+    assert extractor(torch.zeros(2, 1, 32, 32)).shape == (2, manifest["features"])

@@ -1,0 +1,130 @@
+"""The Frechet distance against closed forms, and its statistics against numpy on all samples at once."""
+
+import numpy as np
+import pytest
+import torch
+
+from sparsedm.errors import InputError
+from sparsedm.metrics.frechet import FrechetStats, frechet_distance
+
+
+def stats_of(features: np.ndarray, batch: int | None = None) -> FrechetStats:
+    stats = FrechetStats()
+    for start in range(0, len(features), batch or len(features)):
+        stats.update(features[start : start + (batch or len(features))])
+    return stats
+
+
+def with_moments(mean: np.ndarray, cov: np.ndarray, n: int = 4096) -> FrechetStats:
+    """A set of samples that has exactly these moments."""
+    raw = np.random.default_rng(0).standard_normal((n, len(mean)))
+    raw -= raw.mean(axis=0)
+    whitened = raw @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(raw, rowvar=False)))).T
+    return stats_of(whitened @ np.linalg.cholesky(cov).T + mean)
+
+
+def test_one_dimension_by_hand() -> None:
+    a, b = with_moments(np.array([0.0]), np.eye(1)), with_moments(np.array([3.0]), 4 * np.eye(1))
+    assert frechet_distance(a, b) == pytest.approx(10.0, abs=1e-9)
+
+
+def test_commuting_covariances_have_a_closed_form() -> None:
+    """Same eigenvectors: d² = |difference|² + sum (sqrt(p) - sqrt(q))²."""
+    rotation, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((6, 6)))
+    p, q = np.array([9, 4, 1, 1, 0.25, 4.0]), np.array([4, 4, 4, 0.01, 0.25, 1.0])
+    shift = np.arange(6) / 10
+    a = with_moments(np.zeros(6), rotation @ np.diag(p) @ rotation.T)
+    b = with_moments(shift, rotation @ np.diag(q) @ rotation.T)
+    want = (shift**2).sum() + ((np.sqrt(p) - np.sqrt(q)) ** 2).sum()
+    assert frechet_distance(a, b) == pytest.approx(want, rel=1e-9)
+    assert frechet_distance(b, a) == pytest.approx(want, rel=1e-9)
+
+
+def test_two_by_two_that_do_not_commute() -> None:
+    """tr (AB)^{1/2} = sqrt(tr AB + 2 sqrt(det AB)) in two dimensions."""
+    a, b = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([[1.0, -0.7], [-0.7, 3.0]])
+    overlap = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a @ b)))
+    want = np.trace(a) + np.trace(b) - 2 * overlap
+    zero = np.zeros(2)
+    assert frechet_distance(with_moments(zero, a), with_moments(zero, b)) == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize("count", [2, 30, 3000])
+def test_a_set_is_at_no_distance_from_itself(count: int) -> None:
+    stats = stats_of(np.random.default_rng(2).standard_normal((count, 64)) * 3 + 5)
+    assert frechet_distance(stats, stats) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 25, 33])
+def test_statistics_do_not_depend_on_the_batches(batch: int) -> None:
+    features = np.random.default_rng(3).standard_normal((100, 7)) + 1e4
+    stats = stats_of(features, batch)
+    assert stats.n == 100
+    np.testing.assert_allclose(stats.mean, features.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(stats.cov, np.cov(features, rowvar=False), rtol=1e-7, atol=1e-9)
+
+
+def test_batches_of_5_and_25_measure_the_same() -> None:
+    random = np.random.default_rng(4)
+    features = torch.from_numpy(random.standard_normal((50, 8)).astype(np.float32))
+    reference = stats_of(random.standard_normal((60, 8)))
+    distances = [frechet_distance(stats_of(features, size), reference) for size in (5, 25)]
+    assert distances[0] == pytest.approx(distances[1], rel=1e-10)
+
+
+def test_fewer_than_two_samples_are_refused() -> None:
+    stats = FrechetStats()
+    with pytest.raises(InputError, match="at least 2 samples, not 0"):
+        _ = stats.mean
+    stats.update(np.zeros((1, 3)))
+    with pytest.raises(InputError, match="at least 2 samples, not 1"):
+        frechet_distance(stats, stats)
+
+
+def test_few_samples_are_flagged() -> None:
+    assert stats_of(np.random.default_rng(5).standard_normal((2047, 4))).rank_deficient
+    assert not stats_of(np.random.default_rng(5).standard_normal((2048, 4))).rank_deficient
+
+
+def test_wrong_shapes_and_numbers_are_refused() -> None:
+    stats = stats_of(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"shape \(batch, 3\)"):
+        stats.update(np.zeros((2, 4)))
+    with pytest.raises(InputError, match="not finite"):
+        stats.update(np.array([[0.0, np.nan, 0.0]]))
+    with pytest.raises(ValueError, match="3 and 4 features"):
+        frechet_distance(stats, stats_of(np.zeros((2, 4))))
+
+
+def test_statistics_survive_the_file(tmp_path) -> None:
+    stats = stats_of(np.random.default_rng(6).standard_normal((40, 5)))
+    stats.save(tmp_path / "reference.npz", "d1")
+    back = FrechetStats.load(tmp_path / "reference.npz", "d1")
+    assert back.n == 40
+    np.testing.assert_array_equal(back.mean, stats.mean)
+    np.testing.assert_allclose(back.cov, stats.cov, rtol=1e-15)
+    with pytest.raises(InputError, match="made with the extractor d1, not d2"):
+        FrechetStats.load(tmp_path / "reference.npz", "d2")
+
+
+def test_mu_and_sigma_win_over_other_arrays(tmp_path) -> None:
+    np.savez(tmp_path / "other.npz", np.zeros((2, 2)), mu=np.ones(3), sigma=np.eye(3))
+    stats = FrechetStats.load(tmp_path / "other.npz")
+    assert stats.mean.tolist() == [1, 1, 1]
+    assert not stats.rank_deficient
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda p: p.write_bytes(b"no archive"),
+        lambda p: np.savez(p, np.zeros(3)),
+        lambda p: np.savez(p, mu=np.zeros(3), sigma=np.zeros((2, 2))),
+        lambda p: np.savez(p, mu=np.array([{"an": "object"}], dtype=object), sigma=np.eye(1)),
+    ],
+)
+def test_other_files_are_no_statistics(tmp_path, write) -> None:
+    path = tmp_path / "x.npz"
+    write(path)
+    with pytest.raises(InputError, match=r"x.npz"):
+        FrechetStats.load(path)

@@ -1,0 +1,123 @@
+"""Pretraining: it learns, resumes bit for bit, and refuses a folder of another run."""
+
+import json
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from sparsedm import pretrain
+from sparsedm.cli import main
+from sparsedm.data import ArrayDataset
+from sparsedm.errors import Diverged, InputError
+from sparsedm.models import PRESETS, UViTConfig
+from sparsedm.pretrain import PretrainConfig, Pretraining, train
+
+TINY = UViTConfig(
+    image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,
+    final_conv=False, prediction="v",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    images = np.zeros((20, 1, 8, 8), np.uint8)
+    images[10:] = 255
+    data = ArrayDataset(images, np.repeat([0, 1], 10))
+    monkeypatch.setattr(pretrain, "open_dataset", lambda *a, **k: data)
+    return data
+
+
+def config(**change) -> PretrainConfig:
+    return PretrainConfig(**{"preset": "tiny", "steps": 8, "batch_size": 6, "precision": "fp32", **change})
+
+
+def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, tiny) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole = Pretraining(config(), tiny, tmp_path / "whole")
+    train(whole, 1, 1)
+    part = Pretraining(config(), tiny, tmp_path / "parts")
+    for _ in range(3):
+        part.advance()
+    part.save()
+    rest = Pretraining(config(), tiny, tmp_path / "parts")
+    assert rest.resume()
+    assert rest.step == 3
+    train(rest, 1, 1)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, rest.model.state_dict()[name]), name
+        assert torch.equal(whole.ema[name], rest.ema[name]), name
+
+
+def test_the_loss_falls(tmp_path, tiny) -> None:
+    run = Pretraining(config(steps=150, batch_size=20, warmup_steps=10, label_dropout=0.1), tiny, tmp_path)
+    losses = [run.advance() for _ in range(150)]
+    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:20])
+
+
+def test_a_share_of_labels_is_dropped_for_guidance(tmp_path, tiny) -> None:
+    run = Pretraining(config(batch_size=4000, label_dropout=0.25), tiny, tmp_path)
+    _, y = run.batch()
+    assert (y == TINY.null_label).float().mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
+    c = config(learning_rate=1.0, warmup_steps=4)
+    assert c.learning_rate_at(0, 0.0) == pytest.approx(0.25)
+    assert c.learning_rate_at(4, 0.0) == pytest.approx(1.0)
+    assert c.learning_rate_at(4, 0.5) == pytest.approx(0.505)
+    assert c.learning_rate_at(4, 1.0) == pytest.approx(0.01)
+
+
+def test_steps_or_minutes_end_a_run_whichever_is_first() -> None:
+    c = config(steps=100, minutes=2)
+    assert c.progress(50, 12) == 0.5
+    assert c.progress(10, 90) == 0.75
+    assert c.progress(10, 999) == 1.0
+
+
+def test_another_run_in_the_folder_is_refused(tmp_path, tiny) -> None:
+    Pretraining(config(), tiny, tmp_path).save()
+    assert Pretraining(config(steps=99), tiny, tmp_path).resume()
+    with pytest.raises(InputError, match=r"another batch_size, seed: choose another --out"):
+        Pretraining(config(seed=1, batch_size=7), tiny, tmp_path).resume()
+
+
+def test_divergence_is_reported_with_the_step(tmp_path, tiny) -> None:
+    run = Pretraining(config(), tiny, tmp_path)
+    run.advance()
+    with torch.no_grad():
+        run.model.norm.weight.fill_(math.nan)
+    with pytest.raises(Diverged, match="at step 1"):
+        run.advance()
+
+
+def test_the_command_trains_draws_and_goes_on(tmp_path, capsys) -> None:
+    arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path), "--batch-size", "4"]
+    before = signal.getsignal(signal.SIGTERM)
+    assert main([*arguments, "--steps", "50"]) == 0
+    assert (tmp_path / "samples-000050.png").is_file()
+    assert main([*arguments, "--steps", "51"]) == 0
+    assert "Resuming at step 50" in capsys.readouterr().out
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [50]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_saves_the_state(tmp_path, monkeypatch) -> None:
+    advance = Pretraining.advance
+
+    def advance_and_stop(self):
+        loss = advance(self)
+        if self.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss
+
+    monkeypatch.setattr(Pretraining, "advance", advance_and_stop)
+    arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path), "--batch-size", "4"]
+    assert main([*arguments, "--steps", "50"]) == 143
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 5

@@ -1,0 +1,159 @@
+"""U-ViT: names, parameter counts, conventions of the published checkpoints."""
+
+import math
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sparsedm.errors import InputError
+from sparsedm.models import CLASSES, PRESETS, UViTConfig, build_model, file_sha256, load_weights
+from sparsedm.models.uvit import timestep_embedding
+
+TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, heads=2, num_classes=4)
+
+
+@pytest.mark.parametrize(
+    ("preset", "want_parameters", "want_tokens"),
+    [
+        ("fashion-mnist-uvit-tiny", 1_069_584, 66),
+        ("cifar10-uvit-small", 44_255_328, 257),
+        ("celeba64-uvit-small", 44_292_228, 257),
+        ("imagenet64-uvit-mid", 130_941_060, 258),
+        ("imagenet64-uvit-large", 286_828_676, 258),
+        ("imagenet256-uvit-large", 286_763_172, 258),
+        ("imagenet256-uvit-huge", 500_832_016, 258),
+    ],
+)
+def test_a_preset_has_the_published_size(preset: str, want_parameters: int, want_tokens: int) -> None:
+    with torch.device("meta"):
+        model = build_model(PRESETS[preset])
+    assert sum(p.numel() for p in model.parameters()) == want_parameters
+    assert PRESETS[preset].tokens == want_tokens
+
+
+def test_the_state_dict_has_the_names_of_the_published_checkpoints() -> None:
+    with torch.device("meta"):
+        names = {k: tuple(v.shape) for k, v in build_model(TINY).state_dict().items()}
+    block = {
+        "norm1.weight": (16,), "norm1.bias": (16,), "norm2.weight": (16,), "norm2.bias": (16,),
+        "attn.qkv.weight": (48, 16), "attn.proj.weight": (16, 16), "attn.proj.bias": (16,),
+        "mlp.fc1.weight": (64, 16), "mlp.fc1.bias": (64,), "mlp.fc2.weight": (16, 64), "mlp.fc2.bias": (16,),
+    }  # fmt: skip
+    want = {
+        "pos_embed": (1, 18, 16), "patch_embed.proj.weight": (16, 3, 2, 2), "patch_embed.proj.bias": (16,),
+        "label_emb.weight": (5, 16), "norm.weight": (16,), "norm.bias": (16,),
+        "decoder_pred.weight": (12, 16), "decoder_pred.bias": (12,),
+        "final_layer.weight": (3, 3, 3, 3), "final_layer.bias": (3,),
+        "out_blocks.0.skip_linear.weight": (16, 32), "out_blocks.0.skip_linear.bias": (16,),
+    }  # fmt: skip
+    for place in ("in_blocks.0", "mid_block", "out_blocks.0"):
+        want |= {f"{place}.{name}": shape for name, shape in block.items()}
+    assert names == want
+
+
+def test_the_null_label_is_the_last_row_of_the_table() -> None:
+    config = PRESETS["imagenet64-uvit-mid"]
+    with torch.device("meta"):
+        assert build_model(config).label_emb.weight.shape == (1001, 768)
+    assert config.null_label == 1000
+
+
+def test_time_is_embedded_as_cosines_then_sines() -> None:
+    got = timestep_embedding(torch.tensor([3.0]), 4)[0]
+    want = [math.cos(3), math.cos(3 / 100), math.sin(3), math.sin(3 / 100)]
+    assert got.tolist() == pytest.approx(want, abs=1e-6)
+
+
+def test_patches_go_back_to_where_they_came_from() -> None:
+    """Unpatchify inverts patches cut out by hand in (row, column, channel) order."""
+    image = torch.randn(2, 3, 8, 8)
+    cut = image.unfold(2, 2, 2).unfold(3, 2, 2)  # B, C, rows, columns, p1, p2
+    patches = cut.permute(0, 2, 3, 4, 5, 1).reshape(2, 16, 12)
+    assert torch.equal(build_model(TINY)._unpatchify(patches), image)
+
+
+def test_attention_is_the_textbook_formula() -> None:
+    torch.manual_seed(0)
+    attention = build_model(TINY).mid_block.attn
+    x = torch.randn(2, 5, 16)
+    q, k, v = (part.reshape(2, 5, 2, 8).transpose(1, 2) for part in attention.qkv(x).split(16, dim=-1))
+    weights = (q @ k.transpose(-1, -2) / math.sqrt(8)).softmax(dim=-1)
+    want = attention.proj((weights @ v).transpose(1, 2).reshape(2, 5, 16))
+    torch.testing.assert_close(attention(x), want, rtol=1e-5, atol=1e-6)
+
+
+def test_output_depends_on_time_label_and_every_pixel() -> None:
+    torch.manual_seed(0)
+    model = build_model(TINY)
+    x, t, y = torch.randn(2, 3, 8, 8), torch.tensor([0.2, 0.7]), torch.tensor([1, 4])
+    out = model(x, t, y)
+    assert out.shape == x.shape
+    assert not torch.allclose(out, model(x, t + 0.1, y))
+    assert not torch.allclose(out, model(x, t, torch.tensor([2, 3])))
+    x.requires_grad_(True)
+    model(x, t, y).square().sum().backward()
+    assert (x.grad != 0).all()
+
+
+def test_a_model_with_classes_asks_for_labels() -> None:
+    with pytest.raises(ValueError, match="class-conditional"):
+        build_model(TINY)(torch.randn(1, 3, 8, 8), torch.tensor([0.5]))
+
+
+def test_bf16_autocast_stays_close_to_fp32() -> None:
+    torch.manual_seed(0)
+    model = build_model(TINY)
+    x, t, y = torch.randn(2, 3, 8, 8), torch.tensor([0.2, 0.7]), torch.tensor([1, 4])
+    want = model(x, t, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = model(x, t, y)
+    torch.testing.assert_close(got.float(), want, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        ({"depth": 4}, "depth 4 is even"),
+        ({"heads": 3}, "not a multiple of heads 3"),
+        ({"patch_size": 3}, "not a multiple of patch_size 3"),
+        ({"channels": 0}, "channels must be at least 1"),
+        ({"num_classes": -1}, "num_classes must be at least 0"),
+        ({"prediction": "x0"}, "prediction must be noise or v"),
+    ],
+)
+def test_an_impossible_architecture_is_refused_with_a_sentence(change: dict, want: str) -> None:
+    with pytest.raises(ValueError, match=want):
+        UViTConfig(**{**TINY.to_dict(), **change})
+
+
+def test_class_names_match_the_number_of_classes() -> None:
+    for preset, names in CLASSES.items():
+        assert len(names) == PRESETS[preset].num_classes
+
+
+def test_weights_survive_the_file(tmp_path) -> None:
+    source, target = build_model(TINY), build_model(TINY)
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    digest = file_sha256(tmp_path / "w.safetensors")
+    assert load_weights(target, tmp_path / "w.safetensors", digest.upper()) == digest
+    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), target.parameters(), strict=True))
+
+
+def test_wrong_weights_are_named_and_change_nothing(tmp_path) -> None:
+    model = build_model(TINY)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(InputError, match="no weights at"):
+        load_weights(model, path)
+    tensors = dict(model.state_dict())
+    del tensors["norm.bias"]
+    save_file({**tensors, "extra": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match=r"norm.bias is missing; extra is unknown"):
+        load_weights(model, path)
+    with pytest.raises(InputError, match="not the expected 00"):
+        load_weights(model, path, "00")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="no readable safetensors"):
+        load_weights(model, path)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
