@@ -20,10 +20,17 @@ describe('contentKey', () => {
 });
 
 describe('linkerFlags', () => {
-  it('stamps the version where server and clients look for it', () => {
-    const flags = linkerFlags('v1.36.3');
+  const goMod = 'require (\n\tk8s.io/kubernetes v1.36.3\n\thelm.sh/helm/v4 v4.3.1 // indirect\n)\n';
+
+  it('stamps the versions where server and clients look for them', () => {
+    const flags = linkerFlags(goMod);
     expect(flags).toContain('-X k8s.io/component-base/version.gitVersion=v1.36.3');
     expect(flags).toContain('-X k8s.io/client-go/pkg/version.gitMinor=36');
+    expect(flags).toContain('.version=v4.3.1');
+  });
+
+  it('complains of a go.mod without Kubernetes', () => {
+    expect(() => linkerFlags('module x\n')).toThrow('k8s.io/kubernetes');
   });
 });
 

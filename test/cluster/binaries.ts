@@ -8,7 +8,6 @@ import { exec } from './exec';
 import { withLock } from './lock';
 import { cacheDir } from './paths';
 import { checkGo } from './preflight';
-import { kubernetesVersion } from './settings';
 import { ClusterError } from './wait';
 
 export type Binaries = {
@@ -53,19 +52,32 @@ export function contentKey(files: readonly { name: string; content: string }[], 
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Without these, kubectl and Helm take the server and themselves for v0.0.0. */
-export function linkerFlags(version: string): string {
+/** The version of a module that go.mod requires. */
+export function requiredVersion(goMod: string, module: string): string {
+  const line = goMod.split('\n').find((one) => one.trim().startsWith(`${module} v`));
+  if (!line) throw new Error(`go.mod does not require ${module}`);
+  return line.trim().split(' ')[1] ?? '';
+}
+
+/** Programs are told their version when they are linked; else kubectl and Helm take the server and themselves for v0.0.0. */
+export function linkerFlags(goMod: string): string {
+  const version = requiredVersion(goMod, 'k8s.io/kubernetes');
   const [major = '', minor = ''] = version.slice(1).split('.');
   const values = { gitVersion: version, gitMajor: major, gitMinor: minor };
   const stamped = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((pkg) =>
     Object.entries(values).map(([name, value]) => `-X ${pkg}.${name}=${value}`),
   );
-  return ['-s -w', ...stamped].join(' ');
+  const helm = requiredVersion(goMod, 'helm.sh/helm/v4');
+  return ['-s -w', ...stamped, `-X helm.sh/helm/v4/internal/version.version=${helm}`].join(' ');
 }
 
 function binariesIn(folder: string): Binaries {
   const at = (name: keyof Binaries) => path.join(folder, name);
   return { k8s: at('k8s'), helm: at('helm'), kwok: at('kwok'), pause: at('pause') };
+}
+
+function readGoMod(): Promise<string> {
+  return readFile(path.join(sourceDir, 'go.mod'), 'utf8');
 }
 
 async function binariesFolder(): Promise<string> {
@@ -77,7 +89,7 @@ async function binariesFolder(): Promise<string> {
   return path.join(
     cacheDir(),
     'binaries',
-    contentKey(files, `${toolchain}${linkerFlags(kubernetesVersion)}`),
+    contentKey(files, `${toolchain}${linkerFlags(await readGoMod())}`),
   );
 }
 
@@ -97,9 +109,8 @@ export async function ensureBinaries({ report = quiet }: ReportOption = {}): Pro
 }
 
 async function build(folder: string, report: Report): Promise<void> {
-  report(
-    `building Kubernetes ${kubernetesVersion}, Helm and kwok from source: once, about 6 minutes on 2 cores`,
-  );
+  const version = requiredVersion(await readGoMod(), 'k8s.io/kubernetes');
+  report(`building Kubernetes ${version}, Helm and kwok from source: once, about 6 minutes on 2 cores`);
   await mkdir(path.dirname(folder), { recursive: true });
   const scratch = await mkdtemp(`${folder}.building-`);
   const started = performance.now();
@@ -151,7 +162,7 @@ async function compile(target: string, report: Report): Promise<void> {
       '-v',
       '-trimpath',
       '-ldflags',
-      linkerFlags(kubernetesVersion),
+      linkerFlags(await readGoMod()),
       '-o',
       `${target}/`,
       ...packages,

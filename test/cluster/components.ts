@@ -14,8 +14,6 @@ export type Component = {
   name: ComponentName;
   command: Command;
   healthy(): Promise<boolean>;
-  /** How long it may take to end when asked. */
-  graceMs: number;
 };
 
 /** In the order in which they start. */
@@ -47,7 +45,6 @@ export const stopOrder: readonly (readonly ComponentName[])[] = [
 export function containerdComponent(paths: ClusterPaths): Component {
   return {
     name: 'containerd',
-    graceMs: 15_000,
     command: {
       name: 'containerd',
       program: 'containerd',
@@ -70,10 +67,8 @@ export function components(paths: ClusterPaths, binaries: Binaries): Component[]
     name: ComponentName,
     args: readonly string[],
     healthy: () => Promise<boolean>,
-    graceMs = 10_000,
   ): Component => ({
     name,
-    graceMs,
     healthy,
     command: { name, program: binaries.k8s, args: [name, ...args] },
   });
@@ -96,7 +91,6 @@ export function components(paths: ClusterPaths, binaries: Binaries): Component[]
         node: true,
       }),
       () => answers(`${apiServerUrl()}/readyz`, readCredentials(paths.pki, 'admin')),
-      60_000,
     ),
     make(
       'kube-controller-manager',

@@ -110,7 +110,8 @@ function controlled(
     const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
     ending.ref();
     ending.kill(signal);
-    const hard = setTimeout(() => ending.kill('SIGKILL'), 20_000);
+    // One that is told to end while it still starts may hang; what it has answered is safe in etcd.
+    const hard = setTimeout(() => ending.kill('SIGKILL'), 5_000);
     await ended;
     clearTimeout(hard);
   };

@@ -18,7 +18,8 @@ export type DownOptions = {
   report?: Report | undefined;
 };
 
-const apiServerGraceMs = 60_000;
+/** One that is told to end while it still starts may hang; what it has answered is safe in etcd. */
+const apiServerGraceMs = 15_000;
 
 export async function clusterDown({ purge = false, report = quiet }: DownOptions = {}): Promise<void> {
   const paths = clusterPaths();

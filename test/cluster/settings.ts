@@ -1,5 +1,4 @@
-/** Fixed names, versions and addresses of the embedded cluster: it is one per machine. */
-export const kubernetesVersion = 'v1.36.3';
+/** Fixed names and addresses of the embedded cluster: it is one per machine. */
 export const nodeName = 'sparsedm';
 export const contextName = 'sparsedm';
 
