@@ -5,22 +5,20 @@
  * all of them: so it is given a folder in which these layers seem to exist (empty files of the right size, which take
  * no space), writes only the others, and containerd, which needs no archive of a layer that it has unpacked, gets those.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import {
-  ClusterError,
-  ensureContainerd,
-  loadImage,
-  loadedSource,
-  type Report,
-} from '../../test/cluster/index';
+import { ensureContainerd, loadImage, loadedSource, type Report } from '../../test/cluster/index';
+import { exec } from '../../test/cluster/exec';
 import { ctr } from '../../test/cluster/images';
+import { containerdSocket } from '../../test/cluster/paths';
 import { tar } from '../../test/cluster/tar';
 import { timed, type Built } from './build';
 import { buildah, buildahEnv, layersOf, storeDir } from './buildah';
+
+/** What `loadedSource` gives back. */
+const sourceLabel = 'sparsedm.io/source';
 
 type Layer = { digest: string; size: number };
 
@@ -76,22 +74,16 @@ async function partialArchive(ref: string, leftOut: readonly Layer[]): Promise<R
   }
 }
 
-/** The whole image, streamed without a file between. Rejects `ended` when buildah fails. */
-function wholeArchive(ref: string): { archive: Readable; ended: Promise<void> } {
-  const push = spawn('buildah', ['push', '--quiet', ref, `docker-archive:/dev/stdout:${ref}`], {
-    env: { ...process.env, ...buildahEnv() },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let errors = '';
-  push.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  const ended = new Promise<void>((resolve, reject) => {
-    push.on('error', reject);
-    push.on('close', (code) => {
-      if (code === 0) resolve();
-      else reject(new ClusterError(`buildah could not export ${ref}: ${errors.trim()}`));
-    });
-  });
-  return { archive: push.stdout, ended };
+/**
+ * The whole image, without a file between. Through the shell's pipe: buildah opens its standard output by name, which
+ * a socket, as Node gives it, does not allow, and five gigabytes need not pass through here.
+ */
+async function loadWhole(ref: string, source: string): Promise<void> {
+  const pipeline =
+    'set -o pipefail; buildah push --quiet "$1" "docker-archive:/dev/stdout:$1" | ' +
+    'ctr --address "$2" --namespace k8s.io images import -';
+  await exec('bash', ['-c', pipeline, 'bash', ref, containerdSocket], { env: buildahEnv() });
+  await ctr(['images', 'label', ref, `${sourceLabel}=${source}`]);
 }
 
 /** Containerd keeps the archive of each layer beside its unpacked files; it does without, and it is half of the space. */
@@ -109,22 +101,29 @@ async function load(ref: string, fullRef: string, source: string, report: Report
   if (bytes <= mostBytesInMemory) {
     await loadImage(ref, await partialArchive(fullRef, layers.slice(0, there)), source);
   } else {
-    const { archive, ended } = wholeArchive(fullRef);
-    await Promise.all([loadImage(ref, archive, source), ended]);
+    await loadWhole(fullRef, source);
     await dropArchives(layers.slice(there));
   }
   report('loaded');
 }
 
+/** Names of images on another runtime than this one, in what `ctr images list` prints (name, type, digest, ...). */
+export function staleImages(list: string, runtimeKey: string): string[] {
+  const lines = list.split('\n').map((line) => ({ line, columns: line.split(/\s+/) }));
+  const stale = lines.filter(
+    ({ line }) =>
+      /^docker\.io\/sparsedm\/(runtime|trainer|serving):/.test(line) &&
+      !line.includes(`${sourceLabel}=${runtimeKey}`),
+  );
+  const digests = new Set(stale.map(({ columns }) => columns[2]));
+  // The kubelet's side of containerd gives each image a second name, its configuration's digest.
+  const seconds = lines.filter(({ line, columns }) => line.startsWith('sha256:') && digests.has(columns[2]));
+  return [...stale, ...seconds].map(({ columns }) => columns[0] ?? '');
+}
+
 /** Images of another runtime would keep its five gigabytes. */
 async function removeStale(runtimeKey: string): Promise<void> {
-  const lines = (await ctr(['images', 'list'])).split('\n');
-  const stale = lines.filter(
-    (line) =>
-      /^docker\.io\/sparsedm\/(runtime|trainer|serving):/.test(line) &&
-      !line.includes(`sparsedm.io/source=${runtimeKey}`),
-  );
-  const names = stale.map((line) => line.split(/\s+/)[0] ?? '');
+  const names = staleImages(await ctr(['images', 'list']), runtimeKey);
   if (names.length > 0) await ctr(['images', 'remove', ...names]);
 }
 

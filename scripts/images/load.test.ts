@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { destinationOf, engineFor } from './load';
+
+test.each([
+  ['nothing named', {}, { kind: 'embedded' }, 'buildah'],
+  ['--kind', { kind: true }, { kind: 'kind', cluster: 'sparsedm' }, 'docker'],
+  ["a kind cluster's context", { context: 'kind-work' }, { kind: 'kind', cluster: 'work' }, 'docker'],
+  [
+    'a registry',
+    { context: 'prod', registry: 'ghcr.io/me' },
+    { kind: 'registry', prefix: 'ghcr.io/me', tag: undefined },
+    'docker',
+  ],
+] as const)('%s decides where images go and what builds them', (_, choice, want, engine) => {
+  expect(destinationOf(choice)).toEqual(want);
+  expect(engineFor(destinationOf(choice))).toBe(engine);
+});
