@@ -6,11 +6,11 @@ import { isOwnedBy } from '../kube/owner';
 import { jobs, pods, type Job, type Pod } from '../kube/resources';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
-import { ApiError, isAlreadyExists, isConflict, isForbidden, isInvalid } from '../runtime/errors';
+import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import type { ObjectKey } from '../runtime/objects';
 import type { Store } from '../runtime/store';
-import { podCreationRefusal } from '../workload/refusal';
+import { podCreationRefusal, refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { isOver } from '../workload/pod-state';
 import type { JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
@@ -48,8 +48,8 @@ export function finetuneOfPod(pod: Pod): string[] {
 /** How soon to look again, in milliseconds, where the cluster may change without an event for us. */
 const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
   // A quota may be raised, a foreign Job may go.
-  refused: 10_000,
-  conflict: 10_000,
+  refused: RETRY_REFUSED_MS,
+  conflict: RETRY_REFUSED_MS,
   // A Job without a pod: the reason why stands in events, which nobody watches.
   waiting: 2_000,
   retrying: 5_000,
@@ -132,17 +132,6 @@ function needsFinalPods(job: Job, known: readonly Pod[]): boolean {
   if (jobCondition(job, 'Complete') !== undefined) return succeededPod(job, known) === undefined;
   if (jobCondition(job, 'Failed') === undefined) return false;
   return !podsOf(job, known).some((pod) => pod.status?.phase === 'Failed');
-}
-
-/** A refusal is shown in the server's words and tried again later; anything else is an error with back-off. */
-function refusalFrom(error: unknown): NonNullable<Observed['refusal']> {
-  const refused = isForbidden(error) || isInvalid(error);
-  if (!(error instanceof ApiError) || (!refused && !isBadRequest(error)) || isConflict(error)) throw error;
-  return { reason: error.reason || 'Refused', message: error.message, final: isInvalid(error) };
-}
-
-function isBadRequest(error: ApiError): boolean {
-  return error.status === 400;
 }
 
 /** When to look again although nothing changes. */

@@ -12,6 +12,7 @@ import {
   startTrouble,
   type Trouble,
 } from '../workload/pod-state';
+import type { Refusal } from '../workload/refusal';
 import { failureOf } from './exit';
 import { TRAINER_CONTAINER } from './job';
 
@@ -21,8 +22,8 @@ export type Observed = {
   job: Job | undefined;
   /** Pods of the finetune's Jobs. */
   pods: readonly Pod[];
-  /** The API server's words when it refused the Job in this pass; `final` when trying again can't help. */
-  refusal?: (Trouble & { final: boolean }) | undefined;
+  /** Why the API server refused the Job in this pass. */
+  refusal?: Refusal | undefined;
   /** The API server's words to the Job controller when it refused the pod. */
   podRefusal?: string | undefined;
 };

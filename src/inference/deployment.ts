@@ -3,6 +3,7 @@ import type { ServedModel, SparseInferenceService } from '../api/types';
 import { defined } from '../api/defined';
 import { serverDeploymentName, serverLabels } from '../kube/names';
 import { ownerReference } from '../kube/owner';
+import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
 import { mountedPath } from '../workload/claims';
 import { workloadPod } from '../workload/pod';
@@ -32,16 +33,7 @@ export function templateInputs({ spec }: SparseInferenceService, model: ServedMo
   const { uri, finetune, sha256 } = model;
   // The digest of a model given by URI is only what its server reported.
   const inputs = [uri, finetune === undefined ? null : sha256, spec.engine ?? null, spec.server ?? null];
-  return createHash('sha256').update(canonical(inputs)).digest('hex').slice(0, 16);
-}
-
-/** JSON with sorted keys: the order in which somebody wrote a spec changes nothing. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) =>
-    item !== null && typeof item === 'object' && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
+  return createHash('sha256').update(stableStringify(inputs)).digest('hex').slice(0, 16);
 }
 
 export function buildDeployment(

@@ -1,5 +1,7 @@
 import type { KubeClient } from '../kube/client';
+import { ApiError } from '../runtime/errors';
 import type { KubeObject, Resource } from '../runtime/objects';
+import type { Trouble } from './pod-state';
 
 type CoreEvent = KubeObject & {
   reason?: string;
@@ -31,4 +33,18 @@ export async function podCreationRefusal(client: KubeClient, owner: KubeObject):
 
 function timeOf({ lastTimestamp, eventTime, metadata }: CoreEvent): string {
   return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
+}
+
+/** The API server's own words when it refuses to store an object; `final` when only another spec can help. */
+export type Refusal = Trouble & { final: boolean };
+
+/** Refused work is tried again so often: a quota may be raised. */
+export const RETRY_REFUSED_MS = 10_000;
+
+const REFUSALS = [400, 403, 422];
+
+/** A refusal is shown in the status and tried again later; any other error is thrown, and retried with back-off. */
+export function refusalFrom(error: unknown): Refusal {
+  if (!(error instanceof ApiError) || !REFUSALS.includes(error.status)) throw error;
+  return { reason: error.reason || 'Refused', message: error.message, final: error.status === 422 };
 }

@@ -1,0 +1,67 @@
+import { Command } from 'commander';
+import { operatorCommand, type Config } from './config';
+import { createOperator } from './operator';
+import { realClock } from './runtime/clock';
+import { loadConnection } from './runtime/credentials';
+import { LeadershipLostError } from './runtime/errors';
+import { serveHealth, serveMetrics, type Served } from './runtime/http';
+import { createLogger, type Logger } from './runtime/logger';
+import { createMetrics } from './runtime/metrics';
+import { createTransport } from './runtime/transport';
+import { version } from '../package.json';
+
+/** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function stopSignal(logger: Logger): AbortSignal {
+  const stopping = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stopping.signal.aborted) process.exit(1);
+      logger.info('stopping', { signal: name });
+      stopping.abort();
+    });
+  }
+  return stopping.signal;
+}
+
+async function runOperator(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel });
+  const signal = stopSignal(logger);
+  const metrics = createMetrics();
+  metrics.collectProcess();
+  const transport = createTransport({
+    connection: loadConnection({ kubeconfig: config.kubeconfig, context: config.context }),
+    clock: realClock,
+    metrics,
+    userAgent: `sparsedm-operator/${version}`,
+  });
+  const operator = createOperator({ config, transport, clock: realClock, logger, metrics });
+  const served: Served[] = [];
+  logger.info('starting', { version, namespaces: config.namespaces, images: config.images });
+  try {
+    served.push(await serveHealth({ port: config.ports.health, readiness: operator.readiness }));
+    served.push(await serveMetrics({ port: config.ports.metrics, registry: metrics.registry }));
+    await operator.run(signal);
+  } catch (error) {
+    const lost = error instanceof LeadershipLostError;
+    logger.error(lost ? 'the lease is lost' : 'the operator failed', { error });
+    // Whoever has lost the lease must not write a moment longer: nothing is drained.
+    if (lost) process.exit(1);
+    process.exitCode = 1;
+  } finally {
+    await Promise.all(served.map((each) => each.close()));
+    await transport.close();
+  }
+  logger.info('stopped');
+}
+
+const program = new Command('sparsedm-operator')
+  .description('Fine-tunes diffusion models to N:M sparsity and serves them, on Kubernetes')
+  .version(version)
+  .addCommand(operatorCommand(process.env, runOperator));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

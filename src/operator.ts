@@ -1,0 +1,164 @@
+import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from './api/types';
+import type { Config } from './config';
+import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
+import {
+  createServiceReconciler,
+  finetuneOfService,
+  REFERENCE_INDEX,
+  SERVICE_INDEX,
+  serviceOfPod,
+} from './inference/reconcile';
+import { createKubeClient } from './kube/client';
+import { childSelector } from './kube/names';
+import { deployments, jobs, pods, services, type Pod } from './kube/resources';
+import { createReportMetrics, type ReportMetrics } from './reports/metrics';
+import { createOwnerLookup } from './reports/owner';
+import { createTokenReviewer } from './reports/review';
+import { createReportServer } from './reports/server';
+import { createSink } from './reports/sink';
+import { reportTask } from './reports/task';
+import type { Clock } from './runtime/clock';
+import { createEventRecorder } from './runtime/events';
+import type { Logger } from './runtime/logger';
+import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
+import type { Metrics } from './runtime/metrics';
+import { keyOf, keyText, parseKey } from './runtime/objects';
+import type { Transport } from './runtime/transport';
+
+export type OperatorDependencies = {
+  config: Config;
+  transport: Transport;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  /** Told of the port of the report endpoint, which is of interest when 0 was asked for. */
+  onReportsListening?: (port: number) => void;
+};
+
+export type Operator = {
+  /** Runs until the signal aborts. Rejects with LeadershipLostError when the lease is lost. */
+  run(signal: AbortSignal): Promise<void>;
+  readiness: Manager['readiness'];
+};
+
+const children = { labelSelector: childSelector };
+
+/** Everything between the API server and the reconcilers, wired together. Nothing happens before `run`. */
+export function createOperator(dependencies: OperatorDependencies): Operator {
+  const { config, transport, clock, logger, metrics } = dependencies;
+  const { enabled, leaseName, leaseNamespace, identity } = config.leaderElection;
+  const leaderElection: ManagerOptions['leaderElection'] = {
+    namespace: leaseNamespace,
+    name: leaseName,
+    identity,
+  };
+  const manager = createManager({
+    transport,
+    clock,
+    logger,
+    metrics,
+    namespaces: config.namespaces,
+    ...(enabled ? { leaderElection } : {}),
+  });
+  const events = createEventRecorder({
+    transport,
+    clock,
+    logger,
+    metrics,
+    controller: 'sparsedm.io/operator',
+    instance: identity,
+  });
+  const observe = manager.observe.bind(manager);
+  const stores = {
+    finetunes: manager.watch(sparseFinetunes),
+    services: manager.watch(sparseInferenceServices, { indexes: { [REFERENCE_INDEX]: finetuneOfService } }),
+    jobs: manager.watch(jobs, children),
+    deployments: manager.watch(deployments, children),
+    networks: manager.watch(services, children),
+    pods: manager.watch(pods, {
+      ...children,
+      indexes: { [FINETUNE_INDEX]: finetuneOfPod, [SERVICE_INDEX]: serviceOfPod },
+    }),
+  };
+  const client = createKubeClient({ transport, observe, guard: () => manager.assertLeader() });
+
+  addControllers();
+  addReports();
+
+  function addControllers(): void {
+    const shared = { client, clock, events, ...stores };
+    const { images, reportsUrl, concurrency } = config;
+    manager.controller({
+      name: 'sparsefinetune',
+      for: sparseFinetunes,
+      owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children }],
+      watches: [{ resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey) }],
+      reconciler: createFinetuneReconciler({ ...shared, settings: { image: images.trainer, reportsUrl } }),
+      concurrency,
+    });
+    manager.controller({
+      name: 'sparseinferenceservice',
+      for: sparseInferenceServices,
+      owns: [
+        { resource: deployments, ownerKind: 'SparseInferenceService', ...children },
+        { resource: services, ownerKind: 'SparseInferenceService', ...children },
+      ],
+      watches: [
+        { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey) },
+        { resource: sparseFinetunes, toKeys: (finetune) => servicesOf(finetune as SparseFinetune) },
+      ],
+      reconciler: createServiceReconciler({ ...shared, settings: { image: images.server, reportsUrl } }),
+      concurrency,
+    });
+  }
+
+  function servicesOf(finetune: SparseFinetune) {
+    return stores.services.byIndex(REFERENCE_INDEX, keyText(keyOf(finetune))).map(keyOf);
+  }
+
+  /** Reports need no leader, so they are written by a client of their own, without its guard. */
+  function addReports(): void {
+    const reports = createKubeClient({ transport, observe });
+    // The gauge reads the sink, and the sink counts in the same metrics.
+    const counters: { metrics?: ReportMetrics } = {};
+    const sink = createSink({
+      client: reports,
+      clock,
+      finetunes: stores.finetunes,
+      services: stores.services,
+      onWrite: (kind, result) => counters.metrics?.wrote(kind, result),
+    });
+    counters.metrics = createReportMetrics(metrics.registry, () => sink.waiting);
+    const server = createReportServer({
+      reviewer: createTokenReviewer(reports, clock),
+      owners: createOwnerLookup({ client: reports, ...stores }),
+      sink,
+      finetunes: stores.finetunes,
+      services: stores.services,
+      clock,
+      logger,
+      onAnswer: (kind, status) => counters.metrics?.answered(kind, status),
+    });
+    const { onReportsListening: onListening } = dependencies;
+    manager.task(
+      reportTask({
+        server,
+        port: config.ports.reports,
+        sink,
+        logger,
+        ...(onListening ? { onListening } : {}),
+      }),
+    );
+  }
+
+  return {
+    async run(signal) {
+      try {
+        await manager.start(signal);
+      } finally {
+        await events.flush(AbortSignal.timeout(5_000));
+      }
+    },
+    readiness: () => manager.readiness(),
+  };
+}

@@ -1,0 +1,33 @@
+import type { Clock } from '../runtime/clock';
+
+export type RateLimit = {
+  /** Milliseconds to wait before the key may do it again; 0 when it may now, and then it counts. */
+  take(key: string): number;
+};
+
+const MOST_KEYS = 20_000;
+
+/** A token bucket for each key: `burst` at once, then `perSecond`. */
+export function createRateLimit(
+  clock: Clock,
+  { burst, perSecond }: { burst: number; perSecond: number },
+): RateLimit {
+  const buckets = new Map<string, { tokens: number; at: number }>();
+
+  function dropFull(now: number): void {
+    const fillMs = (burst / perSecond) * 1000;
+    for (const [key, { at }] of buckets) if (now - at > fillMs) buckets.delete(key);
+  }
+
+  return {
+    take(key) {
+      const now = clock.monotonic();
+      if (buckets.size >= MOST_KEYS) dropFull(now);
+      const { tokens, at } = buckets.get(key) ?? { tokens: burst, at: now };
+      const filled = Math.min(burst, tokens + ((now - at) / 1000) * perSecond);
+      const allowed = filled >= 1;
+      buckets.set(key, { tokens: allowed ? filled - 1 : filled, at: now });
+      return allowed ? 0 : Math.ceil(((1 - filled) / perSecond) * 1000);
+    },
+  };
+}

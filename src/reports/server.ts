@@ -1,0 +1,202 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { SparseFinetune, SparseInferenceService } from '../api/types';
+import type { Clock } from '../runtime/clock';
+import type { Logger } from '../runtime/logger';
+import type { Store } from '../runtime/store';
+import { parseFinetuneReport, parseServiceReport, type Parsed } from './body';
+import { createRateLimit } from './limit';
+import type { OwnerLookup } from './owner';
+import type { Reporter, TokenReviewer } from './review';
+import type { Sink } from './sink';
+
+export const BODY_LIMIT = 64 * 1024;
+
+/** Reports of one object: a few at once, then two a second. The trainer sends one in two seconds. */
+const REPORT_RATE = { burst: 10, perSecond: 2 };
+
+export type ReportServerDependencies = {
+  reviewer: TokenReviewer;
+  owners: OwnerLookup;
+  sink: Sink;
+  finetunes: Store<SparseFinetune>;
+  services: Store<SparseInferenceService>;
+  clock: Clock;
+  logger: Logger;
+  /** Told of each answer. */
+  onAnswer?: (kind: Route['kind'] | 'unknown', status: number) => void;
+};
+
+type Route = { kind: 'finetune' | 'service'; namespace: string; name: string };
+
+/** An answer other than 204. */
+class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(message);
+  }
+}
+
+const ROUTES: readonly [Route['kind'], RegExp][] = [
+  ['finetune', /^\/v1\/finetunes\/([^/]+)\/([^/]+)\/progress$/],
+  ['service', /^\/v1\/services\/([^/]+)\/([^/]+)\/engine$/],
+];
+
+function routeOf(url: string | undefined): Route | undefined {
+  const path = (url ?? '').split('?')[0] ?? '';
+  for (const [kind, pattern] of ROUTES) {
+    const [, namespace, name] = pattern.exec(path) ?? [];
+    if (namespace !== undefined && name !== undefined) return { kind, namespace, name };
+  }
+  return undefined;
+}
+
+function bearerToken(request: IncomingMessage): string {
+  const token = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) {
+    throw new Refusal(
+      401,
+      'Unauthorized',
+      'Send the header Authorization: Bearer TOKEN, with the token mounted in the pod.',
+    );
+  }
+  return token;
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const tooLarge = new Refusal(413, 'PayloadTooLarge', `A report has at most ${BODY_LIMIT} bytes.`);
+  if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw tooLarge;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMIT) throw tooLarge;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+  } catch {
+    throw new Refusal(400, 'BadRequest', 'The body must be JSON.');
+  }
+}
+
+/** The report without what is wrong in it is not enough: a sender that errs should hear of it. */
+function valid<T>({ report, problems }: Parsed<T>): T {
+  if (problems.length > 0) throw new Refusal(400, 'BadRequest', problems.slice(0, 10).join(' '));
+  return report;
+}
+
+function send(response: ServerResponse, { status, code, message, retryAfterSeconds }: Refusal): void {
+  const body = JSON.stringify({ code, message });
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': retryAfterSeconds }),
+    // What is left of a body that was not read must not be taken for the next request.
+    ...(status === 413 ? { Connection: 'close' } : {}),
+  });
+  response.end(body);
+}
+
+/**
+ * The endpoint of trainer and server pods. Any replica answers; it writes progress, figures and engine of the object
+ * that owns the reporting pod, and nothing else.
+ */
+export function createReportServer(dependencies: ReportServerDependencies): Server {
+  const { reviewer, owners, sink, finetunes, services, clock, logger, onAnswer } = dependencies;
+  const limit = createRateLimit(clock, REPORT_RATE);
+
+  async function authenticate(request: IncomingMessage, { namespace }: Route): Promise<Reporter> {
+    const reporter = await reviewer.review(bearerToken(request));
+    if (reporter === undefined) {
+      throw new Refusal(
+        401,
+        'Unauthorized',
+        'The token is not valid here: it must be a pod’s, for the audience sparsedm.io.',
+      );
+    }
+    if (reporter.namespace !== namespace) throw foreignPod();
+    return reporter;
+  }
+
+  function checkRate({ kind, namespace, name }: Route): void {
+    const waitMs = limit.take(`${kind} ${namespace}/${name}`);
+    if (waitMs === 0) return;
+    const seconds = Math.ceil(waitMs / 1000);
+    throw new Refusal(
+      429,
+      'TooManyRequests',
+      `Too many reports: send the next one in ${seconds} s.`,
+      seconds,
+    );
+  }
+
+  async function takeFinetuneReport(
+    route: Route,
+    reporter: Reporter,
+    request: IncomingMessage,
+  ): Promise<void> {
+    const finetune = finetunes.get(route.namespace, route.name);
+    if (finetune === undefined) throw notFound('SparseFinetune', route);
+    if (!(await owners.ownsFinetunePod(finetune, reporter))) throw foreignPod();
+    checkRate(route);
+    await sink.submitFinetune(finetune, valid(parseFinetuneReport(await readJson(request))));
+  }
+
+  async function takeServiceReport(
+    route: Route,
+    reporter: Reporter,
+    request: IncomingMessage,
+  ): Promise<void> {
+    const service = services.get(route.namespace, route.name);
+    if (service === undefined) throw notFound('SparseInferenceService', route);
+    if (!(await owners.ownsServicePod(service, reporter))) throw foreignPod();
+    checkRate(route);
+    await sink.submitService(service, valid(parseServiceReport(await readJson(request))));
+  }
+
+  async function take(request: IncomingMessage, route: Route | undefined): Promise<void> {
+    if (route === undefined) throw new Refusal(404, 'NotFound', 'There is nothing at this path.');
+    if (request.method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', 'Send reports with POST.');
+    const reporter = await authenticate(request, route);
+    if (route.kind === 'finetune') await takeFinetuneReport(route, reporter, request);
+    else await takeServiceReport(route, reporter, request);
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const route = routeOf(request.url);
+    let status = 204;
+    try {
+      await take(request, route);
+      response.writeHead(204).end();
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : unavailable(error);
+      status = refusal.status;
+      if (!response.headersSent) send(response, refusal);
+    }
+    onAnswer?.(route?.kind ?? 'unknown', status);
+  }
+
+  function unavailable(error: unknown): Refusal {
+    logger.warn('A report could not be taken', { error });
+    return new Refusal(503, 'Unavailable', 'The report could not be stored now: send it again later.', 5);
+  }
+
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    void answer(request, response);
+  });
+  server.keepAliveTimeout = 90_000;
+  server.maxRequestsPerSocket = 0;
+  return server;
+}
+
+function foreignPod(): Refusal {
+  return new Refusal(403, 'Forbidden', 'A pod can report only for the object that owns it.');
+}
+
+function notFound(kind: string, { namespace, name }: Route): Refusal {
+  return new Refusal(404, 'NotFound', `There is no ${kind} ${namespace}/${name}.`);
+}

@@ -1,0 +1,153 @@
+import { defined } from '../api/defined';
+import {
+  sparseFinetunes,
+  sparseInferenceServices,
+  type SparseFinetune,
+  type SparseFinetuneStatus,
+  type SparseInferenceService,
+  type SparseInferenceServiceStatus,
+} from '../api/types';
+import { isFinished } from '../finetune/situation';
+import type { KubeClient } from '../kube/client';
+import { timestamp } from '../kube/conditions';
+import type { Clock } from '../runtime/clock';
+import { isConflict } from '../runtime/errors';
+import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../runtime/objects';
+import type { Store } from '../runtime/store';
+import type { FinetuneReport, ServiceReport } from './body';
+import { createCoalescer, type Coalescer } from './coalesce';
+
+export const REPORTS_FIELD_MANAGER = 'sparsedm-reports';
+
+const INTERVAL_MS = 2_000;
+const WRITES_PER_SECOND = 50;
+const MOST_TRIES = 5;
+
+export type SinkDependencies = {
+  client: Pick<KubeClient, 'get' | 'patchStatus'>;
+  clock: Clock;
+  finetunes: Store<SparseFinetune>;
+  services: Store<SparseInferenceService>;
+  /** Told of each write and its result. */
+  onWrite?: (kind: 'finetune' | 'service', result: 'written' | 'dropped' | 'failed') => void;
+};
+
+export type Sink = {
+  submitFinetune(finetune: SparseFinetune, report: FinetuneReport): Promise<void>;
+  submitService(service: SparseInferenceService, report: ServiceReport): Promise<void>;
+  flush(): Promise<void>;
+  readonly waiting: number;
+};
+
+/** The status with a trainer's report in it. The time is ours: the clocks of pods are not to be trusted. */
+export function withFinetuneReport(
+  status: SparseFinetuneStatus,
+  report: FinetuneReport,
+  now: Date,
+): SparseFinetuneStatus {
+  const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  return {
+    ...status,
+    ...defined({ checkpoint, sparsity, macs, fid, model }),
+    progress: { ...status.progress, ...progress, reportedAt: timestamp(now) },
+    ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),
+  };
+}
+
+/** The status with a server's report in it: the digest belongs to the model in force and makes no model of its own. */
+export function withServiceReport(
+  status: SparseInferenceServiceStatus,
+  { engine, model }: ServiceReport,
+): SparseInferenceServiceStatus {
+  const held = status.model;
+  const takesDigest = held !== undefined && held.finetune === undefined && model?.sha256 !== undefined;
+  return {
+    ...status,
+    ...defined({ engine, model: takesDigest ? { ...held, ...model } : held }),
+  };
+}
+
+/** What a person wants to see at once: a new phase or stage, and figures. */
+function isUrgent({ status }: SparseFinetune, { progress, fid, model, error }: FinetuneReport): boolean {
+  if (fid !== undefined || model !== undefined || error !== undefined) return true;
+  const known = status?.progress;
+  return progress !== undefined && (progress.phase !== known?.phase || progress.stage !== known?.stage);
+}
+
+export function createSink(dependencies: SinkDependencies): Sink {
+  const { client, clock, onWrite } = dependencies;
+
+  /**
+   * Writes onto the object as it is now. Requires that it has not changed since it was read, so that a report which
+   * was on its way when the run ended can't overwrite the run's last word.
+   */
+  async function write<T extends KubeObject & { status?: unknown }>(
+    resource: Resource<T>,
+    store: Store<T>,
+    key: string,
+    change: (object: T) => NonNullable<T['status']> | undefined,
+  ): Promise<boolean> {
+    const { namespace, name } = parseKey(key);
+    let object = store.get(namespace, name);
+    for (let tries = 0; tries < MOST_TRIES && object !== undefined; tries++) {
+      const status = change(object);
+      if (status === undefined) return false;
+      try {
+        await client.patchStatus(resource, object, status, {
+          fieldManager: REPORTS_FIELD_MANAGER,
+          requireUnchanged: true,
+        });
+        return true;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        object = await client.get(resource, { namespace, name });
+      }
+    }
+    return false;
+  }
+
+  function counted(kind: 'finetune' | 'service', writing: Promise<boolean>): Promise<void> {
+    return writing.then(
+      (written) => onWrite?.(kind, written ? 'written' : 'dropped'),
+      (error: unknown) => {
+        onWrite?.(kind, 'failed');
+        throw error;
+      },
+    );
+  }
+
+  const finetunes: Coalescer<FinetuneReport> = createCoalescer({
+    clock,
+    intervalMs: INTERVAL_MS,
+    writesPerSecond: WRITES_PER_SECOND,
+    merge: (earlier, later) => ({ ...earlier, ...later }),
+    write: (key, report) => {
+      const change = (object: SparseFinetune) =>
+        isFinished(object) ? undefined : withFinetuneReport(object.status ?? {}, report, clock.now());
+      return counted('finetune', write(sparseFinetunes, dependencies.finetunes, key, change));
+    },
+  });
+
+  const services: Coalescer<ServiceReport> = createCoalescer({
+    clock,
+    intervalMs: INTERVAL_MS,
+    writesPerSecond: WRITES_PER_SECOND,
+    merge: (earlier, later) => ({ ...earlier, ...later }),
+    write: (key, report) => {
+      const change = (object: SparseInferenceService) => withServiceReport(object.status ?? {}, report);
+      return counted('service', write(sparseInferenceServices, dependencies.services, key, change));
+    },
+  });
+
+  return {
+    submitFinetune: (finetune, report) =>
+      finetunes.submit(keyText(keyOf(finetune)), report, isUrgent(finetune, report)),
+    submitService: (service, report) => services.submit(keyText(keyOf(service)), report, true),
+    async flush() {
+      await Promise.all([finetunes.flush(), services.flush()]);
+    },
+    get waiting() {
+      return finetunes.waiting + services.waiting;
+    },
+  };
+}

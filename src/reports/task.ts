@@ -1,0 +1,49 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '../runtime/logger';
+import type { Task } from '../runtime/manager';
+import type { Sink } from './sink';
+
+/** Requests in progress get this long on a graceful stop. */
+const STOP_MS = 5_000;
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, resolve);
+  });
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const impatient = setTimeout(() => server.closeAllConnections(), STOP_MS);
+  await closed;
+  clearTimeout(impatient);
+}
+
+/** The report endpoint beside the controllers, on every replica; what waits is written before it ends. */
+export function reportTask(options: {
+  server: Server;
+  port: number;
+  sink: Sink;
+  logger: Logger;
+  onListening?: (port: number) => void;
+}): Task {
+  const { server, port, sink, logger } = options;
+  return {
+    name: 'reports',
+    async run(signal) {
+      await listen(server, port);
+      const bound = (server.address() as AddressInfo).port;
+      logger.info('report endpoint listens', { port: bound });
+      options.onListening?.(bound);
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await close(server);
+      await sink.flush();
+    },
+  };
+}
