@@ -13,7 +13,7 @@ import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { keyOf, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
 import type { ReflectorTuning } from './reflector';
-import type { Index, Store, StoreChange } from './store';
+import type { Store, StoreChange } from './store';
 import type { Transport } from './transport';
 
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
@@ -117,7 +117,7 @@ export function createManager(options: ManagerOptions): Manager {
   }
 
   function controller<T extends KubeObject>(spec: ControllerSpec<T>): void {
-    const built_ = createController({
+    const created = createController({
       name: spec.name,
       reconciler: spec.reconciler,
       concurrency: spec.concurrency ?? 4,
@@ -138,11 +138,11 @@ export function createManager(options: ManagerOptions): Manager {
       }),
     ];
     built.push({
-      controller: built_,
+      controller: created,
       attach() {
-        const detach = sources.map((source) => source((key, priority) => built_.enqueue(key, priority)));
+        const detach = sources.map((source) => source((key, priority) => created.enqueue(key, priority)));
         // Whatever happened before this process led shows in the state of the objects.
-        for (const object of primary.store.list()) built_.enqueue(keyOf(object), 'low');
+        for (const object of primary.store.list()) created.enqueue(keyOf(object), 'low');
         return () => detach.forEach((end) => end());
       },
     });
@@ -171,7 +171,7 @@ export function createManager(options: ManagerOptions): Manager {
     try {
       await Promise.race([aborted(signal), failure(leaderTasks), failure(running)]);
       logger.info('stopping, waiting for running reconciles');
-      await drained(Promise.all([running]), abandon);
+      await drained(running, abandon);
     } finally {
       detach.forEach((end) => end());
       stopTasks.abort();
@@ -212,9 +212,9 @@ export function createManager(options: ManagerOptions): Manager {
     started = true;
     for (const cache of caches.values()) cache.start(reflecting.signal);
     const stop = new AbortController();
-    const follow_ = () => stop.abort();
+    const forward = () => stop.abort();
     if (signal.aborted) stop.abort();
-    signal.addEventListener('abort', follow_, { once: true });
+    signal.addEventListener('abort', forward, { once: true });
     const background = runTasks(
       tasks.filter((task) => task.leaderOnly !== true),
       stop.signal,
@@ -222,7 +222,7 @@ export function createManager(options: ManagerOptions): Manager {
     try {
       await Promise.race([campaign(stop.signal), failure(background)]);
     } finally {
-      signal.removeEventListener('abort', follow_);
+      signal.removeEventListener('abort', forward);
       stop.abort();
       reflecting.abort();
     }
@@ -305,5 +305,3 @@ function alwaysLeader(): LeaderElector {
     assertLeader: () => undefined,
   };
 }
-
-export type { Index };

@@ -81,9 +81,9 @@ export async function eventually<T>(
   }
 }
 
-/** Waits by watch until an object meets a condition, from its present state on. */
+/** Waits until an object meets a condition; answers the object. */
 export async function waitForObject<T extends KubeObject>(
-  server: Pick<ApiServer, 'transport' | 'client'>,
+  server: Pick<ApiServer, 'client'>,
   resource: Resource<T>,
   key: { namespace: string; name: string },
   condition: (object: T) => boolean,
