@@ -143,6 +143,8 @@ describe('a release', () => {
     ['update', 'sparseinferenceservices.sparsedm.io/finalizers', 'team-a', 'yes'],
     ['create', 'jobs.batch', 'team-a', 'yes'],
     ['patch', 'deployments.apps', 'team-b', 'yes'],
+    ['get', 'replicasets.apps', 'team-b', 'yes'],
+    ['list', 'replicasets.apps', 'team-b', 'no'],
     ['watch', 'pods', 'team-b', 'yes'],
     ['create', 'events.events.k8s.io', 'team-b', 'yes'],
     ['create', 'tokenreviews.authentication.k8s.io', 'default', 'yes'],

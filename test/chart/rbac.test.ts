@@ -5,6 +5,7 @@ import { only, render, type Manifest, type Rule } from './helm';
 /** Every right of the operator in a namespace that it watches. A new verb needs a line here, and a reason in review. */
 const wantNamespaceRights = [
   'apps/deployments: create get list patch watch',
+  'apps/replicasets: get',
   'batch/jobs: create get list patch watch',
   'core/events: list',
   'core/pods: get list watch',

@@ -68,6 +68,10 @@ app.kubernetes.io/part-of: sparsedm
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]
+{{/* Between a reporting server pod and its Deployment. */ -}}
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get]
 - apiGroups: ['']
   resources: [services]
   verbs: [get, list, watch, create, patch]
