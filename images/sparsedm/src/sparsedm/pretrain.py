@@ -253,6 +253,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ema-decay", type=float, default=defaults.ema_decay)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+    parser.add_argument(
+        "--export", type=Path, help="write the averaged weights here at the end (.safetensors)"
+    )
+    parser.add_argument("--export-only", action="store_true", help="export the last checkpoint, do not train")
+    parser.add_argument("--extractor", type=Path, help="measure the exported model with this extractor")
+    parser.add_argument("--samples-per-class", type=int, default=205, help="to measure with")
     parser.add_argument("--save-minutes", type=float, default=2.0, help="between checkpoints")
     parser.add_argument("--sample-minutes", type=float, default=10.0, help="between sample grids")
 
@@ -271,6 +277,15 @@ def run(args: argparse.Namespace) -> int:
     state = Pretraining(config, data, args.out)
     if state.resume():
         print(f"Resuming at step {state.step}.")
-    train(state, args.save_minutes, args.sample_minutes)
-    print(f"Sample grid: {state.write_samples()}")
+    elif args.export_only:
+        raise InputError("CheckpointNotFound", f"There is no {state.checkpoint_path}: train first.")
+    if not args.export_only:
+        train(state, args.save_minutes, args.sample_minutes)
+        print(f"Sample grid: {state.write_samples()}")
+    if args.export:
+        # Imported here: it builds on this module.
+        from sparsedm.export_dense import export_dense
+
+        manifest = export_dense(state, args.export, args.extractor, args.samples_per_class)
+        print(json.dumps(manifest, indent=2))
     return 0
