@@ -8,7 +8,7 @@ import { cleanHost, leftovers, mountsUnder } from './host';
 import { ctr } from './images';
 import { clusterPaths, imageStoreDir, runDir, type ClusterPaths } from './paths';
 import { mounts } from './procfs';
-import { end, recorded, shims, stop, strays } from './processes';
+import { end, otherCluster, otherClusterProblem, recorded, shims, stop, strays } from './processes';
 import { clusterLock, startContainerd } from './up';
 import { ClusterError } from './wait';
 
@@ -23,6 +23,9 @@ const apiServerGraceMs = 15_000;
 
 export async function clusterDown({ purge = false, report = quiet }: DownOptions = {}): Promise<void> {
   const paths = clusterPaths();
+  // What is on the machine is that one's then.
+  const other = otherCluster(paths);
+  if (other) throw new ClusterError(otherClusterProblem(other));
   await clusterLock(async () => {
     if (await hasTraces(paths)) {
       await takeDown(paths, report);

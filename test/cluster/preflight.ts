@@ -7,7 +7,7 @@ import { bridgeOwner, cgroupHierarchies } from './host';
 import { cacheDir, clusterPaths } from './paths';
 import { missingPackages } from './packages';
 import { commandOf, environmentOf, mounts, ownerOfSocket, tcpListeners, type TcpListener } from './procfs';
-import { markerVariable } from './processes';
+import { markerVariable, otherCluster, otherClusterProblem } from './processes';
 import { bridge, listeners, type Listener } from './settings';
 import { ClusterError, waitFor } from './wait';
 
@@ -157,10 +157,10 @@ export async function problems(stateDir: string): Promise<string[]> {
 }
 
 export async function preflight(): Promise<void> {
-  const { root } = clusterPaths();
-  const found = [
-    ...(await problems(root)),
-    ...(process.platform === 'linux' ? await portProblems(root) : []),
-  ];
+  const paths = clusterPaths();
+  const other = otherCluster(paths);
+  if (other) throw new ClusterError(otherClusterProblem(other));
+  const found = await problems(paths.root);
+  if (process.platform === 'linux') found.push(...(await portProblems(paths.root)));
   if (found.length > 0) throw new ClusterError(found.join('\n'));
 }

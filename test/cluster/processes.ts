@@ -147,3 +147,18 @@ export function marked(folders: ProcessFolders): ProcessIdentity[] {
     .map(identify)
     .filter((identity) => identity !== undefined);
 }
+
+/** The state folder of another embedded cluster that runs on this machine; both would use the same bridge and ports. */
+export function otherCluster(folders: ProcessFolders): string | undefined {
+  return allPids()
+    .filter((pid) => componentPrograms.has(path.basename(programOf(pid))))
+    .map((pid) => environmentOf(pid).get(markerVariable))
+    .find((root) => root !== undefined && root !== folders.root);
+}
+
+export function otherClusterProblem(root: string): string {
+  return (
+    `Another embedded cluster runs on this machine, with its state in ${root}: ` +
+    `end it first with SPARSEDM_CLUSTER_DIR=${root} npm run cluster -- down.`
+  );
+}

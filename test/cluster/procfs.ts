@@ -58,9 +58,10 @@ export function commandOf(pid: number): string {
   return (readText(`/proc/${pid}/cmdline`) ?? '').split('\0').join(' ').trim();
 }
 
+/** The kernel marks a program whose file was removed while it ran. */
 export function programOf(pid: number): string {
   try {
-    return readlinkSync(`/proc/${pid}/exe`);
+    return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
   } catch {
     return '';
   }
