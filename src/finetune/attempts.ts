@@ -1,7 +1,7 @@
 import { defined } from '../api/defined';
 import type { AttemptsStatus } from '../api/types';
 import type { Pod } from '../kube/resources';
-import { byCreation } from '../workload/pod-state';
+import { byCreation, isOver } from '../workload/pod-state';
 import { failureOf } from './exit';
 
 /**
@@ -28,12 +28,17 @@ export function countAttempts(
   };
 }
 
-/** Index after the newest pod that was counted; where that pod is gone, of the first one younger than it. */
+/** Index after the newest pod that was counted; where that pod is gone, of the first one that came after it. */
 function firstUncounted(before: AttemptsStatus | undefined, ordered: readonly Pod[]): number {
   if (before?.podUid === undefined) return 0;
   const counted = ordered.findIndex((pod) => pod.metadata.uid === before.podUid);
   if (counted >= 0) return counted + 1;
-  const since = before.podCreatedAt ?? '';
-  const younger = ordered.findIndex((pod) => (pod.metadata.creationTimestamp ?? '') > since);
+  const younger = ordered.findIndex((pod) => isAfter(pod, before.podCreatedAt ?? ''));
   return younger < 0 ? ordered.length : younger;
+}
+
+/** Times are whole seconds. Of the same second, a pod that is over came before: only one runs at a time. */
+function isAfter(pod: Pod, since: string): boolean {
+  const created = pod.metadata.creationTimestamp ?? '';
+  return created > since || (created === since && !isOver(pod));
 }

@@ -80,14 +80,20 @@ function forgetOldest(known: Map<string, Remembered>): void {
   }
 }
 
+type ReviewStatus = NonNullable<TokenReview['status']>;
+
 function reporterFrom({ status }: TokenReview): Reporter | undefined {
-  if (status?.authenticated !== true || status.audiences?.includes(TOKEN_AUDIENCE) !== true) return undefined;
+  if (status === undefined || !isForUs(status)) return undefined;
   const namespace = /^system:serviceaccount:([^:]+):[^:]+$/.exec(status.user?.username ?? '')?.[1];
   const podName = extraOf(status, 'pod-name');
   const podUid = extraOf(status, 'pod-uid');
   return namespace && podName && podUid ? { namespace, podName, podUid } : undefined;
 }
 
-function extraOf(status: NonNullable<TokenReview['status']>, name: string): string | undefined {
+function isForUs({ authenticated, audiences }: ReviewStatus): boolean {
+  return authenticated === true && audiences?.includes(TOKEN_AUDIENCE) === true;
+}
+
+function extraOf(status: ReviewStatus, name: string): string | undefined {
   return status.user?.extra?.[`authentication.kubernetes.io/${name}`]?.[0];
 }

@@ -1,0 +1,514 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
+import { jobs, pods as podsResource, type Job } from '../../src/kube/resources';
+import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
+import { eventually, openApiServer, type ApiServer } from './harness';
+import {
+  completeJob,
+  conditionOf,
+  createPodOf,
+  endPod,
+  failJob,
+  findJob,
+  finetuneWhere,
+  isFinished,
+  jobKey,
+  results,
+  runPod,
+  startOperator,
+  writeStatus,
+  writesOf,
+  type RunningOperator,
+} from './operator';
+import { finetune, type Changes } from './specs';
+
+type Plain = KubeObject & { [field: string]: unknown };
+
+const plain = (group: string, plural: string, kind: string): Resource<Plain> => ({
+  group,
+  version: 'v1',
+  plural,
+  kind,
+  namespaced: true,
+});
+const serviceAccounts = plain('', 'serviceaccounts', 'ServiceAccount');
+const quotas = plain('', 'resourcequotas', 'ResourceQuota');
+const coreEvents = plain('', 'events', 'Event');
+const newEvents: Resource<Plain> = plain('events.k8s.io', 'events', 'Event');
+
+let server: ApiServer;
+let operator: RunningOperator;
+const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
+
+beforeAll(async () => {
+  server = await openApiServer();
+  // Without a controller manager nobody makes the account that every pod needs.
+  await createAccount(server.namespace);
+  operator = await startOperator(server, { userAgent });
+});
+afterAll(async () => {
+  await operator.stop();
+  await server.close();
+});
+
+function createAccount(namespace: string) {
+  return server.client.create(serviceAccounts, {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: 'default', namespace },
+  });
+}
+
+const keyOf = (name: string) => ({ namespace: server.namespace, name });
+
+async function create(name: string, spec: Changes = {}): Promise<SparseFinetune> {
+  return server.client.create(sparseFinetunes, finetune(name, server.namespace, spec), {
+    fieldManager: 'test',
+  });
+}
+
+async function patchSpec(name: string, spec: Changes): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseFinetunes, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { spec },
+  });
+}
+
+/** Up to a pod that runs. */
+async function createRunning(name: string, spec: Changes = {}) {
+  await create(name, spec);
+  const job = await findJob(server, name);
+  const pod = await createPodOf(server, job, 'a');
+  await runPod(server, pod);
+  return { job, pod };
+}
+
+async function createSucceeded(name: string, spec: Changes = {}): Promise<SparseFinetune> {
+  const { job, pod } = await createRunning(name, spec);
+  await endPod(server, pod, 0, results);
+  await completeJob(server, job);
+  return finetuneWhere(server, name, isFinished);
+}
+
+/** Makes the operator look at the object again, and waits until it has. */
+async function reconcileAgain(name: string): Promise<void> {
+  const metric = operator.metrics.controller.reconciles;
+  const total = async () =>
+    (await metric.get()).values
+      .filter(({ labels }) => labels.controller === 'sparsefinetune')
+      .reduce((sum, { value }) => sum + value, 0);
+  const before = await total();
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseFinetunes, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { annotations: { touched: randomBytes(4).toString('hex') } } },
+  });
+  await eventually(async () => (await total()) > before);
+}
+
+const countJobs = async (name: string) =>
+  (await server.client.get(jobs, jobKey(name, server.namespace))) === undefined ? 0 : 1;
+
+describe('a new SparseFinetune', () => {
+  it('gets its Job and a first status within 2 seconds', async () => {
+    const started = performance.now();
+    const made = await create('fresh');
+    const seen = await finetuneWhere(server, 'fresh', ({ status }) => status?.phase !== undefined, 2_000);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(seen.status).toMatchObject({ observedGeneration: 1, phase: 'Pending' });
+    const job = await findJob(server, 'fresh');
+    expect(job.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: 'sparsedm.io/v1alpha1',
+        kind: 'SparseFinetune',
+        name: 'fresh',
+        uid: made.metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ]);
+    expect(job.spec).toMatchObject({ suspend: false, backoffLimit: 3, completions: 1, parallelism: 1 });
+    expect(conditionOf(seen, 'Finished')).toMatchObject({ status: 'False', observedGeneration: 1 });
+  });
+
+  it('makes pods that the restricted pod security standard admits', async () => {
+    await create('restricted');
+    const job = await findJob(server, 'restricted');
+    const namespace = await server.createNamespace();
+    await server.transport.request({
+      method: 'PATCH',
+      path: `/api/v1/namespaces/${namespace}`,
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
+    });
+    await createAccount(namespace);
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p', namespace },
+      spec: job.spec!.template.spec!,
+    };
+    expect((await server.client.create(podsResource, pod)).metadata.uid).toBeDefined();
+  });
+
+  it('is running once its pod runs, in the first attempt', async () => {
+    await createRunning('running');
+    const { status } = await finetuneWhere(server, 'running', (one) => one.status?.phase === 'Running');
+    expect(status?.attempts).toMatchObject({ number: 1 });
+    expect(status?.startTime).toBeUndefined();
+    expect(status?.jobUid).toBe((await findJob(server, 'running')).metadata.uid);
+    const conditions = Object.fromEntries(
+      status!.conditions!.map(({ type, status: value }) => [type, value]),
+    );
+    expect(conditions).toEqual({
+      JobReady: 'True',
+      Training: 'True',
+      Reporting: 'Unknown',
+      QualityGatePassed: 'Unknown',
+      Suspended: 'False',
+      Succeeded: 'Unknown',
+      Finished: 'False',
+    });
+  });
+
+  it('says why its pod can not start, in the words of scheduler and kubelet', async () => {
+    await create('blocked');
+    const pod = await createPodOf(server, await findJob(server, 'blocked'), 'a');
+    const message = '0/1 nodes are available: persistentvolumeclaim "models" not found.';
+    await writeStatus(server, podsResource, pod, {
+      phase: 'Pending',
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+    });
+    const seen = await finetuneWhere(
+      server,
+      'blocked',
+      (one) => conditionOf(one, 'JobReady')?.reason === 'Unschedulable',
+    );
+    expect(conditionOf(seen, 'JobReady')).toMatchObject({ status: 'False', message });
+    expect(conditionOf(seen, 'Stalled')).toBeUndefined();
+  });
+});
+
+describe('a SparseFinetune that succeeds', () => {
+  it('takes its results from the last word of its pod', async () => {
+    const { status } = await createSucceeded('success');
+    expect(status).toMatchObject({
+      phase: 'Succeeded',
+      ...results,
+      progress: { percent: 100, display: '100%', step: 300, totalSteps: 300 },
+    });
+    expect(status?.completionTime).toBeDefined();
+    const conditions = Object.fromEntries(
+      status!.conditions!.map(({ type, status: value, reason }) => [type, `${value} ${reason}`]),
+    );
+    expect(conditions).toMatchObject({
+      Succeeded: 'True Succeeded',
+      Finished: 'True Succeeded',
+      QualityGatePassed: 'True NoGate',
+      Training: 'False Succeeded',
+    });
+    expect(conditions.Stalled).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'passes',
+      { maxFidIncrease: '2.5', maxFidIncreasePercent: 3, minMacsReductionPercent: 50 },
+      'True',
+      'WithinBounds',
+      '2.5, within 2.5',
+    ],
+    ['breaks-absolute', { maxFidIncrease: '2.4' }, 'False', 'OutOfBounds', '2.5, above 2.4'],
+    ['breaks-relative', { maxFidIncreasePercent: 2 }, 'False', 'OutOfBounds', '2.5 %, above 2 %'],
+    ['breaks-macs', { minMacsReductionPercent: 51 }, 'False', 'OutOfBounds', '50 %, below 51 %'],
+  ])('%s its gate, and has succeeded all the same', async (name, acceptance, want, reason, words) => {
+    const done = await createSucceeded(name, { acceptance });
+    expect(conditionOf(done, 'QualityGatePassed')).toMatchObject({ status: want, reason });
+    expect(conditionOf(done, 'QualityGatePassed')?.message).toContain(words);
+    expect(conditionOf(done, 'Succeeded')?.status).toBe('True');
+  });
+
+  it('does so too when it ended while no operator ran', async () => {
+    const { job, pod } = await createRunning('unwatched');
+    await finetuneWhere(server, 'unwatched', (one) => one.status?.phase === 'Running');
+    await operator.stop();
+    await endPod(server, pod, 0, results);
+    await completeJob(server, job);
+    operator = await startOperator(server, { userAgent });
+    const { status } = await finetuneWhere(server, 'unwatched', isFinished);
+    expect(status).toMatchObject({ phase: 'Succeeded', model: results.model });
+  });
+
+  it('never gets another Job, whoever deletes the last one', async () => {
+    await createSucceeded('over');
+    await server.client.delete(jobs, jobKey('over', server.namespace));
+    await reconcileAgain('over');
+    expect(await countJobs('over')).toBe(0);
+    const { status } = await finetuneWhere(server, 'over', isFinished);
+    expect(status?.phase).toBe('Succeeded');
+  });
+
+  it('is deleted when its time to live has passed', async () => {
+    await createSucceeded('expires', { ttlSecondsAfterFinished: 1 });
+    await eventually(async () => (await server.client.get(sparseFinetunes, keyOf('expires'))) === undefined);
+  });
+
+  it('honestly fails when nothing says what came out', async () => {
+    const { job, pod } = await createRunning('silent');
+    await endPod(server, pod, 0, 'no JSON');
+    await completeJob(server, job);
+    const done = await finetuneWhere(server, 'silent', isFinished);
+    expect(conditionOf(done, 'Succeeded')).toMatchObject({ status: 'False', reason: 'ResultsMissing' });
+  });
+});
+
+describe('a SparseFinetune that fails', () => {
+  it.each([
+    [
+      'digest',
+      3,
+      JSON.stringify({
+        error: { reason: 'PretrainedDigestMismatch', message: 'The file has another digest.' },
+      }),
+      undefined,
+      'PodFailurePolicy',
+      { reason: 'PretrainedDigestMismatch', message: 'The file has another digest.' },
+    ],
+    [
+      'memory',
+      137,
+      undefined,
+      'OOMKilled',
+      'BackoffLimitExceeded',
+      { reason: 'OOMKilled', message: 'raise trainer.resources.limits.memory' },
+    ],
+    [
+      'trace',
+      1,
+      'Traceback:\nValueError: broken',
+      undefined,
+      'BackoffLimitExceeded',
+      { reason: 'TrainerFailed', message: 'exit code 1: ValueError: broken' },
+    ],
+    [
+      'deadline',
+      143,
+      undefined,
+      undefined,
+      'DeadlineExceeded',
+      { reason: 'DeadlineExceeded', message: 'activeDeadlineSeconds (60 s)' },
+    ],
+  ])('says why: %s', async (name, exitCode, message, podReason, jobReason, want) => {
+    const { job, pod } = await createRunning(name, { activeDeadlineSeconds: 60 });
+    await endPod(server, pod, exitCode, message, podReason);
+    await failJob(server, job, jobReason, 'The Job failed.');
+    const done = await finetuneWhere(server, name, isFinished);
+    expect(done.status?.phase).toBe('Failed');
+    expect(conditionOf(done, 'Succeeded')).toMatchObject({ status: 'False', reason: want.reason });
+    expect(conditionOf(done, 'Succeeded')?.message).toContain(want.message);
+    expect(conditionOf(done, 'Finished')).toMatchObject({ status: 'True', reason: 'Failed' });
+    expect(conditionOf(done, 'Stalled')).toMatchObject({ status: 'True', reason: want.reason });
+    const event = await eventually(async () => {
+      const found = await server.client.list(newEvents, { namespace: server.namespace });
+      return (
+        found.find(
+          (each) => (each.regarding as { name: string }).name === name && each.reason === want.reason,
+        ) ?? false
+      );
+    });
+    expect(event.type).toBe('Warning');
+  });
+
+  it('counts the attempts before it, and tells of each', async () => {
+    const { job, pod } = await createRunning('retries');
+    await endPod(server, pod, 1, 'lost');
+    const retrying = await finetuneWhere(
+      server,
+      'retries',
+      (one) => conditionOf(one, 'Training')?.reason === 'Retrying',
+    );
+    expect(retrying.status?.attempts).toMatchObject({ number: 1, lastExitReason: 'TrainerFailed' });
+    const second = await createPodOf(server, job, 'b');
+    await runPod(server, second);
+    const running = await finetuneWhere(server, 'retries', (one) => one.status?.phase === 'Running');
+    expect(running.status?.attempts?.number).toBe(2);
+  });
+});
+
+describe('a Job', () => {
+  it('that is deleted before the end comes again, and the attempts go on', async () => {
+    const { job, pod } = await createRunning('deleted');
+    await finetuneWhere(server, 'deleted', (one) => one.status?.attempts?.number === 1);
+    await server.client.delete(jobs, jobKey('deleted', server.namespace));
+    await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    const second = await eventually(async () => {
+      const found = await server.client.get(jobs, jobKey('deleted', server.namespace));
+      return found !== undefined && found.metadata.uid !== job.metadata.uid ? found : false;
+    });
+    await runPod(server, await createPodOf(server, second, 'b'));
+    const { status } = await finetuneWhere(server, 'deleted', (one) => one.status?.attempts?.number === 2);
+    expect(status?.jobUid).toBe(second.metadata.uid);
+  });
+
+  it('of somebody else is not adopted, and its name is taken when it goes', async () => {
+    const foreign: Job = {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'taken-train', namespace: server.namespace },
+      spec: {
+        suspend: true,
+        template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } },
+      },
+    };
+    const before = await server.client.create(jobs, foreign, { fieldManager: 'somebody' });
+    await create('taken');
+    const seen = await finetuneWhere(
+      server,
+      'taken',
+      (one) => conditionOf(one, 'JobReady')?.reason === 'NameConflict',
+    );
+    expect(conditionOf(seen, 'JobReady')?.message).toContain(
+      'The Job taken-train exists and belongs to somebody else',
+    );
+    expect(seen.status?.jobUid).toBeUndefined();
+    expect(await server.client.get(jobs, jobKey('taken', server.namespace))).toEqual(before);
+    await server.client.delete(jobs, jobKey('taken', server.namespace));
+    await eventually(async () => (await countJobs('taken')) === 1, { timeoutMs: 20_000 });
+  });
+
+  it('follows suspend, backoffLimit and the deadline, also when it is taken away', async () => {
+    await createRunning('controlled', { activeDeadlineSeconds: 600 });
+    await eventually(async () => (await findJob(server, 'controlled')).spec?.activeDeadlineSeconds === 600);
+    const { template } = (await findJob(server, 'controlled')).spec!;
+    await patchSpec('controlled', { activeDeadlineSeconds: null, backoffLimit: 7 });
+    const job = await eventually(async () => {
+      const found = await findJob(server, 'controlled');
+      return found.spec?.backoffLimit === 7 && found;
+    });
+    expect(job.spec?.activeDeadlineSeconds).toBeUndefined();
+    expect(job.spec?.template).toEqual(template);
+  });
+
+  it('stops and goes on with suspend', async () => {
+    const { job, pod } = await createRunning('paused');
+    await patchSpec('paused', { suspend: true });
+    await eventually(async () => (await findJob(server, 'paused')).spec?.suspend === true);
+    const stopping = await finetuneWhere(server, 'paused', (one) => one.status?.phase === 'Suspended');
+    expect(conditionOf(stopping, 'Suspended')?.status).toBe('False');
+    await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    await finetuneWhere(server, 'paused', (one) => conditionOf(one, 'Suspended')?.status === 'True');
+    await patchSpec('paused', { suspend: false });
+    await eventually(async () => (await findJob(server, 'paused')).spec?.suspend === false);
+    await runPod(server, await createPodOf(server, job, 'b'));
+    const again = await finetuneWhere(server, 'paused', (one) => one.status?.phase === 'Running');
+    expect(again.status?.attempts?.number).toBe(2);
+    expect(conditionOf(again, 'Suspended')?.status).toBe('False');
+  });
+
+  it('is left alone by an operator of another version', async () => {
+    await createRunning('pinned');
+    await finetuneWhere(server, 'pinned', (one) => one.status?.phase === 'Running');
+    const before = await findJob(server, 'pinned');
+    await operator.stop();
+    operator = await startOperator(server, {
+      userAgent,
+      images: { trainer: 'sparsedm/trainer:next', server: 'sparsedm/serving:next' },
+    });
+    await reconcileAgain('pinned');
+    expect((await findJob(server, 'pinned')).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  });
+});
+
+describe('what the API server refuses', () => {
+  it('of the Job stands in the status within 2 seconds, in its own words', async () => {
+    const quota = {
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'none', namespace: server.namespace },
+      spec: { hard: { 'count/jobs.batch': '0' } },
+    };
+    await writeStatus(server, quotas, await server.client.create(quotas, quota), {
+      hard: { 'count/jobs.batch': '0' },
+      used: { 'count/jobs.batch': '0' },
+    });
+    try {
+      await create('refused');
+      const seen = await finetuneWhere(
+        server,
+        'refused',
+        (one) => conditionOf(one, 'JobReady')?.status === 'False',
+        2_000,
+      );
+      expect(conditionOf(seen, 'JobReady')).toMatchObject({ reason: 'Forbidden' });
+      expect(conditionOf(seen, 'JobReady')?.message).toContain('exceeded quota: none');
+      expect(conditionOf(seen, 'Stalled')).toBeUndefined();
+    } finally {
+      await server.client.delete(quotas, keyOf('none'));
+    }
+    await eventually(async () => (await countJobs('refused')) === 1, { timeoutMs: 20_000 });
+  });
+
+  it('for good is told as stalled', async () => {
+    await create('impossible', { trainer: { podLabels: { 'not a key': 'x' } } });
+    const seen = await finetuneWhere(
+      server,
+      'impossible',
+      (one) => conditionOf(one, 'JobReady')?.status === 'False',
+      2_000,
+    );
+    expect(conditionOf(seen, 'Stalled')).toMatchObject({ status: 'True', reason: 'Invalid' });
+    expect(conditionOf(seen, 'JobReady')?.message).toContain('not a key');
+  });
+
+  it('of the pod stands in the status within seconds', async () => {
+    await create('podless');
+    const job = await findJob(server, 'podless');
+    const message = 'Error creating: pods "podless-train-x" is forbidden: exceeded quota: none';
+    await server.client.create(coreEvents, {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'podless.1', namespace: server.namespace },
+      involvedObject: {
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        name: job.metadata.name,
+        namespace: server.namespace,
+        uid: job.metadata.uid,
+      },
+      reason: 'FailedCreate',
+      message,
+      type: 'Warning',
+      lastTimestamp: new Date().toISOString(),
+    });
+    const seen = await finetuneWhere(
+      server,
+      'podless',
+      (one) => conditionOf(one, 'JobReady')?.reason === 'PodsRefused',
+      5_000,
+    );
+    expect(conditionOf(seen, 'JobReady')?.message).toBe(message);
+  });
+});
+
+describe('a second pass', () => {
+  it.each([
+    ['over a running SparseFinetune', 'again-running', createRunning],
+    ['over one that has succeeded', 'again-succeeded', createSucceeded],
+  ])('%s writes nothing', async (_, name, prepare) => {
+    await prepare(name);
+    await finetuneWhere(server, name, (one) => one.status?.phase === 'Running' || isFinished(one));
+    await reconcileAgain(name);
+    const versions = async () => [
+      (await findJob(server, name)).metadata.resourceVersion,
+      (await writesOf(userAgent, server.namespace)).filter((line) => line.includes(name)).length,
+    ];
+    const before = await versions();
+    await reconcileAgain(name);
+    await reconcileAgain(name);
+    expect(await versions()).toEqual(before);
+  });
+});
