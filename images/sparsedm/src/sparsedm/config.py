@@ -1,0 +1,514 @@
+"""The trainer's configuration: the spec parts of a SparseFinetune, parsed into frozen dataclasses.
+
+Comes as JSON in SPARSEDM_CONFIG (the operator) or as a YAML or JSON file (`--config`), which may also be a
+whole SparseFinetune manifest. Names and defaults are the custom resource's; decimals may be strings or
+numbers. Every problem is found in one pass and told as a sentence that names the field and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sparsedm.errors import ConfigError
+from sparsedm.layers import DEFAULT_INCLUDE
+from sparsedm.models import PRESETS, UViTConfig
+from sparsedm.pattern import Pattern
+
+ARCHITECTURES = ("uvit",)
+PRESET_NAMES = tuple(PRESETS)
+FORMATS = ("fashion-mnist", "cifar10", "image-folder", "generated")
+METHOD_NAMES = ("sparsedm", "sr-ste", "ste", "masked-dense")
+SCHEDULES = ("progressive", "fixed", "custom")
+PRECISIONS = ("fp32", "bf16")
+SAMPLERS = ("dpm-solver++",)
+DEFAULT_EXTRACTOR = "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors"
+SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation", "output")
+"""Parts of a SparseFinetune's spec that the trainer reads; the others below are the operator's."""
+OPERATOR_PARTS = (
+    "acceptance",
+    "trainer",
+    "suspend",
+    "backoffLimit",
+    "activeDeadlineSeconds",
+    "ttlSecondsAfterFinished",
+)
+
+_DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_URI = re.compile(
+    r"^(?:pvc://(?P<claim>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)/(?P<path>[^?#]+)|file://(?P<file>/[^?#]+))$"
+)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Exactly one of `preset` and `config` is set. `config` holds UViTConfig's fields, snake_case."""
+
+    architecture: str
+    preset: str | None
+    config: dict[str, Any] | None
+    pretrained_uri: str
+    pretrained_sha256: str | None
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    format: str
+    uri: str | None
+    samples: int
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    type: str
+    stages: tuple[tuple[Pattern, int], ...]
+    freeze_mask_percent: int
+
+
+@dataclass(frozen=True)
+class SparsitySpec:
+    pattern: Pattern
+    method: str
+    schedule: ScheduleSpec
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    regularization: float
+    distillation_weight: float
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    betas: tuple[float, float]
+    warmup_steps: int
+    ema_decay: float
+    precision: str
+    seed: int
+    gradient_clip: float
+
+
+@dataclass(frozen=True)
+class CheckpointSpec:
+    every_steps: int
+    keep: int
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """`every_steps` 0 evaluates at the end only. `guidance` None is 0.5 for a class-conditional model, else
+    0."""
+
+    samples: int
+    steps: int
+    guidance: float | None
+    extractor_uri: str
+    every_steps: int
+    sampler: str
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    uri: str
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    model: ModelSpec
+    dataset: DatasetSpec
+    sparsity: SparsitySpec
+    training: TrainingSpec
+    checkpoint: CheckpointSpec
+    evaluation: EvaluationSpec
+    output: OutputSpec
+
+    def digest(self) -> str:
+        """`sha256:...` of the configuration with its defaults filled in: two spellings of one run have one
+        digest."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
+        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+class _Problems(list[str]):
+    """Collects sentences; each names a field by its dotted path as in the custom resource."""
+
+    def add(self, path: str, complaint: str) -> None:
+        self.append(f"{path} {complaint}")
+
+
+class _Reader:
+    """Reads one object's fields, noting every problem and unknown field, never stopping at the first."""
+
+    def __init__(self, value: Any, path: str, problems: _Problems) -> None:
+        self.path = path
+        self.problems = problems
+        self.seen: set[str] = set()
+        self.value: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+        if value is not None and not isinstance(value, Mapping):
+            problems.add(path, f"must be an object with named fields, not {_show(value)}.")
+
+    def at(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    def has(self, name: str) -> bool:
+        return self.value.get(name) is not None
+
+    def take(self, name: str) -> Any:
+        self.seen.add(name)
+        return self.value.get(name)
+
+    def object(self, name: str) -> _Reader:
+        return _Reader(self.take(name), self.at(name), self.problems)
+
+    def complain(self, name: str, complaint: str) -> None:
+        self.problems.add(self.at(name), complaint)
+
+    def string(self, name: str, default: str | None = None) -> str | None:
+        value = self.take(name)
+        if value is None:
+            return default
+        if not isinstance(value, str) or not value:
+            self.complain(name, f"must be a text, not {_show(value)}.")
+            return default
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str | None) -> str:
+        value = self.take(name)
+        if value is None and default is not None:
+            return default
+        if value not in choices:
+            self.complain(name, f"must be one of {', '.join(choices)}, not {_show(value)}.")
+            return default or choices[0]
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.take(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.complain(name, f"must be a whole number from {low} to {high}, not {_show(value)}.")
+            return default
+        return value
+
+    def required_integer(self, name: str, low: int, high: int) -> int:
+        if not self.has(name):
+            self.complain(name, f"is required: a whole number from {low} to {high}.")
+        return self.integer(name, low, low, high)
+
+    def decimal(self, name: str, default: str, low: float, high: float, open_low: bool = False) -> float:
+        value = self.take(name)
+        return self._decimal(name, default if value is None else value, float(default), low, high, open_low)
+
+    def decimals(self, name: str, default: tuple[str, ...], low: float, high: float) -> tuple[float, ...]:
+        value = self.take(name)
+        value = list(default) if value is None else value
+        fallback = tuple(float(d) for d in default)
+        if not isinstance(value, list) or len(value) != len(default):
+            self.complain(name, f"must be a list of {len(default)} decimals, not {_show(value)}.")
+            return fallback
+        pairs = zip(value, fallback, strict=True)
+        return tuple(self._decimal(f"{name}[{i}]", v, d, low, high, False) for i, (v, d) in enumerate(pairs))
+
+    def _decimal(
+        self, name: str, value: Any, default: float, low: float, high: float, open_low: bool
+    ) -> float:
+        number = _number(value)
+        if number is None or not low <= number <= high or (open_low and number == low):
+            span = f"above {low:g} and at most {high:g}" if open_low else f"from {low:g} to {high:g}"
+            self.complain(
+                name, f'must be a decimal {span}, as a text like "{default:g}", not {_show(value)}.'
+            )
+            return default
+        return number
+
+    def boolean(self, name: str, default: bool) -> bool:
+        value = self.take(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.complain(name, f"must be true or false, not {_show(value)}.")
+            return default
+        return value
+
+    def strings(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.take(name)
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+            self.complain(name, f"must be a list of texts, not {_show(value)}.")
+            return default
+        return tuple(value)
+
+    def pattern(self, name: str, default: str | None) -> Pattern | None:
+        value = self.take(name)
+        value = default if value is None else value
+        try:
+            return Pattern.parse(value)
+        except (ValueError, TypeError):
+            self.complain(name, f'must be N:M with 1 <= N < M <= 32, in quotes as "2:4", not {_show(value)}.')
+            return Pattern.parse(default) if default else None
+
+    def uri(self, name: str, schemes: str = "pvc or file", required: bool = True) -> str | None:
+        value = self.take(name)
+        if value is None and not required:
+            return None
+        if value is None:
+            self.complain(name, f"is required: give {_uri_example(schemes)}.")
+            return None
+        found = _URI.fullmatch(value) if isinstance(value, str) else None
+        wrong_scheme = found is not None and schemes == "pvc" and not found["claim"]
+        if found is None or wrong_scheme or _climbs(found["path"] or found["file"]):
+            self.complain(
+                name,
+                f'must be {_uri_example(schemes)}, without "?", "#", ".." or "//" in the path, '
+                f"not {_show(value)}.",
+            )
+            return None
+        return value
+
+    def finish(self, ignored: tuple[str, ...] = ()) -> None:
+        """Complains about fields that nothing has read."""
+        for name in self.value:
+            if name in self.seen or name in ignored:
+                continue
+            near = difflib.get_close_matches(str(name), list(self.seen), n=1)
+            hint = (
+                f"did you mean {self.at(near[0])}?"
+                if near
+                else f"fields here are {', '.join(sorted(self.seen))}."
+            )
+            self.complain(str(name), f"is not a field: {hint}")
+
+
+def _show(value: Any) -> str:
+    text = "nothing" if value is None else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return float(value)
+    return None
+
+
+def _uri_example(schemes: str) -> str:
+    return "pvc://CLAIM/PATH" if schemes == "pvc" else "pvc://CLAIM/PATH or file:///PATH"
+
+
+def _climbs(path: str) -> bool:
+    return ".." in path.split("/") or "//" in path
+
+
+def parse_config(value: Any) -> TrainConfig:
+    """The spec parts as parsed JSON or YAML, or a whole SparseFinetune. Raises ConfigError with every
+    problem."""
+    problems = _Problems()
+    if isinstance(value, Mapping) and value.get("kind") == "SparseFinetune":
+        value = value.get("spec")
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            [f"the configuration must be an object with {', '.join(SPEC_PARTS)}, not {_show(value)}."]
+        )
+    root = _Reader(value, "", problems)
+    model = _model(root.object("model"))
+    dataset = _dataset(root.object("dataset"))
+    training = _training(root.object("training"))
+    sparsity = _sparsity(root.object("sparsity"), training.steps)
+    checkpoint = _checkpoint(root.object("checkpoint"))
+    evaluation = _evaluation(root.object("evaluation"))
+    output = root.object("output")
+    output_uri = output.uri("uri", "pvc or file")
+    output.finish()
+    root.finish(ignored=OPERATOR_PARTS)
+    if problems:
+        raise ConfigError(list(problems))
+    return TrainConfig(
+        model, dataset, sparsity, training, checkpoint, evaluation, OutputSpec(output_uri or "")
+    )
+
+
+def _model(r: _Reader) -> ModelSpec:
+    architecture = r.choice("architecture", ARCHITECTURES, "uvit")
+    if r.has("preset") == r.has("config"):
+        r.complain(
+            "preset", "or model.config is required, and not both: name a preset or describe the model."
+        )
+    preset = r.choice("preset", PRESET_NAMES, None) if r.has("preset") else r.take("preset")
+    config = _uvit_config(r.object("config")) if r.has("config") else r.take("config")
+    pretrained = r.object("pretrained")
+    uri = pretrained.uri("uri")
+    sha256 = pretrained.string("sha256")
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        pretrained.complain("sha256", f"must be 64 lower-case hexadecimal digits, not {_show(sha256)}.")
+    pretrained.finish()
+    r.finish()
+    return ModelSpec(architecture, preset, config, uri or "", sha256)
+
+
+def _uvit_config(r: _Reader) -> dict[str, Any]:
+    before = len(r.problems)
+    config = {
+        "image_size": r.required_integer("imageSize", 4, 1024),
+        "patch_size": r.required_integer("patchSize", 1, 64),
+        "channels": r.required_integer("channels", 1, 16),
+        "width": r.required_integer("width", 8, 8192),
+        "depth": r.required_integer("depth", 1, 129),
+        "heads": r.required_integer("heads", 1, 128),
+        "num_classes": r.integer("numClasses", 0, 0, 100_000),
+        "final_conv": r.boolean("finalConv", True),
+        "prediction": r.choice("prediction", ("noise", "v"), "noise"),
+    }
+    r.finish()
+    if len(r.problems) == before:
+        try:
+            UViTConfig(**config)
+        except ValueError as error:
+            r.problems.add(r.path, f"describes no U-ViT: {error}")
+    return config
+
+
+def _dataset(r: _Reader) -> DatasetSpec:
+    kind = r.choice("format", FORMATS, None)
+    uri = r.uri("uri", required=kind != "generated")
+    samples = r.integer("samples", 10_000, 1, 10_000_000)
+    if kind == "generated" and uri is not None:
+        r.complain("uri", "must be absent when dataset.format is generated: the dense model draws the data.")
+    r.finish()
+    return DatasetSpec(kind, uri, samples)
+
+
+def _training(r: _Reader) -> TrainingSpec:
+    spec = TrainingSpec(
+        steps=r.integer("steps", 300, 1, 100_000_000),
+        batch_size=r.integer("batchSize", 64, 1, 65_536),
+        learning_rate=r.decimal("learningRate", "0.0002", 0.0, 1.0, open_low=True),
+        weight_decay=r.decimal("weightDecay", "0.03", 0.0, 1.0),
+        betas=r.decimals("betas", ("0.9", "0.99"), 0.0, 0.99999),
+        warmup_steps=r.integer("warmupSteps", 20, 0, 1_000_000),
+        ema_decay=r.decimal("emaDecay", "0.99", 0.0, 0.9999999),
+        precision=r.choice("precision", PRECISIONS, "fp32"),
+        seed=r.integer("seed", 0, 0, 2**31 - 1),
+        gradient_clip=r.decimal("gradientClip", "1.0", 0.0, 1e6),
+    )
+    r.finish()
+    return spec
+
+
+def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
+    pattern = r.pattern("pattern", "2:4") or Pattern(2, 4)
+    method = r.choice("method", METHOD_NAMES, "sparsedm")
+    schedule = _schedule(r.object("schedule"), pattern, total_steps)
+    layers = r.object("layers")
+    include = layers.strings("include", DEFAULT_INCLUDE)
+    exclude = layers.strings("exclude", ())
+    layers.finish()
+    spec = SparsitySpec(
+        pattern,
+        method,
+        schedule,
+        include,
+        exclude,
+        regularization=r.decimal("regularization", "0.0002", 0.0, 10.0),
+        distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 1000.0),
+    )
+    r.finish()
+    return spec
+
+
+def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
+    kind = r.choice("type", SCHEDULES, "progressive")
+    freeze = r.integer("freezeMaskPercent", 15, 0, 100)
+    given = r.take("stages")
+    if kind != "custom" and given:
+        r.complain(
+            "stages", f"must be absent when {r.at('type')} is {kind}: say type: custom to give your own."
+        )
+    stages = _stages(r, given, target, total_steps) if kind == "custom" else ()
+    r.finish()
+    return ScheduleSpec(kind, stages, freeze)
+
+
+def _stages(r: _Reader, given: Any, target: Pattern, total_steps: int) -> tuple[tuple[Pattern, int], ...]:
+    if not isinstance(given, list) or not given:
+        r.complain("stages", "is required when the type is custom: a list of {pattern, steps}.")
+        return ()
+    stages = []
+    for i, entry in enumerate(given):
+        stage = _Reader(entry, r.at(f"stages[{i}]"), r.problems)
+        stages.append((stage.pattern("pattern", None), stage.required_integer("steps", 1, 100_000_000)))
+        stage.finish()
+    whole = [(p, steps) for p, steps in stages if p is not None]
+    if len(whole) < len(stages):
+        return ()
+    if whole[-1][0] != target:
+        r.complain("stages", f"must end with the target sparsity.pattern {target}, not {whole[-1][0]}.")
+    if sum(steps for _, steps in whole) != total_steps:
+        sums = sum(steps for _, steps in whole)
+        r.complain(
+            "stages",
+            f"must add up to training.steps: they make {sums} steps, and training.steps is {total_steps}.",
+        )
+    return tuple(whole)
+
+
+def _checkpoint(r: _Reader) -> CheckpointSpec:
+    spec = CheckpointSpec(r.integer("everySteps", 50, 1, 100_000_000), r.integer("keep", 2, 1, 100))
+    r.finish()
+    return spec
+
+
+def _evaluation(r: _Reader) -> EvaluationSpec:
+    spec = EvaluationSpec(
+        samples=r.integer("samples", 500, 2, 10_000_000),
+        steps=r.integer("steps", 20, 1, 1000),
+        guidance=r.decimal("guidance", "0", 0.0, 20.0) if r.has("guidance") else r.take("guidance"),
+        extractor_uri=r.uri("extractorUri", required=False) or DEFAULT_EXTRACTOR,
+        every_steps=r.integer("everySteps", 0, 0, 100_000_000),
+        sampler=r.choice("sampler", SAMPLERS, "dpm-solver++"),
+    )
+    r.finish()
+    return spec
+
+
+def load_config(file: str | None, env: Mapping[str, str] = os.environ) -> TrainConfig:
+    """From `file` (YAML or JSON), else from SPARSEDM_CONFIG. Raises ConfigError."""
+    if file is not None:
+        try:
+            text = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError([f"the configuration file {file} can't be read: {error}."]) from error
+        return parse_config(_decode(text, file))
+    if not env.get("SPARSEDM_CONFIG"):
+        raise ConfigError(
+            ["no configuration: give --config FILE, or JSON in the environment variable SPARSEDM_CONFIG."]
+        )
+    return parse_config(_decode(env["SPARSEDM_CONFIG"], "SPARSEDM_CONFIG"))
+
+
+def _decode(text: str, source: str) -> Any:
+    """JSON, else YAML."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        pass
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{source} is neither JSON nor YAML: {' '.join(str(error).split())}."]) from error

@@ -1,0 +1,249 @@
+"""Configurations: what is accepted, and for each error a sentence that names the field and the remedy."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sparsedm.config import load_config, parse_config
+from sparsedm.errors import ConfigError
+from sparsedm.pattern import Pattern
+from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
+
+MINIMAL: dict[str, Any] = {
+    "model": {
+        "preset": "fashion-mnist-uvit-tiny",
+        "pretrained": {"uri": "file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors"},
+    },
+    "dataset": {"format": "fashion-mnist", "uri": "file:///opt/sparsedm/data/fashion-mnist"},
+    "output": {"uri": "pvc://models/run-1"},
+}
+OWN_MODEL = {"imageSize": 32, "patchSize": 4, "channels": 1, "width": 64, "depth": 3, "heads": 2}
+CUSTOM = {"type": "custom", "stages": [{"pattern": "7:8", "steps": 100}, {"pattern": "2:4", "steps": 200}]}
+
+
+def with_value(path: str, value: Any, base: dict[str, Any] = MINIMAL) -> dict[str, Any]:
+    """MINIMAL with one field set by its dotted path; None takes the field away."""
+    made = copy.deepcopy(base)
+    *parents, last = path.split(".")
+    place = made
+    for name in parents:
+        place = place.setdefault(name, {})
+    place.pop(last, None)
+    if value is not None:
+        place[last] = value
+    return made
+
+
+def problems_of(value: Any) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        parse_config(value)
+    return raised.value.problems
+
+
+def test_defaults_are_those_of_the_custom_resource() -> None:
+    config = parse_config(MINIMAL)
+    assert (config.sparsity.pattern, config.sparsity.method) == (Pattern(2, 4), "sparsedm")
+    assert (config.sparsity.schedule.type, config.sparsity.schedule.freeze_mask_percent) == (
+        "progressive",
+        15,
+    )
+    assert (config.sparsity.regularization, config.sparsity.distillation_weight) == (0.0002, 0.1)
+    training = config.training
+    assert (training.steps, training.batch_size, training.seed, training.precision) == (300, 64, 0, "fp32")
+    assert (config.checkpoint.every_steps, config.checkpoint.keep) == (50, 2)
+    evaluation = config.evaluation
+    assert (evaluation.samples, evaluation.steps, evaluation.guidance, evaluation.every_steps) == (
+        500,
+        20,
+        None,
+        0,
+    )
+
+
+def test_everything_given_is_taken() -> None:
+    value = with_value("sparsity", {
+        "pattern": "4:8", "method": "sr-ste", "regularization": "0.001", "distillationWeight": "0",
+        "layers": {"include": ["*.mlp.*"], "exclude": ["in_blocks.0.*"]},
+        "schedule": {"type": "fixed", "freezeMaskPercent": 0},
+    })  # fmt: skip
+    value["training"] = {
+        "steps": 10, "batchSize": 2, "learningRate": "1e-3", "weightDecay": "0", "betas": ["0.95", "0.999"],
+        "warmupSteps": 0, "emaDecay": "0.9", "precision": "bf16", "seed": 7, "gradientClip": "0.5",
+    }  # fmt: skip
+    config = parse_config(value)
+    assert config.sparsity.include == ("*.mlp.*",)
+    assert config.sparsity.exclude == ("in_blocks.0.*",)
+    assert config.training.betas == (0.95, 0.999)
+    assert config.training.learning_rate == 0.001
+    assert config.training.gradient_clip == 0.5
+
+
+def test_an_own_model_becomes_the_networks_configuration() -> None:
+    value = with_value(
+        "model", {"config": OWN_MODEL, "pretrained": {"uri": "pvc://weights/dense.safetensors"}}
+    )
+    config = parse_config(value)
+    assert config.model.preset is None
+    assert config.model.config is not None
+    assert config.model.config["image_size"] == 32
+    assert config.model.config["prediction"] == "noise"
+
+
+def test_custom_stages() -> None:
+    config = parse_config(with_value("sparsity.schedule", CUSTOM))
+    assert config.sparsity.schedule.stages == ((Pattern(7, 8), 100), (Pattern(2, 4), 200))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "want"),
+    [
+        ("model", None, "model.preset or model.config is required"),
+        ("model", "uvit", 'model must be an object with named fields, not "uvit"'),
+        ("model.preset", "uvit-huge", "model.preset must be one of fashion-mnist-uvit-tiny"),
+        ("model.config", OWN_MODEL, "model.preset or model.config is required, and not both"),
+        ("model.architecture", "unet", "model.architecture must be one of uvit"),
+        ("model.pretrained", None, "model.pretrained.uri is required: give pvc://CLAIM/PATH or file:///PATH"),
+        ("model.pretrained.uri", "s3://b/k", "model.pretrained.uri must be pvc://CLAIM/PATH or file:///PATH"),
+        ("model.pretrained.uri", "pvc://a/../b", "model.pretrained.uri must be"),
+        ("model.pretrained.uri", "file:///a//b", "model.pretrained.uri must be"),
+        ("model.pretrained.uri", "file:///a?b", "model.pretrained.uri must be"),
+        ("model.pretrained.sha256", "abc", "sha256 must be 64 lower-case hexadecimal digits"),
+        ("dataset.format", "mnist", "dataset.format must be one of fashion-mnist, cifar10"),
+        ("dataset.uri", None, "dataset.uri is required"),
+        ("dataset.format", "generated", "dataset.uri must be absent when dataset.format is generated"),
+        ("sparsity.pattern", "4:2", "sparsity.pattern must be N:M with 1 <= N < M <= 32"),
+        ("sparsity.pattern", 124, 'with 1 <= N < M <= 32, in quotes as "2:4", not 124'),
+        ("sparsity.method", "magic", "sparsity.method must be one of sparsedm, sr-ste, ste, masked-dense"),
+        ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 10"),
+        ("sparsity.regularisation", "0.1", "did you mean sparsity.regularization?"),
+        ("sparsity.schedule.type", "cosine", "schedule.type must be one of progressive, fixed, custom"),
+        ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),
+        ("sparsity.schedule.stages", [{"pattern": "2:4", "steps": 300}], "stages must be absent when"),
+        ("sparsity.schedule", {"type": "custom"}, "stages is required when the type is custom"),
+        ("sparsity.layers.include", "*", "sparsity.layers.include must be a list of texts"),
+        ("training.steps", 0, "training.steps must be a whole number from 1"),
+        ("training.steps", "300", 'training.steps must be a whole number from 1 to 100000000, not "300"'),
+        ("training.batchSize", True, "training.batchSize must be a whole number"),
+        ("training.learningRate", "0", "training.learningRate must be a decimal above 0"),
+        ("training.learningRate", "fast", 'as a text like "0.0002", not "fast"'),
+        ("training.learningrate", "0.1", "did you mean training.learningRate?"),
+        ("training.betas", ["0.9"], "training.betas must be a list of 2 decimals"),
+        ("training.betas", ["0.9", "1"], "training.betas[1] must be a decimal"),
+        ("training.emaDecay", "1", "training.emaDecay must be a decimal"),
+        ("training.precision", "fp8", "training.precision must be one of fp32, bf16"),
+        ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
+        ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
+        ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),
+        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++"),
+        ("evaluation.extractorUri", "x", "evaluation.extractorUri must be pvc://CLAIM/PATH or file:///PATH"),
+        ("output", None, "output.uri is required"),
+        ("output.uri", "models", "output.uri must be pvc://CLAIM/PATH"),
+        ("colour", "red", "colour is not a field: fields here are checkpoint, dataset"),
+    ],
+)  # fmt: skip
+def test_each_problem_is_a_sentence_that_names_the_field(path: str, value: Any, want: str) -> None:
+    problems = problems_of(with_value(path, value))
+    assert any(want in problem for problem in problems), problems
+    assert all(problem.endswith((".", "?")) for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        ({"stages": [{"pattern": "2:4", "steps": 10}]}, "they make 10 steps, and training.steps is 300"),
+        (
+            {"stages": [{"pattern": "4:8", "steps": 300}]},
+            "must end with the target sparsity.pattern 2:4, not 4:8",
+        ),
+        ({"stages": [{"pattern": "8:4", "steps": 300}]}, "sparsity.schedule.stages[0].pattern must be N:M"),
+        ({"stages": [{"pattern": "2:4"}]}, "sparsity.schedule.stages[0].steps is required"),
+        ({"stages": [{"pattern": "2:4", "step": 300}]}, "sparsity.schedule.stages[0].step is not a field"),
+    ],
+)
+def test_problems_of_custom_stages(change: dict[str, Any], want: str) -> None:
+    problems = problems_of(with_value("sparsity.schedule", {"type": "custom", **change}))
+    assert any(want in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "want"),
+    [
+        ("depth", 4, "model.config describes no U-ViT: depth 4 is even"),
+        ("width", 65, "model.config describes no U-ViT: width 65 is not a multiple of heads 2"),
+        ("imageSize", 30, "model.config describes no U-ViT: image_size 30 is not a multiple of patch_size 4"),
+        ("heads", None, "model.config.heads is required"),
+        ("prediction", "x0", "model.config.prediction must be one of noise, v"),
+    ],
+)
+def test_problems_of_an_own_model(field: str, value: Any, want: str) -> None:
+    base = with_value(
+        "model", {"config": OWN_MODEL, "pretrained": {"uri": "pvc://weights/dense.safetensors"}}
+    )
+    problems = problems_of(with_value(f"model.config.{field}", value, base))
+    assert any(want in problem for problem in problems), problems
+
+
+def test_all_problems_are_told_at_once() -> None:
+    value = with_value("training", {"steps": 0, "learningRate": "x", "seeed": 1})
+    value["dataset"] = {"format": "fashion-mnist"}
+    assert len(problems_of(value)) == 4
+
+
+def test_a_whole_finetune_manifest_is_accepted_and_the_operators_fields_are_left_alone(
+    tmp_path: Path,
+) -> None:
+    text = """
+apiVersion: sparsedm.io/v1alpha1
+kind: SparseFinetune
+metadata: {name: demo}
+spec:
+  model: {preset: fashion-mnist-uvit-tiny, pretrained: {uri: "pvc://weights/dense.safetensors"}}
+  dataset: {format: generated, samples: 100}
+  sparsity: {pattern: "2:4"}
+  acceptance: {maxFidIncrease: "2.5"}
+  trainer: {image: x}
+  suspend: true
+  backoffLimit: 3
+  output: {uri: "pvc://models/demo"}
+"""
+    file = tmp_path / "finetune.yaml"
+    file.write_text(text)
+    assert load_config(str(file), {}).dataset.samples == 100
+
+
+def test_the_environment_gives_json() -> None:
+    assert load_config(None, {"SPARSEDM_CONFIG": json.dumps(MINIMAL)}) == parse_config(MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("file", "env", "want"),
+    [
+        (None, {}, "give --config FILE, or JSON in the environment variable SPARSEDM_CONFIG"),
+        (None, {"SPARSEDM_CONFIG": "{a: [}"}, "SPARSEDM_CONFIG is neither JSON nor YAML"),
+        (None, {"SPARSEDM_CONFIG": "[]"}, "the configuration must be an object with model, dataset"),
+        ("/does/not/exist", {}, "the configuration file /does/not/exist can't be read"),
+    ],
+)
+def test_no_readable_configuration(file: str | None, env: dict[str, str], want: str) -> None:
+    with pytest.raises(ConfigError, match=want):
+        load_config(file, env)
+
+
+def test_two_spellings_of_one_run_have_one_digest_and_other_runs_another() -> None:
+    spelled_out = with_value("training.learningRate", 0.0002)
+    assert parse_config(MINIMAL).digest() == parse_config(spelled_out).digest()
+    assert parse_config(MINIMAL).digest() != parse_config(with_value("training.seed", 1)).digest()
+
+
+def test_uris_become_paths() -> None:
+    env = {"SPARSEDM_MOUNTS": "/mnt/x"}
+    assert resolve_uri("pvc://claim/a/b", env) == Path("/mnt/x/claim/a/b")
+    assert resolve_uri("pvc://claim/a/b", {}) == Path("/mnt/pvc/claim/a/b")
+    assert resolve_uri("file:///etc/hosts", {}) == Path("/etc/hosts")
+    assert resolve_uri("file:///opt/sparsedm/weights/not-there.safetensors", {}) == (
+        PACKAGED_WEIGHTS / "not-there.safetensors"
+    )
