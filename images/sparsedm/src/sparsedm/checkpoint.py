@@ -1,0 +1,130 @@
+"""Atomic checkpoints: what is on disk under a checkpoint's name is whole, whenever the process was killed.
+
+    checkpoints/step-00000050/tensors.safetensors   weights, EMA, optimizer, masks, random states
+                              state.json            step, loss average, history, ...
+                              digest.json           sha256 of both
+    checkpoints/latest                              the name of the newest
+
+A checkpoint is written to a temporary directory, synced, and renamed. `resume` takes the newest whose
+digests hold and falls back to the one before it. No pickle: nothing is executed by loading.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sparsedm.models import file_sha256
+
+_STEP_DIRECTORY = re.compile(r"^step-(\d{8,})$")
+_FILES = ("tensors.safetensors", "state.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    path: Path
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+def sync(path: Path) -> None:
+    """Flushes a file or a directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Readers see the old file or the new one, never a part."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+class CheckpointStore:
+    """The checkpoints of one run, `keep` of them."""
+
+    def __init__(self, directory: Path, keep: int) -> None:
+        self.directory = directory
+        self.keep = keep
+
+    def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
+        """Writes the checkpoint of `step`, replaces one of the same step, and removes those beyond `keep`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        final = self.directory / f"step-{step:08d}"
+        temporary = self.directory / f".tmp-{final.name}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _FILES[0])
+        (temporary / _FILES[1]).write_text(json.dumps(state))
+        digests = {name: file_sha256(temporary / name) for name in _FILES}
+        (temporary / "digest.json").write_text(json.dumps(digests))
+        for name in (*_FILES, "digest.json"):
+            sync(temporary / name)
+        sync(temporary)
+        self._put_in_place(temporary, final)
+        self._remove_old()
+        return final
+
+    def _put_in_place(self, temporary: Path, final: Path) -> None:
+        replaced = self.directory / f".old-{final.name}"
+        shutil.rmtree(replaced, ignore_errors=True)
+        if final.exists():
+            final.rename(replaced)
+        temporary.rename(final)
+        sync(self.directory)
+        write_atomically(self.directory / "latest", final.name.encode())
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def _remove_old(self) -> None:
+        for step in self.steps()[self.keep :]:
+            shutil.rmtree(self.directory / f"step-{step:08d}", ignore_errors=True)
+
+    def steps(self) -> list[int]:
+        """Steps on disk, newest first, whole or not."""
+        if not self.directory.is_dir():
+            return []
+        found = (_STEP_DIRECTORY.match(entry.name) for entry in self.directory.iterdir())
+        return sorted((int(match[1]) for match in found if match), reverse=True)
+
+    def resume(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest whole checkpoint, and a sentence for each damaged one that was passed over.
+
+        The step directories themselves are the truth; `latest` is for people and tools, and may be one save
+        behind after a kill.
+        """
+        damaged: list[str] = []
+        for step in self.steps():
+            path = self.directory / f"step-{step:08d}"
+            problem = _damage(path)
+            if problem is None:
+                state = json.loads((path / _FILES[1]).read_text())
+                return Checkpoint(step, path, load_file(path / _FILES[0]), state), damaged
+            damaged.append(f"The checkpoint {path} is damaged ({problem}): taking the one before it.")
+        return None, damaged
+
+
+def _damage(path: Path) -> str | None:
+    try:
+        digests = json.loads((path / "digest.json").read_text())
+        for name in _FILES:
+            if file_sha256(path / name) != digests[name]:
+                return f"{name} does not match its digest"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,207 @@
+"""Tells the operator how the run goes: a background thread that never blocks and never fails the training.
+
+Updates are merged, so that what is sent is always the newest; at most one post in two seconds, but a
+transition goes at once. The bearer token is read anew for each post (it rotates). The last word also goes
+to the container's termination message, so that nothing is lost while nobody listens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("sparsedm.report")
+
+DEFAULT_TOKEN_FILE = "/var/run/secrets/sparsedm.io/token"
+DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+TERMINATION_LIMIT = 4096
+INTERVAL_SECONDS = 2.0
+POST_TIMEOUT_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 60.0
+CLOSING_PAUSE_SECONDS = 1.0
+
+Post = Callable[[dict[str, Any]], None]
+
+
+class Refused(Exception):
+    """A post that did not get through; `retry_after` is the server's own wish in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+"""No proxy and no redirect: the token goes to the operator's Service and nowhere else."""
+
+
+def http_post(url: str, token_file: Path) -> Post:
+    """A Post that sends JSON to `url` with the token of `token_file`, where there is one."""
+
+    def post(body: dict[str, Any]) -> None:
+        headers = {"Content-Type": "application/json"}
+        if token_file.is_file():
+            headers["Authorization"] = f"Bearer {token_file.read_text().strip()}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+        try:
+            with _opener.open(request, timeout=POST_TIMEOUT_SECONDS):
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refused(
+                    f"HTTP {error.code} {error.reason}", _seconds(error.headers.get("Retry-After"))
+                ) from error
+        except OSError as error:
+            raise Refused(str(error)) from error
+
+    return post
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return None
+
+
+class ReportClient:
+    """`update` merges and returns at once; `close` gives the last word its chance and ends the thread."""
+
+    def __init__(
+        self, post: Post | None, termination_log: Path | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._post = post
+        self._termination_log = termination_log
+        self._clock = clock
+        self._state: dict[str, Any] = {}
+        self._dirty: set[str] = set()
+        self._urgent = False
+        self._closing = False
+        self._give_up = 0.0
+        self._not_before = 0.0
+        self._failures = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="report", daemon=True)
+        if post is not None:
+            self._thread.start()
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> ReportClient:
+        url = env.get("SPARSEDM_REPORT_URL")
+        post = http_post(url, Path(env.get("SPARSEDM_TOKEN_FILE") or DEFAULT_TOKEN_FILE)) if url else None
+        given = env.get("SPARSEDM_TERMINATION_LOG")
+        path = Path(given or DEFAULT_TERMINATION_LOG)
+        return cls(post, path if given or path.exists() else None)
+
+    def update(self, urgent: bool = False, **parts: Any) -> None:
+        """Parts of the report (progress, checkpoint, ...): each replaces the part of the same name."""
+        with self._changed:
+            self._state.update(parts)
+            self._dirty.update(parts)
+            self._urgent = self._urgent or urgent
+            self._changed.notify()
+
+    def close(self, timeout: float = 10.0, **last_word: Any) -> None:
+        """Writes the termination message, posts what is unsent (again and again for `timeout` seconds), and
+        stops."""
+        self.update(urgent=True, **last_word)
+        self._write_termination_message()
+        with self._changed:
+            self._closing = True
+            self._give_up = self._clock() + timeout
+            self._not_before = min(self._not_before, self._clock())
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout + POST_TIMEOUT_SECONDS)
+
+    def _write_termination_message(self) -> None:
+        if self._termination_log is None:
+            return
+        try:
+            self._termination_log.write_bytes(termination_message(self._state))
+        except OSError as error:
+            log.warning("The termination message can't be written to %s: %s.", self._termination_log, error)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._may_go_on():
+                    self._changed.wait(self._pause())
+                if self._closing and (not self._dirty or self._clock() >= self._give_up):
+                    return
+                body = {name: self._state[name] for name in self._dirty}
+                self._dirty.clear()
+                self._urgent = False
+            self._send(body)
+
+    def _may_go_on(self) -> bool:
+        if not self._dirty:
+            return self._closing
+        return self._clock() >= self._not_before or (self._urgent and not self._failures)
+
+    def _pause(self) -> float | None:
+        """Seconds until something may be sent; None waits for news."""
+        return max(0.01, self._not_before - self._clock()) if self._dirty else None
+
+    def _send(self, body: dict[str, Any]) -> None:
+        try:
+            assert self._post is not None
+            self._post(body)
+        except Exception as error:  # a report may fail in any way; the training must not
+            self._failed(body, error)
+            return
+        if self._failures:
+            log.info("Reports get through again.")
+        self._failures = 0
+        self._not_before = self._clock() + INTERVAL_SECONDS
+
+    def _failed(self, body: dict[str, Any], error: Exception) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            log.warning(
+                "A progress report did not get through (%s); training goes on, reports are retried.", error
+            )
+        backoff = min(LONGEST_PAUSE_SECONDS, INTERVAL_SECONDS * 2 ** min(self._failures, 5))
+        wished = getattr(error, "retry_after", None)
+        pause = backoff if wished is None else wished
+        self._not_before = self._clock() + (min(pause, CLOSING_PAUSE_SECONDS) if self._closing else pause)
+        with self._changed:
+            self._dirty.update(body)
+
+
+def termination_message(state: Mapping[str, Any]) -> bytes:
+    """JSON of the state in at most 4096 bytes: what is least needed at the end goes first."""
+    state = json.loads(json.dumps(state))
+    shortenings: list[Callable[[], Any]] = [
+        lambda: state.get("progress", {}).pop("history", None),
+        lambda: state.pop("progress", None),
+        lambda: (
+            state.get("error", {}).update(message=state["error"]["message"][:1000])
+            if "error" in state
+            else None
+        ),
+        lambda: state.pop("checkpoint", None),
+        lambda: state.pop("macs", None),
+    ]
+    for shorten in shortenings:
+        if len(_encode(state)) <= TERMINATION_LIMIT:
+            break
+        shorten()
+    return _encode(state)[:TERMINATION_LIMIT]
+
+
+def _encode(state: Mapping[str, Any]) -> bytes:
+    return json.dumps(state, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,101 @@
+"""Percent, time left and lines for people."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from sparsedm.progress import Console, Pace, RunProgress, format_duration
+from sparsedm.report_client import ReportClient
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run_progress(stream: io.StringIO | None = None) -> RunProgress:
+    return RunProgress(
+        ReportClient(None, None),
+        Console(stream or io.StringIO(), interval=0.0),
+        total_steps=10,
+        stages=5,
+        training=Pace(600.0),
+        evaluation=Pace(400.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"),
+    [(0, "0s"), (45.4, "45s"), (60, "1m00s"), (80, "1m20s"), (3599.6, "1h00m"), (7260, "2h01m"), (-3, "0s")],
+)
+def test_durations(seconds: float, want: str) -> None:
+    assert format_duration(seconds) == want
+
+
+def test_percent_counts_training_and_evaluation_together() -> None:
+    progress = run_progress()
+    assert progress.percent == 0
+    progress.training.add(300, 30.0)
+    assert progress.percent == 30
+    progress.training.add(300, 30.0)
+    progress.evaluation.add(400, 10.0)
+    assert progress.percent == 99, "100 only when all is written"
+    progress.enter("done")
+    assert progress.percent == 100
+
+
+def test_time_left_takes_each_phase_at_its_own_speed() -> None:
+    progress = run_progress()
+    assert progress.remaining_seconds is None
+    progress.training.add(300, 30.0)
+    assert progress.remaining_seconds == pytest.approx(30 + 40)
+    progress.evaluation.add(100, 20.0)
+    assert progress.remaining_seconds == pytest.approx(30 + 60)
+
+
+def test_work_of_an_earlier_attempt_counts_but_says_nothing_of_speed() -> None:
+    progress = run_progress()
+    progress.training.skip(300)
+    assert progress.percent == 30
+    assert progress.remaining_seconds is None
+
+
+def test_the_report_has_the_fields_of_the_status() -> None:
+    progress = run_progress()
+    progress.training.add(300, 30.0)
+    progress.update(step=5, stage=2, stagePattern="6:8", loss="0.1000", samplesPerSecond="60.0")
+    told = progress.client._state["progress"]
+    want = {
+        "step": 5, "totalSteps": 10, "percent": 30, "display": "30%", "stage": 2, "stages": 5,
+        "stagePattern": "6:8", "phase": "loading", "loss": "0.1000", "samplesPerSecond": "60.0",
+        "remainingSeconds": 70, "eta": "1m10s",
+    }  # fmt: skip
+    assert {k: told[k] for k in want} == want
+    assert told["reportedAt"].endswith("Z")
+
+
+def test_history_is_bounded() -> None:
+    progress = run_progress()
+    progress.history = [{"step": i} for i in range(50)]
+    progress.update()
+    assert [e["step"] for e in progress.client._state["progress"]["history"]] == list(range(30, 50))
+
+
+def test_plain_lines_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    progress = run_progress(stream)
+    progress.training.add(300, 30.0)
+    progress.phase = "training"
+    progress.update(step=5, stage=2, stagePattern="6:8", loss="0.1000")
+    assert stream.getvalue() == " 30% training step 5/10, stage 2/5 (6:8), loss 0.1000, 1m10s left\n"
+
+
+def test_a_bar_on_a_terminal() -> None:
+    stream = Terminal()
+    progress = run_progress(stream)
+    progress.update(step=5, stage=2, stagePattern="6:8")
+    progress.console.say("A sentence.")
+    progress.console.close()
+    assert "A sentence." in stream.getvalue()
+    assert "stage 2/5 (6:8)" in stream.getvalue()
