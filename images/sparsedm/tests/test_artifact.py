@@ -1,0 +1,196 @@
+"""Artifacts: equal bytes for equal weights, and proof on loading; inspect and verify for people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact
+from sparsedm.cli import main
+from sparsedm.errors import InputError
+from sparsedm.layers import bake_masks, masks_for, select_layers
+from sparsedm.macs import count_macs
+from sparsedm.models import build_model, file_sha256
+from sparsedm.pattern import Pattern
+from tiny_run import CONFIG
+
+PATTERN = Pattern(2, 4)
+LAYER = "mid_block.mlp.fc1"
+
+
+def write(directory: Path, weights: dict[str, torch.Tensor] | None = None) -> dict[str, Any]:
+    torch.manual_seed(3)
+    model = build_model(CONFIG)
+    selection = select_layers(model, PATTERN)
+    if weights is None:
+        state = model.state_dict()
+        weights = bake_masks(state, masks_for(state, selection.selected, PATTERN))
+    directory.mkdir(parents=True, exist_ok=True)
+    identity = Identity("test", CONFIG, ["left", "right"], PATTERN, selection)
+    macs = count_macs(CONFIG, selection.selected, PATTERN).status()
+    fid = {"metric": "fd-test", "dense": "1", "sparse": "2"}
+    return save_artifact(directory, weights, identity, macs, fid, {"run": "ns/name", "configDigest": "x"})
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    write(tmp_path / "artifact")
+    return tmp_path / "artifact"
+
+
+def change_weights(directory: Path, change) -> None:
+    """Alters the tensors and makes the manifest's file digest right again."""
+    weights = load_file(directory / "model.safetensors")
+    change(weights)
+    save_file(weights, directory / "model.safetensors")
+    change_manifest(
+        directory, lambda m: m["weights"].update(sha256=file_sha256(directory / "model.safetensors"))
+    )
+
+
+def change_manifest(directory: Path, change) -> None:
+    manifest = json.loads((directory / "manifest.json").read_text())
+    change(manifest)
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_round_trip(artifact: Path) -> None:
+    model, manifest = load_artifact(artifact)
+    assert not model.training
+    assert manifest["weights"]["sizeBytes"] == (artifact / "model.safetensors").stat().st_size
+    assert manifest["layers"][0] == {
+        "name": "in_blocks.0.attn.qkv", "shape": [96, 32], "pattern": "2:4", "nonzero": 1536,
+    }  # fmt: skip
+    assert manifest["config"]["patch_size"] == 8
+
+
+def test_equal_weights_give_equal_bytes(artifact: Path, tmp_path: Path) -> None:
+    write(tmp_path / "again")
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (
+        artifact / "model.safetensors"
+    ).read_bytes()
+
+
+def crowd(weights: dict[str, torch.Tensor]) -> None:
+    weights[f"{LAYER}.weight"][0, :4] = torch.tensor([1.0, 2.0, 3.0, 0.0])
+
+
+def sign_a_zero(weights: dict[str, torch.Tensor]) -> None:
+    weight = weights[f"{LAYER}.weight"]
+    weight[weight == 0] = -0.0
+
+
+def move_the_mask(weights: dict[str, torch.Tensor]) -> None:
+    weights[f"{LAYER}.weight"][0, :4] = weights[f"{LAYER}.weight"][0, :4].flip(0)
+
+
+def drop_a_tensor(weights: dict[str, torch.Tensor]) -> None:
+    del weights["norm.bias"]
+
+
+def add_a_tensor(weights: dict[str, torch.Tensor]) -> None:
+    weights["extra"] = torch.zeros(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        (crowd, "1 groups of mid_block.mlp.fc1 have more than 2 non-zeros in 4"),
+        (sign_a_zero, "mid_block.mlp.fc1 holds a negative zero"),
+        (move_the_mask, "the masks have digest"),
+        (drop_a_tensor, "norm.bias is missing"),
+        (add_a_tensor, "extra is unknown"),
+    ],
+)
+def test_weights_that_do_not_keep_their_promise_are_refused(artifact: Path, change, want: str) -> None:
+    change_weights(artifact, change)
+    with pytest.raises(InputError, match=want) as raised:
+        load_artifact(artifact)
+    assert raised.value.reason == "ArtifactInvalid"
+
+
+def test_changed_bytes_are_refused_and_only_without_verify_loaded(artifact: Path) -> None:
+    data = bytearray((artifact / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (artifact / "model.safetensors").write_bytes(bytes(data))
+    with pytest.raises(InputError, match="digest"):
+        load_artifact(artifact)
+    load_artifact(artifact, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        (lambda m: m.update(schemaVersion=2), "no manifest of schema version 1"),
+        (lambda m: m["config"].update(colour=1), "does not describe its model"),
+        (lambda m: m.pop("weights"), "does not describe its model"),
+        (lambda m: m["layers"][0].update(name="none"), "does not describe its model"),
+        (lambda m: m["layers"][0].update(pattern="4:2"), "does not describe its model"),
+        (lambda m: m["weights"].update(file="../../etc/passwd"), "no weights at .*/artifact/passwd"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused(artifact: Path, change, want: str) -> None:
+    change_manifest(artifact, change)
+    with pytest.raises(InputError, match=want):
+        load_artifact(artifact)
+
+
+def test_no_manifest_and_no_json(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no manifest.json in"):
+        load_artifact(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="not readable JSON"):
+        load_artifact(tmp_path)
+
+
+def test_dense_weights_are_never_written_as_sparse(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="more than 2 non-zeros in a group of 4"):
+        write(tmp_path, build_model(CONFIG).state_dict())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_survivor_that_is_zero_does_not_break_the_digest(tmp_path: Path) -> None:
+    model = build_model(CONFIG)
+    state = model.state_dict()
+    state[f"{LAYER}.weight"][0] = 0.0
+    selection = select_layers(model, PATTERN)
+    write(tmp_path, bake_masks(state, masks_for(state, selection.selected, PATTERN)))
+    load_artifact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "want"), [(0.5, "0.5"), (12.0, "12"), (-0.00001, "0"), (1.23456, "1.2346")]
+)
+def test_decimals(value: float, want: str) -> None:
+    assert decimal(value) == want
+
+
+def test_verify_says_what_it_proved(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(artifact)]) == 0
+    assert "13 layers keep 2:4" in capsys.readouterr().out
+
+
+def test_verify_fails_with_3_and_a_sentence(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change_weights(artifact, crowd)
+    assert main(["verify", str(artifact)]) == 3
+    assert "non-zeros in 4" in capsys.readouterr().err
+
+
+def test_inspect_shows_layers_macs_and_figures(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(artifact)]) == 0
+    out = capsys.readouterr().out
+    for want in (
+        "in_blocks.0.attn.qkv",
+        "96x32",
+        "classes: left, right",
+        "fd-test",
+        "decoder_pred: no include",
+    ):
+        assert want in out
+    shutil.rmtree(artifact)
+    assert main(["inspect", str(artifact)]) == 3

@@ -1,0 +1,90 @@
+"""A run small enough for tests: pictures of two classes, random dense weights, a random extractor."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from sparsedm.config import parse_config
+from sparsedm.metrics.extractor import Classifier
+from sparsedm.models import UViTConfig, build_model
+from sparsedm.progress import Console
+from sparsedm.report_client import ReportClient
+from sparsedm.stop import StopSignal
+from sparsedm.train import run, train
+
+MODEL = {
+    "imageSize": 32, "patchSize": 8, "channels": 1, "width": 32, "depth": 3, "heads": 2,
+    "numClasses": 2, "finalConv": False, "prediction": "noise",
+}  # fmt: skip
+CONFIG = UViTConfig(32, 8, 1, width=32, depth=3, heads=2, num_classes=2, final_conv=False, prediction="noise")
+PICTURES = 44
+"""With batches of 8 an epoch ends in the middle of a batch."""
+
+
+class Workplace:
+    """A directory with everything that a configuration refers to."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.weights = directory / "dense.safetensors"
+        self.extractor = directory / "extractor.safetensors"
+        self.pictures = directory / "pictures"
+        torch.manual_seed(1)
+        save_file(build_model(CONFIG).state_dict(), self.weights)
+        metadata = {"name": "test-cnn", "channels": "1", "classes": "2"}
+        save_file(Classifier(1, 2).state_dict(), self.extractor, metadata=metadata)
+        self._draw_pictures()
+
+    def _draw_pictures(self) -> None:
+        """Class "left" is bright on the left, "right" on the right, each with its own brightness."""
+        for i in range(PICTURES):
+            side = ("left", "right")[i % 2]
+            pixels = np.full((32, 32), 20, dtype=np.uint8)
+            bright = pixels[:, :16] if side == "left" else pixels[:, 16:]
+            bright[:] = 120 + 3 * i
+            folder = self.pictures / side
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+
+    def spec(self, output: str = "out", **changes: Any) -> dict[str, Any]:
+        """The configuration; `training__steps=3` changes training.steps."""
+        spec: dict[str, Any] = {
+            "model": {"config": dict(MODEL), "pretrained": {"uri": f"file://{self.weights}"}},
+            "dataset": {"format": "image-folder", "uri": f"file://{self.pictures}"},
+            "sparsity": {},
+            "training": {"steps": 20, "batchSize": 8, "learningRate": "0.001", "warmupSteps": 3},
+            "checkpoint": {"everySteps": 5},
+            "evaluation": {"samples": 6, "steps": 2, "extractorUri": f"file://{self.extractor}"},
+            "output": {"uri": f"file://{self.directory / output}"},
+        }
+        spec = copy.deepcopy(spec)
+        for path, value in changes.items():
+            *parents, last = path.split("__")
+            place = spec
+            for name in parents:
+                place = place.setdefault(name, {})
+            place[last] = value
+        return spec
+
+    def train(self, spec: dict[str, Any], stop: StopSignal | None = None) -> dict[str, Any]:
+        """Trains in this process; returns the manifest."""
+        console = Console(io.StringIO())
+        return train(parse_config(spec), ReportClient(None, None), console, stop or StopSignal())
+
+    def command(self, spec: dict[str, Any], monkeypatch: Any) -> tuple[int, dict[str, Any]]:
+        """`sparsedm train` in this process: its exit code and the termination message."""
+        log = self.directory / "termination.json"
+        log.unlink(missing_ok=True)
+        monkeypatch.setenv("SPARSEDM_CONFIG", json.dumps(spec))
+        monkeypatch.setenv("SPARSEDM_TERMINATION_LOG", str(log))
+        code = run(argparse.Namespace(config=None, dry_run=False))
+        return code, json.loads(log.read_text())
