@@ -1,0 +1,69 @@
+"""`dataset.format: generated`: the dense model draws the training set (SparseDM's framework figure).
+
+Drawn once, kept in the output directory, so that a resumed run trains on the same images. Without guidance,
+because the student is to learn the distribution that the dense model has, not the one that guidance
+sharpens.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from sparsedm.checkpoint import write_atomically
+from sparsedm.config import TrainConfig
+from sparsedm.data import ArrayDataset
+from sparsedm.diffusion.samplers import sample
+from sparsedm.evaluate import SAMPLE_BATCH, image_seeds
+from sparsedm.generate import to_uint8
+from sparsedm.models import CLASSES, UViT
+from sparsedm.progress import RunProgress
+from sparsedm.stop import StopSignal
+
+FILE = "generated.safetensors"
+SAMPLER_STEPS = 20
+
+
+def open_generated(
+    dense: UViT, config: TrainConfig, output: Path, progress: RunProgress, stop: StopSignal
+) -> ArrayDataset:
+    """`dataset.samples` images of the dense model, every class equally often."""
+    path = output / FILE
+    if not path.exists():
+        write_atomically(path, save(_draw(dense, config, progress, stop)))
+    tensors = load_file(path)
+    labels = tensors["labels"].numpy() if "labels" in tensors else None
+    classes = CLASSES.get(config.model.preset or "") or None
+    return ArrayDataset(tensors["images"].numpy(), labels, classes)
+
+
+def _draw(
+    dense: UViT, config: TrainConfig, progress: RunProgress, stop: StopSignal
+) -> dict[str, torch.Tensor]:
+    count, model = config.dataset.samples, dense.config
+    seeds = image_seeds(config.training.seed, 1, count)
+    labels = torch.arange(count) % model.num_classes if model.num_classes else None
+    device = next(dense.parameters()).device
+    progress.evaluation.planned += count * SAMPLER_STEPS
+    progress.enter("generating")
+    images = []
+    for start in range(0, count, SAMPLE_BATCH):
+        began, part = time.monotonic(), slice(start, start + SAMPLE_BATCH)
+        drawn = sample(
+            dense,
+            model,
+            None if labels is None else labels[part],
+            seeds[part],
+            steps=SAMPLER_STEPS,
+            device=device,
+        )
+        images.append(to_uint8(drawn).numpy())
+        progress.evaluation.add(len(drawn) * SAMPLER_STEPS, time.monotonic() - began)
+        progress.update()
+        stop.check("the generated data set is not complete, and a retry begins it anew.")
+    tensors = {"images": torch.from_numpy(np.concatenate(images))}
+    return tensors if labels is None else {**tensors, "labels": labels}

@@ -1,0 +1,84 @@
+"""The output directory: whose it is, and whether its run has finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sparsedm.artifact import MANIFEST_FILE, WEIGHTS_FILE, load_artifact, read_manifest
+from sparsedm.checkpoint import write_atomically
+from sparsedm.config import TrainConfig
+from sparsedm.errors import InputError
+from sparsedm.uris import resolve_uri
+
+RUN_FILE = "run.json"
+
+
+def run_name(env: Mapping[str, str] = os.environ) -> str:
+    """NAMESPACE/NAME in the cluster."""
+    return env.get("SPARSEDM_RUN") or "local/run"
+
+
+def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Path:
+    """Makes the directory this run's own, or raises InputError where another run or configuration has it."""
+    directory = resolve_uri(config.output.uri, env)
+    claim = {"run": run_name(env), "configDigest": config.digest()}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not (directory / RUN_FILE).exists():
+            _refuse_foreign_files(directory, config.output.uri)
+            write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode())
+    except OSError as error:
+        raise InputError(
+            "OutputNotWritable",
+            f"output.uri {config.output.uri} can't be written ({error}): check the volume.",
+        ) from error
+    _refuse_other_run(directory, claim, config.output.uri)
+    return directory
+
+
+def _refuse_foreign_files(directory: Path, uri: str) -> None:
+    found = next((name for name in (MANIFEST_FILE, WEIGHTS_FILE) if (directory / name).exists()), None)
+    if found:
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} holds a {found} that no run of this kind wrote: choose an empty directory.",
+        )
+
+
+def _refuse_other_run(directory: Path, claim: Mapping[str, str], uri: str) -> None:
+    try:
+        owner = json.loads((directory / RUN_FILE).read_text())
+        owner_run, owner_digest = owner["run"], owner["configDigest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "OutputInUse",
+            f"{directory / RUN_FILE} is not readable ({error}): choose another output.uri, or empty it.",
+        ) from error
+    if owner_digest != claim["configDigest"]:
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} is already used by run {owner_run} with another configuration: "
+            "choose another path, or empty it.",
+        )
+    if owner_run != claim["run"] and not (directory / MANIFEST_FILE).exists():
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} is already used by run {owner_run}, which has not finished: "
+            "choose another path.",
+        )
+
+
+def finished_manifest(directory: Path, config_digest: str) -> dict[str, Any] | None:
+    """The manifest of this very configuration, proven against its weights; None where work is left."""
+    try:
+        manifest = read_manifest(directory)
+        if manifest["provenance"]["configDigest"] != config_digest:
+            return None
+        load_artifact(directory)
+    except (InputError, KeyError, TypeError):
+        return None
+    return manifest

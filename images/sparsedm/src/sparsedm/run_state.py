@@ -1,0 +1,107 @@
+"""Everything that a resumed run needs to go on bit for bit: gathered into a checkpoint, restored from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparsedm.checkpoint import Checkpoint, CheckpointStore
+from sparsedm.ema import Ema
+from sparsedm.layers import MaskedLayers
+
+LOSS_SMOOTHING = 0.95
+
+
+class RunState:
+    """Student, EMA, optimizer, masks and random state, with the counters beside them.
+
+    `step` steps are done. The position in the data is step * batch size, the learning rate and the stage
+    follow from the step, so none of them is state of its own.
+    """
+
+    def __init__(
+        self,
+        student: nn.Module,
+        ema: Ema,
+        optimizer: torch.optim.Optimizer,
+        layers: MaskedLayers,
+        noise: torch.Generator,
+    ) -> None:
+        self.student = student
+        self.ema = ema
+        self.optimizer = optimizer
+        self.layers = layers
+        self.noise = noise
+        self.step = 0
+        self.loss: float | None = None
+        self.stage_sums: dict[str, list[float]] = {}
+        self.history: list[dict[str, Any]] = []
+
+    def after_step(self, loss: float, stage: int) -> None:
+        self.step += 1
+        self.loss = loss if self.loss is None else LOSS_SMOOTHING * self.loss + (1 - LOSS_SMOOTHING) * loss
+        total, count = self.stage_sums.get(str(stage), [0.0, 0])
+        self.stage_sums[str(stage)] = [total + loss, count + 1]
+
+    def stage_losses(self) -> dict[int, float]:
+        """Mean loss of each stage, by number."""
+        return {int(stage): total / count for stage, (total, count) in self.stage_sums.items()}
+
+    def save(self, store: CheckpointStore, with_masks: bool) -> Path:
+        """`with_masks` once the masks are frozen: until then they are recomputed from the weights."""
+        tensors = {f"student/{k}": v for k, v in self.student.state_dict().items()}
+        tensors |= {f"ema/{k}": v for k, v in self.ema.weights.items()}
+        for name, parameter in self.student.named_parameters():
+            tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
+        if with_masks:
+            tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
+        tensors |= {"random/noise": self.noise.get_state(), "random/torch": torch.get_rng_state()}
+        state = {
+            "step": self.step,
+            "emaUpdates": self.ema.updates,
+            "loss": self.loss,
+            "stageSums": self.stage_sums,
+            "history": self.history,
+            "device": self.noise.device.type,
+        }
+        return store.save(self.step, tensors, state)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in checkpoint.tensors.items():
+            group, name = key.split("/", 1)
+            groups.setdefault(group, {})[name] = tensor
+        self.student.load_state_dict(groups["student"])
+        for name, weight in self.ema.weights.items():
+            weight.copy_(groups["ema"][name])
+        self._restore_optimizer(groups["optimizer"])
+        if "mask" in groups:
+            self.layers.load_masks(groups["mask"])
+        torch.set_rng_state(groups["random"]["torch"])
+        state = checkpoint.state
+        self.step = state["step"]
+        self._restore_noise(groups["random"]["noise"], state["device"])
+        self.ema.updates = state["emaUpdates"]
+        self.loss = state["loss"]
+        self.stage_sums = state["stageSums"]
+        self.history = state["history"]
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        """Through the optimizer's own state dict, whose keys are the parameters' positions."""
+        own = self.optimizer.state_dict()
+        for position, (name, _) in enumerate(self.student.named_parameters()):
+            prefix = f"{name}/"
+            found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            own["state"][position] = found
+        self.optimizer.load_state_dict(own)
+
+    def _restore_noise(self, state: Tensor, device: str) -> None:
+        """A generator's state belongs to its kind of device; on another kind the noise begins anew from the
+        step."""
+        if device == self.noise.device.type:
+            self.noise.set_state(state)
+        else:
+            self.noise.manual_seed(self.noise.initial_seed() + self.step)

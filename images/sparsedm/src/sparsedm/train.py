@@ -1,0 +1,405 @@
+"""`sparsedm train`: from dense weights to a sparse model, its figures and its artifact.
+
+    dense weights -> student (masked), teacher (frozen), EMA
+    each step: batch -> masks -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
+    EMA under the mask -> dense and sparse measured alike -> artifact
+
+Reads SPARSEDM_CONFIG (or --config), writes to output.uri, goes on from the newest whole checkpoint there by
+itself. Exit codes: 0 done, 2 configuration wrong, 3 input wrong, 4 diverged, 143 stopped by SIGTERM after a
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsedm.artifact import REPORT_FILE, SAMPLES_FILE, Identity, decimal, save_artifact, sparsity_status
+from sparsedm.checkpoint import CheckpointStore, write_atomically
+from sparsedm.config import TrainConfig, load_config
+from sparsedm.data import ArrayDataset, SampleOrder, open_dataset
+from sparsedm.describe import describe
+from sparsedm.device import limit_threads, pick_device
+from sparsedm.diffusion import VPSDE
+from sparsedm.ema import Ema
+from sparsedm.errors import ConfigError, Diverged, InputError, SparseDMError
+from sparsedm.evaluate import Evaluator
+from sparsedm.generated import open_generated
+from sparsedm.layers import MaskedLayers, bake_masks, masks_for
+from sparsedm.macs import count_macs
+from sparsedm.methods import build_method
+from sparsedm.models import UViT, build_model, load_weights
+from sparsedm.objective import Batch, Objective, noisy_batch
+from sparsedm.output import claim_output, finished_manifest, run_name
+from sparsedm.plan import classes_of, evaluation_plan, schedule_of, select, uvit_config
+from sparsedm.progress import Console, Pace, RunProgress
+from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, sample_grid, write_report
+from sparsedm.report_client import ReportClient
+from sparsedm.run_state import RunState
+from sparsedm.stop import StopSignal
+from sparsedm.uris import resolve_uri
+
+REFERENCE_FILE = "reference.npz"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML or JSON, also a SparseFinetune; default: $SPARSEDM_CONFIG"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print layers, masks, MACs and stages; train nothing"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Every end is here: an exit code, a sentence on stderr, and the last word to the operator."""
+    client = ReportClient.from_environment()
+    console = Console()
+    try:
+        config = load_config(args.config)
+        if args.dry_run:
+            print(describe(config))
+            return 0
+        with StopSignal() as stop:
+            train(config, client, console, stop)
+        client.close()
+        return 0
+    except SparseDMError as error:
+        client.close(error={"reason": error.reason, "message": error.message})
+        for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
+            print(f"error: {problem}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        client.close(error={"reason": "Unexpected", "message": f"{type(error).__name__}: {error}"})
+        raise
+    finally:
+        console.close()
+
+
+def train(config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal) -> dict[str, Any]:
+    """Trains, measures, writes the artifact, and returns its manifest. A finished run is only told again."""
+    output = claim_output(config)
+    manifest = finished_manifest(output, config.digest())
+    if manifest is None:
+        finetune = Finetune(config, output, client, console, stop)
+        finetune.resume()
+        finetune.train()
+        manifest = finetune.finish()
+    client.update(urgent=True, **result_of(config, manifest))
+    fid = manifest["fid"]
+    console.say(
+        f"{output}: dense {fid['dense']}, sparse {fid['sparse']} ({fid['metric']}), {manifest['pattern']}."
+    )
+    return manifest
+
+
+class Finetune:
+    """One run, from its dense weights on. The methods are called in the order in which they stand here."""
+
+    def __init__(
+        self, config: TrainConfig, output: Path, client: ReportClient, console: Console, stop: StopSignal
+    ) -> None:
+        self.config, self.output, self.client, self.console, self.stop = config, output, client, console, stop
+        training, sparsity = config.training, config.sparsity
+        limit_threads()
+        self.device = pick_device()
+        torch.manual_seed(training.seed)
+
+        # What is masked, how, and when.
+        self.model_config = uvit_config(config)
+        self.dense = build_model(self.model_config)
+        self.pretrained_sha256 = load_weights(
+            self.dense, resolve_uri(config.model.pretrained_uri), config.model.pretrained_sha256
+        )
+        check_finite(self.dense, config.model.pretrained_uri)
+        self.dense.to(self.device).eval().requires_grad_(False)
+        self.selection = select(self.dense, config)
+        self.method = build_method(sparsity.method, sparsity.regularization, sparsity.distillation_weight)
+        self.schedule = schedule_of(config)
+        self.total_steps = self.schedule.total_steps if self.method.trains else 0
+        self.macs = count_macs(self.model_config, self.selection.selected, sparsity.pattern)
+
+        self.plan = evaluation_plan(config, self.model_config)
+        self.progress = self._progress()
+        self.progress.enter("loading")
+        self.evaluator = Evaluator(
+            self.model_config, self.plan, resolve_uri(config.evaluation.extractor_uri), self.device
+        )
+        self.dataset = self._open_dataset()
+        self.order = SampleOrder(len(self.dataset), training.seed)
+
+        # Student, EMA and teacher all start from the dense weights.
+        student = copy.deepcopy(self.dense).requires_grad_(True).train()
+        self.layers = MaskedLayers(student, self.selection.selected, self.method.masked_weight)
+        self.optimizer = torch.optim.AdamW(
+            student.parameters(),
+            lr=training.learning_rate,
+            betas=training.betas,
+            weight_decay=training.weight_decay,
+        )
+        noise = torch.Generator(self.device).manual_seed(training.seed)
+        self.state = RunState(student, Ema(student, training.ema_decay), self.optimizer, self.layers, noise)
+        self.objective = Objective(student, self.dense, self.method.distillation_weight, training.precision)
+        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep)
+        self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
+
+    def resume(self) -> None:
+        """Takes up the newest whole checkpoint; without one, proves that the student is the dense model."""
+        checkpoint, damaged = self.store.resume()
+        for sentence in damaged:
+            self.console.say(sentence)
+        if checkpoint is None:
+            generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
+            self.objective.check_start(self._batch(0, generator))
+            return
+        self.state.restore(checkpoint)
+        self.progress.history = self.state.history
+        self.progress.training.skip(checkpoint.step * self._passes_of_a_step())
+        self.client.update(attempt={"resumedFromStep": checkpoint.step})
+        self.console.say(f"Resumed from the checkpoint of step {checkpoint.step}.")
+
+    def train(self) -> None:
+        """The loop. Steps are counted from 0; `state.step` steps are done."""
+        state, schedule, training = self.state, self.schedule, self.config.training
+        self.progress.enter("training")
+        for step in range(state.step, self.total_steps):
+            began = time.monotonic()
+            stage = schedule.stage_at(step)
+            if step <= schedule.freeze_from:
+                self.layers.refresh(stage.pattern)
+            for group in self.optimizer.param_groups:
+                group["lr"] = training.learning_rate * min(1.0, (step + 1) / max(1, training.warmup_steps))
+
+            loss = self.objective(self._batch(step, state.noise))
+            loss.backward()
+            value = self._finite_loss(step, loss)
+            self.method.add_to_gradients(self.layers.parameters())
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            state.ema.update(state.student)
+
+            state.after_step(value, stage.number)
+            self._report_step(step, time.monotonic() - began)
+            if self._due(self.config.evaluation.every_steps) and state.step < self.total_steps:
+                self._evaluate_on_the_way()
+            if (
+                self._due(self.config.checkpoint.every_steps)
+                or state.step == self.total_steps
+                or self.stop.requested
+            ):
+                self._save_checkpoint()
+            self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
+
+    def finish(self) -> dict[str, Any]:
+        """Measures dense and sparse and writes the artifact; the manifest last, since it says that all is
+        there."""
+        self.progress.enter("evaluating")
+        weights = self._sparse_weights()
+        dense, dense_images = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
+        sparse, sparse_images = self._measure(weights, keep=GRID_IMAGES)
+        fid = self.evaluator.figures(dense, sparse)
+
+        self.progress.enter("exporting")
+        classes = classes_of(self.model_config, self.dataset)
+        pattern = self.config.sparsity.pattern
+        titles = (
+            f"dense, {fid['metric']} {fid['dense']}",
+            f"{pattern} sparse, {fid['metric']} {fid['sparse']}",
+        )
+        columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
+        grid = sample_grid(dense_images, sparse_images, columns, titles, classes or ())
+        grid.save(self.output / SAMPLES_FILE, optimize=True)
+
+        name = self.config.model.preset or self.config.model.architecture
+        identity = Identity(name, self.model_config, classes, pattern, self.selection)
+
+        def write_report_file(manifest: dict[str, Any]) -> None:
+            schedule = self.schedule if self.method.trains else None
+            text = write_report(manifest, schedule, self.state.stage_losses(), SAMPLES_FILE)
+            write_atomically(self.output / REPORT_FILE, text.encode())
+
+        manifest = save_artifact(
+            self.output, weights, identity, self.macs.status(), fid, self._provenance(), write_report_file
+        )
+        self.progress.enter("done")
+        return manifest
+
+    # --- parts of the above ---
+
+    def _progress(self) -> RunProgress:
+        every, steps = self.config.evaluation.every_steps, self.total_steps
+        on_the_way = (steps - 1) // every if every and steps else 0
+        return RunProgress(
+            self.client,
+            self.console,
+            total_steps=steps,
+            stages=len(self.schedule.stages) if self.method.trains else 1,
+            training=Pace(steps * self._passes_of_a_step()),
+            evaluation=Pace(self.plan.passes() * (2 + on_the_way)),
+        )
+
+    def _passes_of_a_step(self) -> int:
+        """Forward, backward (as two), and the teacher's forward, per image."""
+        return self.config.training.batch_size * (4 if self.method.distillation_weight else 3)
+
+    def _open_dataset(self) -> ArrayDataset:
+        spec, model = self.config.dataset, self.model_config
+        if spec.format == "generated":
+            dataset = open_generated(self.dense, self.config, self.output, self.progress, self.stop)
+        else:
+            dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
+        highest = -1 if dataset.labels is None else int(dataset.labels.max())
+        if model.num_classes and not 0 <= highest < model.num_classes:
+            found = "no labels" if highest < 0 else f"labels up to {highest}"
+            raise InputError(
+                "DatasetMismatch",
+                f"The model has {model.num_classes} classes and the data set {found}: "
+                "choose data or a model that fits.",
+            )
+        return dataset
+
+    def _batch(self, step: int, generator: torch.Generator) -> Batch:
+        size = self.config.training.batch_size
+        x0, labels = self.dataset.training_batch(self.order, step * size, size)
+        return noisy_batch(x0.to(self.device), labels, self.model_config, VPSDE(), generator)
+
+    def _finite_loss(self, step: int, loss: Tensor) -> float:
+        """Clips the gradient and returns the loss, or raises Diverged before the weights are touched."""
+        value = loss.item()
+        if not np.isfinite(value):
+            raise Diverged(step, "The loss")
+        limit = self.config.training.gradient_clip or float("inf")
+        norm = torch.nn.utils.clip_grad_norm_(self.state.student.parameters(), limit)
+        if not torch.isfinite(norm):
+            raise Diverged(step, "The gradient")
+        return value
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.state.step % every == 0
+
+    def _report_step(self, step: int, seconds: float) -> None:
+        stage, pace = self.schedule.stage_at(step), self.progress.training
+        pace.add(self._passes_of_a_step(), seconds)
+        begins = step == stage.start
+        if begins:
+            self.client.update(sparsity=self._sparsity())
+        images = (pace.rate or 0.0) * self.config.training.batch_size / self._passes_of_a_step()
+        self.progress.update(
+            transition=begins,
+            step=self.state.step,
+            stage=stage.number,
+            stagePattern=str(stage.pattern),
+            loss=f"{self.state.loss:.4f}",
+            samplesPerSecond=f"{images:.1f}",
+        )
+
+    def _sparsity(self) -> dict[str, Any]:
+        """`status.sparsity` of the student under the masks in force."""
+        weights = dict(self.state.student.state_dict())
+        for name, mask in self.layers.masks().items():
+            weights[f"{name}.weight"] = torch.where(mask, weights[f"{name}.weight"], 0.0)
+        return sparsity_status(weights, self.config.sparsity.pattern, self.selection)
+
+    def _save_checkpoint(self) -> None:
+        path = self.state.save(self.store, with_masks=self.state.step > self.schedule.freeze_from)
+        uri = f"{self.config.output.uri}/checkpoints/{path.name}"
+        self.client.update(
+            checkpoint={"uri": uri, "step": self.state.step, "maskDigest": self.layers.digest()}
+        )
+
+    def _sparse_weights(self) -> dict[str, Tensor]:
+        """The averaged weights: under the frozen mask that they were tuned with, else under their own."""
+        step, weights = self.state.step, self.state.ema.weights
+        if self.method.trains and step > self.schedule.freeze_from:
+            masks = self.layers.masks()
+        else:
+            pattern = self.schedule.stage_at(step - 1).pattern if step else self.config.sparsity.pattern
+            masks = masks_for(weights, self.selection.selected, pattern)
+        return bake_masks(weights, masks)
+
+    def _evaluate_on_the_way(self) -> None:
+        self.progress.enter("evaluating")
+        weights = self._sparse_weights()
+        distance, _ = self._measure(weights)
+        achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
+        entry = {"step": self.state.step, "distance": decimal(distance, 2), "sparsity": achieved}
+        self.state.history.append(entry)
+        self.progress.history = self.state.history
+        self.progress.enter("training")
+
+    def _measure(self, weights: dict[str, Tensor], keep: int = 0) -> tuple[float, Tensor]:
+        if self.evaluator.reference is None:
+            cache = self.output / REFERENCE_FILE
+            self.evaluator.set_reference(self.dataset, cache, lambda images: self._check_stop())
+        model = build_model(self.model_config)
+        model.load_state_dict(weights)
+        return self.evaluator.measure(model.to(self.device), self._evaluation_work(), keep)
+
+    def _evaluation_work(self) -> Callable[[int], None]:
+        last = time.monotonic()
+
+        def on_work(passes: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            self.progress.evaluation.add(passes, now - last)
+            last = now
+            self.progress.update()
+            self._check_stop()
+
+        return on_work
+
+    def _check_stop(self) -> None:
+        self.stop.check(f"training stands at step {self.state.step}; a retry repeats only what is not saved.")
+
+    def _provenance(self) -> dict[str, Any]:
+        config = self.config
+        stages = ", ".join(f"{s.pattern} to step {s.end}" for s in self.schedule.stages)
+        return {
+            "run": run_name(),
+            "configDigest": config.digest(),
+            "pretrainedSha256": self.pretrained_sha256,
+            "dataset": config.dataset.uri or "generated",
+            "seed": config.training.seed,
+            "steps": self.total_steps,
+            "method": config.sparsity.method,
+            "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
+        }
+
+
+def check_finite(model: UViT, uri: str) -> None:
+    """A NaN in the dense weights is the input's fault, not a divergence of the training."""
+    bad = next(
+        (name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()), None
+    )
+    if bad is not None:
+        raise InputError(
+            "PretrainedNotFinite", f"The weights {uri} hold NaN or infinity in {bad}: use other weights."
+        )
+
+
+def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The report's parts that say how the run ended; the same whether it ended now or before."""
+    uri, weights, steps = config.output.uri, manifest["weights"], manifest["provenance"]["steps"]
+    return {
+        "progress": {"step": steps, "totalSteps": steps, "percent": 100, "display": "100%", "phase": "done",
+                     "remainingSeconds": 0, "eta": "0s"},
+        "sparsity": manifest["sparsity"],
+        "macs": manifest["macs"],
+        "fid": manifest["fid"],
+        "model": {
+            "uri": uri,
+            "sha256": weights["sha256"],
+            "sizeBytes": weights["sizeBytes"],
+            "manifestUri": f"{uri}/manifest.json",
+            "sampleGridUri": f"{uri}/{SAMPLES_FILE}",
+        },
+    }  # fmt: skip

@@ -1,0 +1,139 @@
+"""A resumed run equals an undisturbed one bit for bit, wherever it was cut, also by a real SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from sparsedm.checkpoint import CheckpointStore
+from tiny_run import Workplace
+
+STEPS = 20
+"""Stages begin at 4, 8, 12, 16; the mask is frozen from 17 on; epochs end within steps 5, 11 and 16."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    torch.set_num_threads(1)
+    return Workplace(tmp_path_factory.mktemp("resume"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place: Workplace) -> Path:
+    """A whole run that kept the checkpoint of every step."""
+    place.train(place.spec("undisturbed", checkpoint={"everySteps": 1, "keep": 100}))
+    return place.directory / "undisturbed"
+
+
+def cut_after(place: Workplace, undisturbed: Path, step: int) -> Path:
+    """The output as it was when the run was killed after the checkpoint of `step`, in a place of its own."""
+    output = place.directory / f"cut-{step}"
+    output.mkdir()
+    for kept in range(1, step + 1):
+        name = f"checkpoints/step-{kept:08d}"
+        shutil.copytree(undisturbed / name, output / name)
+    return output
+
+
+def assert_same_end(undisturbed: Path, resumed: Path) -> None:
+    last = f"checkpoints/step-{STEPS:08d}"
+    want, got = (load_file(place / last / "tensors.safetensors") for place in (undisturbed, resumed))
+    assert list(want) == list(got)
+    different = [name for name in want if not torch.equal(want[name], got[name])]
+    assert different == []
+    want, got = (json.loads((place / last / "state.json").read_text()) for place in (undisturbed, resumed))
+    assert want == got
+    assert (undisturbed / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
+    want, got = (json.loads((place / "manifest.json").read_text()) for place in (undisturbed, resumed))
+    assert want["fid"] == got["fid"]
+    assert want["maskDigest"] == got["maskDigest"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(1, id="inside the warm-up"),
+        pytest.param(4, id="at a stage boundary"),
+        pytest.param(5, id="in mid-epoch"),
+        pytest.param(6, id="just after an epoch's end"),
+        pytest.param(12, id="at a later stage boundary"),
+        pytest.param(17, id="where the mask freezes"),
+        pytest.param(18, id="inside the frozen part"),
+        pytest.param(20, id="before the evaluation"),
+    ],
+)
+def test_resumed_run_equals_the_undisturbed_one(place: Workplace, undisturbed: Path, step: int) -> None:
+    output = cut_after(place, undisturbed, step)
+    place.train(place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100}))
+    assert_same_end(undisturbed, output)
+
+
+def test_a_second_resume_in_one_epoch_and_a_damaged_newest_checkpoint(
+    place: Workplace, undisturbed: Path
+) -> None:
+    output = cut_after(place, undisturbed, 9)
+    newest = output / "checkpoints/step-00000009/tensors.safetensors"
+    newest.write_bytes(newest.read_bytes()[:100])
+    store = CheckpointStore(output / "checkpoints", 100)
+    checkpoint, damaged = store.resume()
+    assert checkpoint is not None
+    assert (checkpoint.step, len(damaged)) == (8, 1)
+    place.train(place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100}))
+    assert_same_end(undisturbed, output)
+
+
+SIGKILLED = """
+import os, signal, sys
+import sparsedm.checkpoint, sparsedm.objective
+from sparsedm.cli import main
+
+def kill_at(owner, name, call):
+    whole, calls = getattr(owner, name), iter(range(1, 10**6))
+    def killing(*args):
+        if next(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(*args)
+    setattr(owner, name, killing)
+
+kill_at({owner}, "{name}", {call})
+sys.exit(main(["train"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "last"),
+    [
+        pytest.param("sparsedm.objective.Objective", "__call__", 10, 9, id="in a step"),
+        pytest.param("sparsedm.checkpoint", "save_file", 8, 7, id="while a checkpoint is begun"),
+        pytest.param("sparsedm.checkpoint", "write_atomically", 9, 8, id="before latest is renamed"),
+    ],
+)
+def test_sigkill_of_the_real_command_then_resume(
+    place: Workplace, undisturbed: Path, owner: str, name: str, call: int, last: int
+) -> None:
+    """A process of its own that kills itself without warning in the call of that number."""
+    output = place.directory / f"killed-{name}"
+    spec = place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100})
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).parents[1] / "src"),
+        "SPARSEDM_CONFIG": json.dumps(spec),
+    }
+    script = SIGKILLED.format(owner=owner, name=name, call=call)
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not (output / "manifest.json").exists()
+    checkpoint, damaged = CheckpointStore(output / "checkpoints", 100).resume()
+    assert checkpoint is not None
+    assert (checkpoint.step, damaged) == (last, [])
+    place.train(spec)
+    assert_same_end(undisturbed, output)

@@ -1,0 +1,370 @@
+"""The whole run on a tiny model: it learns, its artifact is proven, and every end has its exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from sparsedm import train as train_module
+from sparsedm.artifact import load_artifact
+from sparsedm.errors import InputError
+from sparsedm.objective import Objective
+from sparsedm.progress import Console
+from sparsedm.report_client import ReportClient
+from sparsedm.stop import StopSignal
+from tiny_run import CONFIG, Workplace
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    torch.set_num_threads(1)
+    return Workplace(tmp_path_factory.mktemp("train"))
+
+
+@pytest.fixture(scope="module")
+def learned(place: Workplace) -> tuple[dict[str, Any], Path]:
+    """One longer run that several tests look at."""
+    spec = place.spec(
+        "learned", training__steps=100, training__learningRate="0.003", checkpoint__everySteps=50
+    )
+    return place.train(spec), place.directory / "learned"
+
+
+def test_it_learns(learned: tuple[dict[str, Any], Path]) -> None:
+    losses = json.loads((learned[1] / "checkpoints/step-00000100/state.json").read_text())["stageSums"]
+    first, last = (losses[stage][0] / losses[stage][1] for stage in ("1", "5"))
+    assert last < 0.85 * first, f"mean loss of the first stage {first:.3f}, of the last {last:.3f}"
+
+
+def test_the_artifact_is_proven_and_says_what_it_is(learned: tuple[dict[str, Any], Path]) -> None:
+    manifest, directory = learned
+    model, loaded = load_artifact(directory)
+    assert loaded == manifest
+    assert model.config == CONFIG
+    assert manifest["pattern"] == "2:4"
+    assert manifest["classes"] == ["left", "right"]
+    assert manifest["sparsity"] == {
+        "pattern": "2:4", "target": "0.5", "achieved": "0.5", "maskedParameters": 38912,
+        "totalParameters": sum(p.numel() for p in model.parameters()), "maskedLayers": 13, "skippedLayers": 0,
+        "compliant": True,
+    }  # fmt: skip
+    assert [s["name"] for s in manifest["skippedLayers"]] == ["patch_embed.proj", "decoder_pred"]
+    fid = manifest["fid"]
+    assert (fid["metric"], fid["samples"], fid["rankDeficient"]) == ("fd-test-cnn", 6, True)
+    assert float(fid["sparse"]) - float(fid["dense"]) == pytest.approx(float(fid["increase"]), abs=0.011)
+    assert manifest["provenance"]["schedule"].startswith("progressive: 7:8 to step 20")
+
+
+def test_the_frozen_mask_is_the_exported_one(learned: tuple[dict[str, Any], Path]) -> None:
+    manifest, directory = learned
+    tensors = load_file(directory / "checkpoints/step-00000100/tensors.safetensors")
+    weights = load_file(directory / "model.safetensors")
+    for layer in manifest["layers"]:
+        mask = tensors[f"mask/{layer['name']}"]
+        want = torch.where(mask, tensors[f"ema/{layer['name']}.weight"], 0.0)
+        assert torch.equal(weights[f"{layer['name']}.weight"], want)
+
+
+def test_the_report_and_the_sample_grid(learned: tuple[dict[str, Any], Path]) -> None:
+    manifest, directory = learned
+    report = (directory / "report.md").read_text()
+    assert f"| {manifest['fid']['dense']} | {manifest['fid']['sparse']} |" in report
+    assert "![Dense samples above sparse samples](samples.png)" in report
+    assert "| 5 | 2:4 | 80 to 100 |" in report
+    assert Image.open(directory / "samples.png").size[0] > 100
+
+
+def test_a_finished_run_is_told_again_and_not_repeated(
+    place: Workplace, learned: tuple[dict[str, Any], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, directory = learned
+    before = {p: p.stat().st_mtime_ns for p in directory.rglob("*")}
+    spec = place.spec(
+        "learned", training__steps=100, training__learningRate="0.003", checkpoint__everySteps=50
+    )
+    code, told = place.command(spec, monkeypatch)
+    assert code == 0
+    assert told["fid"] == manifest["fid"]
+    assert told["model"]["sha256"] == manifest["weights"]["sha256"]
+    assert told["model"]["uri"] == spec["output"]["uri"]
+    assert told["progress"]["display"] == "100%"
+    assert {p: p.stat().st_mtime_ns for p in directory.rglob("*")} == before
+
+
+def test_damaged_weights_of_a_finished_run_are_written_anew_from_the_checkpoint(place: Workplace) -> None:
+    spec = place.spec("repaired", training__steps=5)
+    first = place.train(spec)
+    weights = place.directory / "repaired/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    again = place.train(spec)
+    assert again["weights"] == first["weights"]
+    assert again["fid"] == first["fid"]
+
+
+@pytest.mark.parametrize("method", ["ste", "sr-ste", "sparsedm"])
+@pytest.mark.parametrize("schedule", ["fixed", "progressive"])
+def test_every_method_and_schedule_gives_a_proven_artifact(
+    place: Workplace, method: str, schedule: str
+) -> None:
+    name = f"{method}-{schedule}"
+    spec = place.spec(name, training__steps=6, sparsity__method=method, sparsity__schedule={"type": schedule})
+    place.train(spec)
+    _, manifest = load_artifact(place.directory / name)
+    assert manifest["provenance"]["method"] == method
+
+
+def test_masked_dense_trains_nothing_and_masks_the_dense_weights(place: Workplace) -> None:
+    manifest = place.train(place.spec("zero-shot", sparsity__method="masked-dense"))
+    assert manifest["provenance"]["steps"] == 0
+    dense, sparse = load_file(place.weights), load_file(place.directory / "zero-shot/model.safetensors")
+    for name, weight in dense.items():
+        kept = sparse[name] != 0
+        assert torch.equal(sparse[name][kept], weight[kept])
+
+
+def test_bf16_and_an_own_pattern_and_layers(place: Workplace) -> None:
+    spec = place.spec(
+        "bf16", training__steps=4, training__precision="bf16", sparsity__pattern="1:4",
+        sparsity__layers={"include": ["*.mlp.fc1", "decoder_pred"], "exclude": ["mid*"]},
+    )  # fmt: skip
+    manifest = place.train(spec)
+    names = [layer["name"] for layer in manifest["layers"]]
+    assert names == ["in_blocks.0.mlp.fc1", "out_blocks.0.mlp.fc1", "decoder_pred"]
+    assert manifest["sparsity"]["achieved"] == "0.75"
+
+
+def test_generated_data_are_drawn_once_and_kept(place: Workplace) -> None:
+    spec = place.spec("generated", training__steps=4, dataset={"format": "generated", "samples": 10})
+    place.train(spec)
+    kept = load_file(place.directory / "generated/generated.safetensors")
+    assert kept["images"].shape == (10, 1, 32, 32)
+    assert kept["images"].dtype == torch.uint8
+    assert kept["labels"].tolist() == [0, 1] * 5
+
+
+def test_evaluations_on_the_way_make_a_history_and_change_nothing(place: Workplace) -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Client(ReportClient):
+        def update(self, urgent: bool = False, **parts: Any) -> None:
+            sent.append(parts)
+
+    spec = place.spec("history", training__steps=10, evaluation__everySteps=4)
+    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
+    manifest = train_module.train(config, Client(None, None), Console(io.StringIO()), StopSignal())
+    history = [parts["progress"] for parts in sent if "progress" in parts][-2]["history"]
+    assert [(e["step"], e["sparsity"]) for e in history] == [(4, "0.25"), (8, "0.5")]
+    plain = place.train(place.spec("no-history", training__steps=10))
+    assert plain["weights"]["sha256"] == manifest["weights"]["sha256"]
+
+
+def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:
+    sent: list[dict[str, Any]] = []
+
+    class Client(ReportClient):
+        def update(self, urgent: bool = False, **parts: Any) -> None:
+            sent.append(parts)
+
+    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(place.spec("reports"))})
+    train_module.train(config, Client(None, None), Console(io.StringIO()), StopSignal())
+    progress = [parts["progress"] for parts in sent if "progress" in parts]
+    assert progress[0]["phase"] == "loading"
+    percents = [p["percent"] for p in progress]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    checkpoints = [parts["checkpoint"] for parts in sent if "checkpoint" in parts]
+    assert [c["step"] for c in checkpoints] == [5, 10, 15, 20]
+    assert checkpoints[-1]["uri"].endswith("/reports/checkpoints/step-00000020")
+    assert re.fullmatch("sha256:[0-9a-f]{64}", checkpoints[-1]["maskDigest"])
+    achieved = [parts["sparsity"]["achieved"] for parts in sent if "sparsity" in parts]
+    assert achieved == ["0", "0.125", "0.25", "0.375", "0.5", "0.5", "0.5"]
+    training = next(p for p in progress if p["phase"] == "training" and p["step"] == 7)
+    assert (training["stage"], training["stages"], training["stagePattern"]) == (2, 5, "6:8")
+    assert float(training["loss"]) > 0
+
+
+def test_two_runs_of_one_configuration_give_equal_weights_and_figures(place: Workplace) -> None:
+    one, two = (place.train(place.spec(name, training__steps=6)) for name in ("one", "two"))
+    assert one["weights"]["sha256"] == two["weights"]["sha256"]
+    assert one["maskDigest"] == two["maskDigest"]
+    assert one["fid"] == two["fid"]
+
+
+# --- how a run may end -----------------------------------------------------------------------------------
+
+
+def test_a_wrong_configuration_ends_with_2(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    spec = place.spec("wrong", training__steps=0, training__colour="red")
+    code, told = place.command(spec, monkeypatch)
+    assert code == 2
+    assert told["error"]["reason"] == "ConfigurationInvalid"
+    assert capsys.readouterr().err.count("error: training.") == 2
+
+
+def test_a_glob_that_matches_nothing_ends_with_2(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = place.spec("glob", sparsity__layers={"include": ["*.attn.qkv", "*.fc9"]})
+    code, told = place.command(spec, monkeypatch)
+    assert code == 2
+    assert '"*.fc9", which matches no layer' in told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model__pretrained": {"uri": "file:///none.safetensors"}}, "PretrainedNotFound"),
+        ({"model__config__depth": 5}, "PretrainedMismatch"),
+        ({"dataset__uri": "file:///none"}, "DatasetNotFound"),
+        ({"evaluation__extractorUri": "file:///none.safetensors"}, "ExtractorNotFound"),
+        ({"output__uri": "file:///proc/none"}, "OutputNotWritable"),
+    ],
+)
+def test_a_wrong_input_ends_with_3(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], reason: str
+) -> None:
+    code, told = place.command(place.spec(f"input-{reason}", **changes), monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, reason)
+
+
+def test_another_digest_of_the_weights_ends_with_3(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = place.spec("digest")
+    spec["model"]["pretrained"]["sha256"] = "0" * 64
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "PretrainedDigestMismatch")
+
+
+def test_weights_that_are_not_finite_end_with_3(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = load_file(place.weights)
+    weights["norm.weight"][0] = float("nan")
+    file = place.directory / "nan.safetensors"
+    save_file(weights, file)
+    spec = place.spec("nan-weights")
+    spec["model"]["pretrained"]["uri"] = f"file://{file}"
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "PretrainedNotFinite")
+    assert "norm.weight" in told["error"]["message"]
+
+
+def test_data_with_more_classes_than_the_model_end_with_3(place: Workplace) -> None:
+    (place.directory / "three").mkdir(exist_ok=True)
+    for i, name in enumerate(("a", "b", "c")):
+        (place.directory / "three" / name).mkdir(exist_ok=True)
+        Image.new("L", (32, 32), 60 * i).save(place.directory / "three" / name / "x.png")
+    with pytest.raises(InputError, match="2 classes and the data set labels up to 2"):
+        place.train(place.spec("three-out", dataset__uri=f"file://{place.directory / 'three'}"))
+
+
+def test_an_output_of_another_configuration_ends_with_3(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.train(place.spec("taken", training__steps=2))
+    code, told = place.command(place.spec("taken", training__steps=3), monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "OutputInUse")
+    assert "already used by run local/run with another configuration" in told["error"]["message"]
+
+
+def test_an_unfinished_output_of_another_run_ends_with_3(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = place.spec("shared", training__steps=2)
+    place.train(spec)
+    (place.directory / "shared/manifest.json").unlink()
+    monkeypatch.setenv("SPARSEDM_RUN", "other/run")
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "OutputInUse")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_with_4_and_the_step(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    calls = 0
+    whole = Objective.__call__
+
+    def failing(self: Objective, batch: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return whole(self, batch) * (value if calls == 4 else 1.0)
+
+    monkeypatch.setattr(Objective, "__call__", failing)
+    code, told = place.command(place.spec(f"diverged-{value}"), monkeypatch)
+    assert (code, told["error"]["reason"]) == (4, "Diverged")
+    assert "The loss is not finite at step 3" in told["error"]["message"]
+
+
+def test_sigterm_saves_a_checkpoint_and_ends_with_143(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    whole = Objective.__call__
+
+    def interrupted(self: Objective, batch: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            signal.raise_signal(signal.SIGTERM)
+        return whole(self, batch)
+
+    monkeypatch.setattr(Objective, "__call__", interrupted)
+    spec = place.spec("terminated")
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"], told["checkpoint"]["step"]) == (143, "Interrupted", 8)
+    assert (place.directory / "terminated/checkpoints/step-00000008").is_dir()
+    monkeypatch.undo()
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["attempt"]) == (0, {"resumedFromStep": 8})
+
+
+def test_sigterm_during_the_evaluation_and_no_step_is_repeated(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = place.spec("evaluating", training__steps=4)
+    monkeypatch.setattr(
+        train_module.Finetune, "_provenance", lambda self: signal.raise_signal(signal.SIGTERM) or {}
+    )
+    measured = train_module.Finetune._measure
+
+    def interrupted(self: Any, weights: Any, keep: int = 0) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return measured(self, weights, keep)
+
+    monkeypatch.setattr(train_module.Finetune, "_measure", interrupted)
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["progress"]["phase"]) == (143, "evaluating")
+    monkeypatch.undo()
+
+    def forbidden(self: Objective, batch: Any) -> torch.Tensor:
+        raise AssertionError("a finished training is not repeated")
+
+    monkeypatch.setattr(Objective, "__call__", forbidden)
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["attempt"]) == (0, {"resumedFromStep": 4})
+
+
+def test_the_student_must_start_as_the_dense_model(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = train_module.MaskedLayers
+
+    def forgetful(student: torch.nn.Module, *rest: Any) -> Any:
+        torch.nn.init.normal_(student.decoder_pred.weight)
+        return real(student, *rest)
+
+    monkeypatch.setattr(train_module, "MaskedLayers", forgetful)
+    with pytest.raises(RuntimeError, match="pre-trained weights did not get into the student"):
+        place.train(place.spec("forgetful"))
+
+
+def test_an_unexpected_error_is_told_too(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_module, "claim_output", lambda config: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        place.command(place.spec("unexpected"), monkeypatch)
+    told = json.loads((place.directory / "termination.json").read_text())
+    assert told["error"]["reason"] == "Unexpected"
