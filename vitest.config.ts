@@ -31,7 +31,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/cluster/**/*.e2e.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 300_000,
