@@ -1,11 +1,12 @@
 /**
- * `npm run generate`: makes src/api/generated from crds/. With `--check` it changes nothing and ends with status 1 when
- * what is there is out of date.
+ * `npm run generate`: makes src/api/generated and the chart's copies from crds/, and the chart README's table of values.
+ * With `--check` it changes nothing and ends with status 1 when what is there is out of date.
  */
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { staleChartFiles, writeChartFiles } from './chart';
 
 // Its ES module build stops in Node (ajv's keyword module has no named export there); the CommonJS one works.
 const { generate } = createRequire(import.meta.url)(
@@ -55,16 +56,15 @@ function differences(want: Map<string, string>, got: Map<string, string>): strin
   return [...names].filter((name) => want.get(name) !== got.get(name)).sort();
 }
 
-const fresh = await mkdtemp(
-  path.join(process.argv.includes('--check') ? tmpdir() : path.dirname(generated), '.generated-'),
-);
+const checking = process.argv.includes('--check');
+const fresh = await mkdtemp(path.join(checking ? tmpdir() : path.dirname(generated), '.generated-'));
 try {
   await generate({ input: await readCrds(), outputPath: fresh, yamlVersion: '1.2' });
   await adaptToCompiler(fresh);
   const changed = differences(await readTree(fresh), await readTree(generated));
   if (changed.length === 0) {
     console.log('src/api/generated is up to date');
-  } else if (process.argv.includes('--check')) {
+  } else if (checking) {
     console.error(`src/api/generated is out of date: run npm run generate. Different: ${changed.join(', ')}`);
     process.exitCode = 1;
   } else {
@@ -74,4 +74,15 @@ try {
   }
 } finally {
   await rm(fresh, { recursive: true, force: true });
+}
+
+if (checking) {
+  const stale = await staleChartFiles();
+  if (stale.length === 0) console.log('the chart is up to date');
+  else {
+    console.error(`the chart is out of date: run npm run generate. Different: ${stale.join(', ')}`);
+    process.exitCode = 1;
+  }
+} else {
+  await writeChartFiles();
 }
