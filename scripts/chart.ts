@@ -1,6 +1,6 @@
 /**
  * What the chart holds a copy of: the CustomResourceDefinitions of crds/ as templates, and the values table of its
- * README from the comments in values.yaml. `tsx scripts/chart.ts` writes both, `--check` only says what differs.
+ * README from the comments in values.yaml. `npm run generate` writes both.
  */
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -128,15 +128,4 @@ export async function writeChartFiles(): Promise<void> {
   const wanted = await chartFiles();
   for (const file of orphans(wanted)) rmSync(file);
   for (const [file, text] of wanted) writeFileSync(file, text);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (process.argv.includes('--check')) {
-    const stale = await staleChartFiles();
-    for (const file of stale)
-      console.error(`${path.relative(root, file)} is out of date: run npm run generate`);
-    if (stale.length > 0) process.exitCode = 1;
-  } else {
-    await writeChartFiles();
-  }
 }
