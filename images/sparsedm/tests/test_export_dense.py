@@ -1,0 +1,110 @@
+"""The exported dense model: its manifest, its figures, and the one that ships."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sparsedm import export_dense as module
+from sparsedm import pretrain
+from sparsedm.cli import main
+from sparsedm.data import ArrayDataset
+from sparsedm.diffusion.samplers import sample
+from sparsedm.generate import open_model
+from sparsedm.metrics.assess import assess, reference_stats
+from sparsedm.metrics.extractor import load_extractor
+from sparsedm.models import PRESETS, WEIGHTS_DIR, UViTConfig, build_model, file_sha256
+
+TINY = UViTConfig(
+    image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,
+    final_conv=False, prediction="v",
+)  # fmt: skip
+
+
+class MeanBrightness:
+    """Features by hand: mean and deviation of the pixels; bright images are class 1."""
+
+    name, digest = "brightness", "d"
+
+    def __call__(self, images):
+        flat = images.flatten(1)
+        return torch.stack([flat.mean(dim=1), flat.std(dim=1)], dim=1)
+
+    def classify(self, images):
+        return (images.flatten(1).mean(dim=1) > 0).long()
+
+
+@pytest.fixture
+def data() -> ArrayDataset:
+    images = np.zeros((20, 1, 8, 8), np.uint8)
+    images[10:] = 255
+    return ArrayDataset(images, np.repeat([0, 1], 10), ["dark", "bright"])
+
+
+def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -> None:
+    """A sampler that draws only bright images: all of class 1 and none of class 0 are recognised."""
+    monkeypatch.setattr(
+        "sparsedm.metrics.assess.sample", lambda m, c, y, seeds, **k: torch.ones(len(y), 1, 8, 8)
+    )
+    extractor, calls = MeanBrightness(), []
+    reference = reference_stats(extractor, data)
+    model = build_model(TINY)
+    figures = assess(
+        model, extractor, reference, data.classes, 50, seed=3, progress=lambda *c: calls.append(c)
+    )
+    assert figures["recognisedByClass"] == {"dark": 0.0, "bright": 1.0}
+    assert figures["recognised"] == 0.5
+    assert figures["metric"] == "fd-brightness"
+    assert (figures["samples"], figures["referenceSamples"], figures["seed"]) == (100, 20, 3)
+    assert figures["rankDeficient"]
+    # Half of the data are -1 and half 1: mean 0 against 1, variance 20/19 against 0.
+    assert figures["distance"] == pytest.approx(1 + 20 / 19, abs=1e-3)
+    assert calls == [(64, 100), (100, 100)]
+
+
+def test_the_command_exports_the_averaged_weights(tmp_path, monkeypatch, data, capsys) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    monkeypatch.setattr(pretrain, "open_dataset", lambda *a, **k: data)
+    monkeypatch.setattr(module, "load_extractor", lambda path: (MeanBrightness(), "brightness", "d"))
+    out = tmp_path / "dense.safetensors"
+    arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path / "run")]
+    arguments += ["--steps", "3", "--batch-size", "4", "--samples-per-class", "2", "--export", str(out)]
+    assert main([*arguments, "--export-only"]) == 3
+    assert "train first" in capsys.readouterr().err
+    assert main([*arguments, "--extractor", "x"]) == 0
+    manifest = json.loads(out.with_suffix(".json").read_text())
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    weights = load_file(out)
+    assert all(torch.equal(weights[k], v) for k, v in checkpoint["ema"].items())
+    assert manifest["weights"]["sha256"] == file_sha256(out)
+    assert manifest["training"]["steps"] == 3
+    assert manifest["training"]["images"] == 12
+    assert manifest["training"]["complete"]
+    assert manifest["figures"]["samples"] == 4
+    assert open_model(out).classes == ["dark", "bright"]
+    again = out.read_bytes()
+    assert main([*arguments, "--export-only"]) == 0
+    assert out.read_bytes() == again
+
+
+def test_the_shipped_model_is_the_one_of_its_manifest() -> None:
+    path = WEIGHTS_DIR / "fashion-mnist-uvit-tiny.safetensors"
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    extractor = json.loads((WEIGHTS_DIR / "fashion-mnist-extractor.json").read_text())
+    drawable = open_model(path)  # checks the digest, loads strictly
+    assert drawable.model.config == PRESETS[manifest["name"]]
+    assert drawable.classes == manifest["classes"]
+    assert manifest["figures"]["extractorDigest"] == extractor["sha256"]
+    assert path.stat().st_size == manifest["weights"]["sizeBytes"] < 4.5e6
+
+
+def test_the_shipped_model_draws_the_class_that_it_is_asked_for() -> None:
+    """Trousers, bags and boots look like nothing else, so nearly all of them are recognised."""
+    extractor, _, _ = load_extractor(WEIGHTS_DIR / "fashion-mnist-extractor.safetensors")
+    drawable = open_model(WEIGHTS_DIR / "fashion-mnist-uvit-tiny.safetensors")
+    labels = torch.tensor([drawable.classes.index(name) for name in ("trouser", "bag", "ankle boot")] * 4)
+    seeds = range(len(labels))
+    images = sample(drawable.model, drawable.model.config, labels, seeds, steps=12, guidance=0.5)
+    assert (extractor.classify(images) == labels).float().mean() >= 0.75
