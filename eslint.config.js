@@ -24,5 +24,6 @@ export default tseslint.config(
     files: ['**/*.mjs', '*.js'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
   },
-  { files: ['**/*.test.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
+  // In a test every ?. counts as a branch; a test that reads well may have many.
+  { files: ['**/*.test.ts'], rules: { complexity: 'off' } },
 );

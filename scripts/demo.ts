@@ -78,16 +78,18 @@ async function applyFinetune(target: Target): Promise<void> {
   await target.kubectl(['-n', namespace, 'apply', '--validate=strict', '-f', `${examples}/finetune.yaml`]);
 }
 
-function summary(finetune: SparseFinetune): string {
-  const { progress, sparsity, phase } = finetune.status ?? {};
+/** Where a finetune stands, in one line: the parts that are known. */
+function summary({ status = {} }: SparseFinetune): string {
+  const { progress = {}, sparsity = {} } = status;
+  const { stage, stages, stagePattern, loss, eta } = progress;
   const parts = [
-    progress?.phase ?? phase ?? 'Pending',
-    progress?.stagePattern && `stage ${progress.stage}/${progress.stages} (${progress.stagePattern})`,
-    progress?.loss && `loss ${progress.loss}`,
-    sparsity?.achieved && `sparsity ${sparsity.achieved}`,
-    progress?.eta && `${progress.eta} left`,
+    [progress.phase ?? status.phase, ''],
+    [stagePattern, `stage ${stage}/${stages} (${stagePattern})`],
+    [loss, `loss ${loss}`],
+    [sparsity.achieved, `sparsity ${sparsity.achieved}`],
+    [eta, `${eta} left`],
   ];
-  return parts.filter(Boolean).join(' | ');
+  return parts.flatMap(([known, text]) => (known ? [text || known] : [])).join(' | ');
 }
 
 function reasonOf(conditions: readonly Condition[] | undefined, type: string): string {
@@ -95,24 +97,34 @@ function reasonOf(conditions: readonly Condition[] | undefined, type: string): s
   return condition ? `${condition.reason}: ${condition.message}` : 'no reason given';
 }
 
-/** Shows stage, progress, loss, sparsity and time left until the finetune ends; throws with its reason if it failed. */
-async function watchTraining(target: Target): Promise<SparseFinetune> {
-  const tty = process.stdout.isTTY;
+type Display = { show(percent: number, text: string): void; stop(): void };
+
+/** A bar on a terminal; elsewhere a line whenever something changed. */
+function display(): Display {
+  if (!process.stdout.isTTY) {
+    let shown = '';
+    const show = (percent: number, text: string) => {
+      const line = `${String(percent).padStart(3)}% | ${text}`;
+      if (line !== shown) console.log(line);
+      shown = line;
+    };
+    return { show, stop: () => undefined };
+  }
   const bar = new cliProgress.SingleBar(
-    { format: '{bar} {percentage}% | {text}', barsize: 24, hideCursor: true, clearOnComplete: false },
+    { format: '{bar} {percentage}% | {text}', barsize: 24, hideCursor: true },
     cliProgress.Presets.shades_grey,
   );
-  if (tty) bar.start(100, 0, { text: 'waiting for the trainer' });
-  let shown = '';
+  bar.start(100, 0, { text: 'waiting for the trainer' });
+  return { show: (percent, text) => bar.update(percent, { text }), stop: () => bar.stop() };
+}
+
+/** Shows stage, progress, loss, sparsity and time left until the finetune ends; throws with its reason if it failed. */
+async function watchTraining(target: Target): Promise<SparseFinetune> {
+  const view = display();
   try {
     for (;;) {
       const current = await read<SparseFinetune>(target, `sft/${name}`);
-      const percent = current.status?.progress?.percent ?? 0;
-      const text = summary(current);
-      if (tty) bar.update(percent, { text });
-      const line = `${String(percent).padStart(3)}% | ${text}`;
-      if (!tty && line !== shown) console.log(line);
-      shown = line;
+      view.show(current.status?.progress?.percent ?? 0, summary(current));
       if (current.status?.phase === 'Succeeded') return current;
       if (current.status?.phase === 'Failed') {
         throw new Error(`the finetune failed, ${reasonOf(current.status.conditions, 'Succeeded')}`);
@@ -120,7 +132,7 @@ async function watchTraining(target: Target): Promise<SparseFinetune> {
       await pause(pollMs);
     }
   } finally {
-    if (tty) bar.stop();
+    view.stop();
   }
 }
 

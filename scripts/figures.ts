@@ -2,8 +2,7 @@ import type { SparseFinetune } from '../src/api/types';
 
 type Row = [name: string, dense: string, sparse: string, change: string];
 
-function millions(count: number | undefined): string {
-  if (count === undefined) return '-';
+function millions(count: number): string {
   return count >= 1e9 ? `${(count / 1e9).toFixed(3)} G` : `${(count / 1e6).toFixed(2)} M`;
 }
 
@@ -33,39 +32,34 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
+type Status = NonNullable<SparseFinetune['status']>;
+
+function distanceRows({ fid }: Status): Row[] {
+  if (fid?.dense === undefined || fid.sparse === undefined) return [];
+  const name = `Frechet distance ${fid.metric ?? ''}, ${fid.samples ?? '?'} samples (lower is better)`;
+  return [[name, fid.dense, fid.sparse, relative(Number(fid.dense), Number(fid.sparse))]];
+}
+
+function macsRow(name: string, dense: number | undefined, sparse: number | undefined): Row[] {
+  if (dense === undefined || sparse === undefined) return [];
+  return [[`MACs per image and step (${name})`, millions(dense), millions(sparse), relative(dense, sparse)]];
+}
+
+function zerosRows({ sparsity }: Status): Row[] {
+  if (!sparsity) return [];
+  const achieved = `${(100 * Number(sparsity.achieved)).toFixed(1)} %`;
+  const verdict = sparsity.compliant ? 'every group verified' : 'NOT COMPLIANT';
+  return [[`Zeros in the ${sparsity.maskedLayers} masked layers`, '0 %', achieved, verdict]];
+}
+
 /** Dense beside sparse, from a finished SparseFinetune's status. The distance is named by its extractor. */
-export function figuresTable(finetune: SparseFinetune): string {
-  const { fid, macs, sparsity } = finetune.status ?? {};
-  const rows: Row[] = [['', 'dense', `sparse ${sparsity?.pattern ?? ''}`.trim(), 'change']];
-  if (fid?.dense !== undefined && fid.sparse !== undefined) {
-    rows.push([
-      `Frechet distance ${fid.metric ?? ''}, ${fid.samples ?? '?'} samples (lower is better)`,
-      fid.dense,
-      fid.sparse,
-      relative(Number(fid.dense), Number(fid.sparse)),
-    ]);
-  }
-  if (macs?.dense !== undefined && macs.sparse !== undefined) {
-    rows.push([
-      `MACs per image and step (${macs.convention ?? 'linear'})`,
-      millions(macs.dense),
-      millions(macs.sparse),
-      relative(macs.dense, macs.sparse),
-    ]);
-  }
-  if (macs?.totalDense !== undefined && macs.totalSparse !== undefined) {
-    rows.push([
-      'MACs per image and step (total, with attention)',
-      millions(macs.totalDense),
-      millions(macs.totalSparse),
-      relative(macs.totalDense, macs.totalSparse),
-    ]);
-  }
-  rows.push([
-    `Zeros in the ${sparsity?.maskedLayers ?? '?'} masked layers`,
-    '0 %',
-    `${(100 * Number(sparsity?.achieved ?? NaN)).toFixed(1)} %`,
-    sparsity?.compliant === true ? 'every group verified' : 'NOT COMPLIANT',
+export function figuresTable({ status = {} }: SparseFinetune): string {
+  const { macs = {}, sparsity } = status;
+  return alignColumns([
+    ['', 'dense', `sparse ${sparsity?.pattern ?? ''}`.trim(), 'change'],
+    ...distanceRows(status),
+    ...macsRow('linear layers', macs.dense, macs.sparse),
+    ...macsRow('total, with attention', macs.totalDense, macs.totalSparse),
+    ...zerosRows(status),
   ]);
-  return alignColumns(rows);
 }

@@ -29,24 +29,29 @@ export type Target = {
 
 export const kindCluster = 'sparsedm';
 
+/** What is wrong with a choice in itself, as a sentence. */
+export function choiceProblem({ context, kind, registry }: TargetChoice): string | undefined {
+  if (context !== undefined && kind) {
+    return '--context and --kind exclude each other: --kind makes and uses a cluster of its own.';
+  }
+  if (registry !== undefined && context === undefined) {
+    return '--registry needs --context NAME: the other clusters get the images without a registry.';
+  }
+  if (context !== undefined && registry === undefined && !context.startsWith('kind-')) {
+    return `--context ${context} needs --registry HOST/PATH, which you can push to and the cluster can pull from.`;
+  }
+  return undefined;
+}
+
 /** Refuses an impossible choice before anything slow starts. */
 export async function checkChoice(choice: TargetChoice): Promise<void> {
-  if (choice.context !== undefined && choice.kind) {
+  const problem = choiceProblem(choice);
+  if (problem !== undefined) throw new ClusterError(problem);
+  if (choice.context === undefined && !choice.kind) return;
+  if (!(await succeeds('docker', ['info']))) {
     throw new ClusterError(
-      '--context and --kind exclude each other: --kind makes and uses a cluster of its own.',
+      'No Docker engine answers (docker info): start Docker, or leave out --context and --kind.',
     );
-  }
-  if (choice.context !== undefined && choice.registry === undefined && !choice.context.startsWith('kind-')) {
-    throw new ClusterError(
-      `--context ${choice.context} needs --registry HOST/PATH, a registry that you can push to and the cluster can pull from.`,
-    );
-  }
-  if (choice.context !== undefined || choice.kind) {
-    if (!(await succeeds('docker', ['info']))) {
-      throw new ClusterError(
-        'No Docker engine answers (docker info): start Docker, or leave out --context and --kind.',
-      );
-    }
   }
   if (choice.kind && !(await succeeds('kind', ['version']))) {
     throw new ClusterError(
