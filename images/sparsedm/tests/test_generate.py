@@ -1,5 +1,6 @@
 """Pictures and the command that draws them."""
 
+import importlib
 import json
 
 import numpy as np
@@ -102,9 +103,17 @@ def test_classes_by_name_or_number() -> None:
     assert class_labels([], [], 0) == []
 
 
-def test_every_command_explains_itself(capsys) -> None:
-    for command in SUBCOMMANDS:
-        with pytest.raises(SystemExit) as stop:
-            build_parser(None).parse_args([command, "--help"])
-        assert stop.value.code == 0
-    assert "usage: sparsedm" in capsys.readouterr().out
+@pytest.mark.parametrize("command", SUBCOMMANDS)
+def test_every_command_explains_itself(command: str, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: sparsedm {command}" in capsys.readouterr().out
+    assert callable(importlib.import_module(SUBCOMMANDS[command][0]).run)
+
+
+def test_only_the_module_of_the_command_is_imported(monkeypatch) -> None:
+    imported = []
+    monkeypatch.setattr("sparsedm.cli.importlib.import_module", imported.append)
+    build_parser(None)
+    assert imported == []

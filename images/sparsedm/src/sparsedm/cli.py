@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SparseDMError as error:
         print(f"sparsedm {args.command}: {error.message}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # as a shell reports a command that Ctrl-C ended
 
 
 if __name__ == "__main__":

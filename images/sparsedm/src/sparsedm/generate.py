@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from sparsedm.device import limit_threads
 from sparsedm.diffusion.samplers import SAMPLERS, sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import CLASSES, PRESETS, WEIGHTS_DIR, UViT, UViTConfig, build_model, load_weights
@@ -131,6 +132,7 @@ def run(args: argparse.Namespace) -> int:
         problems.append("--seed must not be negative.")
     if problems:
         raise ConfigError(problems)
+    limit_threads()
     drawable = open_model(args.model, args.preset)
     config = drawable.model.config
     labels = class_labels(args.classes, drawable.classes, config.num_classes)

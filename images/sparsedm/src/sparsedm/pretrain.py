@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.device import limit_threads
 from sparsedm.diffusion.samplers import sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
@@ -252,7 +253,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision)
     parser.add_argument("--ema-decay", type=float, default=defaults.ema_decay)
     parser.add_argument("--seed", type=int, default=defaults.seed)
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all it may use)")
     parser.add_argument(
         "--export", type=Path, help="write the averaged weights here at the end (.safetensors)"
     )
@@ -266,6 +267,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
+    else:
+        limit_threads()
     config = PretrainConfig(
         preset=args.preset, dataset=args.dataset, steps=args.steps, minutes=args.minutes,
         batch_size=args.batch_size, learning_rate=args.learning_rate, precision=args.precision,

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from sparsedm import __version__
 from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.device import limit_threads
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
 from sparsedm.models import file_sha256
@@ -169,6 +170,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    limit_threads()
     started = time.monotonic()
     data = open_dataset(args.dataset, args.data, 32, args.channels)
     network = train_classifier(data, args.epochs, args.seed)
