@@ -1,6 +1,6 @@
 import type { SparseFinetune } from '../api/types';
 import { isTrue } from '../kube/conditions';
-import { isOwnedBy } from '../kube/owner';
+import { controllerOf, isOwnedBy } from '../kube/owner';
 import type { Job, Pod } from '../kube/resources';
 import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
 import {
@@ -67,8 +67,15 @@ export function judge(observed: Observed): Situation {
   if (isFinished(finetune)) return { kind: 'over' };
   if (refusal !== undefined) return { kind: 'refused', trouble: refusal, final: refusal.final };
   if (job === undefined) return { kind: 'noJob' };
-  if (!isOwnedBy(job, finetune)) return { kind: 'conflict', job };
+  if (!isOwnedBy(job, finetune))
+    return isLeftOver(job, finetune) ? { kind: 'jobDeleting' } : { kind: 'conflict', job };
   return judgeEnd(job, observed) ?? judgeActive(job, observed);
+}
+
+/** The Job of an earlier SparseFinetune of the same name, which the garbage collector is about to take. */
+function isLeftOver(job: Job, { kind, metadata }: SparseFinetune): boolean {
+  const owner = controllerOf(job);
+  return owner?.kind === kind && owner.name === metadata.name;
 }
 
 function judgeEnd(job: Job, { finetune, pods }: Observed): Situation | undefined {

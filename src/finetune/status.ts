@@ -4,6 +4,7 @@ import { judgeGate } from '../api/gate';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { FinetunePhase, Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { timestamp } from '../kube/conditions';
+import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
 import type { Trouble } from '../workload/pod-state';
 import { countAttempts } from './attempts';
@@ -92,16 +93,16 @@ export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus
   const { finetune } = observed;
   const situation = judge(observed);
   if (situation.kind === 'over') return atGeneration(finetune, finetune.status ?? {});
-  const base = bookkeeping(observed, situation);
+  const base = bookkeeping(observed);
   if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
   if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
   return activeStatus(finetune, base, situation, now);
 }
 
 /** The status so far, with attempts, start and the Job in force. */
-function bookkeeping({ finetune, job, pods }: Observed, situation: Situation): SparseFinetuneStatus {
+function bookkeeping({ finetune, job, pods }: Observed): SparseFinetuneStatus {
   const before = finetune.status ?? {};
-  const ours = situation.kind === 'conflict' ? undefined : job;
+  const ours = job !== undefined && isOwnedBy(job, finetune) ? job : undefined;
   const attempts = countAttempts(before.attempts, pods);
   const startTime = before.startTime ?? ours?.status?.startTime;
   return {

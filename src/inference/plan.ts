@@ -1,6 +1,6 @@
 import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import { isOwnedBy } from '../kube/owner';
-import { covers } from '../kube/patch';
+import { covers, equalJson } from '../kube/patch';
 import type { KubeObject } from '../runtime/objects';
 import { defined } from '../api/defined';
 import type { Deployment, Pod, Service } from '../kube/resources';
@@ -66,7 +66,9 @@ function planNetwork(service: SparseInferenceService, live: Service | undefined)
   if (isForeign(live, service)) return undefined;
   const desired = buildService(service);
   if (live === undefined) return desired;
-  return covers(live, desired) ? undefined : onlyOnto(live, desired);
+  // A further label in the selector would leave the Service without pods, so here more is not as good.
+  const same = covers(live, desired) && equalJson(live.spec?.selector, desired.spec?.selector);
+  return same ? undefined : onlyOnto(live, desired);
 }
 
 /** The uid keeps an update from touching another object that has taken the name meanwhile. */

@@ -7,6 +7,7 @@ import { eventually, openApiServer, type ApiServer } from './harness';
 import {
   completeJob,
   conditionOf,
+  createAccount,
   createPodOf,
   endPod,
   failJob,
@@ -15,8 +16,10 @@ import {
   isFinished,
   jobKey,
   results,
+  runFinetune,
   runPod,
   startOperator,
+  succeedFinetune,
   writeStatus,
   writesOf,
   type RunningOperator,
@@ -32,7 +35,6 @@ const plain = (group: string, plural: string, kind: string): Resource<Plain> => 
   kind,
   namespaced: true,
 });
-const serviceAccounts = plain('', 'serviceaccounts', 'ServiceAccount');
 const quotas = plain('', 'resourcequotas', 'ResourceQuota');
 const coreEvents = plain('', 'events', 'Event');
 const newEvents: Resource<Plain> = plain('events.k8s.io', 'events', 'Event');
@@ -44,21 +46,13 @@ const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 beforeAll(async () => {
   server = await openApiServer();
   // Without a controller manager nobody makes the account that every pod needs.
-  await createAccount(server.namespace);
+  await createAccount(server, server.namespace);
   operator = await startOperator(server, { userAgent });
 });
 afterAll(async () => {
   await operator.stop();
   await server.close();
 });
-
-function createAccount(namespace: string) {
-  return server.client.create(serviceAccounts, {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name: 'default', namespace },
-  });
-}
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
 
@@ -77,21 +71,8 @@ async function patchSpec(name: string, spec: Changes): Promise<void> {
   });
 }
 
-/** Up to a pod that runs. */
-async function createRunning(name: string, spec: Changes = {}) {
-  await create(name, spec);
-  const job = await findJob(server, name);
-  const pod = await createPodOf(server, job, 'a');
-  await runPod(server, pod);
-  return { job, pod };
-}
-
-async function createSucceeded(name: string, spec: Changes = {}): Promise<SparseFinetune> {
-  const { job, pod } = await createRunning(name, spec);
-  await endPod(server, pod, 0, results);
-  await completeJob(server, job);
-  return finetuneWhere(server, name, isFinished);
-}
+const createRunning = (name: string, spec: Changes = {}) => runFinetune(server, name, spec);
+const createSucceeded = (name: string, spec: Changes = {}) => succeedFinetune(server, name, spec);
 
 /** Makes the operator look at the object again, and waits until it has. */
 async function reconcileAgain(name: string): Promise<void> {
@@ -145,7 +126,7 @@ describe('a new SparseFinetune', () => {
       contentType: 'application/merge-patch+json',
       body: { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
     });
-    await createAccount(namespace);
+    await createAccount(server, namespace);
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',

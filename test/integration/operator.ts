@@ -18,6 +18,7 @@ import { createMetrics } from '../../src/runtime/metrics';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { createTransport } from '../../src/runtime/transport';
 import { eventually, type ApiServer } from './harness';
+import { finetune, type Changes } from './specs';
 
 export type RunningOperator = {
   /** Base URL of its report endpoint. */
@@ -76,6 +77,23 @@ export async function startOperator(
       }
     },
   };
+}
+
+const serviceAccounts: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};
+
+/** Makes the account that every pod needs; without a controller manager nobody else does. */
+export async function createAccount(server: ApiServer, namespace: string, name = 'default'): Promise<void> {
+  await server.client.create(serviceAccounts, {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace },
+  });
 }
 
 type WithStatus = KubeObject & { status?: unknown };
@@ -262,6 +280,33 @@ export const results = {
     maskDigest: `sha256:${'c'.repeat(64)}`,
   },
 };
+
+/** Creates a SparseFinetune and plays its story up to a pod that runs. */
+export async function runFinetune(
+  server: ApiServer,
+  name: string,
+  spec: Changes = {},
+): Promise<{ job: Job; pod: Pod }> {
+  const made = finetune(name, server.namespace, spec);
+  await server.client.create(sparseFinetunes, made, { fieldManager: 'test' });
+  const job = await findJob(server, name);
+  const pod = await createPodOf(server, job, 'a');
+  await runPod(server, pod);
+  return { job, pod };
+}
+
+/** Plays its story to a good end. */
+export async function succeedFinetune(
+  server: ApiServer,
+  name: string,
+  spec: Changes = {},
+  lastWord: object = results,
+): Promise<SparseFinetune> {
+  const { job, pod } = await runFinetune(server, name, spec);
+  await endPod(server, pod, 0, lastWord);
+  await completeJob(server, job);
+  return finetuneWhere(server, name, isFinished);
+}
 
 /** Verbs with which a user agent has changed the API since the call, from the API server's audit log. */
 export async function writesOf(userAgent: string, namespace: string): Promise<string[]> {

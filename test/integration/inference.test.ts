@@ -1,0 +1,504 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sparseFinetunes, sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
+import { ownerReference } from '../../src/kube/owner';
+import { deployments, jobs, pods, services, type Deployment, type Service } from '../../src/kube/resources';
+import { objectPath } from '../../src/runtime/objects';
+import { eventually, openApiServer, type ApiServer } from './harness';
+import {
+  completeJob,
+  conditionOf,
+  createAccount,
+  createPodOf,
+  endPod,
+  failJob,
+  findJob,
+  results,
+  runFinetune,
+  startOperator,
+  succeedFinetune,
+  writeStatus,
+  writesOf,
+  type RunningOperator,
+} from './operator';
+import { finetune, service, type Changes } from './specs';
+
+let server: ApiServer;
+let operator: RunningOperator;
+const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
+
+beforeAll(async () => {
+  server = await openApiServer();
+  await createAccount(server, server.namespace);
+  operator = await startOperator(server, { userAgent });
+});
+afterAll(async () => {
+  await operator.stop();
+  await server.close();
+});
+
+const keyOf = (name: string) => ({ namespace: server.namespace, name });
+const reference = (name: string, more: Changes = {}) => ({
+  model: { uri: undefined, finetuneRef: { name }, ...more },
+});
+
+async function create(name: string, spec: Changes = {}): Promise<SparseInferenceService> {
+  return server.client.create(sparseInferenceServices, service(name, server.namespace, spec), {
+    fieldManager: 'test',
+  });
+}
+
+async function patchSpec(name: string, spec: Changes): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseInferenceServices, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { spec },
+  });
+}
+
+const findDeployment = (name: string) =>
+  eventually(async () => (await server.client.get(deployments, keyOf(`${name}-server`))) ?? false);
+
+const hasDeployment = async (name: string) =>
+  (await server.client.get(deployments, keyOf(`${name}-server`))) !== undefined;
+
+async function serviceWhere(
+  name: string,
+  meets: (one: SparseInferenceService) => boolean,
+  timeoutMs = 15_000,
+): Promise<SparseInferenceService> {
+  let last: SparseInferenceService | undefined;
+  try {
+    return await eventually(
+      async () => {
+        last = await server.client.get(sparseInferenceServices, keyOf(name));
+        return last !== undefined && meets(last) ? last : false;
+      },
+      { timeoutMs },
+    );
+  } catch (error) {
+    const message = `SparseInferenceService ${name} is not as expected: ${JSON.stringify(last?.status, null, 1)}`;
+    throw new Error(message, { cause: error });
+  }
+}
+
+const reasonIs = (type: string, reason: string) => (one: SparseInferenceService) =>
+  conditionOf(one, type)?.reason === reason;
+const isReady = (one: SparseInferenceService) => conditionOf(one, 'Ready')?.status === 'True';
+
+/** Plays the Deployment controller: every replica of the present template is available. */
+async function rollOut(deployment: Deployment): Promise<void> {
+  const live = await server.client.get(deployments, keyOf(deployment.metadata.name));
+  const replicas = live?.spec?.replicas ?? 0;
+  await writeStatus(server, deployments, deployment, {
+    observedGeneration: live?.metadata.generation,
+    replicas,
+    updatedReplicas: replicas,
+    readyReplicas: replicas,
+    availableReplicas: replicas,
+  });
+}
+
+async function createReady(name: string, spec: Changes = {}): Promise<Deployment> {
+  await create(name, spec);
+  const deployment = await findDeployment(name);
+  await rollOut(deployment);
+  await serviceWhere(name, isReady);
+  return findDeployment(name);
+}
+
+async function patchFinetune(name: string, spec: Changes): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseFinetunes, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { spec },
+  });
+}
+
+/** With its Job and pod, as the garbage collector would. */
+async function deleteFinetune(name: string): Promise<void> {
+  await server.client.delete(sparseFinetunes, keyOf(name));
+  await server.client.delete(jobs, keyOf(`${name}-train`));
+  await server.client.delete(pods, keyOf(`${name}-train-a`), { gracePeriodSeconds: 0 });
+}
+
+describe('a service of a URI', () => {
+  it('gets its Deployment and Service at once, and is ready with this generation’s pods', async () => {
+    const made = await create('plain', {
+      replicas: 2,
+      engine: { steps: 10 },
+      server: { resources: { limits: { memory: '2Gi' } } },
+    });
+    const deployment = await findDeployment('plain');
+    const container = deployment.spec!.template.spec!.containers[0]!;
+    const env = Object.fromEntries(container.env!.map(({ name, value }) => [name, value]));
+    expect(deployment.spec).toMatchObject({ replicas: 2 });
+    expect(container).toMatchObject({
+      image: 'sparsedm/serving:test',
+      resources: { limits: { memory: '2Gi' } },
+    });
+    expect(env).toMatchObject({
+      SPARSEDM_MODEL: '/mnt/pvc/models/shirts',
+      SPARSEDM_MODEL_NAME: 'plain',
+      SPARSEDM_REPORT_URL: `http://sparsedm-operator.sparsedm-system.svc:8082/v1/services/${server.namespace}/plain/engine`,
+    });
+    expect(JSON.parse(env.SPARSEDM_ENGINE ?? '')).toMatchObject({
+      backend: 'auto',
+      steps: 10,
+      maxBatchSize: 8,
+    });
+    expect(deployment.spec?.template.spec?.volumes).toContainEqual({
+      name: 'claim-0',
+      persistentVolumeClaim: { claimName: 'models', readOnly: true },
+    });
+    const network = await eventually(
+      async () => (await server.client.get(services, keyOf('plain'))) ?? false,
+    );
+    expect(network.spec).toMatchObject({ ports: [{ port: 80, targetPort: 'http' }] });
+    expect(network.metadata.ownerReferences).toEqual([ownerReference(made)]);
+
+    const waiting = await serviceWhere('plain', ({ status }) => status?.url !== undefined);
+    expect(conditionOf(waiting, 'Ready')?.status).not.toBe('True');
+    await rollOut(deployment);
+    const { status } = await serviceWhere('plain', isReady);
+    expect(status).toMatchObject({
+      observedGeneration: 1,
+      phase: 'Ready',
+      url: `http://plain.${server.namespace}.svc`,
+      replicas: 2,
+      readyReplicas: 2,
+      desiredReplicas: 2,
+      model: { uri: 'pvc://models/shirts' },
+    });
+  });
+
+  it('shows a status within 2 seconds', async () => {
+    await create('quick');
+    const { status } = await serviceWhere('quick', (one) => one.status?.observedGeneration === 1, 2_000);
+    expect(status?.phase).toBe('Pending');
+  });
+
+  it('makes pods that the restricted pod security standard admits', async () => {
+    await create('restricted');
+    const deployment = await findDeployment('restricted');
+    const namespace = await server.createNamespace();
+    await server.transport.request({
+      method: 'PATCH',
+      path: `/api/v1/namespaces/${namespace}`,
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } } },
+    });
+    await createAccount(server, namespace);
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'p', namespace },
+      spec: deployment.spec!.template.spec!,
+    };
+    expect((await server.client.create(pods, pod)).metadata.uid).toBeDefined();
+  });
+});
+
+describe('a service of a SparseFinetune', () => {
+  it('waits for it, saying what for, then serves its model', async () => {
+    await create('waits', reference('later'));
+    const missing = await serviceWhere('waits', reasonIs('ModelReady', 'FinetuneNotFound'));
+    expect(conditionOf(missing, 'ModelReady')?.message).toContain('There is no SparseFinetune later');
+    expect(conditionOf(missing, 'Stalled')).toBeUndefined();
+    const made = await server.client.create(
+      sparseFinetunes,
+      finetune('later', server.namespace, { suspend: true }),
+      { fieldManager: 'test' },
+    );
+    const waiting = await serviceWhere('waits', reasonIs('ModelReady', 'WaitingForFinetune'));
+    expect(conditionOf(waiting, 'Ready')).toMatchObject({ status: 'Unknown', reason: 'WaitingForFinetune' });
+    expect(await hasDeployment('waits')).toBe(false);
+
+    await patchFinetune('later', { suspend: false });
+    const job = await findJob(server, 'later');
+    const pod = await createPodOf(server, job, 'a');
+    await endPod(server, pod, 0, results);
+    await completeJob(server, job);
+    const deployment = await findDeployment('waits');
+    const env = Object.fromEntries(
+      deployment.spec!.template.spec!.containers[0]!.env!.map(({ name, value }) => [name, value]),
+    );
+    expect(env).toMatchObject({
+      SPARSEDM_MODEL: '/mnt/pvc/models/run',
+      SPARSEDM_MODEL_SHA256: results.model.sha256,
+    });
+    await rollOut(deployment);
+    const { status } = await serviceWhere('waits', isReady);
+    expect(status?.model).toEqual({
+      uri: results.model.uri,
+      sha256: results.model.sha256,
+      pattern: '2:4',
+      finetune: { name: 'later', uid: made.metadata.uid },
+      fid: { metric: 'fd-fashion-mnist-cnn', dense: '100.0', sparse: '102.5', increase: '2.5' },
+      macs: { convention: 'linear', dense: 1000, sparse: 500, reductionPercent: '50.0' },
+    });
+  });
+
+  it('gives no traffic to a model that failed its own gate', async () => {
+    await succeedFinetune(server, 'ungated', { acceptance: { maxFidIncrease: '1' } });
+    await create('unserved', reference('ungated'));
+    const seen = await serviceWhere('unserved', reasonIs('QualityGatePassed', 'OutOfBounds'));
+    expect(seen.status?.phase).toBe('Failed');
+    expect(conditionOf(seen, 'Stalled')?.status).toBe('True');
+    expect(await hasDeployment('unserved')).toBe(false);
+  });
+
+  it('has a gate of its own, and a person who widens it gets the model', async () => {
+    await succeedFinetune(server, 'measured');
+    await create('strict', { ...reference('measured'), qualityGate: { maxFidIncrease: '2' } });
+    const seen = await serviceWhere('strict', reasonIs('QualityGatePassed', 'OutOfBounds'));
+    expect(conditionOf(seen, 'QualityGatePassed')?.message).toContain('2.5, above 2');
+    expect(await hasDeployment('strict')).toBe(false);
+    await patchSpec('strict', { qualityGate: { maxFidIncrease: '3' } });
+    await findDeployment('strict');
+    const passed = await serviceWhere('strict', reasonIs('QualityGatePassed', 'WithinBounds'));
+    expect(conditionOf(passed, 'Stalled')).toBeUndefined();
+  });
+
+  it('runs no pods of a model when its gate is narrowed', async () => {
+    await succeedFinetune(server, 'narrowed');
+    await createReady('narrow', { ...reference('narrowed'), qualityGate: { maxFidIncrease: '3' } });
+    await patchSpec('narrow', { qualityGate: { maxFidIncrease: '1' } });
+    await eventually(async () => (await findDeployment('narrow')).spec?.replicas === 0);
+    const { status } = await serviceWhere('narrow', reasonIs('QualityGatePassed', 'OutOfBounds'));
+    expect(status?.phase).toBe('Failed');
+  });
+
+  it('says when it failed', async () => {
+    const { job, pod } = await runFinetune(server, 'broken');
+    await endPod(server, pod, 4, { error: { reason: 'Diverged', message: 'The loss is not finite.' } });
+    await failJob(server, job, 'PodFailurePolicy', 'exit code 4');
+    await create('modelless', reference('broken'));
+    const seen = await serviceWhere('modelless', reasonIs('ModelReady', 'FinetuneFailed'));
+    expect(conditionOf(seen, 'ModelReady')?.message).toContain('The loss is not finite.');
+  });
+
+  it.each([
+    ['stays', false],
+    ['moves', true],
+  ])('that is made anew %s with it only when told to follow', async (name, follow) => {
+    const tuned = `tuned-${name}`;
+    await succeedFinetune(server, tuned);
+    const before = await createReady(name, reference(tuned, { follow }));
+    await deleteFinetune(tuned);
+    await eventually(async () => (await server.client.get(sparseFinetunes, keyOf(tuned))) === undefined);
+    const model = { ...results.model, uri: 'pvc://models/second', sha256: 'd'.repeat(64) };
+    await succeedFinetune(server, tuned, {}, { ...results, model });
+    if (follow) {
+      const { status } = await serviceWhere(name, (one) => one.status?.model?.uri === 'pvc://models/second');
+      expect(status?.phase).toBe('Updating');
+      expect((await findDeployment(name)).metadata.generation).toBeGreaterThan(before.metadata.generation!);
+    } else {
+      await reconcileAgain(name);
+      const { status } = await serviceWhere(name, isReady);
+      expect(status?.model?.uri).toBe(results.model.uri);
+      expect((await findDeployment(name)).metadata.generation).toBe(before.metadata.generation);
+    }
+  });
+});
+
+describe('a Deployment', () => {
+  it('is scaled through the scale subresource without touching its template', async () => {
+    const before = await createReady('scales');
+    const path = `${objectPath(sparseInferenceServices, keyOf('scales'))}/scale`;
+    await server.transport.request({
+      method: 'PATCH',
+      path,
+      contentType: 'application/merge-patch+json',
+      body: { spec: { replicas: 3 } },
+    });
+    const after = await eventually(async () => {
+      const found = await findDeployment('scales');
+      return found.spec?.replicas === 3 && found;
+    });
+    expect(after.spec?.template).toEqual(before.spec?.template);
+    await rollOut(after);
+    await serviceWhere('scales', ({ status }) => status?.readyReplicas === 3);
+    const scale = await server.transport.request<{ status: { replicas: number; selector: string } }>({
+      method: 'GET',
+      path,
+    });
+    const labels = after.spec?.template.metadata?.labels as Record<string, string>;
+    expect(scale.status.replicas).toBe(3);
+    for (const pair of scale.status.selector.split(',')) {
+      const [key = '', value] = pair.split('=');
+      expect(labels[key]).toBe(value);
+    }
+  });
+
+  it('is left alone by an operator of another version', async () => {
+    const before = await createReady('pinned');
+    await operator.stop();
+    operator = await startOperator(server, {
+      userAgent,
+      images: { trainer: 'sparsedm/trainer:next', server: 'sparsedm/serving:next' },
+    });
+    await reconcileAgain('pinned');
+    const after = await findDeployment('pinned');
+    expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  });
+
+  it('follows the spec, and Ready waits for the new pods', async () => {
+    const before = await createReady('changes', { server: { env: [{ name: 'A', value: '1' }] } });
+    await patchSpec('changes', { engine: { steps: 5 }, server: { env: [] } });
+    const after = await eventually(async () => {
+      const found = await findDeployment('changes');
+      return found.metadata.generation! > before.metadata.generation! && found;
+    });
+    expect(after.spec?.template.spec?.containers[0]?.env?.map(({ name }) => name)).not.toContain('A');
+    const updating = await serviceWhere('changes', (one) => one.status?.observedGeneration === 2);
+    expect(updating.status?.phase).toBe('Updating');
+    expect(conditionOf(updating, 'Ready')?.status).toBe('Unknown');
+    await rollOut(after);
+    await serviceWhere('changes', isReady);
+  });
+
+  it('without replicas is not ready, and says what to do', async () => {
+    await create('empty', { replicas: 0 });
+    await rollOut(await findDeployment('empty'));
+    const seen = await serviceWhere('empty', reasonIs('Ready', 'ScaledToZero'));
+    expect(conditionOf(seen, 'Ready')?.message).toContain('kubectl scale');
+  });
+
+  it('of somebody else is not adopted', async () => {
+    const labels = { app: 'other' };
+    const foreign: Deployment = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'taken-server', namespace: server.namespace },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'x' }] } },
+      },
+    };
+    const before = await server.client.create(deployments, foreign, { fieldManager: 'somebody' });
+    await create('taken');
+    const seen = await serviceWhere('taken', reasonIs('DeploymentReady', 'NameConflict'));
+    expect(conditionOf(seen, 'DeploymentReady')?.message).toContain('The Deployment taken-server exists');
+    const after = await server.client.get(deployments, keyOf('taken-server'));
+    expect(after?.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+  });
+
+  it('whose server crashes shows the server’s own sentence', async () => {
+    await create('crashes');
+    const deployment = await findDeployment('crashes');
+    const { template } = deployment.spec!;
+    const pod = await server.client.create(pods, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'crashes-server-x',
+        namespace: server.namespace,
+        labels: template.metadata!.labels as Record<string, string>,
+      },
+      spec: template.spec!,
+    });
+    const error = {
+      reason: 'MaskDigestMismatch',
+      message: 'The mask digest of the manifest is another one.',
+    };
+    const at = new Date().toISOString();
+    await writeStatus(server, pods, pod, {
+      phase: 'Running',
+      containerStatuses: [
+        {
+          name: 'server',
+          image: 'x',
+          imageID: 'x',
+          ready: false,
+          restartCount: 1,
+          state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } },
+          lastState: {
+            terminated: {
+              exitCode: 3,
+              reason: 'Error',
+              message: JSON.stringify({ error }),
+              startedAt: at,
+              finishedAt: at,
+            },
+          },
+        },
+      ],
+    });
+    const seen = await serviceWhere('crashes', reasonIs('DeploymentReady', error.reason));
+    expect(conditionOf(seen, 'DeploymentReady')).toMatchObject({ status: 'False', message: error.message });
+  });
+});
+
+describe('a Service', () => {
+  const foreign = (name: string): Service => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: server.namespace },
+    spec: { ports: [{ port: 5432 }] },
+  });
+
+  it('of somebody else is not adopted, and the service takes the name when it goes', async () => {
+    const before = await server.client.create(services, foreign('database'), { fieldManager: 'somebody' });
+    await create('database');
+    const seen = await serviceWhere('database', reasonIs('DeploymentReady', 'NameConflict'));
+    expect(conditionOf(seen, 'DeploymentReady')?.message).toContain('The Service database exists');
+    expect(seen.status?.url).toBeUndefined();
+    const kept = await server.client.get(services, keyOf('database'));
+    expect(kept?.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+    await server.client.delete(services, keyOf('database'));
+    await serviceWhere('database', ({ status }) => status?.url !== undefined, 20_000);
+  });
+
+  it('that is deleted or changed comes back as it was', async () => {
+    await createReady('restored');
+    await server.client.delete(services, keyOf('restored'));
+    const again = await eventually(
+      async () => (await server.client.get(services, keyOf('restored'))) ?? false,
+    );
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(services, keyOf('restored')),
+      contentType: 'application/merge-patch+json',
+      body: { spec: { selector: { app: 'other' } } },
+    });
+    await eventually(async () => {
+      const found = await server.client.get(services, keyOf('restored'));
+      return JSON.stringify(found?.spec?.selector) === JSON.stringify(again.spec?.selector);
+    });
+  });
+});
+
+/** Makes the operator look at the object again, and waits until it has. */
+async function reconcileAgain(name: string): Promise<void> {
+  const total = async () =>
+    (await operator.metrics.controller.reconciles.get()).values
+      .filter(({ labels }) => labels.controller === 'sparseinferenceservice')
+      .reduce((sum, { value }) => sum + value, 0);
+  const before = await total();
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseInferenceServices, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { annotations: { touched: randomBytes(4).toString('hex') } } },
+  });
+  await eventually(async () => (await total()) > before);
+}
+
+describe('a second pass', () => {
+  it('writes nothing', async () => {
+    await createReady('again');
+    await reconcileAgain('again');
+    const state = async () => [
+      (await findDeployment('again')).metadata.resourceVersion,
+      (await server.client.get(services, keyOf('again')))?.metadata.resourceVersion,
+      (await writesOf(userAgent, server.namespace)).filter((line) => line.includes('again')).length,
+    ];
+    const before = await state();
+    await reconcileAgain('again');
+    await reconcileAgain('again');
+    expect(await state()).toEqual(before);
+  });
+});
