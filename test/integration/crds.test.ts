@@ -603,6 +603,47 @@ describe('a SparseInferenceService is accepted', () => {
   });
 });
 
+describe('the documentation', () => {
+  const root = path.join(import.meta.dirname, '../..');
+  const resources: Record<string, Resource> = {
+    SparseFinetune: sparseFinetunes,
+    SparseInferenceService: sparseInferenceServices,
+  };
+
+  async function yamlTexts(): Promise<[file: string, text: string][]> {
+    const folder = path.join(root, 'docs/examples');
+    const examples = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));
+    const texts = examples.map(async (file): Promise<[string, string]> => [
+      file,
+      await readFile(path.join(folder, file), 'utf8'),
+    ]);
+    const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+    const blocks = [...readme.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((block): [string, string] => [
+      'README.md',
+      block[1]!,
+    ]);
+    return [...(await Promise.all(texts)), ...blocks];
+  }
+
+  it('holds only examples that the API server takes, strictly', async () => {
+    let count = 0;
+    for (const [file, text] of await yamlTexts()) {
+      for (const document of parseAllDocuments(text)) {
+        const object = document.toJS() as KubeObject | null;
+        const resource = resources[object?.kind ?? ''];
+        if (object === null || resource === undefined) continue;
+        const made = await tryCreate(resource, {
+          ...object,
+          metadata: { ...object.metadata, namespace: server.namespace },
+        });
+        expect(made.metadata.name, file).toBe(object.metadata.name);
+        count++;
+      }
+    }
+    expect(count).toBeGreaterThanOrEqual(4);
+  });
+});
+
 describe('once it exists', () => {
   async function stored(name: string, spec: Changes = {}): Promise<SparseFinetune> {
     await tryCreate(sparseFinetunes, finetune(name, server.namespace, spec), false);
