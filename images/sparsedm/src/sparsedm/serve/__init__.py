@@ -1,0 +1,1 @@
+"""The server: an artifact behind an OpenAI-compatible endpoint, with dynamic batching."""

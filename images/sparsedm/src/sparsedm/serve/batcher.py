@@ -1,0 +1,168 @@
+"""Pictures of many requests drawn together.
+
+A batch starts when it is full, or when its oldest picture has waited for `max_delay` seconds. What waits is
+bounded: beyond `max_queue` pictures a request is refused, with the time after which a new try makes sense,
+computed from the measured rate. Cancelled pictures leave the queue at once.
+
+Everything here runs on one event loop; only `draw` runs elsewhere, on the one thread that owns the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+log = logging.getLogger("sparsedm.serve")
+
+Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
+"""(labels, seeds) -> one picture for each."""
+
+RATE_MEMORY = 0.8
+"""Weight of the past in the running mean of the rate."""
+
+
+class QueueFull(Exception):
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"The queue is full: try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class Draining(Exception):
+    """The server stops: nothing new is accepted."""
+
+
+@dataclass(eq=False)
+class _Picture:
+    label: int | None
+    seed: int
+    enqueued: float
+    result: asyncio.Future[Any]
+
+
+class Batcher:
+    """`submit` pictures, await their futures. `run` is the loop that draws; `drain` ends it."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        executor: Executor,
+        max_batch: int,
+        max_delay: float,
+        max_queue: int,
+        on_batch: Callable[[int, float], None] = lambda pictures, seconds: None,
+    ) -> None:
+        self.max_queue = max_queue
+        self.failures = 0
+        """Batches that failed in a row."""
+        self.drawing = 0
+        """Pictures in the batch that is being drawn."""
+        self._draw = draw
+        self._executor = executor
+        self._max_batch = max_batch
+        self._max_delay = max_delay
+        self._on_batch = on_batch
+        self._queue: deque[_Picture] = deque()
+        self._changed = asyncio.Event()
+        self._closing = False
+        self._rate: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that wait for a batch."""
+        return len(self._queue)
+
+    def measured(self, seconds: float) -> None:
+        """Takes the time of a batch, which is the same whether full or not, into the mean of the rate."""
+        rate = self._max_batch / max(seconds, 1e-6)
+        self._rate = rate if self._rate is None else RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate
+
+    def submit(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[asyncio.Future[Any]]:
+        """All pictures of a request, or none: raises QueueFull or Draining."""
+        if self._closing:
+            raise Draining
+        if self.waiting + len(seeds) > self.max_queue:
+            raise QueueFull(self._retry_after(len(seeds)))
+        loop = asyncio.get_running_loop()
+        pictures = [
+            _Picture(label, seed, loop.time(), loop.create_future())
+            for label, seed in zip(labels, seeds, strict=True)
+        ]
+        for picture in pictures:
+            picture.result.add_done_callback(self._forget_cancelled)
+        self._queue.extend(pictures)
+        self._changed.set()
+        return [picture.result for picture in pictures]
+
+    def _retry_after(self, wanted: int) -> int:
+        """Seconds until there is room for `wanted` pictures at the measured rate, at least 1."""
+        surplus = self.waiting + self.drawing + wanted - self.max_queue
+        return max(1, math.ceil(surplus / self._rate)) if self._rate else 1
+
+    def _forget_cancelled(self, result: asyncio.Future[Any]) -> None:
+        if result.cancelled():
+            self._queue = deque(picture for picture in self._queue if not picture.result.cancelled())
+
+    async def run(self) -> None:
+        """Draws batch after batch until `drain` was called and nothing waits."""
+        while self._queue or not self._closing:
+            if not self._queue:
+                await self._change()
+                continue
+            await self._fill()
+            batch = [self._queue.popleft() for _ in range(min(self.waiting, self._max_batch))]
+            if batch:
+                await self._draw_batch(batch)
+
+    async def drain(self, loop_task: asyncio.Task[None]) -> None:
+        """Refuses what is new, and returns when everything accepted has been drawn."""
+        self._closing = True
+        self._changed.set()
+        await loop_task
+
+    async def _change(self, timeout: float | None = None) -> None:
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _fill(self) -> None:
+        """Waits for more pictures as long as the oldest may wait."""
+        clock = asyncio.get_running_loop().time
+        while 0 < self.waiting < self._max_batch and not self._closing:
+            left = self._queue[0].enqueued + self._max_delay - clock()
+            if left <= 0:
+                return
+            await self._change(left)
+
+    async def _draw_batch(self, batch: list[_Picture]) -> None:
+        loop = asyncio.get_running_loop()
+        labels, seeds = [p.label for p in batch], [p.seed for p in batch]
+        self.drawing = len(batch)
+        started = loop.time()
+        try:
+            images = await loop.run_in_executor(self._executor, self._draw, labels, seeds)
+        except Exception as error:
+            # Whatever it is, the clients of this batch get an answer and the next batch a try.
+            self.failures += 1
+            log.error("A batch failed.", exc_info=error)
+            for picture in batch:
+                if not picture.result.done():
+                    picture.result.set_exception(error)
+        else:
+            self.failures = 0
+            seconds = loop.time() - started
+            self.measured(seconds)
+            self._on_batch(len(batch), seconds)
+            for picture, image in zip(batch, images, strict=True):
+                if not picture.result.done():
+                    picture.result.set_result(image)
+        finally:
+            self.drawing = 0

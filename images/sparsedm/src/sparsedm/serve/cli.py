@@ -1,0 +1,112 @@
+"""`sparsedm serve`: serves an artifact over HTTP until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from sparsedm.errors import ConfigError, SparseDMError
+from sparsedm.report_client import ReportClient
+from sparsedm.serve.app import create_app
+from sparsedm.serve.config import DEFAULT_PORT, read_config
+from sparsedm.serve.service import Service
+from sparsedm.serve.telemetry import set_up_logging
+
+log = logging.getLogger("sparsedm.serve")
+
+KEEP_ALIVE_SECONDS = 95
+"""Longer than any balancer's, so that it is never this side that closes a connection in use."""
+GRACE_SECONDS = 50
+"""For answers under way when everything is drawn; the pod gets 60 seconds."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="artifact directory (default: $SPARSEDM_MODEL)")
+    parser.add_argument(
+        "--name", help="how clients call the model (default: $SPARSEDM_MODEL_NAME, or the directory's)"
+    )
+    parser.add_argument(
+        "--engine", help="JSON of spec.engine of a SparseInferenceService (default: $SPARSEDM_ENGINE)"
+    )
+    parser.add_argument("--host", default="", help="address to listen on (default: all)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--access-log", action="store_true", help="log each request ($SPARSEDM_ACCESS_LOG=1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    set_up_logging()
+    reporter = ReportClient.from_environment()
+    try:
+        config = read_config(args.model, args.name, args.engine, args.host, args.port, args.access_log)
+        service = Service(config, reporter)
+        asyncio.run(serve(service, listen(config.host, config.port)))
+    except SparseDMError as error:
+        reporter.close(timeout=3.0, error={"reason": error.reason, "message": error.message})
+        raise
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; "" listens on IPv6 and IPv4 where the machine has both. Raises ConfigError."""
+    try:
+        if host == "" and socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            [f"The server can't listen on port {port} ({error.strerror}): choose another --port."]
+        ) from error
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, with our own end: first drain, then stop listening. A second signal stops at once."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._draining: asyncio.Task[None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Runs in the main thread, between any two instructions of the event loop."""
+        if self._draining is not None:
+            self.should_exit = self.force_exit = True
+            return
+        asyncio.get_running_loop().call_soon_threadsafe(self.begin_drain, signal.Signals(sig).name)
+
+    def begin_drain(self, why: str) -> None:
+        if self._draining is None:
+            log.info("Stopping: what was accepted is finished first.", extra={"fields": {"signal": why}})
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._service.drain()
+        self.should_exit = True
+
+
+async def serve(service: Service, listener: socket.socket) -> None:
+    """Listens from the start, so that health can be asked for while the model loads. Raises SparseDMError."""
+    config = uvicorn.Config(
+        create_app(service), log_config=None, access_log=False, lifespan="off", server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+    server = Server(config, service)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    starting = asyncio.create_task(service.start())
+    try:
+        await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and starting.exception() is not None:
+            server.should_exit = True
+        await serving
+        if starting.done():
+            starting.result()
+    finally:
+        starting.cancel()
+        listener.close()
+    service.close()

@@ -1,0 +1,91 @@
+"""The server's configuration, from the environment (the operator sets it) or flags (for people)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from sparsedm.errors import ConfigError
+from sparsedm.uris import resolve_uri
+
+DEFAULT_PORT = 8080
+
+Decimal = Annotated[float, BeforeValidator(lambda value: float(value) if isinstance(value, str) else value)]
+
+
+class EngineSpec(BaseModel):
+    """`spec.engine` of a SparseInferenceService, with the same names and defaults."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    backend: Literal["auto", "dense", "cusparselt"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    steps: int = Field(20, ge=1, le=1000)
+    guidance: Decimal = Field(0.5, ge=0, le=20, allow_inf_nan=False)
+    max_batch_size: int = Field(8, ge=1, le=1024)
+    max_batch_delay_milliseconds: int = Field(5, ge=0, le=60_000)
+    max_queue: int = Field(64, ge=1, le=100_000)
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    model: Path
+    """Directory of the artifact."""
+    name: str
+    """How clients call the model."""
+    engine: EngineSpec
+    sha256: str | None
+    """What the weights' digest must be; None takes the manifest's word."""
+    host: str
+    """Address to listen on; "" is every address, IPv4 and IPv6."""
+    port: int
+    access_log: bool
+
+
+def sentences(error: ValidationError, prefix: str) -> list[str]:
+    """One sentence for each problem, with the name of its field."""
+    return [
+        f"{'.'.join([prefix, *map(str, problem['loc'])])}: {problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        for problem in error.errors()
+    ]
+
+
+def parse_engine(text: str) -> EngineSpec:
+    """Raises ConfigError with a sentence for each wrong field."""
+    try:
+        return EngineSpec.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(sentences(error, "engine")) from error
+
+
+def read_config(
+    model: str | None,
+    name: str | None,
+    engine: str | None,
+    host: str,
+    port: int,
+    access_log: bool,
+    env: Mapping[str, str] = os.environ,
+) -> ServeConfig:
+    """Flags win over the environment. Raises ConfigError."""
+    where = model or env.get("SPARSEDM_MODEL")
+    if not where:
+        raise ConfigError(
+            ["No model is given: set SPARSEDM_MODEL or pass --model with an artifact's directory."]
+        )
+    directory = resolve_uri(where, env) if "://" in where else Path(where)
+    return ServeConfig(
+        model=directory,
+        name=name or env.get("SPARSEDM_MODEL_NAME") or directory.name,
+        engine=parse_engine(engine or env.get("SPARSEDM_ENGINE") or "{}"),
+        sha256=env.get("SPARSEDM_MODEL_SHA256", "").removeprefix("sha256:").lower() or None,
+        host=host,
+        port=port,
+        access_log=access_log or env.get("SPARSEDM_ACCESS_LOG", "").lower() in ("1", "true"),
+    )

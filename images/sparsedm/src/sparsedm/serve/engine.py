@@ -1,0 +1,152 @@
+"""The model in memory, ready to draw. One thread owns it from loading to the last picture.
+
+A batch always has the same shape, `max_batch_size`, whatever it holds: results of matrix products change in
+their last digits with the shape, so only then does a picture depend on its own class and seed alone.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsedm.artifact import load_artifact
+from sparsedm.device import limit_threads, pick_device
+from sparsedm.diffusion.samplers import sample
+from sparsedm.errors import InputError
+from sparsedm.generate import to_uint8
+from sparsedm.models import UViT
+from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
+from sparsedm.serve.config import EngineSpec
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one batch, and dense time over the time in force."""
+
+    seconds: float
+    speedup: float
+
+
+class Engine:
+    """Build it with `load`, then call `warm_up` once before `draw`, all on one thread."""
+
+    def __init__(self, model: UViT, manifest: dict[str, Any], spec: EngineSpec, device: torch.device) -> None:
+        self.manifest = manifest
+        self.spec = spec
+        self.device = device
+        self.dtype = DTYPES[spec.precision]
+        self.config = model.config
+        self.choice: Choice | None = None
+        self.measured: Measured | None = None
+        self._model = model.to(device, self.dtype).eval().requires_grad_(False)
+
+    @classmethod
+    def load(
+        cls, directory: Path, spec: EngineSpec, sha256: str | None = None, device: torch.device | None = None
+    ) -> Engine:
+        """Reads and verifies an artifact. Raises InputError with a sentence."""
+        limit_threads()
+        model, manifest = load_artifact(directory)
+        found = manifest["weights"]["sha256"]
+        if sha256 is not None and found != sha256:
+            raise InputError(
+                "ModelDigestMismatch",
+                f"The model in {directory} has digest {found}, not the expected {sha256}: "
+                "it was replaced since the SparseFinetune ended.",
+            )
+        if model.config.channels not in (1, 3):
+            raise InputError(
+                "ModelUnsupported",
+                f"The model draws {model.config.channels} channels, and a picture has 1 or 3: "
+                "models of latents can't be served yet.",
+            )
+        return cls(model, manifest, spec, device or pick_device())
+
+    @property
+    def classes(self) -> list[str] | None:
+        return self.manifest["classes"]
+
+    @property
+    def rows(self) -> int:
+        """Rows of each matrix product: tokens of a batch, twice over with guidance."""
+        doubled = 2 if self.config.num_classes and self.spec.guidance > 0 else 1
+        return self.spec.max_batch_size * doubled * self.config.tokens
+
+    def warm_up(self) -> Measured:
+        """Chooses the backend by measuring, and returns how long a batch takes. Raises ConfigError."""
+        layers = self.manifest["layers"]
+        situation = Situation.here(self.device, self.dtype, self.manifest["pattern"])
+        self._batch(steps=1)
+        dense = self._batch() if situation.obstacle() is None and self.spec.backend != "dense" else None
+        choice = choose(self.spec.backend, self._model, layers, situation, self.rows)
+        if choice.sparse_layers:
+            self._batch(steps=1)
+        seconds = self._batch()
+        if dense is not None and choice.sparse_layers and seconds > dense:
+            restore_dense(self._model, choice)
+            reason = f"Dense, because whole batches took {seconds / dense:.2f} times as long sparse."
+            choice, seconds = Choice(reason, choice.total_layers), dense
+        sparse = dense is not None and choice.sparse_layers > 0
+        self.choice, self.measured = choice, Measured(seconds, dense / seconds if sparse else 1.0)
+        return self.measured
+
+    def _batch(self, steps: int | None = None) -> float:
+        """Seconds of a batch of the first class."""
+        started = time.perf_counter()
+        self.draw([0 if self.config.num_classes else None], [0], steps)
+        return time.perf_counter() - started
+
+    def draw(
+        self, labels: Sequence[int | None], seeds: Sequence[int], steps: int | None = None
+    ) -> list[np.ndarray]:
+        """One picture for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them."""
+        size = self.spec.max_batch_size
+        if not 0 < len(seeds) <= size:
+            raise ValueError(f"A batch holds 1 to {size} pictures, not {len(seeds)}.")
+        padding = size - len(seeds)
+        padded = None
+        if self.config.num_classes:
+            padded = torch.tensor([*labels, *[0] * padding], dtype=torch.int64)
+        with torch.inference_mode():
+            images = sample(
+                self._network, self.config, padded, [*seeds, *[0] * padding],
+                steps=steps or self.spec.steps, guidance=self.spec.guidance, device=self.device,
+            )  # fmt: skip
+        return list(to_uint8(images[: len(seeds)]).permute(0, 2, 3, 1).numpy())
+
+    def _network(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        """The network in its own precision; the solver around it stays in fp32."""
+        return self._model(x.to(self.dtype), t, y).float()
+
+    def status(self) -> dict[str, Any]:
+        """`status.engine` of a SparseInferenceService, without the latency."""
+        assert self.choice is not None, "warm_up comes first"
+        assert self.measured is not None, "warm_up comes first"
+        return {
+            "backend": self.choice.backend,
+            "sparseLayers": self.choice.sparse_layers,
+            "totalLayers": self.choice.total_layers,
+            "speedup": f"{self.measured.speedup:.2f}",
+            "device": device_name(self.device),
+            "reason": self.choice.reason,
+        }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def versions() -> dict[str, str]:
+    """For the metrics' build information."""
+    from sparsedm import __version__
+
+    return {"version": __version__, "torch": torch.__version__, "python": platform.python_version()}

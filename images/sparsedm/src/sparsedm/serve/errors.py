@@ -1,0 +1,91 @@
+"""Errors as clients of OpenAI's API read them: {"error": {"message", "type", "code", "param"}}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request; a prompt needs less."""
+
+
+class ApiError(Exception):
+    """An answer other than 200: `message` is one sentence on what to do, `param` the field it is about."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+    def response(self) -> JSONResponse:
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        if self.status == 429:
+            kind = "rate_limit_error"
+        error = {"message": self.message, "type": kind, "code": self.code, "param": self.param}
+        return JSONResponse({"error": error}, self.status, self.headers)
+
+
+def bad_request(message: str, param: str, code: str = "invalid_value") -> ApiError:
+    return ApiError(400, message, code, param)
+
+
+def validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
+    """One ApiError from pydantic's list: the first problem, in words that name the field."""
+    problem = errors[0]
+    if problem["type"] == "json_invalid":
+        return bad_request("The body is not valid JSON.", "body", "invalid_json")
+    where = [str(part) for part in problem["loc"] if part != "body"]
+    field = ".".join(where)
+    if problem["type"] == "extra_forbidden":
+        return bad_request(f"{field} is not a parameter of this server.", field, "unknown_parameter")
+    if problem["type"] == "missing" and field:
+        return bad_request(f"{field} is missing.", field, "missing_required_parameter")
+    if not field:
+        return bad_request("Send a JSON object with Content-Type: application/json.", "body", "invalid_body")
+    said = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    message = said if said.startswith(field) else f"{field} {said}"
+    return bad_request(message if message.endswith(".") else f"{message}.", field)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    async def api_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ApiError)
+        return error.response()
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return validation_error(error.errors()).response()
+
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        texts = {
+            404: ("There is nothing at this path.", "not_found"),
+            413: (f"The body has more than {LARGEST_BODY} bytes.", "request_too_large"),
+            405: (f"This path does not take {request.method}.", "method_not_allowed"),
+        }
+        message, code = texts.get(error.status_code, (str(error.detail), "error"))
+        return ApiError(error.status_code, message, code, headers=error.headers).response()
+
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        # Uvicorn logs it.
+        return ApiError(500, "The server failed: its log says why.", "internal_error").response()
+
+    app.add_exception_handler(ApiError, api_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)

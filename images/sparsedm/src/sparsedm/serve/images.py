@@ -1,0 +1,42 @@
+"""Pictures as clients get them: PNG, enlarged by a whole factor when asked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+from PIL import Image
+
+LARGEST_SIDE = 512
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+
+
+def side_of(size: str | None, image_size: int) -> int:
+    """The side of a square picture in pixels from "64x64" or "auto". Raises ValueError with a sentence."""
+    if size in (None, "auto"):
+        return image_size
+    found = _SIZE.fullmatch(size)
+    side = int(found[1]) if found and found[1] == found[2] else 0
+    largest = max(image_size, LARGEST_SIDE // image_size * image_size)
+    if not side or side % image_size or side > largest:
+        raise ValueError(
+            f"size must be auto, {image_size}x{image_size} or a whole multiple of it "
+            f"up to {largest}x{largest}."
+        )
+    return side
+
+
+def png(pixels: np.ndarray, side: int) -> bytes:
+    """`pixels` is (H, W, C) uint8 with one channel or three."""
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    if picture.width != side:
+        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def png_base64(pixels: np.ndarray, side: int) -> str:
+    return base64.b64encode(png(pixels, side)).decode("ascii")

@@ -1,0 +1,82 @@
+"""From a prompt to a class. Models know classes, not language: a prompt names one, alone or in a phrase."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "t-shirt": ("tshirt", "tee", "top"),
+    "trouser": ("pants",),
+    "pullover": ("sweater", "jumper"),
+    "sneaker": ("trainer",),
+    "bag": ("handbag",),
+    "ankle boot": ("boot",),
+}
+"""Other words for a class, where a model has it."""
+
+_NOT_A_WORD = re.compile(r"[^0-9a-z]+")
+
+Words = tuple[str, ...]
+
+
+class UnknownClass(ValueError):
+    """The prompt names no class of the model, or more than one; the message lists the classes."""
+
+
+def words(text: str) -> Words:
+    """Worked example: "A T-Shirt!" -> ("a", "t", "shirt")."""
+    return tuple(_NOT_A_WORD.sub(" ", text.casefold()).split())
+
+
+def _plurals(phrase: Words) -> Iterable[Words]:
+    """The phrase itself and its last word with s or es, for a prompt may ask for boots or dresses."""
+    yield phrase
+    for ending in ("s", "es"):
+        yield (*phrase[:-1], phrase[-1] + ending)
+
+
+class ClassNames:
+    """Looks prompts up among a model's classes. Without names, classes go by their numbers."""
+
+    def __init__(self, names: Sequence[str] | None, num_classes: int) -> None:
+        self.names = list(names) if names else [str(label) for label in range(num_classes)]
+        self._named = bool(names)
+        self._phrases: dict[Words, int] = {}
+        for label, name in enumerate(self.names):
+            for text in (name, *SYNONYMS.get(name, ())):
+                for phrase in _plurals(words(text)) if self._named else [words(text)]:
+                    self._phrases.setdefault(phrase, label)
+        self._longest = max((len(phrase) for phrase in self._phrases), default=0)
+
+    def label(self, prompt: str) -> int | None:
+        """The class that `prompt` names; None when the model has no classes. Raises UnknownClass."""
+        if not self.names:
+            return None
+        found = self._found(words(prompt))
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UnknownClass(f"The prompt names no class of this model. {self._listing()}")
+        named = " and ".join(self.names[label] for label in found)
+        raise UnknownClass(f"The prompt names {len(found)} classes, {named}: ask for one. {self._listing()}")
+
+    def _found(self, prompt: Words) -> list[int]:
+        """Distinct classes from left to right. The longest phrase wins: a t-shirt is no shirt."""
+        found: dict[int, None] = {}
+        start = 0
+        while start < len(prompt):
+            length = self._match(prompt[start:])
+            if length:
+                found[self._phrases[prompt[start : start + length]]] = None
+            start += length or 1
+        return list(found)
+
+    def _match(self, rest: Words) -> int:
+        lengths = range(min(self._longest, len(rest)), 0, -1)
+        return next((length for length in lengths if rest[:length] in self._phrases), 0)
+
+    def _listing(self) -> str:
+        if self._named:
+            return f"Its classes are: {', '.join(self.names)}."
+        return f"Its classes are the numbers 0 to {len(self.names) - 1}."

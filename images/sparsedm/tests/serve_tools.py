@@ -1,0 +1,126 @@
+"""A tiny artifact, and the real server as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import torch
+
+from sparsedm.artifact import Identity, save_artifact
+from sparsedm.layers import bake_masks, masks_for, select_layers
+from sparsedm.macs import count_macs
+from sparsedm.models import UViTConfig, build_model
+from sparsedm.pattern import Pattern
+
+CLASSES = ["t-shirt", "shirt", "dress", "ankle boot"]
+CONFIG = UViTConfig(
+    32, 8, 1, width=32, depth=3, heads=2, num_classes=len(CLASSES), final_conv=False, prediction="v"
+)
+PATTERN = Pattern(2, 4)
+SOURCES = Path(__file__).parents[1] / "src"
+WAIT_SECONDS = 60
+
+
+def write_artifact(
+    directory: Path,
+    config: UViTConfig = CONFIG,
+    classes: list[str] | None = CLASSES,
+    change: Callable[[dict[str, torch.Tensor]], None] = lambda weights: None,
+) -> Path:
+    """A random model with its weights masked 2:4; `change` alters the weights first."""
+    torch.manual_seed(5)
+    model = build_model(config)
+    with torch.no_grad():
+        for parameter in model.parameters():  # the default start draws nearly the same for each class
+            parameter.normal_(std=0.2)
+    selection = select_layers(model, PATTERN)
+    state = model.state_dict()
+    weights = bake_masks(state, masks_for(state, selection.selected, PATTERN))
+    change(weights)
+    directory.mkdir(parents=True, exist_ok=True)
+    identity = Identity("test", config, classes, PATTERN, selection)
+    macs = count_macs(config, selection.selected, PATTERN).status()
+    fid = {"metric": "fd-test", "dense": "1", "sparse": "2"}
+    save_artifact(directory, weights, identity, macs, fid, {"run": "ns/name", "configDigest": "x"})
+    return directory
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Asks until the answer is true."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
+        time.sleep(0.01)
+    return result
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class ServerProcess:
+    """`sparsedm serve` on a free port; a context that ends it."""
+
+    def __init__(self, model: Path, engine: dict[str, Any], log: Path, **env: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.termination_log = log.with_suffix(".termination")
+        self._log = log
+        command = [sys.executable, "-m", "sparsedm.cli", "serve", "--port", str(self.port)]
+        own = {
+            "PYTHONPATH": str(SOURCES),
+            "OMP_NUM_THREADS": "1",  # threads of a busy machine wait for each other
+            "SPARSEDM_MODEL": str(model),
+            "SPARSEDM_MODEL_NAME": "clothes",
+            "SPARSEDM_ENGINE": json.dumps(engine),
+            "SPARSEDM_TERMINATION_LOG": str(self.termination_log),
+        }
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(command, env={**os.environ, **own, **env}, stdout=out, stderr=out)
+        self.client = httpx.Client(base_url=self.url, timeout=WAIT_SECONDS)
+
+    def __enter__(self) -> ServerProcess:
+        wait_for(lambda: self.status("/v2/health/ready") == 200, "the server")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(WAIT_SECONDS)
+
+    def status(self, path: str) -> int | None:
+        """None while nothing listens."""
+        assert self.process.poll() is None, f"the server has ended: {self._log.read_text()}"
+        try:
+            return self.client.get(path).status_code
+        except httpx.TransportError:
+            return None
+
+    def generate(self, **body: Any) -> httpx.Response:
+        return self.client.post("/v1/images/generations", json={"prompt": "ankle boot", **body})
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        return self.process.wait(WAIT_SECONDS)
+
+    def log(self) -> str:
+        return self._log.read_text()

@@ -1,0 +1,65 @@
+"""The server's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparsedm.errors import ConfigError
+from sparsedm.serve.config import EngineSpec, ServeConfig, parse_engine, read_config
+
+
+def read(**env: str) -> ServeConfig:
+    return read_config(
+        None, None, None, "", 8080, False, {f"SPARSEDM_{name}": text for name, text in env.items()}
+    )
+
+
+def test_defaults_are_the_custom_resource_s() -> None:
+    want = EngineSpec(
+        backend="auto", precision="fp32", steps=20, guidance=0.5, max_batch_size=8,
+        max_batch_delay_milliseconds=5, max_queue=64,
+    )  # fmt: skip
+    assert parse_engine("{}") == want
+
+
+def test_the_operator_s_environment_is_understood() -> None:
+    engine = '{"steps": 30, "guidance": "0.7", "maxBatchSize": 4, "precision": "bf16"}'
+    config = read(MODEL="pvc://claim/models/a", MOUNTS="/data", MODEL_NAME="clothes", ENGINE=engine)
+    assert config.model == Path("/data/claim/models/a")
+    assert config.name == "clothes"
+    assert (config.engine.steps, config.engine.guidance, config.engine.max_batch_size) == (30, 0.7, 4)
+    assert config.sha256 is None
+
+
+def test_a_directory_names_the_model_when_nobody_else_does() -> None:
+    assert read(MODEL="/models/boots").name == "boots"
+
+
+@pytest.mark.parametrize(
+    ("engine", "want"),
+    [
+        ('{"steps": 0}', "engine.steps: input should be greater than or equal to 1"),
+        ('{"guidance": "much"}', "engine.guidance: "),
+        ('{"guidance": "nan"}', "engine.guidance: "),
+        ('{"backend": "cutlass"}', "engine.backend: input should be 'auto', 'dense' or 'cusparselt'"),
+        ('{"maxBatch": 4}', "engine.maxBatch: extra inputs are not permitted"),
+        ("{", "engine: invalid JSON"),
+    ],
+)
+def test_a_wrong_engine_is_told_with_its_field(engine: str, want: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_engine(engine)
+    assert want in error.value.message
+
+
+def test_every_problem_is_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_engine('{"steps": 0, "maxQueue": 0}')
+    assert len(error.value.problems) == 2
+
+
+def test_a_model_must_be_given() -> None:
+    with pytest.raises(ConfigError, match="SPARSEDM_MODEL"):
+        read()

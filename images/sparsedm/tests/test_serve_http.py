@@ -1,0 +1,319 @@
+"""The server as clients meet it: a real process on a real port."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from serve_tools import CLASSES, ServerProcess, wait_for, write_artifact
+from sparsedm.cli import main
+from sparsedm.models import file_sha256
+
+SLOW = {"steps": 300, "maxBatchSize": 1, "maxQueue": 1}
+"""A second or so a picture, one at a time: long enough to look at a request in progress."""
+
+
+class Operator:
+    """The operator's report endpoint, as far as a server can tell."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, str, dict[str, Any]]] = []
+        reports = self.reports
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                reports.append((self.path, self.headers.get("Authorization", ""), body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Silent."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/services/ns/clothes/engine"
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("artifact"))
+
+
+@pytest.fixture(scope="module")
+def operator() -> Iterator[Operator]:
+    operator = Operator()
+    yield operator
+    operator.server.shutdown()
+    operator.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(
+    artifact: Path, operator: Operator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "token").write_text("secret\n")
+    env = {"SPARSEDM_REPORT_URL": operator.url, "SPARSEDM_TOKEN_FILE": str(folder / "token")}
+    engine = {"steps": 3, "maxBatchSize": 4, "maxBatchDelayMilliseconds": 20}
+    with ServerProcess(artifact, engine, folder / "log", **env) as server:
+        yield server
+
+
+def pictures(response: httpx.Response) -> list[Image.Image]:
+    assert response.status_code == 200, response.text
+    return [Image.open(io.BytesIO(base64.b64decode(d["b64_json"]))) for d in response.json()["data"]]
+
+
+def test_a_prompt_gives_as_many_pictures_as_asked_for(server: ServerProcess) -> None:
+    response = server.generate(prompt="a photo of an ankle boot", n=3, seed=5, size="64x64", model="clothes")
+    assert [picture.size for picture in pictures(response)] == [(64, 64)] * 3
+    body = response.json()
+    assert [(d["seed"], d["revised_prompt"]) for d in body["data"]] == [(s, "ankle boot") for s in (5, 6, 7)]
+    assert (body["output_format"], body["size"]) == ("png", "64x64")
+
+
+def test_openai_s_own_nulls_and_names_are_accepted(server: ServerProcess) -> None:
+    response = server.generate(
+        model=None, n=None, size=None, response_format=None, user="me", output_format="png"
+    )
+    assert pictures(response)[0].size == (32, 32)
+
+
+def test_without_a_seed_each_picture_is_another(server: ServerProcess) -> None:
+    first, second = (server.generate().json()["data"][0] for _ in range(2))
+    assert first["seed"] != second["seed"]
+
+
+def test_a_picture_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None:
+    alone = server.generate(seed=42).json()["data"][0]["b64_json"]
+    before = server.metric("sparsedm_batch_size_count")
+    with ThreadPoolExecutor(8) as pool:
+        crowd = list(pool.map(lambda i: server.generate(prompt=CLASSES[i % 4], seed=40 + i, n=1), range(8)))
+    found = {d["seed"]: d["b64_json"] for response in crowd for d in response.json()["data"]}
+    assert server.metric("sparsedm_batch_size_count") - before < 8, "requests were batched"
+    # Request 3 of the crowd has another seed; ask for the same one inside a larger request.
+    assert server.generate(seed=40, n=4).json()["data"][2]["b64_json"] == alone
+    assert found[43] == server.generate(prompt=CLASSES[3], seed=43).json()["data"][0]["b64_json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param", "says"),
+    [
+        ({"prompt": "a cat"}, 400, "prompt", "t-shirt, shirt, dress, ankle boot"),
+        ({"prompt": "shirt and dress"}, 400, "prompt", "2 classes"),
+        ({"prompt": ""}, 400, "prompt", "prompt should have at least 1 character"),
+        ({"prompt": None}, 400, "prompt", "prompt should be a valid string"),
+        ({"prompt": ["dress"]}, 400, "prompt", "prompt should be a valid string"),
+        ({"n": 0}, 400, "n", "greater than or equal to 1"),
+        ({"n": 17}, 400, "n", "less than or equal to 16"),
+        ({"n": "2"}, 400, "n", "valid integer"),
+        ({"n": 1.5}, 400, "n", "valid integer"),
+        ({"size": "33x33"}, 400, "size", "multiple"),
+        ({"size": "1024x1024"}, 400, "size", "512x512"),
+        ({"response_format": "url"}, 400, "response_format", "b64_json"),
+        ({"response_format": "jpeg"}, 400, "response_format", "b64_json"),
+        ({"output_format": "webp"}, 400, "output_format", "'png'"),
+        ({"seed": -1}, 400, "seed", "greater than or equal to 0"),
+        ({"seed": 2**60}, 400, "seed", "less than or equal to"),
+        ({"quality": "hd"}, 400, "quality", "quality is not a parameter of this server"),
+        ({"model": "dall-e-3"}, 404, "model", "this server's is clothes"),
+    ],
+)
+def test_a_wrong_request_is_told_its_field(
+    server: ServerProcess, body: dict[str, Any], status: int, param: str, says: str
+) -> None:
+    response = server.generate(**body)
+    error = response.json()["error"]
+    assert response.status_code == status
+    assert error["param"] == param
+    assert says in error["message"]
+    assert error["type"] == "invalid_request_error"
+    assert error["message"].endswith(".")
+    assert error["code"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status", "says"),
+    [
+        ("POST", "/v1/images/generations", b"{", 400, "not valid JSON"),
+        ("POST", "/v1/images/generations", b"[]", 400, "Send a JSON object"),
+        ("POST", "/v1/images/generations", b"{}", 400, "prompt is missing"),
+        ("POST", "/v1/images/generations", b" " * 100_000, 413, "65536 bytes"),
+        ("GET", "/v1/images/generations", b"", 405, "does not take GET"),
+        ("GET", "/nothing", b"", 404, "nothing at this path"),
+        ("GET", "/v1/models/other", b"", 404, "no model other"),
+        ("GET", "/v2/models/other", b"", 404, "no model other"),
+    ],
+)
+def test_errors_have_openai_s_shape(
+    server: ServerProcess, method: str, path: str, content: bytes, status: int, says: str
+) -> None:
+    headers = {"Content-Type": "application/json"} if content else {}
+    response = server.client.request(method, path, content=content, headers=headers)
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert says in error["message"]
+    assert set(error) == {"message", "type", "code", "param"}
+
+
+def test_models_are_listed_for_both_protocols(server: ServerProcess) -> None:
+    get = lambda path: server.client.get(path).json()  # noqa: E731
+    listed = get("/v1/models")
+    assert listed["object"] == "list"
+    assert listed["data"] == [get("/v1/models/clothes")]
+    assert listed["data"][0]["classes"] == CLASSES
+    assert get("/v2")["name"] == "sparsedm"
+    assert get("/v2/models/clothes")["platform"] == "sparsedm_uvit"
+    assert get("/v2/models/clothes/ready") == {"name": "clothes", "ready": True}
+    assert get("/v2/health/live") == {"live": True}
+    assert get("/v2/health/ready") == {"ready": True}
+
+
+def test_metrics_count_requests_batches_and_pictures(server: ServerProcess) -> None:
+    before = server.metric("sparsedm_images_total")
+    server.generate(n=3)
+    assert server.metric("sparsedm_images_total") == before + 3
+    assert server.metric("sparsedm_queue_images") == 0
+    assert server.metric("sparsedm_ready") == 1
+    text = server.client.get("/metrics").text
+    assert 'sparsedm_requests_total{method="POST",route="/v1/images/generations",status="200"}' in text
+    assert 'backend="dense",device="cpu",pattern="2:4"' in text
+    assert "/nothing" not in text, "clients must not make up series"
+
+
+def test_the_operator_is_told_the_engine_with_the_pod_s_token(
+    server: ServerProcess, operator: Operator
+) -> None:
+    path, authorization, body = wait_for(lambda: operator.reports, "a report")[0]
+    assert path == "/v1/services/ns/clothes/engine"
+    assert authorization == "Bearer secret"
+    assert set(body) == {"engine", "model"}
+    engine = body["engine"]
+    assert (engine["backend"], engine["sparseLayers"], engine["device"]) == ("dense", 0, "cpu")
+    assert float(engine["latencyMilliseconds"]["p50"]) > 0
+    assert len(body["model"]["sha256"]) == 64
+
+
+def test_steady_state_is_silent(server: ServerProcess) -> None:
+    server.generate()
+    server.generate(prompt="a cat")
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert [line["message"] for line in lines] == ["Ready."]
+
+
+def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:
+    """One slow server through the rest of its life."""
+    with ServerProcess(artifact, SLOW, tmp_path / "log") as server, ThreadPoolExecutor(4) as pool:
+        _a_full_queue_answers_429(server, pool)
+        _a_client_that_leaves_makes_room(server, pool)
+        _sigterm_finishes_what_was_accepted(server, pool)
+
+
+def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
+    first = pool.submit(server.generate, seed=1)
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first picture")
+    second = pool.submit(server.generate, seed=2)
+    wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
+    third = server.generate(seed=3)
+    assert third.status_code == 429
+    assert third.json()["error"]["code"] == "queue_full"
+    assert int(third.headers["Retry-After"]) >= 1
+    assert server.generate(n=2).json()["error"]["param"] == "n", "more than the queue ever holds"
+    assert first.result().status_code == second.result().status_code == 200
+
+
+def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
+    first = pool.submit(server.generate, seed=1)
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first picture")
+    body = b'{"prompt": "dress"}'
+    head = (
+        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(head.encode() + body)
+        wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
+    wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "room")
+    assert server.metric("sparsedm_drawing_images") == 1, "room came by leaving, not by drawing"
+    assert first.result().status_code == 200
+
+
+def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
+    drawing = pool.submit(server.generate, seed=1)
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "a picture")
+    waiting = pool.submit(server.generate, seed=2)
+    wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
+    server.terminate()
+    wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
+    refused = server.generate(seed=3)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "draining"
+    assert server.status("/v2/health/live") == 200
+    assert pictures(drawing.result())
+    assert pictures(waiting.result())
+    assert server.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        ("weights", "digest"),
+        ("pattern", "more than 2 non-zeros in 4"),
+        ("missing", "There is no manifest.json"),
+        ("replaced", "replaced since"),
+    ],
+)
+def test_a_model_that_is_not_what_it_says_is_never_served(
+    spoil: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = write_artifact(tmp_path / "model")
+    _spoil(directory, spoil, monkeypatch)
+    monkeypatch.setenv("SPARSEDM_TERMINATION_LOG", str(tmp_path / "termination"))
+    monkeypatch.delenv("SPARSEDM_REPORT_URL", raising=False)
+    assert main(["serve", "--model", str(directory), "--host", "127.0.0.1", "--port", "0"]) == 3
+    error = json.loads((tmp_path / "termination").read_text())["error"]
+    assert says in error["message"]
+    assert error["reason"]
+    assert says in capsys.readouterr().err
+
+
+def _spoil(directory: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, manifest = directory / "model.safetensors", directory / "manifest.json"
+    if how == "weights":
+        data = bytearray(weights.read_bytes())
+        data[-1] ^= 1
+        weights.write_bytes(data)
+    elif how == "pattern":
+        # Dense weights under a right digest: only the pattern itself gives them away.
+        torch.manual_seed(0)
+        other = json.loads(manifest.read_text())
+        tensors = load_file(weights)
+        save_file({name: t.normal_() if t.dim() == 2 else t for name, t in tensors.items()}, weights)
+        other["weights"]["sha256"] = file_sha256(weights)
+        manifest.write_text(json.dumps(other))
+    elif how == "missing":
+        manifest.unlink()
+    else:
+        monkeypatch.setenv("SPARSEDM_MODEL_SHA256", "0" * 64)
+
+
+def test_a_taken_port_is_one_sentence(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["serve", "--model", str(artifact), "--host", "127.0.0.1", "--port", str(port)]) == 2
+    assert f"can't listen on port {port}" in capsys.readouterr().err

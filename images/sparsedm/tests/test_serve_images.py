@@ -1,0 +1,41 @@
+"""Sizes and PNG."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sparsedm.serve.images import png, side_of
+
+
+@pytest.mark.parametrize(
+    ("size", "image_size", "want"),
+    [(None, 32, 32), ("auto", 32, 32), ("32x32", 32, 32), ("512x512", 32, 512), ("600x600", 600, 600)],
+)  # fmt: skip
+def test_sizes_are_the_model_s_or_multiples(size: str | None, image_size: int, want: int) -> None:
+    assert side_of(size, image_size) == want
+
+
+@pytest.mark.parametrize(
+    "size", ["33x33", "64x32", "0x0", "544x544", "32", "32x32x32", "-32x-32", "64X64", ""]
+)
+def test_other_sizes_are_refused_with_what_is_possible(size: str) -> None:
+    with pytest.raises(ValueError, match="size must be auto, 32x32 or a whole multiple of it up to 512x512"):
+        side_of(size, 32)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_a_picture_keeps_its_pixels(channels: int, mode: str) -> None:
+    pixels = np.arange(8 * 8 * channels, dtype=np.uint8).reshape(8, 8, channels)
+    picture = Image.open(io.BytesIO(png(pixels, 8)))
+    assert (picture.format, picture.mode, picture.size) == ("PNG", mode, (8, 8))
+    assert (np.asarray(picture).reshape(pixels.shape) == pixels).all()
+
+
+def test_an_enlarged_picture_has_the_size_asked_for() -> None:
+    picture = Image.open(io.BytesIO(png(np.full((8, 8, 1), 200, np.uint8), 32)))
+    assert picture.size == (32, 32)
+    assert np.asarray(picture).min() == np.asarray(picture).max() == 200

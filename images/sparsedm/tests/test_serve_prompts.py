@@ -1,0 +1,61 @@
+"""Which class a prompt names."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparsedm.models import CLASSES
+from sparsedm.serve.prompts import ClassNames, UnknownClass
+
+CLOTHES = CLASSES["fashion-mnist-uvit-tiny"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "want"),
+    [
+        ("ankle boot", "ankle boot"),
+        ("Ankle Boot", "ankle boot"),
+        ("a photo of an ankle boot", "ankle boot"),
+        ("ANKLE-BOOTS!", "ankle boot"),
+        ("t-shirt", "t-shirt"),
+        ("tshirt", "t-shirt"),
+        ("T shirt", "t-shirt"),
+        ("top", "t-shirt"),
+        ("two t-shirts", "t-shirt"),
+        ("shirt", "shirt"),
+        ("trousers", "trouser"),
+        ("dresses", "dress"),
+        ("a sneaker beside another sneaker", "sneaker"),
+    ],
+)
+def test_a_prompt_names_a_class(prompt: str, want: str) -> None:
+    label = ClassNames(CLOTHES, 10).label(prompt)
+    assert CLOTHES[label] == want
+
+
+def test_every_class_is_found_by_its_own_name() -> None:
+    names = ClassNames(CLOTHES, 10)
+    assert [names.label(name) for name in CLOTHES] == list(range(10))
+
+
+@pytest.mark.parametrize("prompt", ["a cat", "shirtless", "", "laptop", "..."])
+def test_an_unknown_prompt_is_told_all_classes(prompt: str) -> None:
+    with pytest.raises(UnknownClass) as error:
+        ClassNames(CLOTHES, 10).label(prompt)
+    assert all(name in str(error.value) for name in CLOTHES)
+
+
+def test_two_classes_in_a_prompt_are_refused_by_name() -> None:
+    with pytest.raises(UnknownClass, match="2 classes, shirt and bag"):
+        ClassNames(CLOTHES, 10).label("a shirt and a bag")
+
+
+def test_classes_without_names_go_by_number() -> None:
+    names = ClassNames(None, 1000)
+    assert names.label("class 207") == 207
+    with pytest.raises(UnknownClass, match="numbers 0 to 999"):
+        names.label("1000")
+
+
+def test_a_model_without_classes_takes_any_prompt() -> None:
+    assert ClassNames(None, 0).label("anything") is None
