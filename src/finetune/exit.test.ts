@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { failureOf } from './exit';
+import { aFinetune, aJob, aPod, running, terminated } from './fixtures';
+
+const job = aJob(aFinetune());
+const told = JSON.stringify({ error: { reason: 'DatasetMissing', message: 'There is no data set.' } });
+
+describe('why a training pod failed', () => {
+  it.each([
+    ['nothing, while it runs', running, undefined, ''],
+    ['nothing, when it succeeded', terminated({ exitCode: 0, message: '{}' }), undefined, ''],
+    [
+      'the trainer’s own word',
+      terminated({ exitCode: 3, message: told }),
+      'DatasetMissing',
+      'There is no data set.',
+    ],
+    [
+      'too little memory',
+      terminated({ exitCode: 137, reason: 'OOMKilled' }),
+      'OOMKilled',
+      'raise trainer.resources.limits.memory',
+    ],
+    ['SIGTERM', terminated({ exitCode: 143, reason: 'Error' }), 'Terminated', 'exit code 143'],
+    [
+      'an unknown exit code with its last line',
+      terminated({ exitCode: 1, message: 'a\nValueError: b' }),
+      'TrainerFailed',
+      'exit code 1: ValueError: b.',
+    ],
+    ['an unknown exit code without a word', terminated({ exitCode: 1 }), 'TrainerFailed', 'its log says why'],
+    [
+      'a command that does not exist',
+      terminated({ exitCode: 128, reason: 'StartError', message: 'no such file' }),
+      'StartError',
+      'no such file',
+    ],
+    [
+      'eviction',
+      { phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory.' },
+      'Evicted',
+      'low on memory',
+    ],
+    [
+      'preemption',
+      {
+        phase: 'Failed',
+        conditions: [
+          { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler', message: 'preempted' },
+        ],
+      },
+      'PreemptionByScheduler',
+      'preempted',
+    ],
+  ])('%s', (_, status, wantReason, wantMessage) => {
+    const failure = failureOf(aPod(job, 'a', status));
+    expect(failure?.reason).toBe(wantReason);
+    if (wantReason !== undefined) expect(failure?.message).toContain(wantMessage);
+  });
+});

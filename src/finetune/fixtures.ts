@@ -1,0 +1,83 @@
+/** Objects for the unit tests of this folder: what the API server would hold. */
+import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '../api/types';
+import type { Condition } from '../kube/conditions';
+import { ownerReference } from '../kube/owner';
+import type { Job, Pod } from '../kube/resources';
+import { buildJob } from './job';
+
+export const settings = { image: 'trainer:1', reportsUrl: 'http://operator.system.svc:8082' };
+export const startedAt = '2026-01-01T00:00:00Z';
+
+export function aFinetune(
+  spec: Partial<SparseFinetuneSpec> = {},
+  status?: SparseFinetuneStatus,
+): SparseFinetune {
+  return {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseFinetune',
+    metadata: { name: 'shirts', namespace: 'ml', uid: 'finetune-uid', generation: 3 },
+    spec: {
+      model: { preset: 'fashion-mnist-uvit-tiny', pretrained: { uri: 'file:///opt/w.safetensors' } },
+      dataset: { format: 'fashion-mnist', uri: 'pvc://data/fashion' },
+      training: { steps: 300 },
+      output: { uri: 'pvc://models/shirts' },
+      ...spec,
+    },
+    ...(status === undefined ? {} : { status }),
+  };
+}
+
+export function aJob(finetune: SparseFinetune, status: Job['status'] = {}, uid = 'job-uid'): Job {
+  const job = buildJob(finetune, settings);
+  return { ...job, metadata: { ...job.metadata, uid }, status };
+}
+
+export function ended(type: 'Complete' | 'Failed', reason = type as string): Job['status'] {
+  const at = '2026-01-01T01:00:00Z';
+  return { conditions: [{ type, status: 'True', reason, message: `${reason}.`, lastTransitionTime: at }] };
+}
+
+type PodStatus = NonNullable<Pod['status']>;
+type Terminated = { exitCode: number; reason?: string; message?: string };
+
+export function aPod(job: Job, name: string, status: PodStatus, createdAt = startedAt): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'ml',
+      uid: `${name}-uid`,
+      creationTimestamp: createdAt,
+      ownerReferences: [{ ...ownerReference(job), kind: 'Job' }],
+    },
+    status,
+  };
+}
+
+export const running: PodStatus = { phase: 'Running', startTime: startedAt };
+
+export function terminated({ exitCode, reason, message }: Terminated): PodStatus {
+  const state = {
+    terminated: {
+      exitCode,
+      ...(reason === undefined ? {} : { reason }),
+      ...(message === undefined ? {} : { message }),
+    },
+  };
+  return {
+    phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+    containerStatuses: [{ name: 'trainer', image: 'x', imageID: 'x', ready: false, restartCount: 0, state }],
+  };
+}
+
+export function finished(phase: 'Succeeded' | 'Failed', completionTime = startedAt): SparseFinetuneStatus {
+  const condition: Condition = {
+    type: 'Finished',
+    status: 'True',
+    reason: phase,
+    message: `${phase}.`,
+    lastTransitionTime: completionTime,
+  };
+  return { phase, completionTime, conditions: [condition] };
+}

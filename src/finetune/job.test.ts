@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { aFinetune, aJob, settings } from './fixtures';
+import { buildJob, controlledJob, controlsDiffer } from './job';
+
+function containerOf(job: ReturnType<typeof buildJob>) {
+  return job.spec!.template.spec!.containers[0]!;
+}
+
+describe('the Job of a SparseFinetune', () => {
+  const job = buildJob(aFinetune({ activeDeadlineSeconds: 60, suspend: true, backoffLimit: 5 }), settings);
+  const env = Object.fromEntries(containerOf(job).env!.map(({ name, value }) => [name, value]));
+
+  it('is named after it and owned by it', () => {
+    expect(job.metadata).toMatchObject({
+      name: 'shirts-train',
+      namespace: 'ml',
+      ownerReferences: [{ kind: 'SparseFinetune', name: 'shirts', uid: 'finetune-uid', controller: true }],
+      labels: { 'sparsedm.io/finetune': 'shirts', 'app.kubernetes.io/name': 'sparsedm-trainer' },
+    });
+  });
+
+  it('runs one pod at a time, and knows which failures are final', () => {
+    expect(job.spec).toMatchObject({
+      suspend: true,
+      backoffLimit: 5,
+      completions: 1,
+      parallelism: 1,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: 'trainer', operator: 'In', values: [2, 3, 4] },
+          },
+        ],
+      },
+    });
+    expect(job.spec?.template.spec?.restartPolicy).toBe('Never');
+  });
+
+  it('is created without its deadline, which is applied apart', () => {
+    expect(job.spec?.activeDeadlineSeconds).toBeUndefined();
+  });
+
+  it('tells the trainer what stands in the spec, and where to report', () => {
+    const { model, dataset, training, output } = aFinetune().spec;
+    expect(JSON.parse(env.SPARSEDM_CONFIG!)).toEqual({ model, dataset, training, output });
+    expect(env).toMatchObject({
+      SPARSEDM_RUN: 'ml/shirts',
+      SPARSEDM_MOUNTS: '/mnt/pvc',
+      SPARSEDM_REPORT_URL: 'http://operator.system.svc:8082/v1/finetunes/ml/shirts/progress',
+      SPARSEDM_TOKEN_FILE: '/var/run/secrets/sparsedm.io/token',
+      HOME: '/tmp',
+    });
+    expect(containerOf(job).command).toEqual(['sparsedm', 'train']);
+  });
+
+  it('mounts each claim once, read-only where it only reads', () => {
+    expect(containerOf(job).volumeMounts).toEqual([
+      { name: 'tmp', mountPath: '/tmp' },
+      { name: 'token', mountPath: '/var/run/secrets/sparsedm.io', readOnly: true },
+      { name: 'claim-0', mountPath: '/mnt/pvc/data', readOnly: true },
+      { name: 'claim-1', mountPath: '/mnt/pvc/models', readOnly: false },
+    ]);
+  });
+
+  it('gives the pod a token for reports and no other', () => {
+    const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
+    expect(automountServiceAccountToken).toBe(false);
+    expect(volumes).toContainEqual({
+      name: 'token',
+      projected: {
+        sources: [
+          { serviceAccountToken: { audience: 'sparsedm.io', expirationSeconds: 3600, path: 'token' } },
+        ],
+      },
+    });
+  });
+
+  it('takes over the settings of spec.trainer, and keeps its own labels', () => {
+    const trainer = {
+      image: 'mine:2',
+      imagePullPolicy: 'Always' as const,
+      imagePullSecrets: [{ name: 'registry' }],
+      resources: { requests: { cpu: 2 }, limits: { 'nvidia.com/gpu': 1, memory: '8Gi' } },
+      nodeSelector: { gpu: 'a100' },
+      tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists' as const }],
+      env: [{ name: 'OMP_NUM_THREADS', value: '2' }],
+      serviceAccountName: 'trainer',
+      priorityClassName: 'low',
+      runtimeClassName: 'nvidia',
+      podLabels: { team: 'vision', 'sparsedm.io/finetune': 'forged' },
+      podAnnotations: { note: 'x' },
+    };
+    const { template } = buildJob(aFinetune({ trainer }), settings).spec!;
+    const { image, imagePullPolicy, resources, env: variables } = template.spec!.containers[0]!;
+    expect({ image, imagePullPolicy, resources }).toEqual({
+      image: 'mine:2',
+      imagePullPolicy: 'Always',
+      resources: { requests: { cpu: '2' }, limits: { 'nvidia.com/gpu': '1', memory: '8Gi' } },
+    });
+    expect(variables).toContainEqual({ name: 'OMP_NUM_THREADS', value: '2' });
+    expect(template.spec).toMatchObject({
+      imagePullSecrets: [{ name: 'registry' }],
+      nodeSelector: { gpu: 'a100' },
+      tolerations: trainer.tolerations,
+      serviceAccountName: 'trainer',
+      priorityClassName: 'low',
+      runtimeClassName: 'nvidia',
+    });
+    expect(template.metadata).toMatchObject({
+      labels: { team: 'vision', 'sparsedm.io/finetune': 'shirts' },
+      annotations: { note: 'x' },
+    });
+  });
+
+  it('is the same each time', () => {
+    expect(buildJob(aFinetune(), settings)).toEqual(buildJob(aFinetune(), settings));
+  });
+});
+
+describe('the controls of a running Job', () => {
+  it.each([
+    ['are as in the spec', {}, {}, false],
+    ['differ in suspend', { suspend: true }, {}, true],
+    ['differ in the backoff limit', { backoffLimit: 9 }, {}, true],
+    ['lack the deadline', { activeDeadlineSeconds: 60 }, {}, true],
+    ['have a deadline too many', {}, { activeDeadlineSeconds: 60 }, true],
+    ['have the deadline', { activeDeadlineSeconds: 60 }, { activeDeadlineSeconds: 60 }, false],
+  ])('%s', (_, spec, live, want) => {
+    const job = aJob(aFinetune());
+    const changed = { ...job, spec: { ...job.spec!, ...live } };
+    expect(controlsDiffer(aFinetune(spec), changed)).toBe(want);
+  });
+
+  it('are applied to this very Job and nothing else of it', () => {
+    expect(controlledJob(aFinetune({ activeDeadlineSeconds: 60 }), aJob(aFinetune()))).toEqual({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'shirts-train', namespace: 'ml', uid: 'job-uid' },
+      spec: { suspend: false, backoffLimit: 3, activeDeadlineSeconds: 60 },
+    });
+  });
+});

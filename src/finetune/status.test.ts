@@ -1,0 +1,244 @@
+import { describe, expect, it } from 'vitest';
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import { findCondition } from '../kube/conditions';
+import { aFinetune, aJob, aPod, ended, finished, running, startedAt, terminated } from './fixtures';
+import type { Observed } from './situation';
+import { buildStatus } from './status';
+import { transitions } from './transitions';
+
+const at = (seconds: number) => new Date(Date.parse(startedAt) + seconds * 1000);
+const job = aJob(aFinetune());
+const runningPod = aPod(job, 'a', running);
+const model = { uri: 'pvc://models/shirts', sha256: 'b'.repeat(64) };
+const fid = { metric: 'fd-x', dense: '100', sparse: '103', increase: '3' };
+
+function statusOf(observed: Partial<Observed>, seconds = 0): SparseFinetuneStatus {
+  return buildStatus({ finetune: aFinetune(), job, pods: [], ...observed }, at(seconds));
+}
+
+function summary(status: SparseFinetuneStatus): Record<string, string> {
+  return Object.fromEntries(
+    (status.conditions ?? []).map((each) => [each.type, `${each.status} ${each.reason}`]),
+  );
+}
+
+const blocked = (waiting: object) =>
+  aPod(job, 'a', {
+    phase: 'Pending',
+    containerStatuses: [
+      { name: 'trainer', image: 'x', imageID: 'x', ready: false, restartCount: 0, state: { waiting } },
+    ],
+  });
+const foreign = { ...job, metadata: { name: 'shirts-train', namespace: 'ml', uid: 'other' } };
+const leftOver = {
+  ...job,
+  metadata: { ...job.metadata, ownerReferences: [{ ...job.metadata.ownerReferences![0]!, uid: 'earlier' }] },
+};
+const lost = aPod(job, 'a', terminated({ exitCode: 1 }));
+
+describe('the status of a run that goes on', () => {
+  it.each<[string, Partial<Observed>, string, Record<string, string>]>([
+    [
+      'before its Job',
+      { job: undefined },
+      'Pending',
+      { JobReady: 'Unknown JobMissing', Succeeded: 'Unknown JobMissing' },
+    ],
+    ['whose Job has no pod yet', {}, 'Pending', { JobReady: 'Unknown WaitingForPod' }],
+    ['whose Job is another’s', { job: foreign }, 'Pending', { JobReady: 'False NameConflict' }],
+    ['whose Job is an earlier run’s', { job: leftOver }, 'Pending', { JobReady: 'False JobDeleting' }],
+    [
+      'whose image is missing',
+      { pods: [blocked({ reason: 'ImagePullBackOff', message: 'no image' })] },
+      'Pending',
+      { JobReady: 'False ImagePullBackOff' },
+    ],
+    [
+      'whose container is being made',
+      { pods: [blocked({ reason: 'ContainerCreating' })] },
+      'Pending',
+      { JobReady: 'Unknown WaitingForPod' },
+    ],
+    ['whose pod was refused', { podRefusal: 'exceeded quota' }, 'Pending', { JobReady: 'False PodsRefused' }],
+    [
+      'whose Job was refused for now',
+      { job: undefined, refusal: { reason: 'Forbidden', message: 'quota', final: false } },
+      'Pending',
+      { JobReady: 'False Forbidden' },
+    ],
+    [
+      'whose Job was refused for good',
+      { job: undefined, refusal: { reason: 'Invalid', message: 'bad', final: true } },
+      'Pending',
+      { JobReady: 'False Invalid', Stalled: 'True Invalid' },
+    ],
+    [
+      'that runs',
+      { pods: [runningPod] },
+      'Running',
+      { JobReady: 'True JobCreated', Training: 'True Running', Reporting: 'Unknown WaitingForReports' },
+    ],
+    [
+      'that failed once',
+      { pods: [lost] },
+      'Pending',
+      { Training: 'False Retrying', Reporting: 'Unknown NotTraining' },
+    ],
+    [
+      'that stops',
+      { finetune: aFinetune({ suspend: true }), pods: [runningPod] },
+      'Suspended',
+      { Suspended: 'False NotSuspended', Training: 'False Suspended' },
+    ],
+    [
+      'that is suspended',
+      { finetune: aFinetune({ suspend: true }) },
+      'Suspended',
+      { Suspended: 'True Suspended' },
+    ],
+  ])('%s', (_, observed, wantPhase, want) => {
+    const status = statusOf(observed);
+    expect(status.phase).toBe(wantPhase);
+    expect(summary(status)).toMatchObject({ Finished: 'False InProgress', ...want });
+    if (want.Stalled === undefined) expect(summary(status).Stalled).toBeUndefined();
+    expect(status.conditions?.every(({ observedGeneration }) => observedGeneration === 3)).toBe(true);
+    expect(Object.keys(summary(status))).not.toContain('Ready');
+    expect(Object.keys(summary(status))).not.toContain('Reconciling');
+  });
+
+  it.each([
+    ['has not come yet', undefined, 59, 'Unknown WaitingForReports'],
+    ['has not come for too long', undefined, 60, 'False NoReports'],
+    ['came lately', 30, 89, 'True ReportsArrive'],
+    ['came long ago', 30, 90, 'False NoReports'],
+  ])('says when a report %s', (_, reportedAfter, seconds, want) => {
+    const progress = reportedAfter === undefined ? {} : { reportedAt: at(reportedAfter).toISOString() };
+    const status = statusOf({ finetune: aFinetune({}, { progress }), pods: [runningPod] }, seconds);
+    expect(summary(status).Reporting).toBe(want);
+  });
+
+  it('keeps what the report endpoint wrote', () => {
+    const progress = { step: 5, percent: 2 };
+    const status = statusOf({
+      finetune: aFinetune({}, { progress, checkpoint: { step: 4 } }),
+      pods: [runningPod],
+    });
+    expect(status).toMatchObject({ progress, checkpoint: { step: 4 }, jobUid: 'job-uid' });
+  });
+
+  it('is the same in a second pass', () => {
+    const first = statusOf({ pods: [runningPod] });
+    expect(statusOf({ finetune: aFinetune({}, first), pods: [runningPod] }, 30)).toEqual(first);
+  });
+});
+
+describe('the status of a run that has ended', () => {
+  const complete = aJob(aFinetune(), ended('Complete'));
+  const word = (message: object | string) => [
+    aPod(
+      job,
+      'a',
+      terminated({ exitCode: 0, message: typeof message === 'string' ? message : JSON.stringify(message) }),
+    ),
+  ];
+
+  it('takes the last word over earlier reports', () => {
+    const before = { progress: { step: 290, totalSteps: 300, loss: '0.2' }, fid: { sparse: '999' } };
+    const status = statusOf({ finetune: aFinetune({}, before), job: complete, pods: word({ model, fid }) });
+    expect(status).toMatchObject({
+      phase: 'Succeeded',
+      model,
+      fid,
+      completionTime: '2026-01-01T01:00:00Z',
+      progress: { step: 300, percent: 100, display: '100%', eta: '0s', phase: 'done', loss: '0.2' },
+    });
+    expect(summary(status)).toMatchObject({
+      Succeeded: 'True Succeeded',
+      Finished: 'True Succeeded',
+      QualityGatePassed: 'True NoGate',
+    });
+  });
+
+  it('takes earlier reports where the pod is gone', () => {
+    const status = statusOf({ finetune: aFinetune({}, { model, fid }), job: complete });
+    expect(status).toMatchObject({ phase: 'Succeeded', model, fid });
+  });
+
+  it('is a failure where neither says anything', () => {
+    const status = statusOf({ job: complete, pods: word('nothing of use') });
+    expect(status.phase).toBe('Failed');
+    expect(summary(status)).toMatchObject({
+      Succeeded: 'False ResultsMissing',
+      Finished: 'True Failed',
+      Stalled: 'True ResultsMissing',
+    });
+  });
+
+  it.each([
+    [{ maxFidIncrease: '3' }, { model, fid }, 'True WithinBounds'],
+    [{ maxFidIncrease: '2.9' }, { model, fid }, 'False OutOfBounds'],
+    [{ minMacsReductionPercent: 50 }, { model, fid }, 'False FiguresMissing'],
+  ])('judges %j', (acceptance, last, want) => {
+    const status = statusOf({ finetune: aFinetune({ acceptance }), job: complete, pods: word(last) });
+    expect(summary(status)).toMatchObject({ QualityGatePassed: want, Succeeded: 'True Succeeded' });
+  });
+
+  it('tells how often a failing pod was tried', () => {
+    const exhausted = aJob(aFinetune(), ended('Failed', 'BackoffLimitExceeded'));
+    const again = aPod(job, 'b', terminated({ exitCode: 1 }));
+    const status = statusOf({ job: exhausted, pods: [lost, again] });
+    expect(findCondition(status.conditions, 'Succeeded')?.message).toContain('It was tried 2 times.');
+    expect(status.attempts?.number).toBe(2);
+  });
+
+  it('says the Job’s reason where no pod is left', () => {
+    const status = statusOf({ job: aJob(aFinetune(), ended('Failed', 'BackoffLimitExceeded')) });
+    expect(summary(status).Succeeded).toBe('False BackoffLimitExceeded');
+  });
+
+  it('never changes again, but for the generation', () => {
+    const before = finished('Succeeded');
+    const status = statusOf({ finetune: aFinetune({ suspend: true }, before), job: undefined });
+    expect(status).toMatchObject({ phase: 'Succeeded', observedGeneration: 3, completionTime: startedAt });
+    expect(status.conditions).toEqual([{ ...before.conditions![0], observedGeneration: 3 }]);
+  });
+});
+
+describe('the events of a change', () => {
+  const after = (
+    observed: Partial<Observed>,
+    before?: SparseFinetuneStatus,
+    seconds = 0,
+  ): [SparseFinetune, SparseFinetuneStatus] => {
+    const finetune = aFinetune({}, before);
+    return [finetune, statusOf({ finetune, ...observed }, seconds)];
+  };
+
+  it.each<[string, [SparseFinetune, SparseFinetuneStatus], string[]]>([
+    ['that starts training', after({ pods: [runningPod] }), ['Normal TrainingStarted']],
+    ['that changes nothing', after({ pods: [runningPod] }, statusOf({ pods: [runningPod] })), []],
+    [
+      'that loses its reports',
+      after({ pods: [runningPod] }, statusOf({ pods: [runningPod] }), 61),
+      ['Warning NoReports'],
+    ],
+    ['that meets a foreign Job', after({ job: foreign }), ['Warning NameConflict']],
+    [
+      'that tries again',
+      after({ pods: [lost] }, statusOf({ pods: [runningPod] })),
+      ['Warning TrainerFailed'],
+    ],
+    [
+      'that succeeds',
+      after({ job: aJob(aFinetune(), ended('Complete')), pods: [] }, { model }),
+      ['Normal Succeeded'],
+    ],
+    [
+      'that fails',
+      after({ job: aJob(aFinetune(), ended('Failed', 'DeadlineExceeded')) }),
+      ['Warning DeadlineExceeded'],
+    ],
+  ])('%s', (_, [finetune, status], want) => {
+    expect(transitions(finetune, status).map(({ type, reason }) => `${type} ${reason}`)).toEqual(want);
+  });
+});

@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseFinetuneReport, parseServiceReport, parseTerminationMessage } from './body';
+
+describe('a trainer’s report', () => {
+  it('is taken as it is when it is right', () => {
+    const report = {
+      progress: {
+        step: 120,
+        totalSteps: 300,
+        percent: 40,
+        display: '40%',
+        stage: 2,
+        stages: 5,
+        stagePattern: '6:8',
+        phase: 'training',
+        loss: '0.213',
+        samplesPerSecond: '210.4',
+        remainingSeconds: 80,
+        eta: '1m20s',
+        reportedAt: '2026-01-01T00:00:00Z',
+        history: [{ step: 100, distance: '103.2', sparsity: '0.25' }],
+      },
+      checkpoint: { uri: 'pvc://models/x/checkpoints/step-00000100', step: 100, maskDigest: 'sha256:ab' },
+      sparsity: {
+        pattern: '2:4',
+        target: '0.5',
+        achieved: '0.5',
+        maskedLayers: 26,
+        skippedLayers: 0,
+        compliant: true,
+      },
+      macs: { convention: 'linear', dense: 10, sparse: 5, reductionPercent: '50.0' },
+      fid: {
+        metric: 'fd-x',
+        samples: 500,
+        dense: '100',
+        sparse: '102',
+        increase: '-2e-3',
+        seed: 0,
+        rankDeficient: true,
+      },
+      model: { uri: 'pvc://models/x', sha256: 'a'.repeat(64), sizeBytes: 4 },
+      attempt: { resumedFromStep: 100 },
+      error: { reason: 'Diverged', message: 'The loss is not finite.' },
+    };
+    expect(parseFinetuneReport(report)).toEqual({ report, problems: [] });
+  });
+
+  it.each<[string, unknown, object]>([
+    [
+      'unknown parts',
+      { phase: 'Succeeded', conditions: [], progress: { step: 1 } },
+      { progress: { step: 1 } },
+    ],
+    ['unknown fields', { progress: { step: 1, admin: true } }, { progress: { step: 1 } }],
+    ['null', { progress: { step: 1, loss: null }, fid: null }, { progress: { step: 1 } }],
+    ['empty parts', { progress: {}, macs: { x: 1 } }, {}],
+    ['inherited names', JSON.parse('{"__proto__": {"progress": {"step": 1}}}'), {}],
+    ['half an error', { error: { reason: 'X' } }, {}],
+    [
+      'evaluations beyond the newest 20',
+      { progress: { history: Array.from({ length: 25 }, (_, step) => ({ step })) } },
+      { progress: { history: Array.from({ length: 20 }, (_, i) => ({ step: i + 5 })) } },
+    ],
+  ])('loses %s', (_, body, want) => {
+    expect(parseFinetuneReport(body)).toEqual({ report: want, problems: [] });
+  });
+
+  it('takes decimals that are numbers', () => {
+    expect(parseFinetuneReport({ progress: { loss: 0.25 } }).report).toEqual({ progress: { loss: '0.25' } });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a list', [], 'The report must be a JSON object.'],
+    ['text', 'x', 'The report must be a JSON object.'],
+    ['a part that is none', { progress: 3 }, 'progress must be an object.'],
+    ['a negative step', { progress: { step: -1 } }, 'progress.step must be a whole number from 0'],
+    ['half a step', { progress: { step: 0.5 } }, 'progress.step must be a whole number'],
+    [
+      'more than 100 %',
+      { progress: { percent: 101 } },
+      'progress.percent must be a whole number from 0 to 100.',
+    ],
+    ['a loss that is no number', { progress: { loss: 'NaN' } }, 'progress.loss must be a decimal'],
+    [
+      'a text that is too long',
+      { progress: { eta: 'x'.repeat(33) } },
+      'progress.eta must be a text of at most 32',
+    ],
+    ['control characters', { progress: { phase: 'a\u0007' } }, 'progress.phase must be a text'],
+    ['a time that is none', { progress: { reportedAt: 'now' } }, 'progress.reportedAt must be a time'],
+    [
+      'a time that never was',
+      { progress: { reportedAt: '2026-13-01T00:00:00Z' } },
+      'progress.reportedAt must be a time',
+    ],
+    ['a flag that is none', { sparsity: { compliant: 'yes' } }, 'sparsity.compliant must be true or false.'],
+    [
+      'an evaluation that is wrong',
+      { progress: { history: [{ step: 'x' }] } },
+      'progress.history[0].step must be',
+    ],
+    [
+      'an error of several words',
+      { error: { reason: 'not a word', message: 'm' } },
+      'error.reason must be one word',
+    ],
+  ])('is wrong with %s', (_, body, want) => {
+    expect(parseFinetuneReport(body).problems.join(' ')).toContain(want);
+  });
+
+  it('never holds anything but bounded known fields, whatever comes', () => {
+    const parts = new Set(['progress', 'checkpoint', 'sparsity', 'macs', 'fid', 'model', 'attempt', 'error']);
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(...parts), (value, part) => {
+        for (const body of [value, { [part]: value }]) {
+          const { report } = parseFinetuneReport(body);
+          expect(Object.keys(report).every((key) => parts.has(key))).toBe(true);
+          expect(JSON.stringify(report).length).toBeLessThan(16_384);
+        }
+      }),
+    );
+  });
+});
+
+describe('a server’s report', () => {
+  it('is taken as it is when it is right, and names no model', () => {
+    const engine = {
+      backend: 'dense',
+      sparseLayers: 0,
+      totalLayers: 26,
+      speedup: '1',
+      latencyMilliseconds: { p50: '4.5', p99: '9' },
+      device: 'cpu',
+      reason: 'no GPU',
+    };
+    const body = { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x' } };
+    expect(parseServiceReport(body)).toEqual({
+      report: { engine, model: { sha256: 'a'.repeat(64) } },
+      problems: [],
+    });
+  });
+});
+
+describe('a termination message', () => {
+  it.each<[string, string | undefined, unknown]>([
+    ['nothing', undefined, undefined],
+    ['a traceback', 'Traceback: ...', undefined],
+    ['cut JSON', '{"fid": {"dense": "1', undefined],
+    ['JSON of something else', '{"level": "info"}', undefined],
+    ['a report', '{"fid": {"dense": "1"}}', { fid: { dense: '1' } }],
+    ['a report that is wrong in part', '{"fid": {"dense": "1", "samples": -3}}', { fid: { dense: '1' } }],
+  ])('that is %s', (_, message, want) => {
+    expect(parseTerminationMessage(message)).toEqual(want);
+  });
+
+  it('has its long error cut and cleaned, not lost', () => {
+    const message = JSON.stringify({ error: { reason: 'X', message: `a\u0000b\n${'c'.repeat(3000)}` } });
+    const error = parseTerminationMessage(message)?.error;
+    expect(error?.message).toHaveLength(1024);
+    expect(error?.message.startsWith('a b c')).toBe(true);
+  });
+});
