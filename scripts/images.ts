@@ -43,7 +43,7 @@ async function load(names: readonly string[], options: Options): Promise<void> {
   const to = destinationOf(options, options.tag);
   if (to.kind !== 'registry') await checkChoice(options);
   const report = progress();
-  const built = await buildImages({ names: wanted, engine: options.engine ?? engineFor(to), report });
+  const built = await buildImages({ names: wanted, engine: engineFor(to, options.engine), report });
   for (const ref of Object.values(await loadImages(built, to, report))) console.log(ref);
 }
 

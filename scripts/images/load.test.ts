@@ -15,3 +15,13 @@ test.each([
   expect(destinationOf(choice)).toEqual(want);
   expect(engineFor(destinationOf(choice))).toBe(engine);
 });
+
+test('an engine whose images the destination cannot take is refused in a sentence', () => {
+  expect(() => engineFor({ kind: 'embedded' }, 'docker')).toThrow(
+    'The embedded cluster takes images that buildah built',
+  );
+  expect(() => engineFor({ kind: 'kind', cluster: 'a' }, 'buildah')).toThrow(
+    'A kind cluster takes images that docker',
+  );
+  expect(engineFor({ kind: 'registry', prefix: 'ghcr.io/me' }, 'buildah')).toBe('buildah');
+});

@@ -1,5 +1,5 @@
 /** Brings built images to where a cluster finds them. */
-import type { Report } from '../../test/cluster/index';
+import { ClusterError, type Report } from '../../test/cluster/index';
 import { exec } from '../../test/cluster/exec';
 import type { TargetChoice } from '../target';
 import { buildImages, timed, type Built, type BuiltImage, type EngineName } from './build';
@@ -57,8 +57,14 @@ export function destinationOf({ context, kind, registry }: TargetChoice, tag?: s
   return { kind: 'embedded' };
 }
 
-export function engineFor(to: Destination): EngineName {
-  return to.kind === 'embedded' ? 'buildah' : 'docker';
+/** What builds for a destination, and whether the one asked for can. */
+export function engineFor(to: Destination, wanted?: EngineName): EngineName {
+  const own = to.kind === 'embedded' ? 'buildah' : 'docker';
+  if (wanted !== undefined && wanted !== own && to.kind !== 'registry') {
+    const where = to.kind === 'embedded' ? 'The embedded cluster' : 'A kind cluster';
+    throw new ClusterError(`${where} takes images that ${own} built: leave out --engine ${wanted}.`);
+  }
+  return wanted ?? own;
 }
 
 /** Builds the three images where something changed, and brings them to the chosen cluster. */
