@@ -107,8 +107,13 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
 
   it('tells its story in events and columns', async () => {
     explainFailure(namespace);
-    const events = await list<Event>(namespace, 'events.events.k8s.io');
-    expect(new Set(events.map((event) => event.reason))).toContain('Succeeded');
+    await until(
+      () => list<Event>(namespace, 'events.events.k8s.io'),
+      (events) =>
+        ['TrainingStarted', 'Succeeded'].every((reason) => events.some((one) => one.reason === reason)),
+      'events of the start and the end', // an event is written after the status that it tells of
+      30_000,
+    );
     const table = await kubectl(['-n', namespace, 'get', 'sft']);
     expect(table).toMatch(/NAME\s+PHASE\s+PROGRESS\s+ETA\s+PATTERN\s+SPARSITY/);
     expect(table).toMatch(/shirts\s+Succeeded\s+100%/);
