@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aFinetune, aJob, aPod, ended, finished, running, settings } from './fixtures';
 import { plan } from './plan';
-import type { Observed } from './situation';
+import { podsOfRun, type Observed } from './situation';
 
 const now = new Date('2026-01-01T00:10:00Z');
 const finetune = aFinetune();
@@ -59,5 +59,24 @@ describe('what is written next', () => {
     ],
   ])('%s', (_, observed, want) => {
     expect(plan(observed, settings, now).action).toBe(want);
+  });
+});
+
+describe('the pods of a run', () => {
+  const run = { ...finetune, metadata: { ...finetune.metadata, creationTimestamp: '2026-01-01T00:00:00Z' } };
+  const labelled = {
+    ...aPod(aJob(finetune), 'forged', running),
+    metadata: { name: 'forged', namespace: 'ml' },
+  };
+  const otherJob = { ...aJob(finetune), metadata: { ...aJob(finetune).metadata, name: 'other-train' } };
+
+  it.each([
+    ['one of its Job', aPod(aJob(finetune), 'a', running), 1],
+    ['one of an earlier Job of its', aPod(aJob(finetune, {}, 'earlier-uid'), 'a', running), 1],
+    ['none of a run before it', aPod(aJob(finetune), 'a', running, '2025-12-31T23:59:59Z'), 0],
+    ['none that only has its label', labelled, 0],
+    ['none of another Job', aPod(otherJob, 'a', running), 0],
+  ])('%s', (_, pod, want) => {
+    expect(podsOfRun(run, [pod])).toHaveLength(want);
   });
 });

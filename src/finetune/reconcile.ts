@@ -19,6 +19,7 @@ import {
   jobCondition,
   judge,
   podsOf,
+  podsOfRun,
   succeededPod,
   type Observed,
   type Situation,
@@ -63,7 +64,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   async function observe(finetune: SparseFinetune): Promise<Observed> {
     const { name, namespace = '' } = finetune.metadata;
     const job = dependencies.jobs.get(namespace, trainJobName(name));
-    const known = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
+    const labelled = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
+    const known = podsOfRun(finetune, labelled);
     if (job === undefined || !isOwnedBy(job, finetune) || isFinished(finetune)) {
       return { finetune, job, pods: known };
     }

@@ -1,5 +1,6 @@
 import type { SparseFinetune } from '../api/types';
 import { isTrue } from '../kube/conditions';
+import { trainJobName } from '../kube/names';
 import { controllerOf, isOwnedBy } from '../kube/owner';
 import type { Job, Pod } from '../kube/resources';
 import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
@@ -51,6 +52,19 @@ export function isFinished({ status }: SparseFinetune): boolean {
 
 export function jobCondition(job: Job, type: string) {
   return job.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
+}
+
+/**
+ * Pods that belong to the run by more than a label, which anybody can write: of a Job of its name, and no older than
+ * the run, for an earlier SparseFinetune of the same name had Jobs of the same name.
+ */
+export function podsOfRun({ metadata }: SparseFinetune, pods: readonly Pod[]): Pod[] {
+  const since = metadata.creationTimestamp ?? '';
+  return pods.filter((pod) => {
+    const owner = controllerOf(pod);
+    const isOfJob = owner?.kind === 'Job' && owner.name === trainJobName(metadata.name);
+    return isOfJob && (pod.metadata.creationTimestamp ?? '') >= since;
+  });
 }
 
 export function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
