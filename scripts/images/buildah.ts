@@ -5,12 +5,12 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { ClusterError, cacheDir } from '../../test/cluster/index';
 import { exec, succeeds } from '../../test/cluster/exec';
-import { missingPackages } from '../../test/cluster/packages';
+import { installPackages, missingPackages, type PackageName } from '../../test/cluster/packages';
 import { withLock } from '../../test/cluster/lock';
 import { debianBases } from './debian';
 import type { BuildRequest, Engine } from './engine';
 
-const wanted = ['buildah', 'mmdebstrap', 'debian-archive-keyring', 'ca-certificates'];
+const wanted: readonly PackageName[] = ['buildah', 'mmdebstrap', 'debian-archive-keyring', 'ca-certificates'];
 
 export const storeDir = () => path.join(cacheDir(), 'images');
 const temporaryDir = () => path.join(storeDir(), 'tmp');
@@ -50,15 +50,7 @@ async function installBuildah(report: (line: string) => void): Promise<void> {
         'Install them and run as root, or build with --engine docker.',
     );
   }
-  report(`installing Debian packages: ${missing.join(', ')}`);
-  const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
-  const waitForLock = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
-  const install = () =>
-    exec('apt-get', ['install', '--no-install-recommends', ...waitForLock, ...missing], options);
-  await install().catch(async () => {
-    await exec('apt-get', ['update', ...waitForLock], options);
-    await install();
-  });
+  await installPackages(report, wanted);
 }
 
 /**

@@ -14,7 +14,8 @@ export const packages = {
   iproute2: 'makes the bridge',
   'ca-certificates': 'CoreDNS and pods on the host network reach the outside',
   buildah: 'builds the container images without Docker',
-  debootstrap: 'makes their base image without a registry',
+  mmdebstrap: 'makes their base image without a registry',
+  'debian-archive-keyring': 'verifies what that base image is made of',
 } as const;
 
 export type PackageName = keyof typeof packages;

@@ -55,7 +55,7 @@ export interface ISparseInferenceService {
        */
       "precision"?: "fp32" | "bf16" | "fp16";
       /**
-       * Steps of the sampler for a picture, unless a request says otherwise.
+       * Steps of the sampler for a picture.
        */
       "steps"?: number;
       /**
