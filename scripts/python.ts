@@ -7,7 +7,8 @@ import { exec } from '../test/cluster/exec';
 import { cacheDir } from '../test/cluster/paths';
 import { ClusterError } from '../test/cluster/wait';
 
-const uvVersion = '0.13.9';
+/** Pins uv, for the image builds too. */
+const tools = 'images/runtime/tools.lock';
 const locks = ['images/sparsedm/requirements.lock', 'images/sparsedm/requirements-dev.lock'];
 
 /** Finds a Python that the package supports; its version is part of the environment's key. */
@@ -22,19 +23,21 @@ async function systemPython(): Promise<{ command: string; version: string }> {
 }
 
 async function ensureUv(python: string): Promise<string> {
-  const home = path.join(cacheDir(), `uv-${uvVersion}`);
+  const key = createHash('sha256')
+    .update(await readFile(tools))
+    .digest('hex')
+    .slice(0, 12);
+  const home = path.join(cacheDir(), `uv-${key}`);
   const uv = path.join(home, 'bin', 'uv');
   if (existsSync(uv)) return uv;
   const temporary = `${home}.${process.pid}`;
-  await rm(temporary, { recursive: true, force: true });
-  await exec(python, ['-m', 'pip', 'install', '-q', '--target', temporary, `uv==${uvVersion}`]).catch(
-    (error: unknown) => {
-      throw new ClusterError(
-        `uv could not be installed by pip (apt-get install python3-pip?): ${String(error)}`,
-      );
-    },
-  );
-  await rm(home, { recursive: true, force: true });
+  const install = ['install', '--quiet', '--require-hashes', '--no-deps', '--target', temporary, '-r', tools];
+  await exec(python, ['-m', 'pip', ...install]).catch((cause: unknown) => {
+    throw new ClusterError(
+      `uv could not be installed by pip (apt-get install python3-pip?): ${String(cause)}`,
+      { cause },
+    );
+  });
   await rename(temporary, home);
   return uv;
 }
