@@ -20,7 +20,6 @@ import {
   judge,
   podsOf,
   podsOfRun,
-  succeededPod,
   type Observed,
   type Situation,
 } from './situation';
@@ -61,46 +60,52 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
 
-  async function observe(finetune: SparseFinetune): Promise<Observed> {
+  async function observe(finetune: SparseFinetune, job: Job | undefined): Promise<Observed> {
     const { name, namespace = '' } = finetune.metadata;
-    const job = dependencies.jobs.get(namespace, trainJobName(name));
     const labelled = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
     const known = podsOfRun(finetune, labelled);
     if (job === undefined || !isOwnedBy(job, finetune) || isFinished(finetune)) {
       return { finetune, job, pods: known };
     }
-    const all = await withFinalPods(job, known);
-    return { finetune, job, pods: all, podRefusal: await refusalOf(job, all) };
+    if (hasEnded(job)) return { finetune, job, pods: podsOfRun(finetune, await readPods(job)) };
+    return { finetune, job, pods: known, podRefusal: await refusalOf(job, known) };
   }
 
-  /** The Job's end may reach us before its last pod's: then the pods are read anew, for their last word. */
-  async function withFinalPods(job: Job, known: readonly Pod[]): Promise<readonly Pod[]> {
-    if (!needsFinalPods(job, known)) return known;
+  /**
+   * The Job's end may reach us before its last pod's, whose last word is the result: so the pods are read anew, once
+   * for each run.
+   */
+  async function readPods({ metadata }: Job): Promise<readonly Pod[]> {
     return client.list(pods, {
-      namespace: job.metadata.namespace ?? '',
-      labelSelector: `batch.kubernetes.io/controller-uid=${job.metadata.uid ?? ''}`,
+      namespace: metadata.namespace ?? '',
+      labelSelector: `batch.kubernetes.io/controller-uid=${metadata.uid ?? ''}`,
     });
   }
 
   async function refusalOf(job: Job, known: readonly Pod[]): Promise<string | undefined> {
-    const active = job.spec?.suspend !== true && jobCondition(job, 'Complete') === undefined;
-    if (!active || podsOf(job, known).some((pod) => !isOver(pod))) return undefined;
+    if (job.spec?.suspend === true || podsOf(job, known).some((pod) => !isOver(pod))) return undefined;
     return podCreationRefusal(client, job);
   }
 
-  /** Carries the plan out; what comes back is what the caches know about it now. */
-  async function apply(observed: Observed, { action, ...what }: Plan): Promise<Observed> {
-    const job = 'job' in what ? what.job : undefined;
-    if (job === undefined) return observed;
+  /** Carries the plan out, and looks at the Job that came of it: it may be further than the cache was. */
+  async function apply(observed: Observed, planned: Plan): Promise<Observed> {
+    if (planned.action !== 'createJob' && planned.action !== 'controlJob') return observed;
+    let written: Job | undefined;
     try {
-      const written =
-        action === 'createJob'
-          ? await client.create(jobs, job)
-          : await client.apply(jobs, job, { force: true });
-      return { ...observed, job: written };
+      written = await write(planned);
     } catch (error) {
-      if (isAlreadyExists(error)) return { ...observed, job: await existing(job) };
       return { ...observed, refusal: refusalFrom(error) };
+    }
+    return observe(observed.finetune, written);
+  }
+
+  async function write({ action, job }: Extract<Plan, { job: Job }>): Promise<Job | undefined> {
+    if (action === 'controlJob') return client.apply(jobs, job, { force: true });
+    try {
+      return await client.create(jobs, job);
+    } catch (error) {
+      if (isAlreadyExists(error)) return existing(job);
+      throw error;
     }
   }
 
@@ -111,7 +116,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const finetune = dependencies.finetunes.get(namespace, name);
     if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) return undefined;
-    const before = await observe(finetune);
+    const before = await observe(finetune, dependencies.jobs.get(namespace, trainJobName(name)));
     const planned = plan(before, settings, clock.now());
     if (planned.action === 'expire') {
       const { uid } = finetune.metadata;
@@ -131,10 +136,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   return { reconcile };
 }
 
-function needsFinalPods(job: Job, known: readonly Pod[]): boolean {
-  if (jobCondition(job, 'Complete') !== undefined) return succeededPod(job, known) === undefined;
-  if (jobCondition(job, 'Failed') === undefined) return false;
-  return !podsOf(job, known).some((pod) => pod.status?.phase === 'Failed');
+function hasEnded(job: Job): boolean {
+  return jobCondition(job, 'Complete') !== undefined || jobCondition(job, 'Failed') !== undefined;
 }
 
 /** When to look again although nothing changes. */

@@ -1,5 +1,5 @@
 import type { KubeClient } from '../kube/client';
-import { ApiError } from '../runtime/errors';
+import { ApiError, isForbidden } from '../runtime/errors';
 import type { KubeObject, Resource } from '../runtime/objects';
 import type { Trouble } from './pod-state';
 
@@ -20,15 +20,19 @@ const coreEvents: Resource<CoreEvent> = {
 
 /**
  * Why a controller of Kubernetes could not create pods for the object: a quota or an admission rule, in the API
- * server's own words. They stand nowhere but in the controller's events.
+ * server's own words. They stand nowhere but in the controller's events; without the right to list these, nothing is
+ * known.
  */
 export async function podCreationRefusal(client: KubeClient, owner: KubeObject): Promise<string | undefined> {
   const { namespace = '', uid = '' } = owner.metadata;
-  const found = await client.list(coreEvents, {
-    namespace,
-    fieldSelector: `involvedObject.uid=${uid},reason=FailedCreate`,
-  });
-  return found.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1)).at(-1)?.message;
+  const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`;
+  try {
+    const found = await client.list(coreEvents, { namespace, fieldSelector });
+    return found.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1)).at(-1)?.message;
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
 }
 
 function timeOf({ lastTimestamp, eventTime, metadata }: CoreEvent): string {

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import type { KubeClient } from '../kube/client';
+import { trainerLabels } from '../kube/names';
+import type { Job, Pod } from '../kube/resources';
+import { FakeClock } from '../runtime/clock';
+import { ObjectStore } from '../runtime/store';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
+
+const key = { namespace: 'ml', name: 'shirts' };
+const lastWord = JSON.stringify({ error: { reason: 'DatasetMissing', message: 'There is no data set.' } });
+const labelled = (pod: Pod): Pod => ({
+  ...pod,
+  metadata: { ...pod.metadata, labels: trainerLabels('shirts') },
+});
+
+/** The caches as given; the API server holds `live`, which the caches have not seen yet. */
+function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live: { job: Job; pods: Pod[] }) {
+  const finetunes = new ObjectStore<SparseFinetune>();
+  const jobs = new ObjectStore<Job>();
+  const pods = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
+  finetunes.applyEvent(cached.finetune);
+  jobs.applyEvent(cached.job);
+  for (const pod of cached.pods) pods.applyEvent(pod);
+  const written: SparseFinetuneStatus[] = [];
+  const client = {
+    apply: () => Promise.resolve(live.job),
+    list: () => Promise.resolve(live.pods),
+    patchStatus: (_: unknown, __: unknown, status: SparseFinetuneStatus) => {
+      written.push(status);
+      return Promise.resolve(true);
+    },
+  } as unknown as KubeClient;
+  const clock = new FakeClock(startedAt);
+  const events = { event: () => undefined };
+  const reconciler = createFinetuneReconciler({ client, clock, events, settings, finetunes, jobs, pods });
+  return { reconciler, written };
+}
+
+describe('a Job that has failed before its pod is known to', () => {
+  const finetune = aFinetune({ activeDeadlineSeconds: 60 });
+  const failed = aJob(finetune, ended('Failed', 'PodFailurePolicy'));
+  const lastPod = labelled(aPod(failed, 'a', terminated({ exitCode: 3, message: lastWord })));
+  const stalePod = labelled(aPod(failed, 'a', running));
+  const earlierPod = labelled(aPod(failed, 'earlier', terminated({ exitCode: 1 }), '2025-12-31T23:00:00Z'));
+  const withDeadline = { ...failed, spec: { ...failed.spec!, activeDeadlineSeconds: 60 } };
+
+  it.each([
+    ['in the cache', { finetune, job: withDeadline, pods: [stalePod] }],
+    ['in the cache, after an earlier attempt', { finetune, job: withDeadline, pods: [earlierPod, stalePod] }],
+    ['in the answer to our own write', { finetune, job: aJob(finetune), pods: [stalePod] }],
+  ])('%s: the pod’s last word is read all the same', async (_, cached) => {
+    const { reconciler, written } = setUp(cached, { job: withDeadline, pods: [earlierPod, lastPod] });
+    await reconciler.reconcile(key);
+    expect(written[0]?.phase).toBe('Failed');
+    expect(written[0]?.conditions?.find(({ type }) => type === 'Succeeded')).toMatchObject({
+      status: 'False',
+      reason: 'DatasetMissing',
+    });
+  });
+});
