@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
 from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact
 from sparsedm.cli import main
 from sparsedm.errors import InputError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from sparsedm.checkpoint import CheckpointStore, write_atomically
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sparsedm.config import load_config, parse_config
 from sparsedm.errors import ConfigError
 from sparsedm.pattern import Pattern

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sparsedm.ema import Ema, decay_at
 from torch import nn
+
+from sparsedm.ema import Ema, decay_at
 
 
 @pytest.mark.parametrize(

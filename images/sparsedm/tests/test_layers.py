@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
+
 from sparsedm.layers import MaskedLayers, bake_masks, masks_for, select_layers
 from sparsedm.masks import group_counts, has_negative_zero
 from sparsedm.methods import build_method
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.pattern import Pattern
-from torch import nn
 
 TINY = UViTConfig(image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from sparsedm.layers import prunable_layers, select_layers
 from sparsedm.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, UViTConfig, build_model

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from sparsedm.masks import (
     apply_mask,
     group_counts,

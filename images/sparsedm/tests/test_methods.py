@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+
 from sparsedm.layers import MaskedLayers
 from sparsedm.masks import nm_mask
 from sparsedm.methods import METHODS, build_method
 from sparsedm.pattern import Pattern
-from torch import nn
 
 
 def masked_linear(method, inputs: int = 8, outputs: int = 3) -> tuple[nn.Sequential, MaskedLayers]:

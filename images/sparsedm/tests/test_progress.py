@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+
 from sparsedm.progress import Console, Pace, RunProgress, format_duration
 from sparsedm.report_client import ReportClient
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sparsedm.report_client import ReportClient, termination_message
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from sparsedm.checkpoint import CheckpointStore
 from tiny_run import Workplace
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sparsedm.pattern import Pattern
 from sparsedm.schedule import build_schedule, progressive_patterns
 

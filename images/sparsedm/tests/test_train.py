@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
 from sparsedm.errors import InputError

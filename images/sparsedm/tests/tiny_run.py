@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
 from sparsedm.config import parse_config
 from sparsedm.metrics.extractor import Classifier
 from sparsedm.models import UViTConfig, build_model

@@ -89,7 +89,9 @@ def train(config: TrainConfig, client: ReportClient, console: Console, stop: Sto
     """Trains, measures, writes the artifact, and returns its manifest. A finished run is only told again."""
     output = claim_output(config)
     manifest = finished_manifest(output, config.digest())
-    if manifest is None:
+    if manifest is not None:
+        client.update(progress=finished_progress(manifest))
+    else:
         finetune = Finetune(config, output, client, console, stop)
         finetune.resume()
         finetune.train()
@@ -171,6 +173,7 @@ class Finetune:
         """The loop. Steps are counted from 0; `state.step` steps are done."""
         state, schedule, training = self.state, self.schedule, self.config.training
         self.progress.enter("training")
+        self.first_step = state.step
         for step in range(state.step, self.total_steps):
             began = time.monotonic()
             stage = schedule.stage_at(step)
@@ -200,8 +203,7 @@ class Finetune:
             self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
 
     def finish(self) -> dict[str, Any]:
-        """Measures dense and sparse and writes the artifact; the manifest last, since it says that all is
-        there."""
+        """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there."""
         self.progress.enter("evaluating")
         weights = self._sparse_weights()
         dense, dense_images = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
@@ -289,7 +291,7 @@ class Finetune:
     def _report_step(self, step: int, seconds: float) -> None:
         stage, pace = self.schedule.stage_at(step), self.progress.training
         pace.add(self._passes_of_a_step(), seconds)
-        begins = step == stage.start
+        begins = step in (stage.start, self.first_step)
         if begins:
             self.client.update(sparsity=self._sparsity())
         images = (pace.rate or 0.0) * self.config.training.batch_size / self._passes_of_a_step()
@@ -386,12 +388,24 @@ def check_finite(model: UViT, uri: str) -> None:
         )
 
 
+def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a run that had finished before has to say about its progress."""
+    steps = manifest["provenance"]["steps"]
+    return {
+        "step": steps,
+        "totalSteps": steps,
+        "percent": 100,
+        "display": "100%",
+        "phase": "done",
+        "remainingSeconds": 0,
+        "eta": "0s",
+    }
+
+
 def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """The report's parts that say how the run ended; the same whether it ended now or before."""
-    uri, weights, steps = config.output.uri, manifest["weights"], manifest["provenance"]["steps"]
+    uri, weights = config.output.uri, manifest["weights"]
     return {
-        "progress": {"step": steps, "totalSteps": steps, "percent": 100, "display": "100%", "phase": "done",
-                     "remainingSeconds": 0, "eta": "0s"},
         "sparsity": manifest["sparsity"],
         "macs": manifest["macs"],
         "fid": manifest["fid"],
@@ -402,4 +416,4 @@ def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
             "manifestUri": f"{uri}/manifest.json",
             "sampleGridUri": f"{uri}/{SAMPLES_FILE}",
         },
-    }  # fmt: skip
+    }
