@@ -95,11 +95,9 @@ const countJobs = async (name: string) =>
   (await server.client.get(jobs, jobKey(name, server.namespace))) === undefined ? 0 : 1;
 
 describe('a new SparseFinetune', () => {
-  it('gets its Job and a first status within 2 seconds', async () => {
-    const started = performance.now();
+  it('gets its Job and a first status', async () => {
     const made = await create('fresh');
-    const seen = await finetuneWhere(server, 'fresh', ({ status }) => status?.phase !== undefined, 2_000);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const seen = await finetuneWhere(server, 'fresh', ({ status }) => status?.phase !== undefined);
     expect(seen.status).toMatchObject({ observedGeneration: 1, phase: 'Pending' });
     const job = await findJob(server, 'fresh');
     expect(job.metadata.ownerReferences).toEqual([
@@ -406,7 +404,7 @@ describe('a Job', () => {
 });
 
 describe('what the API server refuses', () => {
-  it('of the Job stands in the status within 2 seconds, in its own words', async () => {
+  it('of the Job stands in the status, in its own words', async () => {
     const quota = {
       apiVersion: 'v1',
       kind: 'ResourceQuota',
@@ -423,7 +421,6 @@ describe('what the API server refuses', () => {
         server,
         'refused',
         (one) => conditionOf(one, 'JobReady')?.status === 'False',
-        2_000,
       );
       expect(conditionOf(seen, 'JobReady')).toMatchObject({ reason: 'Forbidden' });
       expect(conditionOf(seen, 'JobReady')?.message).toContain('exceeded quota: none');
@@ -440,7 +437,6 @@ describe('what the API server refuses', () => {
       server,
       'impossible',
       (one) => conditionOf(one, 'JobReady')?.status === 'False',
-      2_000,
     );
     expect(conditionOf(seen, 'Stalled')).toMatchObject({ status: 'True', reason: 'Invalid' });
     expect(conditionOf(seen, 'JobReady')?.message).toContain('not a key');

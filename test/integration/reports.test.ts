@@ -103,12 +103,7 @@ describe('a trainer’s report', () => {
       conditions: [],
     };
     expect(await post(progressPath('reports'), token, report)).toMatchObject({ status: 204 });
-    const { status } = await finetuneWhere(
-      server,
-      'reports',
-      (one) => one.status?.progress?.step === 120,
-      2_000,
-    );
+    const { status } = await finetuneWhere(server, 'reports', (one) => one.status?.progress?.step === 120);
     expect(status).toMatchObject({ progress, checkpoint: results.checkpoint, phase: 'Running' });
     expect(status?.attempts).toEqual({ ...before.status?.attempts, resumedFromStep: 100 });
     const reporting = await finetuneWhere(
