@@ -555,7 +555,7 @@ describe('leader election', () => {
     expect(lease?.spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 });
   });
 
-  test('a standby takes over from a leader that releases within two seconds', async () => {
+  test('a standby takes over from a leader that releases without waiting for the lease to run out', async () => {
     const [one, two] = [candidate('one', 'releases'), candidate('two', 'releases')];
     await one.elector.acquire(one.stop.signal);
     const held = one.elector.hold(one.stop.signal);
@@ -565,7 +565,7 @@ describe('leader election', () => {
     await one.elector.release();
     const released = performance.now();
     expect(await takeover).toBe(true);
-    expect(performance.now() - released).toBeLessThan(2_000);
+    expect(performance.now() - released).toBeLessThan(timing.leaseMs);
   });
 
   test('only the leader reconciles; a released lease moves the work', async () => {
@@ -596,7 +596,7 @@ describe('leader election', () => {
     await one.stop();
     const stopped = performance.now();
     await eventually(() => expect(seen.two).toContain('a'));
-    expect(performance.now() - stopped).toBeLessThan(2_000);
+    expect(performance.now() - stopped).toBeLessThan(timing.leaseMs);
   });
 
   test('whoever loses the lease stops with an error', async () => {
