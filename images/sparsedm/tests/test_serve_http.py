@@ -23,7 +23,7 @@ from serve_tools import CLASSES, ServerProcess, wait_for, write_artifact
 from sparsedm.cli import main
 from sparsedm.models import file_sha256
 
-SLOW = {"steps": 300, "maxBatchSize": 1, "maxQueue": 1}
+SLOW = {"steps": 800, "maxBatchSize": 1, "maxQueue": 1}
 """A second or so a picture, one at a time: long enough to look at a request in progress."""
 
 
@@ -238,6 +238,7 @@ def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -
 
 
 def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
+    drawn = server.metric("sparsedm_images_total")
     first = pool.submit(server.generate, seed=1)
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first picture")
     body = b'{"prompt": "dress"}'
@@ -249,8 +250,9 @@ def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExec
         client.sendall(head.encode() + body)
         wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
     wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "room")
-    assert server.metric("sparsedm_drawing_images") == 1, "room came by leaving, not by drawing"
     assert first.result().status_code == 200
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
+    assert server.metric("sparsedm_images_total") == drawn + 1, "room came by leaving, not by drawing"
 
 
 def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
