@@ -170,6 +170,16 @@ describe.skipIf(!embedded)('the embedded cluster', () => {
     expect(volume).toBe('standard Bound');
   });
 
+  it('leads the machine itself to a service', async () => {
+    const address = await kubectl(['get', 'service', 'server', '-o', 'jsonpath={.spec.clusterIP}']);
+    // kube-proxy writes the rules a moment after the pod is ready; until then a connection is refused.
+    const answer = await waitFor(() => request(`http://${address}/health`).catch(() => undefined), {
+      what: 'the rules of the service',
+      timeoutMs: 30_000,
+    });
+    expect(answer.body).toContain('"health":"true"');
+  });
+
   it('leads a pod to a service by its short and its full name', async () => {
     const { short, full } = {
       short: client('short', 'http://server/health'),
@@ -180,11 +190,6 @@ describe.skipIf(!embedded)('the embedded cluster', () => {
       expect.stringContaining('"health":"true"'),
       expect.stringContaining('"health":"true"'),
     ]);
-  });
-
-  it('leads the machine itself to a service', async () => {
-    const address = await kubectl(['get', 'service', 'server', '-o', 'jsonpath={.spec.clusterIP}']);
-    expect((await request(`http://${address}/health`)).body).toContain('"health":"true"');
   });
 
   it('runs a command in a container', async () => {
