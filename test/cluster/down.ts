@@ -10,7 +10,7 @@ import { clusterPaths, imageStoreDir, runDir, type ClusterPaths } from './paths'
 import { mounts } from './procfs';
 import { end, otherCluster, otherClusterProblem, recorded, shims, stop, strays } from './processes';
 import { clusterLock, startContainerd } from './up';
-import { ClusterError } from './wait';
+import { ClusterError, waitFor } from './wait';
 
 export type DownOptions = {
   /** Remove the loaded images too; loading them again takes minutes. */
@@ -71,13 +71,23 @@ async function removeContainers(paths: ClusterPaths): Promise<void> {
   if (!(await succeeds('containerd', ['--version']))) return;
   if (!recorded(paths, 'containerd') && !existsSync(imageStoreDir())) return;
   await startContainerd(paths);
-  const ids = async (kind: 'tasks' | 'containers') =>
-    (await ctr([kind, 'list', '--quiet'])).split('\n').filter(Boolean);
-  const tasks = await ids('tasks');
-  if (tasks.length > 0) await ctr(['tasks', 'delete', '--force', ...tasks]);
-  const containers = await ids('containers');
-  if (containers.length > 0) await ctr(['containers', 'delete', ...containers]);
+  await removeAll('tasks', ['--force']);
+  await removeAll('containers', []);
   await stop(paths, 'containerd', 15_000);
+}
+
+/** A task whose container ends by itself in the same moment makes ctr fail: what counts is that none is left. */
+async function removeAll(kind: 'tasks' | 'containers', options: readonly string[]): Promise<void> {
+  let problem: unknown;
+  const noneLeft = async () => {
+    const ids = (await ctr([kind, 'list', '--quiet'])).split('\n').filter(Boolean);
+    if (ids.length === 0) return true;
+    await ctr([kind, 'delete', ...options, ...ids]).catch((error: unknown) => (problem = error));
+    return false;
+  };
+  await waitFor(noneLeft, { what: `the end of all ${kind}`, timeoutMs: 30_000 }).catch((error: unknown) => {
+    throw new ClusterError(`containerd does not let go of its ${kind}: ${String(problem ?? error)}`);
+  });
 }
 
 async function removeState(paths: ClusterPaths): Promise<void> {
