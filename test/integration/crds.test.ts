@@ -218,6 +218,18 @@ describe('a SparseFinetune is refused', () => {
       '1 <= N < M <= 32',
     ],
     [
+      'a ramp over all steps',
+      { sparsity: { schedule: { rampPercent: 100 } } },
+      'spec.sparsity.schedule.rampPercent',
+      'write a whole number from 1 to 99',
+    ],
+    [
+      'a ramp without stages to climb',
+      { sparsity: { schedule: { type: 'fixed', rampPercent: 20 } } },
+      'spec.sparsity.schedule.rampPercent',
+      'remove it, or change type',
+    ],
+    [
       'a freeze above 100 %',
       { sparsity: { schedule: { freezeMaskPercent: 101 } } },
       'spec.sparsity.schedule.freezeMaskPercent',
@@ -478,6 +490,7 @@ describe('a SparseFinetune is accepted', () => {
     ['explicit sizes', ownConfig({ numClasses: 10, finalConv: false, prediction: 'v' })],
     ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
     ['custom stages', custom({})],
+    ['a short ramp', { sparsity: { schedule: { rampPercent: 20 } } }],
     ['another pattern', { sparsity: { pattern: '1:32' } }],
     ['a digest', { model: { pretrained: { sha256: digest } } }],
     [

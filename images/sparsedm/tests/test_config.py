@@ -123,6 +123,8 @@ def test_custom_stages() -> None:
         ("sparsity.regularisation", "0.1", "did you mean sparsity.regularization?"),
         ("sparsity.schedule.type", "cosine", "schedule.type must be one of progressive, fixed, custom"),
         ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),
+        ("sparsity.schedule.rampPercent", 0, "rampPercent must be a whole number from 1 to 99"),
+        ("sparsity.schedule", {"type": "fixed", "rampPercent": 20}, "it belongs to progressive"),
         ("sparsity.schedule.stages", [{"pattern": "2:4", "steps": 300}], "stages must be absent when"),
         ("sparsity.schedule", {"type": "custom"}, "stages is required when the type is custom"),
         ("sparsity.layers.include", "*", "sparsity.layers.include must be a list of texts"),

@@ -8,9 +8,16 @@ from sparsedm.pattern import Pattern
 from sparsedm.schedule import build_schedule, progressive_patterns
 
 
-def stages(kind: str, target: str, steps: int, freeze: int = 15, own: list[tuple[str, int]] | None = None):
+def stages(
+    kind: str,
+    target: str,
+    steps: int,
+    freeze: int = 15,
+    own: list[tuple[str, int]] | None = None,
+    ramp: int | None = None,
+):
     custom = [(Pattern.parse(p), s) for p, s in own or []]
-    schedule = build_schedule(kind, Pattern.parse(target), steps, freeze, custom)
+    schedule = build_schedule(kind, Pattern.parse(target), steps, freeze, custom, ramp)
     return [(str(s.pattern), s.start, s.end) for s in schedule.stages], schedule.freeze_from
 
 
@@ -58,6 +65,27 @@ def test_fixed_has_the_target_from_the_first_step() -> None:
 def test_custom_takes_the_stages_given() -> None:
     want = [("15:16", 0, 10), ("3:4", 10, 30), ("2:4", 30, 60)]
     assert stages("custom", "2:4", 60, own=[("15:16", 10), ("3:4", 20), ("2:4", 30)]) == (want, 51)
+
+
+def test_worked_example_of_a_ramp() -> None:
+    want = [("7:8", 0, 15), ("6:8", 15, 30), ("5:8", 30, 45), ("4:8", 45, 60), ("2:4", 60, 300)]
+    assert stages("progressive", "2:4", 300, freeze=50, ramp=20) == (want, 150)
+
+
+@pytest.mark.parametrize(
+    ("target", "steps", "ramp", "want"),
+    [
+        ("2:4", 10, 80, [("7:8", 0, 2), ("6:8", 2, 4), ("5:8", 4, 6), ("4:8", 6, 8), ("2:4", 8, 10)]),
+        ("2:4", 10, 20, [("6:8", 0, 1), ("4:8", 1, 2), ("2:4", 2, 10)]),
+        ("2:4", 10, 1, [("2:4", 0, 10)]),
+        ("3:4", 100, 50, [("7:8", 0, 25), ("6:8", 25, 50), ("3:4", 50, 100)]),
+        ("7:8", 100, 50, [("7:8", 0, 100)]),
+    ],
+)
+def test_a_ramp_is_shared_by_the_looser_patterns(
+    target: str, steps: int, ramp: int, want: list[tuple[str, int, int]]
+) -> None:
+    assert stages("progressive", target, steps, freeze=0, ramp=ramp)[0] == want
 
 
 @pytest.mark.parametrize(

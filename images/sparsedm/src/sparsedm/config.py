@@ -71,9 +71,12 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class ScheduleSpec:
+    """`ramp_percent` None gives each pattern of a progressive schedule an equal share of the steps."""
+
     type: str
     stages: tuple[tuple[Pattern, int], ...]
     freeze_mask_percent: int
+    ramp_percent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -441,8 +444,11 @@ def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
             "stages", f"must be absent when {r.at('type')} is {kind}: say type: custom to give your own."
         )
     stages = _stages(r, given, target, total_steps) if kind == "custom" else ()
+    ramp = r.integer("rampPercent", 0, 1, 99) or None
+    if kind != "progressive" and ramp:
+        r.complain("rampPercent", f"must be absent when {r.at('type')} is {kind}: it belongs to progressive.")
     r.finish()
-    return ScheduleSpec(kind, stages, freeze)
+    return ScheduleSpec(kind, stages, freeze, ramp)
 
 
 def _stages(r: _Reader, given: Any, target: Pattern, total_steps: int) -> tuple[tuple[Pattern, int], ...]:

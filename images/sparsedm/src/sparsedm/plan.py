@@ -39,7 +39,12 @@ def select(model: nn.Module, config: TrainConfig) -> Selection:
 def schedule_of(config: TrainConfig) -> Schedule:
     spec = config.sparsity.schedule
     return build_schedule(
-        spec.type, config.sparsity.pattern, config.training.steps, spec.freeze_mask_percent, spec.stages
+        spec.type,
+        config.sparsity.pattern,
+        config.training.steps,
+        spec.freeze_mask_percent,
+        spec.stages,
+        spec.ramp_percent,
     )
 
 

@@ -7,6 +7,10 @@ is nothing but a pattern with a range of steps.
 Worked example (repeated in test_schedule.py): `progressive`, target 2:4, 300 steps, 15 % frozen gives
 
     7:8 [0, 60)   6:8 [60, 120)   5:8 [120, 180)   4:8 [180, 240)   2:4 [240, 300), frozen from step 255
+
+and with sparsity rising in the first 20 % of the steps and the mask frozen in the last 50 %
+
+    7:8 [0, 15)   6:8 [15, 30)    5:8 [30, 45)     4:8 [45, 60)     2:4 [60, 300), frozen from step 150
 """
 
 from __future__ import annotations
@@ -68,7 +72,16 @@ def progressive_patterns(target: Pattern) -> list[Pattern]:
 def equal_stages(patterns: Sequence[Pattern], total_steps: int) -> list[Stage]:
     """Equal parts; a remainder goes to the later stages. With fewer steps than patterns the first ones drop
     out."""
-    bounds = [i * total_steps // len(patterns) for i in range(len(patterns) + 1)]
+    return _between(patterns, [i * total_steps // len(patterns) for i in range(len(patterns) + 1)])
+
+
+def ramped_stages(patterns: Sequence[Pattern], total_steps: int, ramp_percent: int) -> list[Stage]:
+    """All patterns but the last share the first `ramp_percent` of the steps equally; the last has the rest."""
+    ramp, looser = total_steps * ramp_percent // 100, len(patterns) - 1
+    return _between(patterns, [*(i * ramp // looser for i in range(looser)), ramp, total_steps])
+
+
+def _between(patterns: Sequence[Pattern], bounds: Sequence[int]) -> list[Stage]:
     ranges = [(p, a, b) for p, a, b in zip(patterns, bounds, bounds[1:], strict=False) if a < b]
     return [Stage(number, p, a, b) for number, (p, a, b) in enumerate(ranges, start=1)]
 
@@ -89,8 +102,10 @@ def build_schedule(
     total_steps: int,
     freeze_mask_percent: int,
     stages: Sequence[tuple[Pattern, int]] = (),
+    ramp_percent: int | None = None,
 ) -> Schedule:
-    """`kind` is progressive, fixed or custom.
+    """`kind` is progressive, fixed or custom; `stages` belong to custom and `ramp_percent` to progressive,
+    where None means equal parts for all patterns, as in the paper.
 
     The mask that is frozen is one of the target pattern: a freeze longer than the last stage begins with that
     stage. A freeze of 0 % never freezes.
@@ -100,6 +115,11 @@ def build_schedule(
     if kind == "custom":
         made = custom_stages(stages)
     else:
-        made = equal_stages([target] if kind == "fixed" else progressive_patterns(target), total_steps)
+        patterns = [target] if kind == "fixed" else progressive_patterns(target)
+        made = (
+            equal_stages(patterns, total_steps)
+            if ramp_percent is None or len(patterns) == 1
+            else ramped_stages(patterns, total_steps, ramp_percent)
+        )
     freeze_from = made[-1].end - made[-1].end * freeze_mask_percent // 100
     return Schedule(tuple(made), max(freeze_from, made[-1].start) if freeze_mask_percent else made[-1].end)

@@ -13,7 +13,7 @@ const schema37 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "KYsNnvJyIoFRvShIV7sEVUW0eEU4t2A3VPayoUXTLMg"
+      "$ref": "JRIYd267s3iVhcL5DbZvmH8jCNMkB7wasZKuL8ASs"
     },
     "status": {
       "$ref": "WixR3ysSQ0JqeOkgt3a3KYNfAzzb8s92Xt8ESfrU"
@@ -154,7 +154,7 @@ const schema42 = {
       "$ref": "saRA0XKkASj7N2WZi7BsXVOT8Kfn7SGrEoIkAP9lp5g"
     },
     "sparsity": {
-      "$ref": "AFO1PqKnXAE9cg0QzpdwKHcPqMUQGoEOza3bL2pXg"
+      "$ref": "zPuyMVhsTE2C5yL4SpBa8dJhqCehuU2YO07nGdgRA"
     },
     "training": {
       "$ref": "yYxAUGNPMxkq8tBcGtSo8gy6a9q698V2g3bM42DAag"
@@ -1586,7 +1586,7 @@ const schema58 = {
       "$ref": "HYFQ4wBZ9qEOfnrJFmVboZYYxvESEgFdjetf7jnQ"
     },
     "schedule": {
-      "$ref": "ODj0wTeGaV0FT7vHG5gW7y7dyZdQtQe1nELDOLm4GE"
+      "$ref": "XcrxqpZc1CI9bmFZw0nOso6yF2qcqarqyIT0xGchWg4"
     },
     "layers": {
       "$ref": "q3ctJW3e8IBMpVTGOac5J1qLA8wKq6Y6kB2XZJ2g"
@@ -1709,6 +1709,9 @@ const schema61 = {
     },
     "stages": {
       "$ref": "qfYkxGE6HbGmifLQYSwRQlcPpD8iLe3YkvbMcYzCXgk"
+    },
+    "rampPercent": {
+      "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "freezeMaskPercent": {
       "$ref": "fNolaFyq1oNYLHL79YDVBeuKfM8YmIhEf8FJ0XzWD4"
@@ -2077,7 +2080,6 @@ function validate118(data, {
 }
 const schema67 = {
   "type": "integer",
-  "default": 15,
   "nullable": true
 };
 function validate126(data, {
@@ -2105,6 +2107,38 @@ function validate126(data, {
     errors++;
   }
   validate126.errors = vErrors;
+  return errors === 0;
+}
+const schema68 = {
+  "type": "integer",
+  "default": 15,
+  "nullable": true
+};
+function validate128(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate128.errors = vErrors;
   return errors === 0;
 }
 function validate115(data, {
@@ -2154,14 +2188,25 @@ function validate115(data, {
         errors = vErrors.length;
       }
     }
+    if (data.rampPercent !== undefined) {
+      if (!validate126(data.rampPercent, {
+        instancePath: instancePath + "/rampPercent",
+        parentData: data,
+        parentDataProperty: "rampPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate126(data.freezeMaskPercent, {
+      if (!validate128(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
@@ -2169,7 +2214,7 @@ function validate115(data, {
   validate115.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema69 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2182,7 +2227,7 @@ const schema68 = {
   },
   "nullable": true
 };
-const schema69 = {
+const schema70 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -2257,7 +2302,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-function validate130(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2327,10 +2372,10 @@ function validate130(data, {
       }
     }
   }
-  validate130.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema71 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -2338,7 +2383,7 @@ const schema70 = {
   },
   "nullable": true
 };
-function validate133(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2392,10 +2437,10 @@ function validate133(data, {
       }
     }
   }
-  validate133.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-function validate129(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2421,29 +2466,29 @@ function validate129(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate130(data.include, {
+      if (!validate132(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate133(data.exclude, {
+      if (!validate135(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate129.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
 const schema8 = {
@@ -2497,13 +2542,13 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema72 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.1",
   "nullable": true
 };
-function validate138(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2545,7 +2590,7 @@ function validate138(data, {
       errors++;
     }
   }
-  validate138.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
 function validate110(data, {
@@ -2607,13 +2652,13 @@ function validate110(data, {
       }
     }
     if (data.layers !== undefined) {
-      if (!validate129(data.layers, {
+      if (!validate131(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -2629,13 +2674,13 @@ function validate110(data, {
       }
     }
     if (data.distillationWeight !== undefined) {
-      if (!validate138(data.distillationWeight, {
+      if (!validate140(data.distillationWeight, {
         instancePath: instancePath + "/distillationWeight",
         parentData: data,
         parentDataProperty: "distillationWeight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
@@ -2643,7 +2688,7 @@ function validate110(data, {
   validate110.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema73 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2680,7 +2725,7 @@ const schema72 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema74 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -2688,7 +2733,7 @@ const schema73 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate142(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2764,17 +2809,17 @@ function validate142(data, {
       errors++;
     }
   }
-  validate142.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate144(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2834,16 +2879,16 @@ function validate144(data, {
       errors++;
     }
   }
-  validate144.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate147(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2885,10 +2930,10 @@ function validate147(data, {
       errors++;
     }
   }
-  validate147.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -2898,11 +2943,11 @@ const schema76 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema78 = {
   "type": "string",
   "maxLength": 20
 };
-function validate150(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2943,10 +2988,10 @@ function validate150(data, {
     }
     errors++;
   }
-  validate150.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3005,21 +3050,21 @@ function validate149(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate150(data[i0], {
+      if (!validate152(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate149.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema79 = {
   "type": "integer",
   "format": "int64",
   "default": 20,
@@ -3027,7 +3072,7 @@ const schema78 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate153(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3103,16 +3148,16 @@ function validate153(data, {
       errors++;
     }
   }
-  validate153.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate155(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3154,16 +3199,16 @@ function validate155(data, {
       errors++;
     }
   }
-  validate155.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema81 = {
   "type": "string",
   "enum": ["fp32", "bf16"],
   "default": "fp32",
   "nullable": true
 };
-function validate157(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3193,7 +3238,7 @@ function validate157(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema80.enum
+        allowedValues: schema81.enum
       }
     };
     if (vErrors === null) {
@@ -3203,10 +3248,10 @@ function validate157(data, {
     }
     errors++;
   }
-  validate157.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -3214,7 +3259,7 @@ const schema81 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate159(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3290,16 +3335,16 @@ function validate159(data, {
       errors++;
     }
   }
-  validate159.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate161(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3341,10 +3386,10 @@ function validate161(data, {
       errors++;
     }
   }
-  validate161.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate141(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3370,24 +3415,24 @@ function validate141(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate142(data.steps, {
+      if (!validate144(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate144(data.batchSize, {
+      if (!validate146(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
@@ -3403,87 +3448,87 @@ function validate141(data, {
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate147(data.weightDecay, {
+      if (!validate149(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.betas !== undefined) {
-      if (!validate149(data.betas, {
-        instancePath: instancePath + "/betas",
-        parentData: data,
-        parentDataProperty: "betas",
         rootData
       })) {
         vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate153(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate151(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
-    if (data.emaDecay !== undefined) {
-      if (!validate155(data.emaDecay, {
-        instancePath: instancePath + "/emaDecay",
+    if (data.warmupSteps !== undefined) {
+      if (!validate155(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "emaDecay",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
-    if (data.precision !== undefined) {
-      if (!validate157(data.precision, {
-        instancePath: instancePath + "/precision",
+    if (data.emaDecay !== undefined) {
+      if (!validate157(data.emaDecay, {
+        instancePath: instancePath + "/emaDecay",
         parentData: data,
-        parentDataProperty: "precision",
+        parentDataProperty: "emaDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
-    if (data.seed !== undefined) {
-      if (!validate159(data.seed, {
-        instancePath: instancePath + "/seed",
+    if (data.precision !== undefined) {
+      if (!validate159(data.precision, {
+        instancePath: instancePath + "/precision",
         parentData: data,
-        parentDataProperty: "seed",
+        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
-    if (data.gradientClip !== undefined) {
-      if (!validate161(data.gradientClip, {
-        instancePath: instancePath + "/gradientClip",
+    if (data.seed !== undefined) {
+      if (!validate161(data.seed, {
+        instancePath: instancePath + "/seed",
         parentData: data,
-        parentDataProperty: "gradientClip",
+        parentDataProperty: "seed",
         rootData
       })) {
         vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
+    if (data.gradientClip !== undefined) {
+      if (!validate163(data.gradientClip, {
+        instancePath: instancePath + "/gradientClip",
+        parentData: data,
+        parentDataProperty: "gradientClip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate141.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema84 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3496,7 +3541,7 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema84 = {
+const schema85 = {
   "type": "integer",
   "format": "int64",
   "default": 50,
@@ -3504,7 +3549,7 @@ const schema84 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate165(data, {
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3580,17 +3625,17 @@ function validate165(data, {
       errors++;
     }
   }
-  validate165.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema86 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate167(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3650,10 +3695,10 @@ function validate167(data, {
       errors++;
     }
   }
-  validate167.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-function validate164(data, {
+function validate166(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3679,32 +3724,32 @@ function validate164(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate165(data.everySteps, {
+      if (!validate167(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate167(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate169(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate164.errors = vErrors;
+  validate166.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema87 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3729,14 +3774,14 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema88 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate171(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3796,17 +3841,17 @@ function validate171(data, {
       errors++;
     }
   }
-  validate171.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema89 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate173(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3866,16 +3911,16 @@ function validate173(data, {
       errors++;
     }
   }
-  validate173.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema90 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate175(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3917,16 +3962,16 @@ function validate175(data, {
       errors++;
     }
   }
-  validate175.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema91 = {
   "type": "string",
   "enum": ["dpm-solver++"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate177(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3956,7 +4001,7 @@ function validate177(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema91.enum
       }
     };
     if (vErrors === null) {
@@ -3966,16 +4011,16 @@ function validate177(data, {
     }
     errors++;
   }
-  validate177.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema92 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate179(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4017,10 +4062,10 @@ function validate179(data, {
       errors++;
     }
   }
-  validate179.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema93 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4028,7 +4073,7 @@ const schema92 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate181(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4104,10 +4149,10 @@ function validate181(data, {
       errors++;
     }
   }
-  validate181.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-function validate170(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4133,76 +4178,76 @@ function validate170(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.samples !== undefined) {
-      if (!validate171(data.samples, {
+      if (!validate173(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.steps !== undefined) {
-      if (!validate173(data.steps, {
-        instancePath: instancePath + "/steps",
-        parentData: data,
-        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate175(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate175(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
-    if (data.sampler !== undefined) {
-      if (!validate177(data.sampler, {
-        instancePath: instancePath + "/sampler",
+    if (data.guidance !== undefined) {
+      if (!validate177(data.guidance, {
+        instancePath: instancePath + "/guidance",
         parentData: data,
-        parentDataProperty: "sampler",
+        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
-    if (data.extractorUri !== undefined) {
-      if (!validate179(data.extractorUri, {
-        instancePath: instancePath + "/extractorUri",
+    if (data.sampler !== undefined) {
+      if (!validate179(data.sampler, {
+        instancePath: instancePath + "/sampler",
         parentData: data,
-        parentDataProperty: "extractorUri",
+        parentDataProperty: "sampler",
         rootData
       })) {
         vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
-    if (data.everySteps !== undefined) {
-      if (!validate181(data.everySteps, {
-        instancePath: instancePath + "/everySteps",
+    if (data.extractorUri !== undefined) {
+      if (!validate181(data.extractorUri, {
+        instancePath: instancePath + "/extractorUri",
         parentData: data,
-        parentDataProperty: "everySteps",
+        parentDataProperty: "extractorUri",
         rootData
       })) {
         vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
+    if (data.everySteps !== undefined) {
+      if (!validate183(data.everySteps, {
+        instancePath: instancePath + "/everySteps",
+        parentData: data,
+        parentDataProperty: "everySteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate170.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema94 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -4217,12 +4262,12 @@ const schema93 = {
   },
   "nullable": true
 };
-const schema94 = {
+const schema95 = {
   "type": "string",
   "maxLength": 20,
   "nullable": true
 };
-function validate185(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4264,16 +4309,16 @@ function validate185(data, {
       errors++;
     }
   }
-  validate185.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate187(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4333,7 +4378,7 @@ function validate187(data, {
       errors++;
     }
   }
-  validate187.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -4405,7 +4450,7 @@ function validate58(data, {
   validate58.errors = vErrors;
   return errors === 0;
 }
-function validate184(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4431,24 +4476,24 @@ function validate184(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate185(data.maxFidIncrease, {
+      if (!validate187(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate187(data.maxFidIncreasePercent, {
+      if (!validate189(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
@@ -4464,10 +4509,10 @@ function validate184(data, {
       }
     }
   }
-  validate184.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -4476,7 +4521,7 @@ const schema96 = {
     }
   }
 };
-function validate191(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4528,10 +4573,10 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema98 = {
   "type": "object",
   "properties": {
     "image": {
@@ -4576,13 +4621,13 @@ const schema97 = {
   },
   "nullable": true
 };
-const schema98 = {
+const schema99 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate195(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4640,15 +4685,15 @@ function validate195(data, {
       errors++;
     }
   }
-  validate195.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema100 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate197(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4678,7 +4723,7 @@ function validate197(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema99.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -4688,10 +4733,10 @@ function validate197(data, {
     }
     errors++;
   }
-  validate197.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema101 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -4699,7 +4744,7 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema102 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -4773,7 +4818,7 @@ function validate45(data, {
   validate45.errors = vErrors;
   return errors === 0;
 }
-function validate200(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4825,10 +4870,10 @@ function validate200(data, {
     }
     errors++;
   }
-  validate200.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4871,21 +4916,21 @@ function validate199(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate200(data[i0], {
+      if (!validate202(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate199.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema103 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -5128,7 +5173,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate204(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5176,7 +5221,7 @@ function validate204(data, {
       }
     }
   }
-  validate204.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -5292,7 +5337,7 @@ function validate52(data, {
   validate52.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema104 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -5300,7 +5345,7 @@ const schema103 = {
   },
   "nullable": true
 };
-const schema104 = {
+const schema105 = {
   "type": "object",
   "properties": {
     "key": {
@@ -5320,12 +5365,12 @@ const schema104 = {
     }
   }
 };
-const schema105 = {
+const schema106 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate211(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5367,15 +5412,15 @@ function validate211(data, {
       errors++;
     }
   }
-  validate211.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema107 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate213(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5405,7 +5450,7 @@ function validate213(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema106.enum
+        allowedValues: schema107.enum
       }
     };
     if (vErrors === null) {
@@ -5415,15 +5460,15 @@ function validate213(data, {
     }
     errors++;
   }
-  validate213.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema108 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate215(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5465,15 +5510,15 @@ function validate215(data, {
       errors++;
     }
   }
-  validate215.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema109 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate217(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5503,7 +5548,7 @@ function validate217(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema108.enum
+        allowedValues: schema109.enum
       }
     };
     if (vErrors === null) {
@@ -5513,7 +5558,7 @@ function validate217(data, {
     }
     errors++;
   }
-  validate217.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -5584,7 +5629,7 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-function validate210(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5594,46 +5639,46 @@ function validate210(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate211(data.key, {
+      if (!validate213(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate213(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate215(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate215(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate217(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.effect !== undefined) {
-      if (!validate217(data.effect, {
+      if (!validate219(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
@@ -5664,10 +5709,10 @@ function validate210(data, {
     }
     errors++;
   }
-  validate210.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
-function validate209(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5710,21 +5755,21 @@ function validate209(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate210(data[i0], {
+      if (!validate212(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate209.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema110 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -5733,7 +5778,7 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema111 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -5745,7 +5790,7 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema111 = {
+const schema112 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -5755,7 +5800,7 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema113 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6175,7 +6220,7 @@ function validate33(data, {
   validate33.errors = vErrors;
   return errors === 0;
 }
-function validate225(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6244,10 +6289,10 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-function validate224(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6289,21 +6334,21 @@ function validate224(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate225(data.nodeSelectorTerms, {
+      if (!validate227(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate224.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema114 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6311,7 +6356,7 @@ const schema113 = {
   },
   "nullable": true
 };
-const schema114 = {
+const schema115 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -6323,14 +6368,14 @@ const schema114 = {
     }
   }
 };
-const schema115 = {
+const schema116 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate231(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6406,10 +6451,10 @@ function validate231(data, {
       errors++;
     }
   }
-  validate231.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6451,13 +6496,13 @@ function validate230(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate231(data.weight, {
+      if (!validate233(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -6488,10 +6533,10 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6534,21 +6579,21 @@ function validate229(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate230(data[i0], {
+      if (!validate232(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate229.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-function validate223(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6574,32 +6619,32 @@ function validate223(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate224(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate226(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate229(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate231(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate223.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6625,21 +6670,21 @@ function validate222(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate223(data.nodeAffinity, {
+      if (!validate225(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate222.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -6647,7 +6692,7 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema118 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -6662,12 +6707,12 @@ const schema117 = {
     }
   }
 };
-const schema118 = {
+const schema119 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate241(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6709,10 +6754,10 @@ function validate241(data, {
       errors++;
     }
   }
-  validate241.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema120 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -6865,7 +6910,7 @@ function validate46(data, {
   validate46.errors = vErrors;
   return errors === 0;
 }
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6913,10 +6958,10 @@ function validate243(data, {
       }
     }
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate239(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6953,24 +6998,24 @@ function validate239(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate241(data.value, {
+      if (!validate243(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate243(data.valueFrom, {
+      if (!validate245(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
@@ -6990,10 +7035,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7036,18 +7081,18 @@ function validate238(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate239(data[i0], {
+      if (!validate241(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate238.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -7117,7 +7162,7 @@ function validate51(data, {
   validate51.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -7126,11 +7171,11 @@ const schema120 = {
   "properties": {},
   "nullable": true
 };
-const schema121 = {
+const schema122 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate254(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7171,10 +7216,10 @@ function validate254(data, {
     }
     errors++;
   }
-  validate254.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate253(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7216,21 +7261,21 @@ function validate253(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate254(data[key0], {
+      if (!validate256(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate253.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-function validate194(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7256,46 +7301,46 @@ function validate194(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate195(data.image, {
+      if (!validate197(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate197(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate199(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate199(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate201(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate204(data.resources, {
+      if (!validate206(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
@@ -7311,35 +7356,35 @@ function validate194(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate209(data.tolerations, {
+      if (!validate211(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate222(data.affinity, {
+      if (!validate224(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate238(data.env, {
+      if (!validate240(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
@@ -7388,26 +7433,26 @@ function validate194(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate253(data.podAnnotations, {
+      if (!validate255(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate194.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema123 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate258(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7431,10 +7476,10 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -7442,7 +7487,7 @@ const schema123 = {
   "maximum": 100,
   "nullable": true
 };
-function validate260(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7518,17 +7563,17 @@ function validate260(data, {
       errors++;
     }
   }
-  validate260.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate262(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7604,17 +7649,17 @@ function validate262(data, {
       errors++;
     }
   }
-  validate262.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema126 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7690,7 +7735,7 @@ function validate264(data, {
       errors++;
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
 function validate74(data, {
@@ -7784,112 +7829,112 @@ function validate74(data, {
       }
     }
     if (data.training !== undefined) {
-      if (!validate141(data.training, {
+      if (!validate143(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate164(data.checkpoint, {
+      if (!validate166(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate170(data.evaluation, {
+      if (!validate172(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate184(data.acceptance, {
+      if (!validate186(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate191(data.output, {
+      if (!validate193(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate194(data.trainer, {
+      if (!validate196(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
     if (data.suspend !== undefined) {
-      if (!validate258(data.suspend, {
+      if (!validate260(data.suspend, {
         instancePath: instancePath + "/suspend",
         parentData: data,
         parentDataProperty: "suspend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.backoffLimit !== undefined) {
-      if (!validate260(data.backoffLimit, {
-        instancePath: instancePath + "/backoffLimit",
-        parentData: data,
-        parentDataProperty: "backoffLimit",
         rootData
       })) {
         vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
-    if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate262(data.activeDeadlineSeconds, {
-        instancePath: instancePath + "/activeDeadlineSeconds",
+    if (data.backoffLimit !== undefined) {
+      if (!validate262(data.backoffLimit, {
+        instancePath: instancePath + "/backoffLimit",
         parentData: data,
-        parentDataProperty: "activeDeadlineSeconds",
+        parentDataProperty: "backoffLimit",
         rootData
       })) {
         vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
+    if (data.activeDeadlineSeconds !== undefined) {
+      if (!validate264(data.activeDeadlineSeconds, {
+        instancePath: instancePath + "/activeDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "activeDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate264(data.ttlSecondsAfterFinished, {
+      if (!validate266(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
@@ -7912,7 +7957,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema127 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -7960,12 +8005,12 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema128 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate268(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8007,15 +8052,15 @@ function validate268(data, {
       errors++;
     }
   }
-  validate268.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate270(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8045,7 +8090,7 @@ function validate270(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema128.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -8055,7 +8100,7 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -8109,7 +8154,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8117,7 +8162,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema131 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -8141,11 +8186,11 @@ const schema130 = {
     }
   }
 };
-const schema131 = {
+const schema132 = {
   "type": "string",
   "maxLength": 64
 };
-function validate276(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8186,14 +8231,14 @@ function validate276(data, {
     }
     errors++;
   }
-  validate276.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate278(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8223,7 +8268,7 @@ function validate278(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema133.enum
       }
     };
     if (vErrors === null) {
@@ -8233,14 +8278,14 @@ function validate278(data, {
     }
     errors++;
   }
-  validate278.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "string",
   "format": "date-time"
 };
-function validate281(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8281,14 +8326,14 @@ function validate281(data, {
     }
     errors++;
   }
-  validate281.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema135 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8329,10 +8374,10 @@ function validate284(data, {
     }
     errors++;
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate275(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8422,24 +8467,24 @@ function validate275(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate276(data.type, {
+      if (!validate278(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate278(data.status, {
+      if (!validate280(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
@@ -8455,13 +8500,13 @@ function validate275(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate281(data.lastTransitionTime, {
+      if (!validate283(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
@@ -8477,13 +8522,13 @@ function validate275(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate284(data.message, {
+      if (!validate286(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -8503,10 +8548,10 @@ function validate275(data, {
     }
     errors++;
   }
-  validate275.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8549,21 +8594,21 @@ function validate274(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate275(data[i0], {
+      if (!validate277(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate274.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "object",
   "properties": {
     "number": {
@@ -8635,7 +8680,7 @@ function validate62(data, {
   validate62.errors = vErrors;
   return errors === 0;
 }
-function validate289(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8716,10 +8761,10 @@ function validate289(data, {
       }
     }
   }
-  validate289.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "object",
   "properties": {
     "step": {
@@ -8936,7 +8981,7 @@ function validate61(data, {
   validate61.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema138 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -8944,7 +8989,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema139 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -8959,12 +9004,12 @@ const schema138 = {
     }
   }
 };
-const schema139 = {
+const schema140 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate312(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9023,10 +9068,10 @@ function validate312(data, {
       errors++;
     }
   }
-  validate312.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9052,13 +9097,13 @@ function validate311(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate312(data.step, {
+      if (!validate314(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
@@ -9100,10 +9145,10 @@ function validate311(data, {
     }
     errors++;
   }
-  validate311.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9146,21 +9191,21 @@ function validate310(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate311(data[i0], {
+      if (!validate313(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate310.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-function validate296(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9329,21 +9374,21 @@ function validate296(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate310(data.history, {
+      if (!validate312(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate296.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -9458,7 +9503,7 @@ function validate63(data, {
   validate63.errors = vErrors;
   return errors === 0;
 }
-function validate319(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9517,10 +9562,10 @@ function validate319(data, {
       }
     }
   }
-  validate319.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -9550,7 +9595,7 @@ const schema141 = {
   },
   "nullable": true
 };
-function validate324(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9664,10 +9709,10 @@ function validate324(data, {
       }
     }
   }
-  validate324.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema143 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -9691,7 +9736,7 @@ const schema142 = {
   },
   "nullable": true
 };
-function validate334(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9783,10 +9828,10 @@ function validate334(data, {
       }
     }
   }
-  validate334.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -9828,7 +9873,7 @@ const schema143 = {
   },
   "nullable": true
 };
-function validate342(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9986,10 +10031,10 @@ function validate342(data, {
       }
     }
   }
-  validate342.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -10010,7 +10055,7 @@ const schema144 = {
   },
   "nullable": true
 };
-function validate356(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10091,10 +10136,10 @@ function validate356(data, {
       }
     }
   }
-  validate356.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-function validate267(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10120,24 +10165,24 @@ function validate267(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate268(data.observedGeneration, {
+      if (!validate270(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate270(data.phase, {
+      if (!validate272(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -10164,13 +10209,13 @@ function validate267(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate274(data.conditions, {
+      if (!validate276(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
@@ -10186,84 +10231,84 @@ function validate267(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate289(data.attempts, {
+      if (!validate291(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate296(data.progress, {
+      if (!validate298(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate319(data.checkpoint, {
+      if (!validate321(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate324(data.sparsity, {
+      if (!validate326(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate334(data.macs, {
+      if (!validate336(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate342(data.fid, {
+      if (!validate344(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate356(data.model, {
+      if (!validate358(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate267.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
 function validate65(data, {
@@ -10369,13 +10414,13 @@ function validate65(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate267(data.status, {
+      if (!validate269(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }

@@ -138,6 +138,10 @@ export interface ISparseFinetune {
           "steps": number;
         }>;
         /**
+         * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. When absent every pattern has an equal part, as in the paper; short runs do better with 10 to 30.
+         */
+        "rampPercent"?: number;
+        /**
          * Share of the steps, at the end, in which the mask no longer changes. It never begins before the last stage; 0 means that the mask moves to the end.
          */
         "freezeMaskPercent"?: number;
