@@ -45,6 +45,26 @@ describe('keys', () => {
     expect(await takeAll(queue)).toEqual(['n1', 'l3', 'l1', 'l2']);
   });
 
+  test('of low priority get one hand-out in ten while others come without end', async () => {
+    const { queue } = newQueue();
+    for (let index = 0; index < 3; index++) queue.add(`quiet/${index}`, 'low');
+    const order: string[] = [];
+    for (let round = 0; round < 30; round++) {
+      queue.add(`busy/${round}`);
+      const key = (await queue.take())!;
+      order.push(key.split('/')[0]!);
+      queue.done(key);
+    }
+    const quiet = order.flatMap((namespace, index) => (namespace === 'quiet' ? [index] : []));
+    expect(quiet).toEqual([9, 19, 29]);
+  });
+
+  test('of namespaces that wait take turns, in the order in which the namespaces came', async () => {
+    const { queue } = newQueue();
+    for (const key of ['a/1', 'a/2', 'a/3', 'b/1', 'c/1', 'c/2', '/cluster']) queue.add(key);
+    expect(await takeAll(queue)).toEqual(['a/1', 'b/1', 'c/1', '/cluster', 'a/2', 'c/2', 'a/3']);
+  });
+
   test('go to a worker that waits', async () => {
     const { queue } = newQueue();
     const taken = queue.take();
@@ -201,6 +221,95 @@ test('property: never two workers on one key, no key lost, none left behind', as
       expect([queue.processing, queue.delayed, queue.depth]).toEqual([0, 0, 0]);
     }),
   );
+});
+
+const namespaces = ['a', 'b', 'c', 'd', 'e'];
+const fairnessSteps = fc.array(
+  fc.oneof(
+    { weight: 2, arbitrary: fc.record({ op: fc.constant('take' as const) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        op: fc.constant('add' as const),
+        namespace: fc.constantFrom(...namespaces),
+        count: fc.integer({ min: 1, max: 30 }),
+        low: fc.boolean(),
+      }),
+    },
+  ),
+  { maxLength: 120 },
+);
+
+/**
+ * The lane of each key, as a model of the queue has it, and what each namespace had to watch since its own last
+ * hand-out (or since it began to wait).
+ */
+function fairnessModel() {
+  const lanes = { normal: new Set<string>(), low: new Set<string>() };
+  const watched = { normal: new Map<string, string[]>(), low: new Map<string, string[]>() };
+  const waits = (lane: 'normal' | 'low', namespace: string) =>
+    [...lanes[lane]].some((key) => key.startsWith(`${namespace}/`));
+  return {
+    add(key: string, low: boolean) {
+      if (lanes.normal.has(key) || (low && lanes.low.has(key))) return;
+      const lane = low ? 'low' : 'normal';
+      const namespace = key.split('/')[0]!;
+      if (!waits(lane, namespace)) watched[lane].set(namespace, []);
+      if (lanes.low.delete(key) && !waits('low', namespace)) watched.low.delete(namespace);
+      lanes[lane].add(key);
+    },
+    handOut(key: string) {
+      const lane = lanes.normal.delete(key) ? 'normal' : 'low';
+      lanes[lane].delete(key);
+      const namespace = key.split('/')[0]!;
+      for (const [other, seen] of watched[lane]) {
+        if (other !== namespace) seen.push(namespace);
+      }
+      if (waits(lane, namespace)) watched[lane].set(namespace, []);
+      else watched[lane].delete(namespace);
+      return lane;
+    },
+    watched,
+  };
+}
+
+test('property: between two hand-outs for a namespace that waits, each other gets at most one', async () => {
+  await fc.assert(
+    fc.asyncProperty(fairnessSteps, async (steps) => {
+      const { queue } = newQueue();
+      const model = fairnessModel();
+      let next = 0;
+      let passedOver = 0;
+      for (const step of steps) {
+        if (step.op === 'add') {
+          for (let count = 0; count < step.count; count++) {
+            // Some keys come again, so that low ones rise.
+            const key = `${step.namespace}/${next++ % 40}`;
+            queue.add(key, step.low ? 'low' : 'normal');
+            model.add(key, step.low);
+          }
+        } else if (queue.depth > 0) {
+          const lowWaits = model.watched.low.size > 0;
+          const key = (await queue.take())!;
+          queue.done(key);
+          passedOver = model.handOut(key) === 'low' || !lowWaits ? 0 : passedOver + 1;
+          expect(passedOver).toBeLessThan(10);
+        }
+        for (const lane of [model.watched.normal, model.watched.low]) {
+          for (const seen of lane.values()) expect(new Set(seen).size).toBe(seen.length);
+        }
+      }
+    }),
+  );
+});
+
+test('a namespace of 10,000 keys delays another by one hand-out, and all are handed out', async () => {
+  const { queue } = newQueue();
+  for (let index = 0; index < 10_000; index++) queue.add(`crowd/${index}`, 'low');
+  queue.add('alone/1', 'low');
+  expect([await queue.take(), await queue.take()]).toEqual(['crowd/0', 'alone/1']);
+  const rest = await takeAll(queue);
+  expect(new Set(rest).size).toBe(9_999);
 });
 
 test('property: every back-off lies between its base and its cap and never shrinks', () => {

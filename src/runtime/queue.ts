@@ -1,8 +1,9 @@
 import { backoffDelay, type BackoffOptions } from './backoff';
 import type { Clock } from './clock';
+import { FairLane } from './lane';
 import type { Metrics, QueueProgress } from './metrics';
 
-/** Changes go before the mass of a first list or resync. */
+/** Changes go before the mass of a first list or a takeover. */
 export type Priority = 'normal' | 'low';
 
 export type QueueOptions = {
@@ -15,17 +16,26 @@ export type QueueOptions = {
 
 const defaultBackoff: BackoffOptions = { baseMs: 5, capMs: 300_000 };
 
+/** While keys of both priorities wait, one hand-out of so many is of low priority. */
+const lowShare = 10;
+
 /**
  * Keys to be processed, each at most once in the queue and by at most one worker.
  *
  * A key added while it is processed is handed out again afterwards. A key handed out takes its pending delay with it:
  * the pass that begins sees everything there is and asks for the next delay itself.
+ *
+ * Namespaces take turns within a priority, so that none waits for the many keys of another. Normal priority goes first,
+ * whatever the namespace, but not always: a namespace in which something changes all the time must not keep the keys of
+ * low priority, which may be of objects that changed before this process led, waiting for ever.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: BackoffOptions;
-  readonly #normal = new Map<string, number>();
-  readonly #low = new Map<string, number>();
+  readonly #normal = new FairLane();
+  readonly #low = new FairLane();
+  /** Hand-outs of normal priority, one after the other, while a key of low priority waited. */
+  #passedOver = 0;
   readonly #processing = new Map<string, { since: number; again?: Priority }>();
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
@@ -74,10 +84,9 @@ export class WorkQueue {
 
   #addWaiting(key: string, priority: Priority): void {
     if (this.#normal.has(key)) return;
-    const waitingSince = this.#low.get(key);
+    if (priority === 'low' && this.#low.has(key)) return;
+    const waitingSince = this.#low.take(key);
     if (waitingSince === undefined) this.#metrics?.adds.inc(this.#metricLabels);
-    else if (priority === 'low') return;
-    this.#low.delete(key);
     this.#enqueue(key, priority, waitingSince ?? this.#clock.monotonic());
   }
 
@@ -139,20 +148,24 @@ export class WorkQueue {
   }
 
   #enqueue(key: string, priority: Priority, since: number): void {
-    (priority === 'low' ? this.#low : this.#normal).set(key, since);
+    (priority === 'low' ? this.#low : this.#normal).push(key, since);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) waiter(this.#shift());
   }
 
   #shift(): string | undefined {
-    const lane = this.#normal.size > 0 ? this.#normal : this.#low;
-    for (const [key, since] of lane) {
-      lane.delete(key);
-      this.#begin(key, since);
-      return key;
-    }
-    return undefined;
+    const next = this.#nextLane().shift();
+    if (next === undefined) return undefined;
+    this.#begin(next.key, next.since);
+    return next.key;
+  }
+
+  #nextLane(): FairLane {
+    const both = this.#normal.size > 0 && this.#low.size > 0;
+    if (both && ++this.#passedOver < lowShare) return this.#normal;
+    this.#passedOver = 0;
+    return this.#low.size > 0 ? this.#low : this.#normal;
   }
 
   #begin(key: string, waitingSince: number): void {
