@@ -22,6 +22,7 @@ describe('operator configuration', () => {
       enabled: true,
       leaseName: 'sparsedm-operator',
       leaseNamespace: 'sparsedm-system',
+      timing: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
     });
     expect(config.reportsUrl).toBe('http://sparsedm-operator.sparsedm-system.svc:8082');
     expect(config.images).toEqual({ trainer: 'sparsedm/trainer:0.1.0', server: 'sparsedm/serving:0.1.0' });
@@ -41,6 +42,13 @@ describe('operator configuration', () => {
     expect(config.ports.metrics).toBe(0);
     expect(config.reportsUrl).toBe('http://x:1');
     expect(config.logLevel).toBe('debug');
+  });
+
+  it('reads the timing of the lease as Go writes durations', async () => {
+    const argv =
+      '--leader-elect-lease-duration 1m30s --leader-elect-renew-deadline 1.5s --leader-elect-retry-period 200ms';
+    const { timing } = (await parse(argv.split(' '))).leaderElection;
+    expect(timing).toEqual({ leaseMs: 90_000, renewDeadlineMs: 1500, retryMs: 200 });
   });
 
   it('takes a bare --leader-elect as true', async () => {
@@ -73,6 +81,13 @@ describe('operator configuration', () => {
     [['--reports-url', 'ftp://x'], {}, 'Write an http or https URL'],
     [['--leader-elect=maybe'], {}, 'Write true or false'],
     [[], { SPARSEDM_HEALTH_PORT: 'x' }, 'environment variable SPARSEDM_HEALTH_PORT is invalid'],
+    [['--leader-elect-retry-period', '2'], {}, 'Write a duration such as 15s'],
+    [['--leader-elect-retry-period', '0s'], {}, 'Write a duration such as 15s'],
+    [['--leader-elect-retry-period', '2s1'], {}, 'Write a duration such as 15s'],
+    [['--leader-elect-lease-duration', '15500ms'], {}, 'must be whole seconds'],
+    [['--leader-elect-lease-duration', '10s'], {}, 'renew deadline must be shorter than the lease duration'],
+    [['--leader-elect-retry-period=10s'], {}, 'retry period must be shorter than the renew deadline'],
+    [[], { SPARSEDM_LEADER_ELECT_RENEW_DEADLINE: '20s' }, 'renew deadline must be shorter'],
     [['--unknown'], {}, 'unknown option'],
   ])('refuses %j with %j by a sentence', async (argv, env, want) => {
     await expect(parse(argv, env)).rejects.toThrow(want);

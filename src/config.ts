@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { LeaderTiming } from './runtime/leader';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -7,7 +8,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Config = Readonly<{
   /** Namespaces whose resources are handled; empty means all. */
   namespaces: readonly string[];
-  leaderElection: Readonly<{ enabled: boolean; leaseName: string; leaseNamespace: string; identity: string }>;
+  leaderElection: Readonly<{
+    enabled: boolean;
+    leaseName: string;
+    leaseNamespace: string;
+    identity: string;
+    timing: Readonly<LeaderTiming>;
+  }>;
   ports: Readonly<{ metrics: number; health: number; reports: number }>;
   /** Base URL under which trainer and server pods reach the report endpoint, without a trailing slash. */
   reportsUrl: string;
@@ -37,6 +44,32 @@ function httpUrl(text: string): string {
     throw new InvalidArgumentError('Write an http or https URL without query, such as http://host:8082.');
   }
   return text.replace(/\/+$/, '');
+}
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const DURATION = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
+
+/** Milliseconds of a duration as Go writes it. Example: 1m30s is 90000. */
+function duration(text: string): number {
+  const parts = [...text.matchAll(DURATION)];
+  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNIT_MS[unit as 's'], 0);
+  if (parts.map(([part]) => part).join('') !== text || total <= 0) {
+    throw new InvalidArgumentError('Write a duration such as 15s, 500ms or 1m30s.');
+  }
+  return total;
+}
+
+/** What is wrong with the timing of the lease, in a sentence; undefined when nothing is. */
+function timingProblem({ leaseMs, renewDeadlineMs, retryMs }: LeaderTiming): string | undefined {
+  if (leaseMs % 1000 !== 0)
+    return 'the lease duration must be whole seconds, since a Lease holds no fractions';
+  if (renewDeadlineMs >= leaseMs) {
+    return 'the renew deadline must be shorter than the lease duration, so that a leader stops before another starts';
+  }
+  if (retryMs >= renewDeadlineMs) {
+    return 'the retry period must be shorter than the renew deadline, so that a leader can try more than once';
+  }
+  return undefined;
 }
 
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -87,6 +120,24 @@ const SETTINGS = {
     flags: '--lease-namespace <name>',
     env: 'SPARSEDM_LEASE_NAMESPACE',
     description: 'namespace of the leader Lease (default: POD_NAMESPACE, else sparsedm-system)',
+  },
+  leaderElectLeaseDuration: {
+    flags: '--leader-elect-lease-duration <duration>',
+    env: 'SPARSEDM_LEADER_ELECT_LEASE_DURATION',
+    description: 'how long standbys wait for a leader that no longer renews the Lease (default: 15s)',
+    parse: duration,
+  },
+  leaderElectRenewDeadline: {
+    flags: '--leader-elect-renew-deadline <duration>',
+    env: 'SPARSEDM_LEADER_ELECT_RENEW_DEADLINE',
+    description: 'how long a leader goes on without managing to renew the Lease (default: 10s)',
+    parse: duration,
+  },
+  leaderElectRetryPeriod: {
+    flags: '--leader-elect-retry-period <duration>',
+    env: 'SPARSEDM_LEADER_ELECT_RETRY_PERIOD',
+    description: 'time between two tries to take or renew the Lease (default: 2s)',
+    parse: duration,
   },
   metricsPort: {
     flags: '--metrics-port <port>',
@@ -155,6 +206,9 @@ type Options = {
   leaderElect?: boolean;
   leaseName?: string;
   leaseNamespace?: string;
+  leaderElectLeaseDuration?: number;
+  leaderElectRenewDeadline?: number;
+  leaderElectRetryPeriod?: number;
   metricsPort?: number;
   healthPort?: number;
   reportsPort?: number;
@@ -179,7 +233,10 @@ export function operatorCommand(env: Environment, run: (config: Config) => Promi
   const command = new Command('operator').description('run the SparseDM operator');
   for (const setting of Object.values(SETTINGS)) command.addOption(toOption(setting));
   return command.action(async (flags: Options) => {
-    await run(toConfig({ ...fromEnvironment(command, env), ...flags }, env));
+    const config = toConfig({ ...fromEnvironment(command, env), ...flags }, env);
+    const problem = timingProblem(config.leaderElection.timing);
+    if (problem !== undefined) command.error(`error: ${problem}`);
+    await run(config);
   });
 }
 
@@ -210,6 +267,9 @@ function defaults(env: Environment) {
     leaderElect: true,
     leaseName: 'sparsedm-operator',
     leaseNamespace: namespace,
+    leaderElectLeaseDuration: 15_000,
+    leaderElectRenewDeadline: 10_000,
+    leaderElectRetryPeriod: 2_000,
     metricsPort: 8080,
     healthPort: 8081,
     reportsPort: 8082,
@@ -231,6 +291,11 @@ function toConfig(options: Options, env: Environment): Config {
       leaseName: all.leaseName,
       leaseNamespace: all.leaseNamespace,
       identity: `${host}_${process.pid}`,
+      timing: Object.freeze({
+        leaseMs: all.leaderElectLeaseDuration,
+        renewDeadlineMs: all.leaderElectRenewDeadline,
+        retryMs: all.leaderElectRetryPeriod,
+      }),
     }),
     ports: Object.freeze({ metrics: all.metricsPort, health: all.healthPort, reports: all.reportsPort }),
     reportsUrl: all.reportsUrl,

@@ -46,11 +46,12 @@ const children = { labelSelector: childSelector };
 /** Everything between the API server and the reconcilers, wired together. Nothing happens before `run`. */
 export function createOperator(dependencies: OperatorDependencies): Operator {
   const { config, transport, clock, logger, metrics } = dependencies;
-  const { enabled, leaseName, leaseNamespace, identity } = config.leaderElection;
+  const { enabled, leaseName, leaseNamespace, identity, timing } = config.leaderElection;
   const leaderElection: ManagerOptions['leaderElection'] = {
     namespace: leaseNamespace,
     name: leaseName,
     identity,
+    timing,
   };
   const manager = createManager({
     transport,

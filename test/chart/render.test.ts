@@ -130,6 +130,12 @@ describe('the Deployment', () => {
     );
   });
 
+  it('passes the timing of the lease on', async () => {
+    const timing = { leaseDuration: '1m', renewDeadline: '40s', retryPeriod: '500ms' };
+    const { leaderElection } = await configOf(await render({ leaderElection: timing }));
+    expect(leaderElection.timing).toEqual({ leaseMs: 60_000, renewDeadlineMs: 40_000, retryMs: 500 });
+  });
+
   it('takes the chart version for images unless told otherwise', async () => {
     const manifests = await render();
     expect(operatorContainer(manifests)).toMatchObject({

@@ -97,6 +97,11 @@ const refused: [string, Values, RegExp][] = [
     /at '\/watchNamespaces': items at 0 and 1 are equal/,
   ],
   ['an unknown log level', { log: { level: 'verbose' } }, /at '\/log\/level': value must be one of/],
+  [
+    'a duration without a unit',
+    { leaderElection: { leaseDuration: '15' } },
+    /at '\/leaderElection\/leaseDuration'.*does not match pattern/,
+  ],
   ['yes for true', { crds: { keep: 'yes' } }, /at '\/crds\/keep': got string, want boolean/],
   [
     'a quantity with a typo',

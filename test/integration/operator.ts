@@ -43,7 +43,13 @@ export async function startOperator(
   });
   const config: Config = {
     namespaces: [server.namespace],
-    leaderElection: { enabled: false, leaseName: 'x', leaseNamespace: server.namespace, identity: 'test' },
+    leaderElection: {
+      enabled: false,
+      leaseName: 'x',
+      leaseNamespace: server.namespace,
+      identity: 'test',
+      timing: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
+    },
     ports: { metrics: 0, health: 0, reports: 0 },
     reportsUrl: 'http://sparsedm-operator.sparsedm-system.svc:8082',
     images: options.images ?? { trainer: 'sparsedm/trainer:test', server: 'sparsedm/serving:test' },
