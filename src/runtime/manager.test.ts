@@ -70,6 +70,7 @@ function createSut(lists: Record<string, KubeObject[]>, options: Partial<Manager
     clock,
     logger: silentLogger,
     metrics: createMetrics(),
+    tuning: { streamLists: false },
     ...options,
   });
   const stop = new AbortController();

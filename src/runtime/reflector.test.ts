@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   hangUp,
   json,
@@ -8,7 +8,7 @@ import {
   type ScriptedServer,
   type SeenRequest,
 } from '../../test/integration/scripted-server';
-import { realClock } from './clock';
+import { FakeClock, realClock, type Clock } from './clock';
 import { silentLogger } from './logger';
 import { createMetrics } from './metrics';
 import type { KubeObject, Resource } from './objects';
@@ -60,16 +60,21 @@ function endedWatch(lines: string[], cut = false): Answer {
   };
 }
 
-const quick: Partial<ReflectorTuning> = { backoff: { baseMs: 1, capMs: 4 } };
+/** In pages, unless a test is about streamed lists. */
+const quick: Partial<ReflectorTuning> = { streamLists: false, backoff: { baseMs: 1, capMs: 4 } };
 
-async function reflect(answers: readonly Answer[], tuning: Partial<ReflectorTuning> = {}) {
+async function reflect(
+  answers: readonly Answer[],
+  tuning: Partial<ReflectorTuning> = {},
+  clock: Clock = realClock,
+) {
   const server = await scriptedServer(answers);
   const metrics = createMetrics();
-  const transport = createTransport({ connection: server.connection, clock: realClock });
+  const transport = createTransport({ connection: server.connection, clock });
   const store = new ObjectStore<Thing>();
   const reflector = createReflector({
     transport,
-    clock: realClock,
+    clock,
     logger: silentLogger,
     metrics,
     resource: things,
@@ -292,6 +297,18 @@ test('watches that end at once with nothing are spaced out', async () => {
   );
 });
 
+test('lists whose version no watch takes are spaced out', async () => {
+  const expired = [list(10, []), refusal(410, 'Expired')];
+  const { server } = await reflect([...expired, ...expired, ...expired, ...expired, list(10, []), watch()], {
+    backoff: { baseMs: 20, capMs: 20 },
+  });
+  await server.received(4);
+  const started = performance.now();
+  await server.received(9);
+  // After the second, third and fourth refusal at least half of the back-off.
+  expect(performance.now() - started).toBeGreaterThanOrEqual(3 * 10 - 2);
+});
+
 test('a Retry-After past the deadline is kept to', async () => {
   const busy = refusal(429, 'TooManyRequests', 'busy', { 'retry-after': '1' });
   const { server, store } = await reflect([busy, list(10, [item('x', 5)]), watch()], { listDeadlineMs: 100 });
@@ -301,3 +318,177 @@ test('a Retry-After past the deadline is kept to', async () => {
   await server.received(3);
   expect(kinds(server)).toEqual(['list', 'list', 'watch']);
 });
+
+describe('a streamed list', () => {
+  const streaming: Partial<ReflectorTuning> = { streamLists: true };
+  const added = (name: string, version: number) => line('ADDED', item(name, version));
+  const end = (version: number) =>
+    line('BOOKMARK', {
+      metadata: { resourceVersion: String(version), annotations: { 'k8s.io/initial-events-end': 'true' } },
+    });
+  const bookmark = (version: number) => line('BOOKMARK', { metadata: { resourceVersion: String(version) } });
+  const how = ({ query }: SeenRequest) =>
+    query.get('sendInitialEvents') === 'true' ? 'stream' : query.get('watch') === 'true' ? 'watch' : 'list';
+
+  test('is the beginning of a watch, which goes on behind it', async () => {
+    const { server, store, reflector, metrics } = await reflect(
+      [watch(added('x', 5), added('y', 6), end(10), line('MODIFIED', item('x', 11)))],
+      streaming,
+    );
+    await holds(store, ['x@11', 'y@6']);
+    expect(reflector.synced()).toBe(true);
+    expect(store.get('a', 'x')?.metadata).not.toHaveProperty('managedFields');
+    const [only] = server.seen;
+    expect(Object.fromEntries(only?.query ?? [])).toMatchObject({
+      watch: 'true',
+      sendInitialEvents: 'true',
+      resourceVersionMatch: 'NotOlderThan',
+      allowWatchBookmarks: 'true',
+      labelSelector: 'app=x',
+    });
+    expect(only?.query.has('resourceVersion')).toBe(false);
+    expect(only?.query.has('limit')).toBe(false);
+    expect(server.seen).toHaveLength(1);
+    const text = await metrics.registry.metrics();
+    expect(text).toContain('reflector_lists_total{name="things.example.org"} 1');
+    expect(text).toContain('reflector_watches_total{name="things.example.org"} 1');
+  });
+
+  test('is taken over as a whole, and a watch resumes behind it', async () => {
+    const { server, store, reflector } = await reflect(
+      [endedWatch([added('x', 5), end(10)]), watch()],
+      streaming,
+    );
+    await holds(store, ['x@5']);
+    await server.received(2);
+    expect(server.seen.map(how)).toEqual(['stream', 'watch']);
+    expect(server.seen[1]?.query.get('resourceVersion')).toBe('10');
+    expect(reflector.state()).toMatchObject({ lists: 'streamed', synced: true });
+  });
+
+  test('includes what changes and goes while it is read', async () => {
+    const { store } = await reflect(
+      [
+        watch(
+          added('x', 5),
+          added('y', 6),
+          line('MODIFIED', item('x', 8)),
+          line('DELETED', item('y', 9)),
+          end(9),
+        ),
+      ],
+      streaming,
+    );
+    await holds(store, ['x@8']);
+  });
+
+  test('after a gap shows the deletions that were missed, and the store is never empty', async () => {
+    let sawEmpty = false;
+    const { server, store } = await reflect(
+      [
+        endedWatch([added('x', 5), added('y', 6), end(10)]),
+        refusal(410, 'Expired'),
+        watch(added('y', 80), end(90)),
+      ],
+      streaming,
+    );
+    await holds(store, ['x@5', 'y@6']);
+    store.subscribe(() => (sawEmpty ||= store.size === 0));
+    await holds(store, ['y@80']);
+    expect(server.seen.map(how)).toEqual(['stream', 'watch', 'stream']);
+    expect(sawEmpty).toBe(false);
+  });
+
+  test('of nothing leaves an empty and synced store', async () => {
+    const { reflector, store } = await reflect([watch(end(10))], streaming);
+    await reflector.whenSynced;
+    expect([store.size, store.resourceVersion]).toEqual([0, '10']);
+  });
+
+  test('that is cut in the middle starts again', async () => {
+    const { server, store } = await reflect(
+      [endedWatch([added('x', 5)], true), watch(added('x', 5), added('y', 6), end(10))],
+      streaming,
+    );
+    await holds(store, ['x@5', 'y@6']);
+    expect(server.seen.map(how)).toEqual(['stream', 'stream']);
+  });
+
+  test.each([
+    ['is cut every time', endedWatch([added('ghost', 4)], true), {}],
+    ['ends every time before it is complete', endedWatch([added('ghost', 4)]), {}],
+    ['is refused for now', refusal(500, 'InternalError'), {}],
+    ['misses its deadline', trickle(added('ghost', 4)), { listDeadlineMs: 250 }],
+  ])('that %s gives way to pages, once', async (_, failure, tuning: Partial<ReflectorTuning>) => {
+    const { server, store, reflector } = await reflect(
+      [
+        failure,
+        failure,
+        list(10, [item('x', 5)]),
+        refusal(410, 'Gone'),
+        watch(added('x', 5), added('z', 80), end(90)),
+      ],
+      { ...streaming, ...tuning },
+    );
+    await holds(store, ['x@5', 'z@80']);
+    expect(server.seen.map(how)).toEqual(['stream', 'stream', 'list', 'watch', 'stream']);
+    expect(reflector.state()).toMatchObject({ lists: 'streamed', synced: true });
+  });
+
+  test.each([
+    ['refuses the parameters as invalid', refusal(422, 'Invalid'), {}],
+    ['refuses them as a bad request', refusal(400, 'BadRequest'), {}],
+    ['sends an ordinary bookmark', watch(added('ghost', 4), bookmark(9)), {}],
+    ['says all and falls silent', watch(added('ghost', 4)), { streamSilenceMs: 20 }],
+    ['says nothing at all', watch(), { streamSilenceMs: 20 }],
+  ])('is not asked for again from a server that %s', async (_, answer, tuning: Partial<ReflectorTuning>) => {
+    const { server, store, reflector, metrics } = await reflect(
+      [answer, list(10, [item('x', 5)]), refusal(410, 'Gone'), list(90, [item('z', 80)]), watch()],
+      { ...streaming, ...tuning },
+    );
+    await holds(store, ['z@80']);
+    await server.received(5);
+    expect(server.seen.map(how)).toEqual(['stream', 'list', 'watch', 'list', 'watch']);
+    expect(reflector.state().lists).toBe('paged');
+    // Asking was no failure; the watch that was refused was one.
+    expect(await metrics.registry.metrics()).toContain(
+      'reflector_failures_total{name="things.example.org"} 1',
+    );
+  });
+
+  test('leaves no timer behind', async () => {
+    const clock = new FakeClock();
+    const { reflector } = await reflect([watch(added('x', 5), end(10))], streaming, clock);
+    await reflector.whenSynced;
+    // That of the watch's idle limit alone.
+    await vi.waitUntil(() => clock.pending === 1);
+  });
+
+  test('younger than a write of ours keeps it, as a list in pages does', async () => {
+    let say: (text: string) => void = () => undefined;
+    const { server, store } = await reflect(
+      [
+        endedWatch([added('x', 5), end(10)]),
+        refusal(410, 'Gone'),
+        (response) => {
+          say = (text) => response.write(text);
+          response.flushHeaders();
+        },
+      ],
+      streaming,
+    );
+    await server.received(3);
+    store.observeWrite({ apiVersion: 'example.org/v1', kind: 'Thing', ...item('mine', 95) });
+    say(added('x', 5) + end(90));
+    say(line('MODIFIED', item('x', 96)));
+    await holds(store, ['mine@95', 'x@96']);
+  });
+});
+
+/** A watch that repeats a line again and again. */
+function trickle(text: string): Answer {
+  return (response) => {
+    const timer = setInterval(() => response.write(text), 5);
+    response.on('close', () => clearInterval(timer));
+  };
+}

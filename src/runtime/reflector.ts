@@ -1,6 +1,7 @@
 import { backoffDelay, jittered } from './backoff';
 import { sleep, type Clock } from './clock';
 import { ApiError, isGone, isNotFound } from './errors';
+import { createInitialEvents, isRefusedStream } from './initial-events';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { apiVersionOf, collectionPath, resourceName, type KubeObject, type Resource } from './objects';
@@ -22,13 +23,17 @@ export type ReflectorOptions<T extends KubeObject> = {
 };
 
 export type ReflectorTuning = {
+  /** Ask for lists as the beginning of a watch, and read pages only where the server does not offer that. */
+  streamLists: boolean;
   pageSize: number;
   /** The server ends a watch after a random time between these, so that many clients do not return together. */
   watchSeconds: { min: number; max: number };
   /** A watch without a byte for so long is dead: bookmarks come every minute. */
   idleMs: number;
-  /** A complete list, or the wait for one page of it. */
+  /** The wait for one page of a list, or for the whole of a streamed one. */
   listDeadlineMs: number;
+  /** A server that was asked to stream a list and says nothing for so long has not understood. */
+  streamSilenceMs: number;
   backoff: { baseMs: number; capMs: number };
 };
 
@@ -39,13 +44,30 @@ export type Reflector = {
   synced(): boolean;
   /** Resolves with the first complete list. */
   whenSynced: Promise<void>;
+  state(): ReflectorState;
+};
+
+/** Where a reflector stands, for people. */
+export type ReflectorState = {
+  phase: 'idle' | 'listing' | 'watching' | 'waiting' | 'stopped';
+  /** How the next list will be read. */
+  lists: 'streamed' | 'paged';
+  synced: boolean;
+  /** Failures in a row. */
+  failures: number;
+  /** When a complete list was last taken over, a watch was opened, and the server said anything in one. */
+  listedAt?: Date;
+  watchedAt?: Date;
+  heardAt?: Date;
 };
 
 const defaults: ReflectorTuning = {
+  streamLists: true,
   pageSize: 500,
   watchSeconds: { min: 300, max: 600 },
   idleMs: 120_000,
   listDeadlineMs: 60_000,
+  streamSilenceMs: 15_000,
   backoff: { baseMs: 200, capMs: 10_000 },
 };
 
@@ -53,6 +75,8 @@ const defaults: ReflectorTuning = {
 const shortWatchMs = 1000;
 /** So many refusals in a row of a watch end the hope that its version will do; then it starts from a list. */
 const refusalsBeforeList = 3;
+/** After so many streamed lists in a row that failed on the way, the list is read in pages this once. */
+const failuresBeforePages = 2;
 
 type ListPage = { metadata: { resourceVersion: string; continue?: string }; items: KubeObject[] | null };
 
@@ -76,6 +100,15 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   let failures = 0;
   /** Lists that a stale continue token cut short in a row; from the second on the list is read in one piece. */
   let expiredLists = 0;
+  /** False for good once the server has shown that it does not stream lists. */
+  let streamed = tuning.streamLists;
+  let failedStreams = 0;
+  let phase: ReflectorState['phase'] = 'idle';
+  const times: Pick<ReflectorState, 'listedAt' | 'watchedAt' | 'heardAt'> = {};
+
+  function streams(): boolean {
+    return streamed && failedStreams < failuresBeforePages;
+  }
 
   function prepare(object: KubeObject): T {
     // The items of a list of built-in objects carry neither.
@@ -106,14 +139,21 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
       token = page.metadata.continue || undefined;
       version = page.metadata.resourceVersion;
     } while (token !== undefined);
+    takeOver(objects, objects.length, version, writesBefore);
+  }
+
+  /** `writesBefore` is from before the list was asked for. */
+  function takeOver(objects: Iterable<T>, count: number, version: string, writesBefore: number): void {
     metrics?.client.lists.inc({ name });
     store.replace(objects, version, writesBefore, !synced);
+    times.listedAt = clock.now();
     expiredLists = 0;
+    failedStreams = 0;
     needsList = false;
     if (synced) return;
     synced = true;
     first.resolve();
-    logger.debug('cache filled', { objects: objects.length });
+    logger.debug('cache filled', { objects: count });
   }
 
   function take(event: WatchEvent): void {
@@ -128,50 +168,101 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     }
   }
 
-  /** Follows one watch to its end; answers whether it did any good. */
-  async function watch(signal: AbortSignal): Promise<boolean> {
+  /** Reads the initial events of a streamed list into the store; what came behind them in a portion is applied. */
+  async function takeInitial(
+    portions: AsyncGenerator<readonly WatchEvent[], void>,
+    abort: AbortController,
+  ): Promise<void> {
+    const writesBefore = store.writes;
+    const { listDeadlineMs: deadlineMs, streamSilenceMs: silenceMs } = tuning;
+    const initial = createInitialEvents<T>({ clock, prepare, deadlineMs, silenceMs, abort });
+    try {
+      for (;;) {
+        const { value: portion, done } = await portions.next();
+        if (done === true) throw initial.missing();
+        times.heardAt = clock.now();
+        const end = initial.take(portion);
+        if (end === undefined) continue;
+        takeOver(initial.objects(), initial.size, end.resourceVersion, writesBefore);
+        for (const event of end.rest) take(event);
+        return;
+      }
+    } finally {
+      initial.clear();
+    }
+  }
+
+  function openWatch(signal: AbortSignal): AsyncGenerator<readonly WatchEvent[], void> {
     const { min, max } = tuning.watchSeconds;
-    const started = clock.monotonic();
-    let events = 0;
     metrics?.client.watches.inc({ name });
-    const stream = transport.watch({
+    times.watchedAt = clock.now();
+    return transport.watch({
       path,
       query: {
         labelSelector,
         allowWatchBookmarks: true,
-        resourceVersion: store.resourceVersion,
+        // Without a version, a streamed list is at least as new as the request, as a list in pages is.
+        ...(needsList
+          ? { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' }
+          : { resourceVersion: store.resourceVersion }),
         timeoutSeconds: Math.round(min + random() * (max - min)),
       },
       idleMs: tuning.idleMs,
       signal,
     });
+  }
+
+  /** Follows one watch to its end, from a streamed list on where one is needed; answers whether it did any good. */
+  async function watch(signal: AbortSignal): Promise<boolean> {
+    const started = clock.monotonic();
+    let useful = needsList;
+    const abort = new AbortController();
+    const forward = () => abort.abort();
+    signal.addEventListener('abort', forward, { once: true });
+    const stream = openWatch(abort.signal);
     try {
+      if (needsList) await takeInitial(stream, abort);
+      phase = 'watching';
       for await (const batch of stream) {
+        times.heardAt = clock.now();
         for (const event of batch) take(event);
-        events += batch.length;
+        useful ||= batch.length > 0;
         failures = 0;
       }
     } catch (error) {
       // What lived and worked for a while starts again without the memory of older failures.
-      if (clock.monotonic() - started >= shortWatchMs && !isRefusal(error)) failures = 0;
+      if (!needsList && clock.monotonic() - started >= shortWatchMs && !isRefusal(error)) failures = 0;
       throw error;
+    } finally {
+      signal.removeEventListener('abort', forward);
+      await stream.return();
     }
-    return events > 0 || clock.monotonic() - started >= shortWatchMs;
+    return useful || clock.monotonic() - started >= shortWatchMs;
   }
 
   /** Milliseconds to wait after an error, which it also records. */
   function digest(error: unknown): number {
+    if (needsList && streams() && isRefusedStream(error)) {
+      streamed = false;
+      logger.debug('the server does not stream lists, reading pages', { error });
+      return 0;
+    }
     const attempt = failures++;
     metrics?.client.watchFailures.inc({ name });
     logFailure(error, attempt);
-    if (isGone(error) && !needsList) {
-      needsList = true;
-      return 0;
-    }
-    if (isGone(error)) expiredLists++;
-    if (startsFromList(error, failures)) needsList = true;
+    const expiredWatch = isGone(error) && !needsList;
+    learn(error);
+    // Read again at once, but not in a loop: a list may be served whose version no watch takes.
+    if (expiredWatch && attempt === 0) return 0;
     const asked = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     return Math.max(asked, jittered(backoffDelay(tuning.backoff, attempt), random));
+  }
+
+  /** What a failure says about where to go on, and how. */
+  function learn(error: unknown): void {
+    if (!needsList) needsList = isGone(error) || startsFromList(error, failures);
+    else if (streams()) failedStreams++;
+    else if (isGone(error)) expiredLists++;
   }
 
   function logFailure(error: unknown, attempt: number): void {
@@ -183,7 +274,8 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
 
   async function step(signal: AbortSignal): Promise<number> {
     try {
-      if (needsList) await list(signal);
+      phase = 'listing';
+      if (needsList && !streams()) await list(signal);
       if (await watch(signal)) {
         failures = 0;
         return 0;
@@ -198,11 +290,14 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     async run(signal) {
       while (!signal.aborted) {
         const waitMs = await step(signal);
+        phase = 'waiting';
         if (waitMs > 0) await sleep(clock, waitMs, signal);
       }
+      phase = 'stopped';
     },
     synced: () => synced,
     whenSynced: first.promise,
+    state: () => ({ phase, lists: streams() ? 'streamed' : 'paged', synced, failures, ...times }),
   };
 }
 
@@ -210,7 +305,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof ApiError;
 }
 
-/** Whether the version that the store holds is no longer worth a watch. 410 is dealt with apart. */
+/** Whether the version that the store holds is no longer worth a watch, apart from a 410, which says so. */
 function startsFromList(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return false;
   if (isNotFound(error)) return true; // the CRD went; what comes back is another collection

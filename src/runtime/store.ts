@@ -117,7 +117,7 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
    * younger write that is also newer than the list survives it. (A restored etcd counts backwards, so that versions
    * alone would keep ghosts.)
    */
-  replace(objects: readonly T[], resourceVersion: string, writesBefore: number, initial = false): void {
+  replace(objects: Iterable<T>, resourceVersion: string, writesBefore: number, initial = false): void {
     this.#resourceVersion = resourceVersion;
     const listed = new Set<string>();
     for (const object of objects) {
