@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/client';
 import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
 import { FakeClock } from '../runtime/clock';
+import { ApiError } from '../runtime/errors';
 import { ObjectStore } from '../runtime/store';
 import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
@@ -59,4 +60,26 @@ describe('a Job that has failed before its pod is known to', () => {
       reason: 'DatasetMissing',
     });
   });
+});
+
+it('looks again when another’s Job had the name and is gone', async () => {
+  const finetune = aFinetune();
+  const finetunes = new ObjectStore<SparseFinetune>();
+  finetunes.applyEvent(finetune);
+  const taken = new ApiError({ status: 409, reason: 'AlreadyExists', message: 'taken' });
+  const client = {
+    create: () => Promise.reject(taken),
+    get: () => Promise.resolve(undefined),
+    patchStatus: () => Promise.resolve(true),
+  } as unknown as KubeClient;
+  const reconciler = createFinetuneReconciler({
+    client,
+    clock: new FakeClock(startedAt),
+    events: { event: () => undefined },
+    settings,
+    finetunes,
+    jobs: new ObjectStore<Job>(),
+    pods: new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod }),
+  });
+  expect(await reconciler.reconcile(key)).toEqual({ requeueAfterMs: 2_000 });
 });

@@ -50,6 +50,8 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
   // A quota may be raised, a foreign Job may go.
   refused: RETRY_REFUSED_MS,
   conflict: RETRY_REFUSED_MS,
+  // Another's Job that took the name and went before it could be read: no cache of ours has seen it.
+  noJob: 2_000,
   jobDeleting: 2_000,
   // A Job without a pod: the reason why stands in events, which nobody watches.
   waiting: 2_000,

@@ -255,3 +255,9 @@ test('no write leaves a process that does not lead', async () => {
   );
   expect(requests).toEqual([]);
 });
+
+test('the guard goes along with each write, for the transport to ask again before it tries again', async () => {
+  const guard = () => undefined;
+  await client(guard).create(things, thing);
+  expect(requests[0]?.guard).toBe(guard);
+});

@@ -179,7 +179,8 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     signal?: AbortSignal | undefined;
   }): Promise<T> {
     options.guard?.();
-    return transport.request<T>(request);
+    // Again before each try: one that waited for its turn or a Retry-After may find the lease lost.
+    return transport.request<T>({ ...request, guard: options.guard });
   }
 
   return {

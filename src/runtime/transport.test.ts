@@ -9,7 +9,7 @@ import {
 } from '../../test/integration/scripted-server';
 import { FakeClock, realClock, type Clock } from './clock';
 import type { Credentials } from './credentials';
-import { ApiError, TransportError } from './errors';
+import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createMetrics } from './metrics';
 import { createTransport, type Transport, type WatchEvent } from './transport';
 
@@ -165,6 +165,18 @@ describe('Retry-After', () => {
     expect(await passTime(clock, transport.request({ ...get, method: 'POST', body: {} }))).toEqual({ ok: 1 });
     expect(server.seen).toHaveLength(3);
     expect(clock.monotonic()).toBe(4000);
+  });
+
+  test('ends the request when its guard forbids it meanwhile', async () => {
+    const clock = new FakeClock();
+    const busy = refusal(429, 'TooManyRequests', 'busy', { 'retry-after': '2' });
+    const { server, transport } = await connect([busy, json({ ok: 1 })], { clock });
+    const guard = () => {
+      if (clock.monotonic() >= 2000) throw new LeadershipLostError('lost');
+    };
+    const request = transport.request({ ...get, method: 'POST', body: {}, guard });
+    await expect(passTime(clock, request)).rejects.toBeInstanceOf(LeadershipLostError);
+    expect(server.seen).toHaveLength(1);
   });
 
   test('is handed to the caller when it goes past the deadline', async () => {

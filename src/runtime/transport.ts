@@ -3,7 +3,7 @@ import type { Clock } from './clock';
 import { sleep } from './clock';
 import type { Connection, Credentials, TlsMaterial } from './credentials';
 import { sameTls } from './credentials';
-import { ApiError, TransportError } from './errors';
+import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createLineSplitter } from './lines';
 import type { Metrics } from './metrics';
 import type { KubeObject } from './objects';
@@ -20,6 +20,8 @@ export type Request = {
   /** Limit for the whole request with all its retries; default 30 s. */
   deadlineMs?: number;
   signal?: AbortSignal | undefined;
+  /** Called as late as can be before each try is sent, those after a wait too; what it throws ends the request. */
+  guard?: (() => void) | undefined;
 };
 
 export type WatchRequest = {
@@ -127,11 +129,12 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   async function send(
-    request: Pick<Request, 'method' | 'path' | 'query' | 'body' | 'contentType'>,
+    request: Pick<Request, 'method' | 'path' | 'query' | 'body' | 'contentType' | 'guard'>,
     credentials: Credentials,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     if (dispatcher === undefined) throw new TransportError('the transport is closed');
+    request.guard?.();
     const started = clock.monotonic();
     try {
       const response = await dispatcher.request({
@@ -333,7 +336,9 @@ function parseEvent(line: string): WatchEvent {
 
 /** Everything that is not the server's refusal becomes a TransportError that names the request. */
 function explain(error: unknown, what: string, expired: boolean): unknown {
-  if (error instanceof ApiError || error instanceof TransportError) return error;
+  if (error instanceof ApiError || error instanceof TransportError || error instanceof LeadershipLostError) {
+    return error;
+  }
   if (expired) return new TransportError(`${what}: no answer within the deadline`, { cause: error });
   const detail = error instanceof Error ? error.message : String(error);
   return new TransportError(`${what}: ${detail}`, { cause: error });
