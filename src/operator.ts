@@ -18,6 +18,7 @@ import { createReportServer } from './reports/server';
 import { createSink } from './reports/sink';
 import { reportTask } from './reports/task';
 import type { Clock } from './runtime/clock';
+import { LeadershipLostError } from './runtime/errors';
 import { createEventRecorder } from './runtime/events';
 import type { Logger } from './runtime/logger';
 import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
@@ -154,10 +155,15 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
 
   return {
     async run(signal) {
+      let lost = false;
       try {
         await manager.start(signal);
+      } catch (error) {
+        lost = error instanceof LeadershipLostError;
+        throw error;
       } finally {
-        await events.flush(AbortSignal.timeout(5_000));
+        // Whoever has lost the lease has to be gone before another acts; its last events are not worth a wait.
+        if (!lost) await events.flush(AbortSignal.timeout(5_000));
       }
     },
     readiness: () => manager.readiness(),
