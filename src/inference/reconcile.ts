@@ -1,6 +1,7 @@
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { labels, serverDeploymentName, serviceName } from '../kube/names';
+import { equalJson } from '../kube/patch';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
@@ -58,8 +59,10 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   }
 
   /** A new Service is created and never merged into one that somebody else made meanwhile. */
-  async function applyNetwork(desired: Service): Promise<Service | undefined> {
-    if (desired.metadata.uid !== undefined) return client.apply(services, desired);
+  async function applyNetwork(desired: Service, cached: Service | undefined): Promise<Service | undefined> {
+    // A selector that says more than ours is wrong, although it holds all that would be applied.
+    const live = equalJson(cached?.spec?.selector, desired.spec?.selector) ? cached : undefined;
+    if (desired.metadata.uid !== undefined) return client.apply(services, desired, { live });
     try {
       return await client.create(services, desired);
     } catch (error) {
@@ -72,10 +75,13 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
    * A new Deployment is applied without force: on one that somebody else made meanwhile this ends in a conflict (its
    * selector is another's and can't change), and nothing is adopted.
    */
-  async function applyDeployment(desired: Deployment): Promise<Deployment | undefined> {
+  async function applyDeployment(
+    desired: Deployment,
+    live: Deployment | undefined,
+  ): Promise<Deployment | undefined> {
     const isNew = desired.metadata.uid === undefined;
     try {
-      return await client.apply(deployments, desired, { force: !isNew });
+      return await client.apply(deployments, desired, { force: !isNew, live });
     } catch (error) {
       const existing = isNew ? await client.get(deployments, keyOf(desired)) : undefined;
       if (existing === undefined) throw error;
@@ -86,8 +92,12 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
     const result = { ...observed };
     try {
-      if (planned.network !== undefined) result.network = await applyNetwork(planned.network);
-      if (planned.deployment !== undefined) result.deployment = await applyDeployment(planned.deployment);
+      if (planned.network !== undefined) {
+        result.network = await applyNetwork(planned.network, observed.network);
+      }
+      if (planned.deployment !== undefined) {
+        result.deployment = await applyDeployment(planned.deployment, observed.deployment);
+      }
     } catch (error) {
       result.refusal = refusalFrom(error);
     }
