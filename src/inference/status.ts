@@ -114,7 +114,7 @@ function isComplete({ metadata, status }: Deployment, wanted: number, counts: Co
 
 function judgeRollout(observed: Observed, deployment: Deployment, wanted: number, counts: Counts): Verdict {
   if (isComplete(deployment, wanted, counts)) {
-    return yes(REASONS.available, `${counts.available} of ${wanted} replicas serve.`);
+    return yes(REASONS.available, `${replicasServe(counts.available)}, as many as wanted.`);
   }
   const trouble = podTrouble(observed.pods) ?? deploymentTrouble(deployment);
   if (trouble !== undefined) return no(trouble.reason, trouble.message);
@@ -183,7 +183,11 @@ function judgeReady(
   if (first !== undefined) return { ...first, status: first.status === 'False' ? 'False' : 'Unknown' };
   if (desired === 0)
     return no(REASONS.scaledToZero, 'spec.replicas is 0: raise it to serve, for example with kubectl scale.');
-  return yes(REASONS.serving, `${pods} replicas serve.`);
+  return yes(REASONS.serving, `${replicasServe(pods)}.`);
+}
+
+function replicasServe(count: number): string {
+  return count === 1 ? '1 replica serves' : `${count} replicas serve`;
 }
 
 function phaseOf(

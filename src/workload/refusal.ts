@@ -1,3 +1,4 @@
+import { REASONS } from '../api/conditions';
 import type { KubeClient } from '../kube/client';
 import { ApiError, isForbidden } from '../runtime/errors';
 import type { KubeObject, Resource } from '../runtime/objects';
@@ -50,5 +51,5 @@ const REFUSALS = [400, 403, 422];
 /** A refusal is shown in the status and tried again later; any other error is thrown, and retried with back-off. */
 export function refusalFrom(error: unknown): Refusal {
   if (!(error instanceof ApiError) || !REFUSALS.includes(error.status)) throw error;
-  return { reason: error.reason || 'Refused', message: error.message, final: error.status === 422 };
+  return { reason: error.reason || REASONS.refused, message: error.message, final: error.status === 422 };
 }
