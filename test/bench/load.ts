@@ -1,0 +1,41 @@
+/** The load: SparseFinetunes, created at a steady rate by so many workers at most. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { sparseFinetunes } from '../../src/api/types';
+import { collectionPath } from '../../src/runtime/objects';
+import type { Transport } from '../../src/runtime/transport';
+import { finetune } from '../integration/specs';
+import { claim, namespace } from './world';
+
+export type LoadOptions = {
+  objects: number;
+  /** Objects each second. */
+  rate: number;
+  /** Creations at one time. */
+  parallel: number;
+};
+
+export async function createFinetune(transport: Transport, name: string): Promise<void> {
+  await transport.request({
+    method: 'POST',
+    path: collectionPath(sparseFinetunes, namespace),
+    body: finetune(name, namespace, { output: { uri: `pvc://${claim}/${name}` } }),
+  });
+}
+
+/** Creates all; returns the seconds it took. A worker that is late goes on at once, so the rate holds on average. */
+export async function createLoad(
+  transport: Transport,
+  { objects, rate, parallel }: LoadOptions,
+): Promise<number> {
+  const started = performance.now();
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < objects; index = next++) {
+      const early = started + (1000 * index) / rate - performance.now();
+      if (early > 0) await delay(early);
+      await createFinetune(transport, `run-${index}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, objects) }, worker));
+  return (performance.now() - started) / 1000;
+}

@@ -1,0 +1,94 @@
+/** Watches what the contender does, as any client could, and notes when each change arrived. */
+import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
+import { isTrue } from '../../src/kube/conditions';
+import { labels } from '../../src/kube/names';
+import { jobs } from '../../src/kube/resources';
+import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
+import type { Transport, WatchEvent } from '../../src/runtime/transport';
+import { namespace } from './world';
+
+/** Times are milliseconds of performance.now(), by the name of the SparseFinetune. */
+export class Arrivals {
+  readonly created = new Map<string, number>();
+  readonly job = new Map<string, number>();
+  readonly finished = new Map<string, number>();
+  /** Names of runs that ended without success. */
+  readonly failed = new Set<string>();
+
+  takeFinetune({ type, object }: WatchEvent, at: number): void {
+    const { name } = object.metadata;
+    if (type === 'ADDED') this.created.set(name, at);
+    if (type !== 'ADDED' && type !== 'MODIFIED') return;
+    const { status } = object as SparseFinetune;
+    if (this.finished.has(name) || !isTrue(status?.conditions, 'Finished')) return;
+    this.finished.set(name, at);
+    if (status?.phase !== 'Succeeded') this.failed.add(name);
+  }
+
+  takeJob({ type, object }: WatchEvent, at: number): void {
+    const name = object.metadata.labels?.[labels.finetune];
+    if (type === 'ADDED' && name !== undefined) this.job.set(name, at);
+  }
+
+  /** Milliseconds from each run's arrival to its Job's. */
+  untilJob(): number[] {
+    return [...this.created].flatMap(([name, at]) => {
+      const job = this.job.get(name);
+      return job === undefined ? [] : [job - at];
+    });
+  }
+}
+
+export type Observer = {
+  arrivals: Arrivals;
+  /** Throws when a watch has ended. */
+  check(): void;
+  stop(): Promise<void>;
+};
+
+const hourSeconds = 3600;
+
+export async function observe(transport: Transport): Promise<Observer> {
+  const arrivals = new Arrivals();
+  const stopping = new AbortController();
+  let failure: unknown;
+
+  async function follow(resource: Resource, version: string, take: (event: WatchEvent, at: number) => void) {
+    const stream = transport.watch({
+      path: collectionPath(resource, namespace),
+      query: { resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds: hourSeconds },
+      idleMs: 180_000,
+      signal: stopping.signal,
+    });
+    for await (const events of stream) {
+      const at = performance.now();
+      for (const event of events) take(event, at);
+    }
+    if (!stopping.signal.aborted) throw new Error(`the watch of ${resource.plural} ended`);
+  }
+
+  async function versionOf(resource: Resource): Promise<string> {
+    const list = await transport.request<{ metadata: { resourceVersion: string }; items: KubeObject[] }>({
+      method: 'GET',
+      path: collectionPath(resource, namespace),
+      query: { limit: 1 },
+    });
+    return list.metadata.resourceVersion;
+  }
+
+  const [finetuneVersion, jobVersion] = await Promise.all([versionOf(sparseFinetunes), versionOf(jobs)]);
+  const following = Promise.all([
+    follow(sparseFinetunes, finetuneVersion, (event, at) => arrivals.takeFinetune(event, at)),
+    follow(jobs, jobVersion, (event, at) => arrivals.takeJob(event, at)),
+  ]).catch((error: unknown) => (failure = error ?? new Error('a watch failed')));
+  return {
+    arrivals,
+    check() {
+      if (failure !== undefined) throw new Error('the bench lost sight of the cluster', { cause: failure });
+    },
+    async stop() {
+      stopping.abort();
+      await following;
+    },
+  };
+}
