@@ -41,7 +41,7 @@ function slowEvents(finetune: SparseFinetune) {
     return object;
   };
   async function answer({ method, path, body }: Request): Promise<unknown> {
-    if (path.includes('/events')) {
+    if (path.startsWith('/apis/events.k8s.io/')) {
       eventSent.resolve();
       return eventAnswered.promise;
     }
