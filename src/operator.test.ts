@@ -29,7 +29,7 @@ const config: Config = {
   concurrency: 1,
 };
 
-/** An API of one SparseFinetune that takes every write, and keeps an event waiting for its answer. */
+/** An API of one suspended SparseFinetune that takes every write, and keeps an event waiting for its answer. */
 function slowEvents(finetune: SparseFinetune) {
   let lease: Lease | undefined;
   let version = 100;
@@ -77,7 +77,7 @@ function slowEvents(finetune: SparseFinetune) {
 }
 
 async function runningOperator() {
-  const api = slowEvents(aFinetune());
+  const api = slowEvents(aFinetune({ suspend: true }));
   const { transport } = api;
   const metrics = createMetrics();
   const operator = createOperator({ config, transport, clock: realClock, logger: silentLogger, metrics });
