@@ -1,0 +1,185 @@
+/** Stand-ins for Job controller, scheduler and kubelet: they write the status of Jobs and pods. */
+import type { SparseFinetune } from '../../src/api/types';
+import { findCondition, timestamp } from '../../src/kube/conditions';
+import { trainJobName } from '../../src/kube/names';
+import { ownerReference } from '../../src/kube/owner';
+import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
+import type { KubeObject, Resource } from '../../src/runtime/objects';
+import type { ApiServer } from './api-server';
+
+type Cluster = Pick<ApiServer, 'client' | 'namespace'>;
+
+const serviceAccounts: Resource = {
+  group: '',
+  version: 'v1',
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  namespaced: true,
+};
+
+/** Makes the account that every pod needs; without a controller manager nobody else does. */
+export async function createAccount(server: Cluster, namespace: string, name = 'default'): Promise<void> {
+  await server.client.create(serviceAccounts, {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace },
+  });
+}
+
+type WithStatus = KubeObject & { status?: unknown };
+
+/** Writes parts of a status, as the controller or kubelet in charge would. */
+export async function writeStatus<T extends WithStatus>(
+  server: Cluster,
+  resource: Resource<T>,
+  object: T,
+  status: object,
+): Promise<void> {
+  const live = await server.client.get(resource, {
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name,
+  });
+  if (live === undefined) throw new Error(`${object.kind} ${object.metadata.name} is gone`);
+  const merged = { ...(live.status as object | undefined), ...status } as NonNullable<T['status']>;
+  await server.client.patchStatus(resource, live, merged, { fieldManager: 'test-controller' });
+}
+
+export function jobKey(name: string, namespace: string) {
+  return { namespace, name: trainJobName(name) };
+}
+
+/** A pod as the Job controller makes it from the Job's template. */
+export async function createPodOf(server: Cluster, job: Job, suffix: string): Promise<Pod> {
+  const { template } = job.spec!;
+  const pod: Pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `${job.metadata.name}-${suffix}`,
+      namespace: server.namespace,
+      labels: template.metadata!.labels as Record<string, string>,
+      ownerReferences: [{ ...ownerReference(job), apiVersion: 'batch/v1', kind: 'Job' }],
+    },
+    spec: template.spec!,
+  };
+  return server.client.create(pods, pod, { fieldManager: 'test-controller' });
+}
+
+const now = () => timestamp(new Date());
+
+export async function runPod(server: Cluster, pod: Pod): Promise<void> {
+  await writeStatus(server, pods, pod, {
+    phase: 'Running',
+    startTime: now(),
+    containerStatuses: [containerStatus({ running: { startedAt: now() } })],
+  });
+}
+
+/** Ends the pod with an exit code and a termination message. */
+export async function endPod(
+  server: Cluster,
+  pod: Pod,
+  exitCode: number,
+  message?: unknown,
+  reason?: string,
+): Promise<void> {
+  const terminated = {
+    exitCode,
+    reason: reason ?? (exitCode === 0 ? 'Completed' : 'Error'),
+    startedAt: now(),
+    finishedAt: now(),
+    ...(message === undefined
+      ? {}
+      : { message: typeof message === 'string' ? message : JSON.stringify(message) }),
+  };
+  await writeStatus(server, pods, pod, {
+    phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+    containerStatuses: [containerStatus({ terminated })],
+  });
+}
+
+function containerStatus(state: object) {
+  return { name: 'trainer', image: 'x', imageID: 'x', ready: 'running' in state, restartCount: 0, state };
+}
+
+/** Ends the Job as its controller does: the interim condition first, then the final one. */
+export async function completeJob(server: Cluster, job: Job): Promise<void> {
+  await writeStatus(server, jobs, job, {
+    startTime: now(),
+    completionTime: now(),
+    succeeded: 1,
+    active: 0,
+    ready: 0,
+    conditions: [
+      jobCondition('SuccessCriteriaMet', 'CompletionsReached'),
+      jobCondition('Complete', 'CompletionsReached'),
+    ],
+  });
+}
+
+export async function failJob(server: Cluster, job: Job, reason: string, message: string): Promise<void> {
+  await writeStatus(server, jobs, job, {
+    startTime: now(),
+    failed: 1,
+    active: 0,
+    ready: 0,
+    conditions: [jobCondition('FailureTarget', reason, message), jobCondition('Failed', reason, message)],
+  });
+}
+
+function jobCondition(type: string, reason: string, message = reason) {
+  return { type, status: 'True', reason, message, lastTransitionTime: now(), lastProbeTime: now() };
+}
+
+export function conditionOf(
+  object: { status?: { conditions?: Parameters<typeof findCondition>[0] } },
+  type: string,
+) {
+  return findCondition(object.status?.conditions, type);
+}
+
+export const isFinished = (finetune: SparseFinetune) => conditionOf(finetune, 'Finished')?.status === 'True';
+
+/** A trainer's last word when all went well. */
+export const results = {
+  sparsity: {
+    pattern: '2:4',
+    target: '0.5',
+    achieved: '0.5',
+    maskedParameters: 100,
+    totalParameters: 200,
+    maskedLayers: 5,
+    skippedLayers: 0,
+    compliant: true,
+  },
+  macs: {
+    convention: 'linear',
+    dense: 1000,
+    sparse: 500,
+    totalDense: 1100,
+    totalSparse: 600,
+    reductionPercent: '50.0',
+  },
+  fid: {
+    metric: 'fd-fashion-mnist-cnn',
+    samples: 500,
+    dense: '100.0',
+    sparse: '102.5',
+    increase: '2.5',
+    seed: 0,
+    sampler: 'dpm-solver++',
+    steps: 20,
+    rankDeficient: true,
+  },
+  model: {
+    uri: 'pvc://models/run',
+    sha256: 'b'.repeat(64),
+    sizeBytes: 4000,
+    manifestUri: 'pvc://models/run/manifest.json',
+  },
+  checkpoint: {
+    uri: 'pvc://models/run/checkpoints/step-00000300',
+    step: 300,
+    maskDigest: `sha256:${'c'.repeat(64)}`,
+  },
+};
