@@ -24,6 +24,27 @@ export default tseslint.config(
     files: ['**/*.mjs', '*.js'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
   },
+  // What is decided about an object reaches the API only through KubeClient: its guard, its manager, its comparison.
+  {
+    files: ['src/finetune/**/*.ts', 'src/inference/**/*.ts', 'src/workload/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['undici', 'http', 'https', 'node:http', 'node:https', '@kubernetes/client-node'].map(
+            (name) => ({ name, message: 'Reconcilers talk to the API through KubeClient alone.' }),
+          ),
+          patterns: [
+            {
+              group: ['**/runtime/transport', '**/runtime/credentials', '**/runtime/manager'],
+              message: 'Reconcilers talk to the API through KubeClient alone.',
+            },
+          ],
+        },
+      ],
+    },
+  },
   // In a test every ?. counts as a branch; a test that reads well may have many.
   { files: ['**/*.test.ts'], rules: { complexity: 'off' } },
 );
