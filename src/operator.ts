@@ -40,6 +40,7 @@ export type Operator = {
   /** Runs until the signal aborts. Rejects with LeadershipLostError when the lease is lost. */
   run(signal: AbortSignal): Promise<void>;
   readiness: Manager['readiness'];
+  state: Manager['state'];
 };
 
 const children = { labelSelector: childSelector };
@@ -167,5 +168,6 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }
     },
     readiness: () => manager.readiness(),
+    state: () => manager.state(),
   };
 }
