@@ -28,6 +28,7 @@ describe('operator configuration', () => {
     expect(config.images).toEqual({ trainer: 'sparsedm/trainer:0.1.0', server: 'sparsedm/serving:0.1.0' });
     expect(config.logLevel).toBe('info');
     expect(config.concurrency).toBe(8);
+    expect(config.debugEndpoints).toBe(false);
     expect(Object.isFrozen(config)).toBe(true);
   });
 
@@ -51,8 +52,9 @@ describe('operator configuration', () => {
     expect(timing).toEqual({ leaseMs: 90_000, renewDeadlineMs: 1500, retryMs: 200 });
   });
 
-  it('takes a bare --leader-elect as true', async () => {
+  it('takes a bare --leader-elect or --debug-endpoints as true', async () => {
     expect((await parse(['--leader-elect'])).leaderElection.enabled).toBe(true);
+    expect((await parse(['--debug-endpoints'])).debugEndpoints).toBe(true);
   });
 
   it('reads the environment, and a flag wins over it', async () => {

@@ -24,6 +24,8 @@ export type Config = Readonly<{
   context: string | undefined;
   /** Reconciles that run side by side, for each controller. */
   concurrency: number;
+  /** Serve /debug beside the probes. */
+  debugEndpoints: boolean;
 }>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -199,6 +201,12 @@ const SETTINGS = {
     description: 'reconciles side by side, for each controller (default: 8)',
     parse: integerBetween(1, 256),
   },
+  debugEndpoints: {
+    flags: '--debug-endpoints [boolean]',
+    env: 'SPARSEDM_DEBUG_ENDPOINTS',
+    description: 'serve queues and caches as JSON at /debug of the health port (default: false)',
+    parse: booleanWord,
+  },
 } satisfies Record<string, Setting>;
 
 type Options = {
@@ -219,6 +227,7 @@ type Options = {
   kubeconfig?: string;
   context?: string;
   concurrency?: number;
+  debugEndpoints?: boolean;
 };
 
 function toOption({ flags, env, description, parse }: Setting): Option {
@@ -278,6 +287,7 @@ function defaults(env: Environment) {
     serverImage: 'sparsedm/serving:0.1.0',
     logLevel: 'info',
     concurrency: 8,
+    debugEndpoints: false,
   } satisfies Options;
 }
 
@@ -304,5 +314,6 @@ function toConfig(options: Options, env: Environment): Config {
     kubeconfig: all.kubeconfig,
     context: all.context,
     concurrency: all.concurrency,
+    debugEndpoints: all.debugEndpoints,
   });
 }

@@ -23,6 +23,16 @@ function stopSignal(logger: Logger): AbortSignal {
   return stopping.signal;
 }
 
+/** The head of the dump at /debug. */
+function describeProcess() {
+  return {
+    version,
+    node: process.version,
+    uptimeSeconds: process.uptime(),
+    memoryBytes: process.memoryUsage(),
+  };
+}
+
 async function runOperator(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel });
   const signal = stopSignal(logger);
@@ -38,7 +48,9 @@ async function runOperator(config: Config): Promise<void> {
   const served: Served[] = [];
   logger.info('starting', { version, namespaces: config.namespaces, images: config.images });
   try {
-    served.push(await serveHealth({ port: config.ports.health, readiness: operator.readiness }));
+    const { health: port } = config.ports;
+    const debug = config.debugEndpoints ? () => ({ ...describeProcess(), ...operator.state() }) : undefined;
+    served.push(await serveHealth({ port, readiness: operator.readiness, debug }));
     served.push(await serveMetrics({ port: config.ports.metrics, registry: metrics.registry }));
     await operator.run(signal);
   } catch (error) {

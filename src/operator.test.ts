@@ -27,6 +27,7 @@ const config: Config = {
   kubeconfig: undefined,
   context: undefined,
   concurrency: 1,
+  debugEndpoints: false,
 };
 
 /** An API of one suspended SparseFinetune that takes every write, and keeps an event waiting for its answer. */

@@ -3,7 +3,7 @@ import type { WatchOptions } from './controller';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { resourceName, type KubeObject, type Resource } from './objects';
-import { createReflector, stripManagedFields, type ReflectorTuning } from './reflector';
+import { createReflector, stripManagedFields, type ReflectorState, type ReflectorTuning } from './reflector';
 import { parseSelector } from './selector';
 import { ObjectStore, ownerUidIndex, ownerUids, unionStore, type Store, type StoreListener } from './store';
 import type { Transport } from './transport';
@@ -21,6 +21,16 @@ export type CacheOptions<T extends KubeObject> = {
   watch: WatchOptions<T>;
 };
 
+/** One reflector and its store, for people. */
+export type CacheState = ReflectorState & {
+  resource: string;
+  labelSelector?: string;
+  /** Absent: all. */
+  namespace?: string;
+  objects: number;
+  resourceVersion?: string;
+};
+
 /** Everything known of one resource under one label selector: a reflector and a store per watched namespace. */
 export type Cache<T extends KubeObject = KubeObject> = {
   readonly name: string;
@@ -33,6 +43,7 @@ export type Cache<T extends KubeObject = KubeObject> = {
   readonly whenSynced: Promise<unknown>;
   holds(resource: Resource): boolean;
   observeWrite(object: KubeObject): void;
+  state(): CacheState[];
 };
 
 export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cache<T> {
@@ -84,6 +95,15 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
     },
     synced: () => parts.every(({ reflector }) => reflector.synced()),
     whenSynced: Promise.all(parts.map(({ reflector }) => reflector.whenSynced)),
+    state: () =>
+      parts.map(({ namespace, store, reflector }) => ({
+        resource: resourceName(resource),
+        ...(watch.labelSelector === undefined ? {} : { labelSelector: watch.labelSelector }),
+        ...(namespace === undefined ? {} : { namespace }),
+        objects: store.size,
+        ...(store.resourceVersion === undefined ? {} : { resourceVersion: store.resourceVersion }),
+        ...reflector.state(),
+      })),
     holds: (other) => other.group === resource.group && other.plural === resource.plural,
     observeWrite(object) {
       if (!matches(object.metadata.labels ?? {})) return;

@@ -32,6 +32,19 @@ test('health: alive at once, ready when the caches are filled', async () => {
   expect(await get(served, '/readyz?verbose')).toEqual({ status: 200, body: 'ok\n' });
 });
 
+test('debug: JSON where it is asked for, nothing otherwise', async () => {
+  const readiness = () => ({ ready: true, waitingFor: [] });
+  const debug = () => ({ since: new Date(0), absent: undefined });
+  const [on, off] = [
+    await serveHealth({ port: 0, readiness, debug }),
+    await serveHealth({ port: 0, readiness }),
+  ];
+  open.push(on, off);
+  const { status, body } = await get(on, '/debug');
+  expect([status, JSON.parse(body)]).toEqual([200, { since: '1970-01-01T00:00:00.000Z' }]);
+  expect((await get(off, '/debug')).status).toBe(404);
+});
+
 test('metrics in the Prometheus text format', async () => {
   const metrics = createMetrics();
   metrics.collectProcess();

@@ -20,6 +20,10 @@ function text(
   response.end(body);
 }
 
+function json(response: ServerResponse, body: unknown): void {
+  text(response, 200, `${JSON.stringify(body, null, 2)}\n`, 'application/json');
+}
+
 async function answer(
   routes: Readonly<Record<string, Handler>>,
   request: IncomingMessage,
@@ -55,11 +59,16 @@ export async function serve(routes: Readonly<Record<string, Handler>>, port: num
   };
 }
 
-/** /healthz: the event loop turns. /readyz: the caches are filled; standby replicas are ready too. */
+/**
+ * /healthz: the event loop turns. /readyz: the caches are filled; standby replicas are ready too. /debug, where it is
+ * given: what goes on inside, as JSON.
+ */
 export function serveHealth(options: {
   port: number;
   readiness: () => { ready: boolean; waitingFor: readonly string[] };
+  debug?: (() => unknown) | undefined;
 }): Promise<Served> {
+  const { debug } = options;
   return serve(
     {
       '/healthz': (response) => text(response, 200, 'ok\n'),
@@ -68,6 +77,7 @@ export function serveHealth(options: {
         if (ready) text(response, 200, 'ok\n');
         else text(response, 503, `not ready, waiting for: ${waitingFor.join(', ') || 'start'}\n`);
       },
+      ...(debug === undefined ? {} : { '/debug': (response) => json(response, debug()) }),
     },
     options.port,
   );

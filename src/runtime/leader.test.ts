@@ -189,6 +189,29 @@ describe('hold', () => {
     return { clock, server, one, held, lost: () => lost };
   }
 
+  test('tells who leads and when that was last made sure of', async () => {
+    const { clock, server, one, held } = await leader();
+    await clock.advanceAsync(5_000);
+    expect(one.elector.state()).toEqual({
+      leading: true,
+      identity: 'one',
+      lease: 'system/operator',
+      holder: 'one',
+      renewedAt: new Date(clock.now().getTime() - 1_000),
+    });
+    const two = candidate(clock, server, 'two');
+    await clock.advanceAsync(1);
+    expect(two.elector.state()).toEqual({
+      leading: false,
+      identity: 'two',
+      lease: 'system/operator',
+      holder: 'one',
+    });
+    one.stop.abort();
+    two.stop.abort();
+    await held;
+  });
+
   test('renews every two seconds', async () => {
     const { clock, server, one, held } = await leader();
     await clock.advanceAsync(10_000);

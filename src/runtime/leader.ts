@@ -53,9 +53,20 @@ export type LeaderElector = {
   isLeader(): boolean;
   /** Throws LeadershipLostError unless this process surely still leads: call it before each write. */
   assertLeader(): void;
+  state(): LeaderState;
 };
 
 const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+
+/** For people: who leads, as far as this process knows. */
+export type LeaderState = {
+  leading: boolean;
+  identity?: string;
+  lease?: string;
+  holder?: string;
+  /** When this process last renewed the lease; absent while it does not lead. */
+  renewedAt?: Date;
+};
 
 /** metav1.MicroTime. */
 function microTime(time: Date): string {
@@ -281,5 +292,17 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     throw new LeadershipLostError('this process does not hold the lease');
   }
 
-  return { acquire, hold, release, isLeader: () => leading, assertLeader };
+  function state(): LeaderState {
+    const age = clock.monotonic() - renewedAt;
+    const holder = observed?.lease.spec?.holderIdentity;
+    return {
+      leading,
+      identity,
+      lease: `${lease.namespace}/${lease.name}`,
+      ...(holder === undefined ? {} : { holder }),
+      ...(leading ? { renewedAt: new Date(clock.now().getTime() - age) } : {}),
+    };
+  }
+
+  return { acquire, hold, release, isLeader: () => leading, assertLeader, state };
 }

@@ -352,3 +352,53 @@ test('a manager starts once', async () => {
   await settle();
   await expect(manager.start(new AbortController().signal)).rejects.toThrow('started before');
 });
+
+test('its state tells of queues, caches and the lease, and nothing of what objects hold', async () => {
+  const { manager, start, settle, clock } = createSut(
+    { parents: [object('Parent', 'p', 7, { annotations: { note: 's3cret' } })], children: [] },
+    { namespaces: ['a'] },
+  );
+  manager.controller({
+    name: 'parent',
+    for: parents,
+    owns: [{ resource: children, ownerKind: 'Parent', labelSelector: 'app=x' }],
+    reconciler: { reconcile: () => Promise.reject(new Error('s3cret too')) },
+    concurrency: 2,
+  });
+  expect(manager.state().caches.map(({ phase, synced }) => [phase, synced])).toEqual([
+    ['idle', false],
+    ['idle', false],
+  ]);
+  void start();
+  await settle();
+  const state = manager.state();
+  const now = clock.now();
+  expect(state.leader).toEqual({ leading: true });
+  expect(state.controllers).toEqual([
+    {
+      name: 'parent',
+      concurrency: 2,
+      queue: {
+        waiting: { total: 0, namespaces: [] },
+        processing: [],
+        delayed: { total: 1, next: [{ key: 'a/p', due: new Date(now.getTime() + 5) }] },
+        failing: { total: 1, worst: [{ key: 'a/p', failures: 1 }] },
+      },
+    },
+  ]);
+  const watched = {
+    namespace: 'a',
+    phase: 'watching',
+    lists: 'paged',
+    synced: true,
+    failures: 0,
+    resourceVersion: '100',
+    listedAt: now,
+    watchedAt: now,
+  };
+  expect(state.caches).toEqual([
+    { ...watched, resource: 'parents.x.io', objects: 1 },
+    { ...watched, resource: 'children', labelSelector: 'app=x', objects: 0 },
+  ]);
+  expect(JSON.stringify(state)).not.toContain('s3cret');
+});

@@ -1,4 +1,4 @@
-import { createCache, type Cache } from './cache';
+import { createCache, type Cache, type CacheState } from './cache';
 import { sleep, type Clock } from './clock';
 import {
   createController,
@@ -8,10 +8,11 @@ import {
   type WatchOptions,
   type Watched,
 } from './controller';
-import { createLeaderElector, type LeaderElector, type LeaderTiming } from './leader';
+import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderTiming } from './leader';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { keyOf, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
+import type { QueueState } from './queue';
 import type { ReflectorTuning } from './reflector';
 import type { Store, StoreChange } from './store';
 import type { Transport } from './transport';
@@ -28,6 +29,13 @@ export type ControllerSpec<T extends KubeObject = KubeObject> = {
 };
 
 export type Readiness = { ready: boolean; waitingFor: readonly string[] };
+
+/** What goes on inside, for people: names and numbers, never the contents of objects. */
+export type ManagerState = {
+  leader: LeaderState;
+  controllers: { name: string; concurrency: number; queue: QueueState }[];
+  caches: CacheState[];
+};
 
 export type Task = {
   name: string;
@@ -73,9 +81,10 @@ export type Manager = {
   isLeader(): boolean;
   /** Throws LeadershipLostError unless this process leads: the guard of every write that only the leader may do. */
   assertLeader(): void;
+  state(): ManagerState;
 };
 
-type Built = { controller: Controller; attach(): () => void };
+type Built = { concurrency: number; controller: Controller; attach(): () => void };
 
 const defaultDrainMs = 20_000;
 /** After the drain, reconciles are told to give up and get this long to do so. */
@@ -117,10 +126,11 @@ export function createManager(options: ManagerOptions): Manager {
   }
 
   function controller<T extends KubeObject>(spec: ControllerSpec<T>): void {
+    const { concurrency = 4 } = spec;
     const created = createController({
       name: spec.name,
       reconciler: spec.reconciler,
-      concurrency: spec.concurrency ?? 4,
+      concurrency,
       clock,
       logger,
       metrics,
@@ -138,6 +148,7 @@ export function createManager(options: ManagerOptions): Manager {
       }),
     ];
     built.push({
+      concurrency,
       controller: created,
       attach() {
         const detach = sources.map((source) => source((key, priority) => created.enqueue(key, priority)));
@@ -242,6 +253,15 @@ export function createManager(options: ManagerOptions): Manager {
     readiness,
     isLeader: () => elector.isLeader(),
     assertLeader: () => elector.assertLeader(),
+    state: () => ({
+      leader: elector.state(),
+      controllers: built.map(({ concurrency, controller: { name, queue } }) => ({
+        name,
+        concurrency,
+        queue: queue.state(),
+      })),
+      caches: [...caches.values()].flatMap((cache) => cache.state()),
+    }),
   };
 }
 
@@ -303,5 +323,6 @@ function alwaysLeader(): LeaderElector {
     release: () => Promise.resolve(),
     isLeader: () => true,
     assertLeader: () => undefined,
+    state: () => ({ leading: true }),
   };
 }

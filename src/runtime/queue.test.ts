@@ -122,6 +122,39 @@ describe('delays', () => {
   });
 });
 
+test('its state says what waits, runs, is delayed and fails, and names no more than a hundred of each', async () => {
+  const { clock, queue } = newQueue();
+  queue.add('a/runs');
+  await queue.take();
+  clock.advance(1500);
+  for (const key of ['a/1', 'b/1', 'b/2', 'b/3']) queue.add(key);
+  queue.add('a/2', 'low');
+  queue.addRateLimited('c/1');
+  queue.addAfter('d/later', 60_000);
+  expect(queue.state()).toEqual({
+    waiting: {
+      total: 5,
+      namespaces: [
+        { namespace: 'b', normal: 3, low: 0 },
+        { namespace: 'a', normal: 1, low: 1 },
+      ],
+    },
+    processing: [{ key: 'a/runs', since: new Date('2026-01-01T00:00:00Z') }],
+    delayed: {
+      total: 2,
+      next: [
+        { key: 'c/1', due: new Date('2026-01-01T00:00:01.510Z') },
+        { key: 'd/later', due: new Date('2026-01-01T00:01:01.500Z') },
+      ],
+    },
+    failing: { total: 1, worst: [{ key: 'c/1', failures: 1 }] },
+  });
+  for (let index = 0; index < 150; index++) queue.addRateLimited(`n${index}/x`);
+  const { delayed, failing } = queue.state();
+  expect([delayed.total, delayed.next.length]).toEqual([152, 100]);
+  expect([failing.total, failing.worst.length]).toEqual([151, 100]);
+});
+
 test('a closed queue gives undefined, cancels delays and takes nothing more', async () => {
   const { clock, queue } = newQueue();
   const waiting = queue.take();

@@ -6,6 +6,14 @@ import type { Metrics, QueueProgress } from './metrics';
 /** Changes go before the mass of a first list or a takeover. */
 export type Priority = 'normal' | 'low';
 
+/** What is in a queue, for people; lists of names end after the first hundred. */
+export type QueueState = {
+  waiting: { total: number; namespaces: { namespace: string; normal: number; low: number }[] };
+  processing: { key: string; since: Date }[];
+  delayed: { total: number; next: { key: string; due: Date }[] };
+  failing: { total: number; worst: { key: string; failures: number }[] };
+};
+
 export type QueueOptions = {
   clock: Clock;
   backoff?: Partial<BackoffOptions>;
@@ -18,6 +26,7 @@ const defaultBackoff: BackoffOptions = { baseMs: 5, capMs: 300_000 };
 
 /** While keys of both priorities wait, one hand-out of so many is of low priority. */
 const lowShare = 10;
+const longestList = 100;
 
 /**
  * Keys to be processed, each at most once in the queue and by at most one worker.
@@ -145,6 +154,29 @@ export class WorkQueue {
     this.#low.clear();
     this.#metrics?.depth.set(this.#metricLabels, 0);
     for (const waiter of this.#waiters.splice(0)) waiter(undefined);
+  }
+
+  state(): QueueState {
+    const now = this.#clock.monotonic();
+    const at = (monotonic: number) => new Date(this.#clock.now().getTime() + monotonic - now);
+    const [normal, low] = [this.#normal.counts(), this.#low.counts()];
+    const namespaces = [...new Set([...normal.keys(), ...low.keys()])]
+      .map((namespace) => ({ namespace, normal: normal.get(namespace) ?? 0, low: low.get(namespace) ?? 0 }))
+      .sort((a, b) => b.normal + b.low - a.normal - a.low);
+    const delayed = [...this.#delayed].sort(([, a], [, b]) => a.at - b.at);
+    const failing = [...this.#failures].sort(([, a], [, b]) => b - a);
+    return {
+      waiting: { total: this.depth, namespaces: namespaces.slice(0, longestList) },
+      processing: [...this.#processing].map(([key, { since }]) => ({ key, since: at(since) })),
+      delayed: {
+        total: delayed.length,
+        next: delayed.slice(0, longestList).map(([key, { at: due }]) => ({ key, due: at(due) })),
+      },
+      failing: {
+        total: failing.length,
+        worst: failing.slice(0, longestList).map(([key, failures]) => ({ key, failures })),
+      },
+    };
   }
 
   #enqueue(key: string, priority: Priority, since: number): void {

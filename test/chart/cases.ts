@@ -118,6 +118,7 @@ export const cases: Case[] = [
       terminationGracePeriodSeconds: 60,
       log: { level: 'debug' },
       concurrency: 32,
+      debug: { endpoints: true },
     },
     wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
   },

@@ -189,7 +189,11 @@ describe('the Deployment', () => {
     const container = operatorContainer(manifests);
     expect(container.resources).toEqual(resources);
     expect(container.env).toEqual(expect.arrayContaining(extraEnv as object[]));
-    expect(await configOf(manifests)).toMatchObject({ logLevel: 'debug', concurrency: 32 });
+    expect(await configOf(manifests)).toMatchObject({
+      logLevel: 'debug',
+      concurrency: 32,
+      debugEndpoints: true,
+    });
     expect(only(manifests, 'ServiceAccount').metadata.annotations).toEqual({
       'example.com/role': 'operator',
     });

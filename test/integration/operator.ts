@@ -56,6 +56,7 @@ export async function startOperator(
     kubeconfig: server.kubeconfig,
     context: undefined,
     concurrency: 4,
+    debugEndpoints: false,
   };
   let port = 0;
   const operator = createOperator({
