@@ -13,6 +13,7 @@ describe('a trainer’s report', () => {
         stage: 2,
         stages: 5,
         stagePattern: '6:8',
+        maskFlips: 512,
         phase: 'training',
         loss: '0.213',
         samplesPerSecond: '210.4',

@@ -135,6 +135,7 @@ const progress = object<Progress>({
   stage,
   stages: stage,
   stagePattern: text(16),
+  maskFlips: count,
   phase: text(64),
   loss: decimal,
   samplesPerSecond: decimal,

@@ -85,6 +85,7 @@ const progress = {
   stage: 2,
   stages: 5,
   stagePattern: '6:8',
+  maskFlips: 512,
   phase: 'training',
   loss: '0.21',
   eta: '1m20s',

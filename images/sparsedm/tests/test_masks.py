@@ -16,6 +16,7 @@ from sparsedm.masks import (
     magnitude_mask,
     mask_digest,
     nm_mask,
+    soft_threshold,
 )
 
 ALL_UP_TO_8 = [(n, m) for m in range(2, 9) for n in range(1, m)]
@@ -67,6 +68,28 @@ def test_every_group_has_exactly_n_survivors_even_when_all_are_equal(n: int, m: 
     mask = nm_mask(torch.full((5, 4 * m), 0.5), n, m)
     want = torch.arange(4 * m).remainder(m).lt(n).expand(5, -1)
     assert torch.equal(mask, want), "the lowest indices win"
+
+
+def sorted_mask(groups: np.ndarray, n: int) -> np.ndarray:
+    """`brute_force` for (groups, m) at once: a stable sort by falling magnitude, the first n stay."""
+    order = np.argsort(-np.abs(groups), axis=1, kind="stable")
+    mask = np.zeros(groups.shape, dtype=bool)
+    np.put_along_axis(mask, order[:, :n], True, axis=1)
+    return mask
+
+
+@pytest.mark.parametrize("m", range(2, 33))
+def test_every_pattern_up_to_32_equals_a_stable_sort_with_ties_subnormals_and_infinities(m: int) -> None:
+    generator = np.random.default_rng(m)
+    values = np.array([0.0, -0.0, 1e-45, -1e-45, 3e-45, 1.0, -1.0, 2.0, np.inf, -np.inf], dtype=np.float32)
+    tied = generator.choice(values, (24, m))
+    weight = np.concatenate([tied, generator.standard_normal((24, m), dtype=np.float32)])
+    for n in range(1, m):
+        want = sorted_mask(weight, n)
+        linear = nm_mask(torch.from_numpy(weight).reshape(16, 3 * m), n, m)
+        assert np.array_equal(linear.reshape(-1, m).numpy(), want)
+        conv = torch.from_numpy(weight).reshape(4, 4, 3, m).permute(0, 3, 1, 2)
+        assert np.array_equal(nm_mask(conv, n, m).permute(0, 2, 3, 1).reshape(-1, m).numpy(), want)
 
 
 def test_all_two_of_four_groups_of_three_values_equal_brute_force() -> None:
@@ -140,3 +163,50 @@ def test_mask_digest_is_sha256_over_sorted_names_and_packed_bits() -> None:
         b"a\0" + np.packbits([0, 1]).tobytes() + b"b\0" + np.packbits([1, 0, 1]).tobytes()
     ).hexdigest()
     assert mask_digest(masks) == f"sha256:{want}"
+
+
+@pytest.mark.parametrize(
+    ("weight", "want"),
+    [
+        ([1.0, -4.0, 2.0, 3.0], [0.0, -2.0, 0.0, 1.0]),
+        ([1.0, 1.0, 1.0, -3.0], [0.0, 0.0, 0.0, -2.0]),
+        ([2.0, 2.0, -2.0, 2.0], [0.0, 0.0, 0.0, 0.0]),
+    ],
+)
+def test_worked_examples_of_the_soft_threshold(weight: list[float], want: list[float]) -> None:
+    tensor = torch.tensor([weight])
+    found = soft_threshold(tensor, nm_mask(tensor, 2, 4), 4)
+    assert found.tolist() == [want]
+    assert not has_negative_zero(found)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (1, 4), (3, 4), (4, 8), (31, 32)])
+@pytest.mark.parametrize("shape", [(6, 64), (3, 64, 2, 3)])
+def test_the_soft_threshold_takes_off_the_largest_masked_magnitude(
+    n: int, m: int, shape: tuple[int, ...]
+) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(m))
+    groups = (weight if weight.dim() == 2 else weight.permute(0, 2, 3, 1)).reshape(-1, m)
+    threshold = groups.abs().sort(dim=1).values[:, m - n - 1 : m - n]
+    want = groups.sign() * (groups.abs() - threshold).relu()
+    found = soft_threshold(weight, nm_mask(weight, n, m), m)
+    found = (found if weight.dim() == 2 else found.permute(0, 2, 3, 1)).reshape(-1, m)
+    assert torch.equal(found, want)
+    assert int((found != 0).sum(dim=1).max()) == n
+
+
+def test_the_soft_threshold_does_not_jump_where_the_mask_does() -> None:
+    step = 1e-6
+    below = torch.tensor([[1.0, 5.0, 3.0 - step, 3.0]], dtype=torch.float64)
+    above = torch.tensor([[1.0, 5.0, 3.0 + step, 3.0]], dtype=torch.float64)
+    masks = [nm_mask(w, 2, 4) for w in (below, above)]
+    assert not torch.equal(*masks)
+    soft = [soft_threshold(w, mask, 4) for w, mask in zip((below, above), masks, strict=True)]
+    hard = [apply_mask(w, mask) for w, mask in zip((below, above), masks, strict=True)]
+    assert (soft[0] - soft[1]).abs().max().item() <= 2.1 * step
+    assert (hard[0] - hard[1]).abs().max().item() > 2.9
+
+
+def test_an_open_mask_leaves_the_weight_as_it_is() -> None:
+    weight = torch.randn(3, 5)
+    assert torch.equal(soft_threshold(weight, torch.ones_like(weight, dtype=torch.bool), 1), weight)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from sparsedm.layers import MaskedLayers
-from sparsedm.masks import nm_mask
-from sparsedm.methods import METHODS, build_method
+from sparsedm.masks import Masking, apply_mask, group_counts, nm_mask, soft_threshold
+from sparsedm.methods import METHODS, Method, build_method
 from sparsedm.pattern import Pattern
 
 
@@ -49,7 +49,7 @@ def test_gradient_equals_its_formula(name: str, regularization: float) -> None:
     x = torch.randn(5, 8, dtype=torch.float64)
     weight, mask = next(layers.parameters())
     loss_of(model, x).backward()
-    method.add_to_gradients(layers.parameters())
+    method.before_optimizer(layers.parameters(), 0.1)
     want = gradient_of_masked_weight(weight * mask, model[0].bias.detach(), x)
     if name != "ste":
         want = want + regularization * weight.detach() * ~mask
@@ -68,7 +68,7 @@ def test_gradient_by_hand() -> None:
     loss_of(model, torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=torch.float64)).backward()
     weight, _ = next(layers.parameters())
     assert weight.grad.tolist() == [[8.0, 16.0, 24.0, 32.0]]
-    method.add_to_gradients(layers.parameters())
+    method.before_optimizer(layers.parameters(), 0.1)
     assert weight.grad.tolist() == [[8.5, 16.0, 25.0, 32.0]]
 
 
@@ -76,7 +76,7 @@ def test_worked_example_of_sr_ste() -> None:
     weight = nn.Parameter(torch.tensor([[1.0, -4.0, 2.0, 3.0]]))
     weight.grad = torch.ones(1, 4)
     mask = torch.tensor([[False, True, False, True]])
-    build_method("sr-ste", 0.5).add_to_gradients([(weight, mask)])
+    build_method("sr-ste", 0.5).before_optimizer([(weight, mask)], 0.1)
     assert weight.grad.tolist() == [[1.5, 1.0, 2.0, 1.0]]
 
 
@@ -87,7 +87,7 @@ def test_without_masks_the_gradient_is_the_one_of_finite_differences() -> None:
 
     def loss(w: torch.Tensor) -> torch.Tensor:
         open_mask = torch.ones_like(w, dtype=torch.bool)
-        return nn.functional.linear(x, method.masked_weight(w, open_mask)).square().sum()
+        return nn.functional.linear(x, method.masked_weight(w, Masking(open_mask))).square().sum()
 
     variable = weight.clone().requires_grad_(True)
     loss(variable).backward()
@@ -108,17 +108,176 @@ def test_conv_gradient_equals_its_formula() -> None:
     x = torch.randn(2, 8, 5, 5, dtype=torch.float64)
     weight, mask = next(layers.parameters())
     loss_of(model, x).backward()
-    method.add_to_gradients(layers.parameters())
+    method.before_optimizer(layers.parameters(), 0.1)
     masked = (weight * mask).detach().requires_grad_(True)
     nn.functional.conv2d(x, masked, model[0].bias.detach(), padding=1).square().sum().backward()
     assert torch.allclose(weight.grad, masked.grad + 0.3 * weight.detach() * ~mask, rtol=1e-12)
 
 
+EXAMPLE = torch.tensor([[1.0, -4.0, 2.0, 3.0]])
+EXAMPLE_MASK = torch.tensor([[False, True, False, True]])
+
+
+def example(gradient: float | None = None) -> nn.Parameter:
+    weight = nn.Parameter(EXAMPLE.clone())
+    if gradient is not None:
+        weight.grad = torch.full_like(EXAMPLE, gradient)
+    return weight
+
+
+def test_worked_example_of_sr_ste_decoupled() -> None:
+    weight = example(1.0)
+    build_method("sr-ste-decoupled", 0.5).before_optimizer([(weight, EXAMPLE_MASK)], 0.1)
+    assert torch.allclose(weight, torch.tensor([[0.95, -4.0, 1.9, 3.0]]))
+    assert weight.grad.tolist() == [[1.0] * 4], "lambda does not go through Adam"
+
+
+def test_worked_example_of_s_ste() -> None:
+    method, masking = build_method("s-ste"), Masking(EXAMPLE_MASK, 4)
+    weight = example()
+    method.begin_stage(weight, masking)
+    assert masking.scale == pytest.approx(2.2)
+    found = method.masked_weight(weight, masking)
+    assert torch.allclose(found, torch.tensor([[0.0, -4.4, 0.0, 2.2]]))
+    found.backward(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    assert weight.grad.tolist() == [[1.0, 2.0, 3.0, 4.0]], "straight through, without the scale"
+
+
+def test_worked_example_of_cast() -> None:
+    weight = nn.Parameter(torch.tensor([[1.0, -4.0, 0.1, -3.0]]))
+    build_method("cast", l1_decay=4.0).after_optimizer([(weight, EXAMPLE_MASK)], 0.1, 0.5)
+    assert torch.allclose(weight, torch.tensor([[0.8, -4.0, 0.0, -3.0]]))
+
+
+def test_asp_masks_the_gradient_before_the_optimizer_and_the_weight_after_it() -> None:
+    method, weight = build_method("asp"), example(1.0)
+    method.before_optimizer([(weight, EXAMPLE_MASK)], 0.1)
+    assert weight.grad.tolist() == [[0.0, 1.0, 0.0, 1.0]]
+    method.after_optimizer([(weight, EXAMPLE_MASK)], 0.1, 1.0)
+    assert weight.tolist() == [[0.0, -4.0, 0.0, 3.0]]
+
+
+def adam_step(weight: torch.Tensor, gradient: torch.Tensor, decay: float) -> torch.Tensor:
+    """W after one step of AdamW from zero moments, by its formula: m / sqrt(v) is the sign of the gradient,
+    but for epsilon."""
+    rate, epsilon = 0.1, 1e-8
+    return weight * (1 - rate * decay) - rate * gradient / (gradient.abs() + epsilon)
+
+
+@pytest.mark.parametrize("name", ["ste", "sr-ste", "sr-ste-decoupled", "s-ste", "cast", "asp"])
+def test_a_step_of_each_method_equals_its_formula(name: str) -> None:
+    strength, rate, decay = 0.7, 0.1, 0.03
+    method = build_method(name, strength, l1_decay=strength)
+    model, layers = masked_linear(method)
+    _, weight, masking = next(layers.weights())
+    method.begin_stage(weight, masking)
+    if not method.moves_mask:
+        method.freeze(weight, masking)
+    w, m = weight.detach().clone(), masking.mask
+    soft = soft_threshold(w, m, 4)
+    forward = {"s-ste": (w * soft).sum() / soft.square().sum() * soft, "cast": w}.get(name, w * m)
+    x = torch.randn(5, 8, dtype=torch.float64)
+    gradient = gradient_of_masked_weight(forward, model[0].bias.detach(), x)
+
+    optimizer = torch.optim.AdamW([weight], lr=rate, weight_decay=decay)
+    loss_of(model, x).backward()
+    method.before_optimizer(layers.parameters(), rate)
+    optimizer.step()
+    method.after_optimizer(layers.parameters(), rate, 0.5)
+
+    start = w - rate * strength * (w * ~m) if name == "sr-ste-decoupled" else w
+    gradient = {"sr-ste": gradient + strength * ~m * w, "asp": gradient * m}.get(name, gradient)
+    want = adam_step(start, gradient, decay)
+    if name == "cast":
+        want = torch.where(m, want, want.sign() * (want.abs() - 0.5 * rate * strength).relu())
+    assert torch.allclose(weight, want, rtol=1e-9, atol=1e-12)
+
+
+def test_s_ste_scales_so_that_the_distance_to_the_dense_weight_is_least() -> None:
+    method = build_method("s-ste")
+    _, layers = masked_linear(method, inputs=64, outputs=16)
+    _, weight, masking = next(layers.weights())
+    method.begin_stage(weight, masking)
+
+    def distance(scale: float) -> float:
+        sparse = method.sparse_weight(weight, Masking(masking.mask, 4, scale))
+        return (weight - sparse).square().sum().item()
+
+    best = distance(masking.scale)
+    assert best < min(distance(masking.scale + step) for step in (-0.01, 0.01))
+
+
+def test_s_ste_without_anything_above_the_threshold_has_scale_one() -> None:
+    method, weight = build_method("s-ste"), torch.ones(1, 4)
+    masking = Masking(nm_mask(weight, 2, 4), 4)
+    method.begin_stage(weight, masking)
+    assert masking.scale == 1.0
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.masks])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_exported_keeps_the_pattern(name: str, frozen: bool) -> None:
+    method: Method = build_method(name, 0.1)
+    weight = torch.randn(8, 16, generator=torch.Generator().manual_seed(2))
+    weight[0, :4] = torch.tensor([1.0, 1.0, 1.0, -1.0])
+    masking = Masking(nm_mask(weight, 2, 4), 4, 1.5, frozen)
+    sparse = method.sparse_weight(weight, masking)
+    assert int(group_counts(sparse, 4).max()) == 2
+    assert not sparse[~masking.mask].any()
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.masks])
+def test_what_is_exported_is_what_the_frozen_forward_computes_with(name: str) -> None:
+    method = build_method(name, 0.1)
+    weight = torch.randn(8, 16, generator=torch.Generator().manual_seed(2))
+    masking = Masking(nm_mask(weight, 2, 4), 4, 1.5, frozen=True)
+    assert torch.equal(method.sparse_weight(weight, masking), method.masked_weight(weight, masking))
+
+
+def test_s_ste_freezes_into_the_weights_that_it_computed_with() -> None:
+    method = build_method("s-ste")
+    model, layers = masked_linear(method)
+    _, weight, masking = next(layers.weights())
+    method.begin_stage(weight, masking)
+    x = torch.randn(5, 8, dtype=torch.float64)
+    before = model(x)
+    method.freeze(weight, masking)
+    layers.freeze()
+    assert torch.equal(model(x), before)
+    assert torch.equal(weight, apply_mask(weight, masking.mask))
+
+
+def test_cast_computes_with_the_dense_weight_until_the_mask_freezes() -> None:
+    method = build_method("cast")
+    model, layers = masked_linear(method)
+    x = torch.randn(5, 8, dtype=torch.float64)
+    weight, mask = next(layers.parameters())
+    assert torch.equal(model(x), nn.functional.linear(x, weight, model[0].bias))
+    layers.freeze()
+    assert torch.allclose(model(x), nn.functional.linear(x, weight * mask, model[0].bias), atol=1e-14)
+
+
 @pytest.mark.parametrize(
-    ("name", "trains", "alpha"),
-    [("ste", True, 0.0), ("sr-ste", True, 0.0), ("sparsedm", True, 0.1), ("masked-dense", False, 0.0)],
+    ("name", "trains", "masks", "alpha"),
+    [
+        ("ste", True, True, 0.0),
+        ("sr-ste", True, True, 0.0),
+        ("sr-ste-decoupled", True, True, 0.0),
+        ("sparsedm", True, True, 0.1),
+        ("s-ste", True, True, 0.0),
+        ("cast", True, True, 0.1),
+        ("asp", True, True, 0.0),
+        ("dense", True, False, 0.0),
+        ("masked-dense", False, True, 0.0),
+    ],
 )
-def test_what_each_method_does(name: str, trains: bool, alpha: float) -> None:
+def test_what_each_method_does(name: str, trains: bool, masks: bool, alpha: float) -> None:
     method = build_method(name, 0.0002, 0.1)
-    assert (method.name, method.trains, method.distillation_weight) == (name, trains, alpha)
+    assert (method.name, method.trains, method.masks) == (name, trains, masks)
+    assert method.distillation_weight == alpha
     assert METHODS[name] is type(method)
+
+
+def test_the_table_above_names_every_method() -> None:
+    table = next(mark for mark in test_what_each_method_does.pytestmark if mark.name == "parametrize")
+    assert {case[0] for case in table.args[1]} == set(METHODS)

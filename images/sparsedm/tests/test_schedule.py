@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sparsedm.pattern import Pattern
-from sparsedm.schedule import build_schedule, progressive_patterns
+from sparsedm.schedule import FAMILIES, build_schedule, progressive_patterns
 
 
 def stages(
@@ -43,6 +43,28 @@ def test_worked_example_progressive_300_steps() -> None:
 )
 def test_progressive_goes_through_the_looser_patterns_of_the_family(target: str, want: list[str]) -> None:
     assert [str(p) for p in progressive_patterns(Pattern.parse(target))] == want
+
+
+@pytest.mark.parametrize(
+    ("target", "want"),
+    [
+        ("2:4", ["31:32", "15:16", "7:8", "3:4", "2:4"]),
+        ("1:2", ["31:32", "15:16", "7:8", "3:4", "2:4", "1:2"]),
+        ("1:4", ["31:32", "15:16", "7:8", "3:4", "2:4", "1:4"]),
+        ("7:8", ["31:32", "15:16", "7:8"]),
+        ("31:32", ["31:32"]),
+    ],
+)
+def test_the_other_family_doubles_sparsity(target: str, want: list[str]) -> None:
+    assert [str(p) for p in progressive_patterns(Pattern.parse(target), "doubling")] == want
+
+
+def test_both_families_rise_and_have_equal_parts() -> None:
+    for family in FAMILIES:
+        schedule = build_schedule("progressive", Pattern(2, 4), 100, 0, family=family)
+        sparsity = [s.pattern.sparsity for s in schedule.stages]
+        assert sparsity == sorted(sparsity)
+        assert [s.steps for s in schedule.stages] == [20] * 5
 
 
 @pytest.mark.parametrize(
@@ -114,6 +136,29 @@ def test_stage_at_boundaries_and_after_the_end() -> None:
 def test_frozen_from_the_given_step_on() -> None:
     schedule = build_schedule("fixed", Pattern(2, 4), 100, 20)
     assert [schedule.is_frozen(step) for step in (0, 79, 80, 99)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("every", "freeze", "want"),
+    [
+        (1, 50, [0, 1, 2, 3, 4, 5, 6]),
+        (2, 50, [0, 2, 3, 5, 6]),
+        (3, 0, [0, 3, 6, 9]),
+        (10, 50, [0, 3, 6]),
+        (10, 0, [0, 3]),
+    ],
+)
+def test_masks_are_recomputed_as_a_stage_begins_every_so_often_and_where_they_freeze(
+    every: int, freeze: int, want: list[int]
+) -> None:
+    own = [(Pattern(3, 4), 3), (Pattern(2, 4), 9)]
+    schedule = build_schedule("custom", Pattern(2, 4), 12, freeze, own, mask_update_steps=every)
+    assert [step for step in range(12) if schedule.recomputes(step)] == want
+
+
+def test_the_share_of_the_moving_part_ends_where_the_mask_freezes() -> None:
+    schedule = build_schedule("fixed", Pattern(2, 4), 10, 50)
+    assert [schedule.moved(step) for step in (0, 1, 4, 5, 9)] == [0.2, 0.4, 1.0, 1.0, 1.0]
 
 
 def test_no_steps_are_refused() -> None:

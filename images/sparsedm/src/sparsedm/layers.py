@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sparsedm.masks import apply_mask, magnitude_mask, mask_digest
+from sparsedm.masks import Masking, apply_mask, magnitude_mask, mask_digest
 from sparsedm.pattern import Pattern
+from sparsedm.ranking import MagnitudeRanking, Ranking
 
 DEFAULT_INCLUDE = ("*.attn.qkv", "*.attn.proj", "*.mlp.fc1", "*.mlp.fc2", "*.skip_linear")
 
@@ -79,16 +81,15 @@ class _Masked:
     """Mixed into a layer's class: reading `weight` gives the masked weight, with the method's own gradient.
 
     The parameter stays where it was under its own name, so state dict, optimizer and EMA see the dense
-    weight. `mask` is no buffer: it is derived from the weights (and saved by checkpoint.py where it is
-    frozen).
+    weight. The mask is no buffer: run_state.py saves it.
     """
 
-    mask: Tensor
-    masked_weight: Callable[[Tensor, Tensor], Tensor]
+    masking: Masking
+    masked_weight: Callable[[Tensor, Masking], Tensor]
 
     @property
     def weight(self) -> Tensor:
-        return self.masked_weight(self._parameters["weight"], self.mask)
+        return self.masked_weight(self._parameters["weight"], self.masking)
 
 
 @cache
@@ -99,52 +100,119 @@ def _masked_class(cls: type[nn.Module]) -> type[nn.Module]:
 class MaskedLayers:
     """The masked layers of one model: installs the masks, recomputes them, and takes them away again.
 
-    `masked_weight(weight, mask)` is the method's forward. A stage pattern whose M does not divide a layer's
-    input dimension leaves that layer dense for the stage (7:8 on a layer of 12 inputs with the target 2:4).
+    `masked_weight(weight, masking)` is the method's forward, `ranking` says which weights stay. A stage
+    pattern whose M does not divide a layer's input dimension leaves that layer dense for the stage (7:8 on a
+    layer of 12 inputs with the target 2:4). `pattern` is the one in force, None while all masks are open.
     """
 
     def __init__(
-        self, model: nn.Module, names: Sequence[str], masked_weight: Callable[[Tensor, Tensor], Tensor]
+        self,
+        model: nn.Module,
+        names: Sequence[str],
+        masked_weight: Callable[[Tensor, Masking], Tensor],
+        ranking: Ranking | None = None,
     ) -> None:
         self.modules: dict[str, nn.Module] = {}
+        self.ranking = ranking or MagnitudeRanking()
+        self.pattern: Pattern | None = None
+        self.frozen = False
         modules = dict(model.named_modules())
         for name in names:
             module = modules[name]
-            module.mask = torch.ones_like(module.weight, dtype=torch.bool)
+            module.masking = _open(module.weight)
             module.masked_weight = masked_weight
             module.__class__ = _masked_class(type(module))
             self.modules[name] = module
 
+    def weights(self) -> Iterator[tuple[str, nn.Parameter, Masking]]:
+        """(name, dense weight, masking) of each layer."""
+        for name, module in self.modules.items():
+            yield name, module._parameters["weight"], module.masking
+
     def parameters(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """(dense weight, mask) of each layer."""
-        for module in self.modules.values():
-            yield module._parameters["weight"], module.mask
+        for _, weight, masking in self.weights():
+            yield weight, masking.mask
+
+    @property
+    def size(self) -> int:
+        """Number of weights under a mask."""
+        return sum(weight.numel() for weight, _ in self.parameters())
 
     @torch.no_grad()
-    def refresh(self, pattern: Pattern) -> None:
-        """Recomputes every mask from the weights: once per optimizer step, however often the model is
-        called."""
-        for module in self.modules.values():
-            weight = module._parameters["weight"]
-            if weight.shape[1] % pattern.m == 0:
-                module.mask = magnitude_mask(weight, pattern.n, pattern.m)
-            else:
-                module.mask = torch.ones_like(weight, dtype=torch.bool)
+    def refresh(self, pattern: Pattern) -> int:
+        """Recomputes every mask: once per optimizer step at most, however often the model is called.
+
+        Returns the number of weights that changed sides; 0 where the pattern itself is another one.
+        """
+        flips = []
+        for name, module in self.modules.items():
+            before, weight = module.masking, module._parameters["weight"]
+            module.masking = self._masking(name, weight, pattern, before.scale)
+            if pattern == self.pattern:
+                flips.append((module.masking.mask != before.mask).sum())
+        self.pattern = pattern
+        return int(torch.stack(flips).sum()) if flips else 0
+
+    def _masking(self, name: str, weight: Tensor, pattern: Pattern, scale: float) -> Masking:
+        if weight.shape[1] % pattern.m:
+            return _open(weight)
+        mask = magnitude_mask(self.ranking(name, weight), pattern.n, pattern.m)
+        return Masking(mask, pattern.m, scale)
+
+    @torch.no_grad()
+    def maskings_of(self, weights: Mapping[str, Tensor], pattern: Pattern) -> dict[str, Masking]:
+        """How a state dict is masked: as the layers are where they are frozen, else by its own ranking."""
+        return {
+            name: masking
+            if self.frozen
+            else self._masking(name, weights[f"{name}.weight"], pattern, masking.scale)
+            for name, _, masking in self.weights()
+        }
+
+    def freeze(self) -> None:
+        """From here on the masks do not move."""
+        self.frozen = True
+        for _, _, masking in self.weights():
+            masking.frozen = True
 
     def masks(self) -> dict[str, Tensor]:
-        return {name: module.mask for name, module in self.modules.items()}
+        return {name: masking.mask for name, _, masking in self.weights()}
 
-    def load_masks(self, masks: dict[str, Tensor]) -> None:
+    def describe(self) -> dict[str, Any]:
+        """What belongs to the masks besides their bits, as JSON."""
+        return {
+            "pattern": str(self.pattern) if self.pattern else None,
+            "frozen": self.frozen,
+            "scales": {name: masking.scale for name, _, masking in self.weights()},
+        }
+
+    def restore(self, masks: Mapping[str, Tensor], described: Mapping[str, Any]) -> None:
+        """The masks as `masks` and `describe` gave them."""
+        self.pattern = Pattern.parse(described["pattern"]) if described["pattern"] else None
+        self.frozen = described["frozen"]
         for name, module in self.modules.items():
-            module.mask = masks[name].to(module._parameters["weight"].device)
+            weight = module._parameters["weight"]
+            fits = self.pattern is not None and weight.shape[1] % self.pattern.m == 0
+            module.masking = Masking(
+                masks[name].to(weight.device),
+                self.pattern.m if fits else 1,
+                described["scales"][name],
+                self.frozen,
+            )
 
     def open(self) -> None:
         """All masks True: the model computes what the dense model does."""
+        self.pattern, self.frozen = None, False
         for module in self.modules.values():
-            module.mask = torch.ones_like(module.mask)
+            module.masking = _open(module._parameters["weight"])
 
     def digest(self) -> str:
         return mask_digest(self.masks())
+
+
+def _open(weight: Tensor) -> Masking:
+    return Masking(torch.ones_like(weight, dtype=torch.bool))
 
 
 def bake_masks(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

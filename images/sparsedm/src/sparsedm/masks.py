@@ -12,12 +12,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparsedm.pattern import Pattern
+
+
+@dataclass
+class Masking:
+    """What masks one layer. `group` is M of the pattern in force, 1 where the mask is open (all True).
+
+    `scale` is the fixed factor of S-STE, 1 elsewhere. `frozen` says that the mask no longer moves.
+    """
+
+    mask: Tensor
+    group: int = 1
+    scale: float = 1.0
+    frozen: bool = False
 
 
 def input_last(weight: Tensor) -> Tensor:
@@ -50,10 +64,12 @@ def magnitude_mask(weight: Tensor, n: int, m: int) -> Tensor:
     """`nm_mask` without its checks, for the training loop (which stops at a NaN loss or gradient)."""
     last = input_last(weight.detach())
     columns = last.abs().reshape(-1, m).t().contiguous()
-    survivors = _survivors(columns, n).t().reshape(last.shape)
-    if weight.dim() == 4:
-        survivors = survivors.permute(0, 3, 1, 2)
-    return survivors.contiguous()
+    return _input_back(_survivors(columns, n).t().reshape(last.shape)).contiguous()
+
+
+def _input_back(last: Tensor) -> Tensor:
+    """Undoes `input_last`."""
+    return last if last.dim() == 2 else last.permute(0, 3, 1, 2)
 
 
 def _survivors(columns: Tensor, n: int) -> Tensor:
@@ -95,6 +111,21 @@ def has_negative_zero(weight: Tensor) -> bool:
 def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
     """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights)."""
     return torch.where(mask, weight, weight.new_zeros(()))
+
+
+def soft_threshold(weight: Tensor, mask: Tensor, m: int) -> Tensor:
+    """sign(w) * relu(|w| - t) with t the largest masked magnitude of each group of `m`, +0.0 for zeros.
+
+    Under the magnitude mask of N:M, t is the (M - N)-th smallest magnitude of the group. Unlike `apply_mask`
+    this is continuous in the weights: one that comes into the mask comes in as zero (S-STE, arXiv
+    2409.09099). Worked example (repeated in test_masks.py): 2:4 of [1, -4, 2, 3] has t = 2 and gives [0, -2,
+    0, 1]; equals at the threshold give extra zeros: [1, 1, 1, -3] has t = 1 and gives [0, 0, 0, -2].
+    """
+    last, kept = input_last(weight), input_last(mask)
+    magnitude = last.abs().reshape(-1, m)
+    threshold = magnitude.masked_fill(kept.reshape(-1, m), 0.0).amax(dim=1, keepdim=True)
+    shrunk = (magnitude - threshold).relu().reshape(last.shape)
+    return _input_back(torch.where(shrunk > 0, torch.copysign(shrunk, last), 0.0))
 
 
 def mask_digest(masks: Mapping[str, Tensor]) -> str:

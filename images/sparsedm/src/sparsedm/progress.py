@@ -96,7 +96,8 @@ def _line(progress: dict[str, Any]) -> str:
     if "stage" in progress:
         parts.append(f"stage {progress['stage']}/{progress['stages']} ({progress['stagePattern']})")
     training = progress["phase"] == "training"
-    wanted = [("loss", "loss {}"), ("samplesPerSecond", "{} images/s")] if training else []
+    wanted = [("loss", "loss {}"), ("maskFlips", "{} mask flips"), ("samplesPerSecond", "{} images/s")]
+    wanted = wanted if training else []
     parts += [text.format(progress[key]) for key, text in [*wanted, ("eta", "{} left")] if key in progress]
     return ", ".join(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,17 @@ GRID_IMAGES = GRID_COLUMNS * GRID_ROWS
 _CELL = 64
 _GAP = 4
 _BAND = 18
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the training went: by stage number the mean loss, and the share of the masked weights that entered
+    or left the mask in a step; and how often fp16 overflowed."""
+
+    schedule: Schedule
+    losses: Mapping[int, float]
+    flip_rates: Mapping[int, float]
+    overflows: int
 
 
 def sample_grid(
@@ -86,11 +98,10 @@ def _giga(macs: int) -> str:
 
 def write_report(
     manifest: Mapping[str, Any],
-    schedule: Schedule | None,
-    stage_losses: Mapping[int, float],
+    course: Course | None,
     sample_grid: str,
 ) -> str:
-    """report.md of an artifact."""
+    """report.md of an artifact; `course` is None where nothing was trained."""
     fid, provenance = manifest["fid"], manifest["provenance"]
     caveat = (
         f"With {fid['samples']} samples the covariance is rank-deficient: compare the two figures with each "
@@ -99,7 +110,7 @@ def write_report(
         else f"Both figures come from {fid['samples']} samples of the same seeds."
     )
     parts = [
-        f"# {manifest['name']}, {manifest['pattern']} sparse",
+        f"# {manifest['name']}, {manifest['pattern'] + ' sparse' if manifest['layers'] else 'trained on'}",
         comparison_table(manifest),
         f"{caveat} Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, "
         f"seed {fid['seed']}; "
@@ -107,8 +118,8 @@ def write_report(
         "## Samples",
         f"Dense above, sparse below, same seeds.\n\n![Dense samples above sparse samples]({sample_grid})",
     ]
-    if schedule is not None:
-        parts += ["## Training", _stages(schedule, stage_losses)]
+    if course is not None:
+        parts += ["## Training", _training(course)]
     parts += [
         "## Provenance",
         "\n".join(f"- {key}: {_inline(value)}" for key, value in provenance.items()),
@@ -128,11 +139,24 @@ def _inline(value: Any) -> str:
     return str(value)
 
 
-def _stages(schedule: Schedule, losses: Mapping[int, float]) -> str:
-    lines = ["| stage | pattern | steps | mean loss |", "|---|---|---|---:|"]
+def _training(course: Course) -> str:
+    schedule = course.schedule
+    lines = [
+        "| stage | pattern | steps | mean loss | mask moves in a step |",
+        "|---|---|---|---:|---:|",
+    ]
     for stage in schedule.stages:
-        loss = f"{losses[stage.number]:.4f}" if stage.number in losses else ""
-        lines.append(f"| {stage.number} | {stage.pattern} | {stage.start} to {stage.end} | {loss} |")
+        loss, moves = course.losses.get(stage.number), course.flip_rates.get(stage.number)
+        cells = [
+            str(stage.number),
+            str(stage.pattern),
+            f"{stage.start} to {stage.end}",
+            "" if loss is None else f"{loss:.4f}",
+            "" if moves is None else f"{100 * moves:.3f} %",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     frozen = schedule.total_steps - schedule.freeze_from
     lines.append(f"\nThe mask was frozen for the last {frozen} of {schedule.total_steps} steps.")
+    if course.overflows:
+        lines.append(f"\nfp16 overflowed {course.overflows} times; those gradients were computed again.")
     return "\n".join(lines)

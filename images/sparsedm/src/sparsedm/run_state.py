@@ -16,10 +16,11 @@ LOSS_SMOOTHING = 0.95
 
 
 class RunState:
-    """Student, EMA, optimizer, masks and random state, with the counters beside them.
+    """Student, EMA, optimizer, loss scale, masks and random state, with the counters beside them.
 
     `step` steps are done. The position in the data is step * batch size, the learning rate and the stage
-    follow from the step, so none of them is state of its own.
+    follow from the step, so none of them is state of its own. `flips` are the weights that changed sides when
+    the masks were last recomputed, `overflows` the gradients that fp16 could not hold.
     """
 
     def __init__(
@@ -27,18 +28,27 @@ class RunState:
         student: nn.Module,
         ema: Ema,
         optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
         layers: MaskedLayers,
         noise: torch.Generator,
     ) -> None:
         self.student = student
         self.ema = ema
         self.optimizer = optimizer
+        self.scaler = scaler
         self.layers = layers
         self.noise = noise
         self.step = 0
         self.loss: float | None = None
         self.stage_sums: dict[str, list[float]] = {}
+        self.flips = 0
+        self.stage_flips: dict[str, int] = {}
+        self.overflows = 0
         self.history: list[dict[str, Any]] = []
+
+    def after_refresh(self, flips: int, stage: int) -> None:
+        self.flips = flips
+        self.stage_flips[str(stage)] = self.stage_flips.get(str(stage), 0) + flips
 
     def after_step(self, loss: float, stage: int) -> None:
         self.step += 1
@@ -50,14 +60,19 @@ class RunState:
         """Mean loss of each stage, by number."""
         return {int(stage): total / count for stage, (total, count) in self.stage_sums.items()}
 
-    def save(self, store: CheckpointStore, with_masks: bool) -> Path:
-        """`with_masks` once the masks are frozen: until then they are recomputed from the weights."""
+    def stage_flip_rates(self) -> dict[int, float]:
+        """Share of the masked weights that changed sides in a step, the mean of each stage, by number."""
+        size = self.layers.size
+        steps = {stage: count for stage, (_, count) in self.stage_sums.items()}
+        known = [s for s in self.stage_flips if size and steps.get(s)]
+        return {int(s): self.stage_flips[s] / (size * steps[s]) for s in known}
+
+    def save(self, store: CheckpointStore) -> Path:
         tensors = {f"student/{k}": v for k, v in self.student.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.weights.items()}
         for name, parameter in self.student.named_parameters():
             tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
-        if with_masks:
-            tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
+        tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
         tensors |= {"random/noise": self.noise.get_state(), "random/torch": torch.get_rng_state()}
         state = {
             "step": self.step,
@@ -65,6 +80,11 @@ class RunState:
             "loss": self.loss,
             "stageSums": self.stage_sums,
             "history": self.history,
+            "masks": self.layers.describe(),
+            "flips": self.flips,
+            "stageFlips": self.stage_flips,
+            "overflows": self.overflows,
+            "scaler": self.scaler.state_dict(),
             "device": self.noise.device.type,
         }
         return store.save(self.step, tensors, state)
@@ -78,16 +98,19 @@ class RunState:
         for name, weight in self.ema.weights.items():
             weight.copy_(groups["ema"][name])
         self._restore_optimizer(groups["optimizer"])
-        if "mask" in groups:
-            self.layers.load_masks(groups["mask"])
         torch.set_rng_state(groups["random"]["torch"])
         state = checkpoint.state
+        self.layers.restore(groups.get("mask", {}), state["masks"])
+        self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self._restore_noise(groups["random"]["noise"], state["device"])
         self.ema.updates = state["emaUpdates"]
         self.loss = state["loss"]
         self.stage_sums = state["stageSums"]
         self.history = state["history"]
+        self.flips = state["flips"]
+        self.stage_flips = state["stageFlips"]
+        self.overflows = state["overflows"]
 
     def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
         """Through the optimizer's own state dict, whose keys are the parameters' positions."""

@@ -20,7 +20,11 @@ from dataclasses import dataclass
 
 from sparsedm.pattern import Pattern
 
-PROGRESSIVE_FAMILY = (Pattern(7, 8), Pattern(6, 8), Pattern(5, 8), Pattern(4, 8))
+FAMILIES = {
+    "linear": (Pattern(7, 8), Pattern(6, 8), Pattern(5, 8), Pattern(4, 8)),
+    "doubling": (Pattern(31, 32), Pattern(15, 16), Pattern(7, 8), Pattern(3, 4), Pattern(2, 4)),
+}
+"""The two lists of the paper: sparsity rises by eighths, or doubles from 1/32 on."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Stages without gaps from step 0 to the last step; from `freeze_from` on the mask no longer moves."""
+    """Stages without gaps from step 0 to the last step; from `freeze_from` on the mask no longer moves.
+
+    Until then it is recomputed every `mask_update_steps` steps, counted from the beginning of the stage.
+    """
 
     stages: tuple[Stage, ...]
     freeze_from: int
+    mask_update_steps: int = 1
 
     @property
     def total_steps(self) -> int:
@@ -58,14 +66,24 @@ class Schedule:
     def is_frozen(self, step: int) -> bool:
         return step >= self.freeze_from
 
+    def recomputes(self, step: int) -> bool:
+        """True where the masks are made anew before `step` is computed: as a stage begins, every so many
+        steps after that, and a last time where they freeze."""
+        since = step - self.stage_at(step).start
+        return step == self.freeze_from or (not self.is_frozen(step) and since % self.mask_update_steps == 0)
 
-def progressive_patterns(target: Pattern) -> list[Pattern]:
-    """The family 7:8, 6:8, 5:8, 4:8 above the target, then the target.
+    def moved(self, step: int) -> float:
+        """Share of the steps with a moving mask that are done after `step`, in (0, 1]."""
+        return min(1.0, (step + 1) / max(1, self.freeze_from))
+
+
+def progressive_patterns(target: Pattern, family: str = "linear") -> list[Pattern]:
+    """The patterns of the family (7:8, 6:8, 5:8, 4:8 for `linear`) above the target, then the target.
 
     A member of the target's own density comes before it where its groups are wider (4:8 before 2:4): every
     2:4 mask is a 4:8 mask, so it is the looser of the two.
     """
-    looser = [p for p in PROGRESSIVE_FAMILY if (p.density, p.m) > (target.density, target.m) and p != target]
+    looser = [p for p in FAMILIES[family] if (p.density, p.m) > (target.density, target.m)]
     return [*looser, target]
 
 
@@ -76,7 +94,7 @@ def equal_stages(patterns: Sequence[Pattern], total_steps: int) -> list[Stage]:
 
 
 def ramped_stages(patterns: Sequence[Pattern], total_steps: int, ramp_percent: int) -> list[Stage]:
-    """All patterns but the last share the first `ramp_percent` of the steps equally; the last has the rest."""
+    """All patterns but the last share the first `ramp_percent` of the steps; the last has the rest."""
     ramp, looser = total_steps * ramp_percent // 100, len(patterns) - 1
     return _between(patterns, [*(i * ramp // looser for i in range(looser)), ramp, total_steps])
 
@@ -103,9 +121,11 @@ def build_schedule(
     freeze_mask_percent: int,
     stages: Sequence[tuple[Pattern, int]] = (),
     ramp_percent: int | None = None,
+    family: str = "linear",
+    mask_update_steps: int = 1,
 ) -> Schedule:
-    """`kind` is progressive, fixed or custom; `stages` belong to custom and `ramp_percent` to progressive,
-    where None means equal parts for all patterns, as in the paper.
+    """`kind` is progressive, fixed or custom; `stages` belong to custom, `family` and `ramp_percent` to
+    progressive, where None means equal parts for all patterns, as in the paper.
 
     The mask that is frozen is one of the target pattern: a freeze longer than the last stage begins with that
     stage. A freeze of 0 % never freezes.
@@ -115,11 +135,12 @@ def build_schedule(
     if kind == "custom":
         made = custom_stages(stages)
     else:
-        patterns = [target] if kind == "fixed" else progressive_patterns(target)
+        patterns = [target] if kind == "fixed" else progressive_patterns(target, family)
         made = (
             equal_stages(patterns, total_steps)
             if ramp_percent is None or len(patterns) == 1
             else ramped_stages(patterns, total_steps, ramp_percent)
         )
     freeze_from = made[-1].end - made[-1].end * freeze_mask_percent // 100
-    return Schedule(tuple(made), max(freeze_from, made[-1].start) if freeze_mask_percent else made[-1].end)
+    freeze_from = max(freeze_from, made[-1].start) if freeze_mask_percent else made[-1].end
+    return Schedule(tuple(made), freeze_from, mask_update_steps)

@@ -1,19 +1,42 @@
-"""Sparse training methods, one file each, under the names of the paper (arXiv 2404.10445) and of the API."""
+"""Sparse training methods, one file each, under the names of the papers and of the API."""
 
 from __future__ import annotations
 
+from sparsedm.methods.asp import Asp
 from sparsedm.methods.base import Method
+from sparsedm.methods.cast import Cast
+from sparsedm.methods.dense import Dense
 from sparsedm.methods.masked_dense import MaskedDense
+from sparsedm.methods.s_ste import SSte
 from sparsedm.methods.sparsedm import SparseDM
 from sparsedm.methods.sr_ste import SrSte
+from sparsedm.methods.sr_ste_decoupled import SrSteDecoupled
 from sparsedm.methods.ste import Ste
 
-METHODS: dict[str, type[Method]] = {m.name: m for m in (SparseDM, SrSte, Ste, MaskedDense)}
+METHODS: dict[str, type[Method]] = {
+    m.name: m for m in (SparseDM, SrSte, SrSteDecoupled, Ste, SSte, Cast, Asp, Dense, MaskedDense)
+}
 
 
-def build_method(name: str, regularization: float = 0.0, distillation: float = 0.0) -> Method:
-    """The method by name; it takes what it needs of lambda (regularization) and alpha (distillation)."""
-    return METHODS[name](regularization=regularization, distillation=distillation)
+def build_method(
+    name: str, regularization: float = 0.0, distillation: float = 0.0, l1_decay: float = 0.0
+) -> Method:
+    """The method by name; it takes what it needs of lambda (regularization, l1_decay) and alpha
+    (distillation)."""
+    return METHODS[name](regularization=regularization, distillation=distillation, l1_decay=l1_decay)
 
 
-__all__ = ["METHODS", "MaskedDense", "Method", "SparseDM", "SrSte", "Ste", "build_method"]
+__all__ = [
+    "METHODS",
+    "Asp",
+    "Cast",
+    "Dense",
+    "MaskedDense",
+    "Method",
+    "SSte",
+    "SparseDM",
+    "SrSte",
+    "SrSteDecoupled",
+    "Ste",
+    "build_method",
+]

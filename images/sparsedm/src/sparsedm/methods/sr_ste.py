@@ -7,11 +7,9 @@ Worked example (repeated in test_methods.py): lambda = 0.5, W = [1, -4, 2, 3], m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
-from torch import Tensor, nn
 
+from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
 
 
@@ -19,7 +17,7 @@ class SrSte(Ste):
     name = "sr-ste"
 
     @torch.no_grad()
-    def add_to_gradients(self, layers: Iterable[tuple[nn.Parameter, Tensor]]) -> None:
+    def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
         for weight, mask in layers:
             if weight.grad is not None and self.regularization:
                 weight.grad.add_(weight.masked_fill(mask, 0.0), alpha=self.regularization)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsedm.masks import apply_mask
+from sparsedm.masks import Masking, apply_mask
 from sparsedm.methods.base import Method
 
 
@@ -30,5 +30,5 @@ class StraightThrough(torch.autograd.Function):
 class Ste(Method):
     name = "ste"
 
-    def masked_weight(self, weight: Tensor, mask: Tensor) -> Tensor:
-        return StraightThrough.apply(weight, mask)
+    def masked_weight(self, weight: Tensor, masking: Masking) -> Tensor:
+        return StraightThrough.apply(weight, masking.mask)

@@ -113,15 +113,23 @@ export interface ISparseFinetune {
        */
       "pattern"?: string;
       /**
-       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights; ste is the plain straight-through estimator; masked-dense trains nothing and only masks the dense model, as the bar to beat.
+       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights, sr-ste-decoupled does so beside Adam's rescaling; ste is the plain straight-through estimator; s-ste prunes by a continuous threshold; cast pulls masked weights to zero in the optimizer, with distillation; asp prunes once and trains what is left. masked-dense trains nothing and only masks the dense model, and dense trains on without masks: the bars to compare with.
        */
-      "method"?: "sparsedm" | "sr-ste" | "ste" | "masked-dense";
+      "method"?: "sparsedm" | "sr-ste" | "sr-ste-decoupled" | "ste" | "s-ste" | "cast" | "asp" | "dense" | "masked-dense";
+      /**
+       * What decides which weights stay. magnitude ranks the weights of the moment, fixed those of the dense model, and random a draw by training.seed; the last two give masks that never move, to compare with.
+       */
+      "maskType"?: "magnitude" | "random" | "fixed";
+      /**
+       * Steps between two computations of a mask that moves, counted from the beginning of a stage. When absent it is computed in each step, and every 10 steps by method cast.
+       */
+      "maskUpdateSteps"?: number;
       /**
        * When which pattern is in force.
        */
       "schedule"?: {
         /**
-         * progressive goes through looser patterns in equal parts (7:8, 6:8, 5:8, 4:8, then 2:4), fixed has the target pattern from the first step, custom takes the stages given.
+         * progressive goes through looser patterns in equal parts (see family), fixed has the target pattern from the first step, custom takes the stages given.
          */
         "type"?: "progressive" | "fixed" | "custom";
         /**
@@ -137,6 +145,10 @@ export interface ISparseFinetune {
            */
           "steps": number;
         }>;
+        /**
+         * The looser patterns of type progressive. linear raises sparsity by eighths, 7:8, 6:8, 5:8, 4:8, and doubling from 31:32 over 15:16, 7:8 and 3:4; both end with the target. Those that are no looser than the target drop out. Absent means linear.
+         */
+        "family"?: "linear" | "doubling";
         /**
          * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. When absent every pattern has an equal part, as in the paper; short runs do better with 10 to 30.
          */
@@ -160,13 +172,17 @@ export interface ISparseFinetune {
         "exclude"?: Array<string>;
       };
       /**
-       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm and sr-ste. A decimal string.
+       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm, sr-ste and sr-ste-decoupled. A decimal string.
        */
       "regularization"?: string;
       /**
-       * Alpha, the weight of the distance to the dense model's prediction in the loss, for method sparsedm. A decimal string.
+       * Alpha, the weight of the distance to the dense model's prediction in the loss, for methods sparsedm and cast. A decimal string.
        */
       "distillationWeight"?: string;
+      /**
+       * What method cast takes off the magnitude of a masked weight in a step, in learning rates: it rises from 0 to this where the mask freezes. A decimal string; absent means 1.
+       */
+      "l1Decay"?: string;
     };
     /**
      * Settings of the optimizer. The defaults suit the small model that ships; published models train far longer.
@@ -177,9 +193,17 @@ export interface ISparseFinetune {
        */
       "steps"?: number;
       /**
-       * Pictures in a step.
+       * Pictures in a batch. A step has one batch, unless gradientAccumulationSteps says more.
        */
       "batchSize"?: number;
+      /**
+       * Batches whose gradients a step adds up: the result is that of a batch as many times as large, in the memory of one.
+       */
+      "gradientAccumulationSteps"?: number;
+      /**
+       * Whether a block's activations are computed again in the backward pass instead of kept: less memory for about a third more time, and the same gradients.
+       */
+      "gradientCheckpointing"?: boolean;
       /**
        * Learning rate of AdamW after the warm-up. A decimal string.
        */
@@ -197,13 +221,17 @@ export interface ISparseFinetune {
        */
       "warmupSteps"?: number;
       /**
+       * The learning rate after the warm-up. constant is the paper's choice, cosine falls to 0 at the end.
+       */
+      "learningRateSchedule"?: "constant" | "cosine";
+      /**
        * Decay of the exponential moving average of the weights, which is the model that comes out. A decimal string.
        */
       "emaDecay"?: string;
       /**
-       * Arithmetic of the forward and backward pass. Weights and optimizer are always fp32.
+       * Arithmetic of the forward and backward pass; weights and optimizer are always fp32. fp16 scales the loss, and computes a gradient that overflows again under a smaller scale.
        */
-      "precision"?: "fp32" | "bf16";
+      "precision"?: "fp32" | "bf16" | "fp16";
       /**
        * Seed of everything random, so that a run can be repeated.
        */
@@ -622,6 +650,10 @@ export interface ISparseFinetune {
        * N:M pattern in force.
        */
       "stagePattern"?: string;
+      /**
+       * Weights that entered or left the mask when it was last recomputed; 0 says that the mask has settled.
+       */
+      "maskFlips"?: number;
       /**
        * What the trainer does, for example training, evaluating or exporting.
        */
