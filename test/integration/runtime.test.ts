@@ -14,9 +14,9 @@ import { silentLogger } from '../../src/runtime/logger';
 import { createManager } from '../../src/runtime/manager';
 import { createMetrics } from '../../src/runtime/metrics';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
-import { createReflector } from '../../src/runtime/reflector';
+import { createReflector, type ReflectorTuning } from '../../src/runtime/reflector';
 import { ObjectStore, ownerUidIndex } from '../../src/runtime/store';
-import { createTransport } from '../../src/runtime/transport';
+import { createTransport, type Transport } from '../../src/runtime/transport';
 import { startControlPlane, type ControlPlane } from '../cluster/index';
 import { createTestManager, eventually, openApiServer, versions, type ApiServer } from './harness';
 import { definitions } from './setup';
@@ -91,19 +91,32 @@ afterEach(async () => {
 afterAll(() => server.close());
 
 /** A reflector on the file's server, or through another connection to it. */
-function reflect(namespace: string, connection: Connection, pageSize = 500) {
+function reflect(namespace: string, connection: Connection, tuning: Partial<ReflectorTuning> = {}) {
   const transport = createTransport({ connection, clock: realClock });
+  /** How lists were asked for: a page, or a stream. */
+  const asked: ('page' | 'stream')[] = [];
+  const spying: Transport = {
+    ...transport,
+    request(request) {
+      asked.push('page');
+      return transport.request(request);
+    },
+    watch(request) {
+      if (request.query?.sendInitialEvents === true) asked.push('stream');
+      return transport.watch(request);
+    },
+  };
   const metrics = createMetrics();
   const store = new ObjectStore<ConfigMap>();
   const reflector = createReflector({
-    transport,
+    transport: spying,
     clock: realClock,
     logger: silentLogger,
     metrics,
     resource: configMaps,
     store,
     namespace,
-    tuning: { pageSize, backoff: { baseMs: 20, capMs: 200 } },
+    tuning: { backoff: { baseMs: 20, capMs: 200 }, ...tuning },
   });
   const stop = new AbortController();
   const running = reflector.run(stop.signal);
@@ -122,7 +135,7 @@ function reflect(namespace: string, connection: Connection, pageSize = 500) {
       .map((object) => object.metadata.name)
       .filter((name) => name !== 'kube-root-ca.crt')
       .sort();
-  return { store, reflector, names, count };
+  return { store, reflector, names, count, asked };
 }
 
 /** A TCP forwarder in front of an API server: cut it, and nobody behind it notices a thing until it is back. */
@@ -161,12 +174,17 @@ async function forwarder(url: string) {
 }
 
 describe('reflector', () => {
-  test('follows creation, change and deletion after a list in pages', async () => {
+  test.each([
+    ['in pages', { streamLists: false, pageSize: 2 }, ['page', 'page', 'page', 'page']],
+    ['by stream', {}, ['stream']],
+  ])('follows creation, change and deletion after a list %s', async (_, tuning, wantAsked) => {
     const namespace = await server.createNamespace();
     const want = Array.from({ length: 7 }, (_, index) => `m${index}`);
     for (const name of want) await server.client.create(configMaps, configMap(namespace, name));
-    const { store, names } = reflect(namespace, loadConnection({ kubeconfig: server.kubeconfig }), 2);
+    const connection = loadConnection({ kubeconfig: server.kubeconfig });
+    const { store, names, asked } = reflect(namespace, connection, tuning);
     await eventually(() => expect(names()).toEqual(want));
+    expect(asked).toEqual(wantAsked);
     expect(store.get(namespace, 'm3')).toMatchObject({ apiVersion: 'v1', kind: 'ConfigMap' });
     expect(store.get(namespace, 'm3')?.metadata).not.toHaveProperty('managedFields');
 
@@ -177,6 +195,32 @@ describe('reflector', () => {
       expect(names()).toEqual(['later', ...want.filter((name) => name !== 'm1')]);
       expect(store.get(namespace, 'm0')?.data).toEqual({ a: 'Größe 🐟' });
     });
+  });
+
+  test('holds after a streamed list what pages hold, whatever the number of objects', async () => {
+    const namespace = await server.createNamespace();
+    const names = Array.from({ length: 600 }, (_, index) => `m${index}`);
+    for (let at = 0; at < names.length; at += 50) {
+      const some = names.slice(at, at + 50);
+      await Promise.all(
+        some.map((name) => server.client.create(configMaps, configMap(namespace, name, { name }))),
+      );
+    }
+    const connection = loadConnection({ kubeconfig: server.kubeconfig });
+    const [stream, pages] = [
+      reflect(namespace, connection),
+      reflect(namespace, connection, { streamLists: false }),
+    ];
+    await Promise.all([stream.reflector.whenSynced, pages.reflector.whenSynced]);
+    expect([stream.asked, pages.asked]).toEqual([['stream'], ['page', 'page']]);
+    const sorted = (store: ObjectStore<ConfigMap>) =>
+      [...store.list()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
+    expect(sorted(stream.store)).toEqual(sorted(pages.store));
+    expect(stream.store.size).toBeGreaterThanOrEqual(600);
+    // The watch goes on behind the list in one and the same request.
+    await server.client.delete(configMaps, { namespace, name: 'm0' });
+    await eventually(() => expect(stream.store.get(namespace, 'm0')).toBeUndefined());
+    expect(await stream.count('reflector_watches_total')).toBe(1);
   });
 
   test('cut off for a while, it notices what was made and deleted meanwhile', async () => {
@@ -250,7 +294,7 @@ describe('an API server of its own', () => {
     const direct = loadConnection({ kubeconfig: plane.kubeconfig });
     const line = await forwarder(direct.server);
     for (const name of ['a', 'b']) await own.client.create(configMaps, configMap(namespace, name));
-    const { names, count } = reflect(namespace, { ...direct, server: line.url });
+    const { names, count, asked } = reflect(namespace, { ...direct, server: line.url });
     await eventually(() => expect(names()).toEqual(['a', 'b']));
     line.cut();
     await own.client.delete(configMaps, { namespace, name: 'a' });
@@ -260,6 +304,7 @@ describe('an API server of its own', () => {
     line.mend();
     await eventually(() => expect(names()).toEqual(['b', 'c']));
     expect(await count('reflector_lists_total')).toBe(2);
+    expect(asked).toEqual(['stream', 'stream']);
   });
 });
 
