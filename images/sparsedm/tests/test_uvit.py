@@ -4,10 +4,8 @@ import math
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from sparsedm.errors import InputError
-from sparsedm.models import CLASSES, PRESETS, UViTConfig, build_model, file_sha256, load_weights
+from sparsedm.models import CLASSES, PRESETS, UViTConfig, build_model
 from sparsedm.models.uvit import timestep_embedding
 
 TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, heads=2, num_classes=4)
@@ -23,6 +21,8 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
         ("imagenet64-uvit-large", 286_828_676, 258),
         ("imagenet256-uvit-large", 286_763_172, 258),
         ("imagenet256-uvit-huge", 500_832_016, 258),
+        ("mscoco256-uvit-small", 44_692_644, 334),
+        ("mscoco256-uvit-small-deep", 58_345_636, 334),
     ],
 )
 def test_a_preset_has_the_published_size(preset: str, want_parameters: int, want_tokens: int) -> None:
@@ -96,6 +96,23 @@ def test_output_depends_on_time_label_and_every_pixel() -> None:
     assert (x.grad != 0).all()
 
 
+TEXT = UViTConfig(8, 2, 4, width=16, depth=3, heads=2, context_tokens=5, context_width=6)
+
+
+def test_a_model_with_text_puts_it_between_time_and_patches() -> None:
+    torch.manual_seed(0)
+    model = build_model(TEXT)
+    assert (TEXT.tokens, model.context_embed.weight.shape) == (1 + 5 + 16, (16, 6))
+    x, t, y = torch.randn(2, 4, 8, 8), torch.tensor([0.2, 0.7]), torch.randn(2, 5, 6)
+    tokens = model._tokens(x, t, y) - model.pos_embed
+    torch.testing.assert_close(tokens[:, 1:6], model.context_embed(y))
+    torch.testing.assert_close(tokens[:, 6:], model.patch_embed(x))
+    assert model(x, t, y).shape == x.shape
+    assert not torch.allclose(model(x, t, y), model(x, t, 2 * y))
+    with pytest.raises(ValueError, match="text-conditional"):
+        model(x, t)
+
+
 def test_a_model_with_classes_asks_for_labels() -> None:
     with pytest.raises(ValueError, match="class-conditional"):
         build_model(TINY)(torch.randn(1, 3, 8, 8), torch.tensor([0.5]))
@@ -120,6 +137,8 @@ def test_bf16_autocast_stays_close_to_fp32() -> None:
         ({"channels": 0}, "channels must be at least 1"),
         ({"num_classes": -1}, "num_classes must be at least 0"),
         ({"prediction": "x0"}, "prediction must be noise or v"),
+        ({"context_tokens": 77}, "both 0, or both at least 1"),
+        ({"context_tokens": 77, "context_width": 768}, "classes or text, not both"),
     ],
 )
 def test_an_impossible_architecture_is_refused_with_a_sentence(change: dict, want: str) -> None:
@@ -130,30 +149,3 @@ def test_an_impossible_architecture_is_refused_with_a_sentence(change: dict, wan
 def test_class_names_match_the_number_of_classes() -> None:
     for preset, names in CLASSES.items():
         assert len(names) == PRESETS[preset].num_classes
-
-
-def test_weights_survive_the_file(tmp_path) -> None:
-    source, target = build_model(TINY), build_model(TINY)
-    save_file(source.state_dict(), tmp_path / "w.safetensors")
-    digest = file_sha256(tmp_path / "w.safetensors")
-    assert load_weights(target, tmp_path / "w.safetensors", digest.upper()) == digest
-    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), target.parameters(), strict=True))
-
-
-def test_wrong_weights_are_named_and_change_nothing(tmp_path) -> None:
-    model = build_model(TINY)
-    before = {k: v.clone() for k, v in model.state_dict().items()}
-    path = tmp_path / "w.safetensors"
-    with pytest.raises(InputError, match="no weights at"):
-        load_weights(model, path)
-    tensors = dict(model.state_dict())
-    del tensors["norm.bias"]
-    save_file({**tensors, "extra": torch.zeros(1)}, path)
-    with pytest.raises(InputError, match=r"norm.bias is missing; extra is unknown"):
-        load_weights(model, path)
-    with pytest.raises(InputError, match="not the expected 00"):
-        load_weights(model, path, "00")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="no readable safetensors"):
-        load_weights(model, path)
-    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())

@@ -20,14 +20,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 import sparsedm
 from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
 from sparsedm.layers import Selection
 from sparsedm.masks import group_counts, has_negative_zero, mask_digest, nm_mask
-from sparsedm.models import UViT, UViTConfig, build_model, file_sha256, load_weights
+from sparsedm.models import ModelConfig, build_model, config_from, file_sha256, load_weights
 from sparsedm.pattern import Pattern
 
 SCHEMA_VERSION = 1
@@ -42,7 +42,7 @@ class Identity:
     """What the artifact is, besides its weights."""
 
     name: str
-    config: UViTConfig
+    config: ModelConfig
     classes: Sequence[str] | None
     pattern: Pattern
     selection: Selection
@@ -55,8 +55,8 @@ def sparsity_status(weights: Mapping[str, Tensor], pattern: Pattern, selection: 
     zeros = sum(int((w == 0).sum()) for w in layers)
     return {
         "pattern": str(pattern),
-        "target": decimal(pattern.sparsity if layers else 0.0),
-        "achieved": decimal(zeros / masked if masked else 0.0),
+        "target": decimal(pattern.sparsity),
+        "achieved": decimal(zeros / masked),
         "maskedParameters": masked,
         "totalParameters": sum(w.numel() for w in weights.values()),
         "maskedLayers": len(layers),
@@ -101,7 +101,7 @@ def save_artifact(
     manifest = {
         "schemaVersion": SCHEMA_VERSION,
         "name": identity.name,
-        "architecture": "uvit",
+        "architecture": identity.config.architecture,
         "config": identity.config.to_dict(),
         "classes": list(identity.classes) if identity.classes else None,
         "prediction": identity.config.prediction,
@@ -154,7 +154,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_artifact(directory: str | Path, verify: bool = True) -> tuple[UViT, dict[str, Any]]:
+def load_artifact(directory: str | Path, verify: bool = True) -> tuple[nn.Module, dict[str, Any]]:
     """The model (fp32, CPU, evaluation mode) and its manifest. Raises InputError with a sentence.
 
     Without `verify` only the tensors' names and shapes are checked.
@@ -162,7 +162,7 @@ def load_artifact(directory: str | Path, verify: bool = True) -> tuple[UViT, dic
     directory = Path(directory)
     manifest = read_manifest(directory)
     try:
-        model = build_model(UViTConfig(**manifest["config"]))
+        model = build_model(config_from(manifest["architecture"], manifest["config"]))
         weights = manifest["weights"]
         load_weights(model, directory / Path(weights["file"]).name, weights["sha256"] if verify else None)
         if verify:

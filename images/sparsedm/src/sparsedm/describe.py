@@ -11,10 +11,10 @@ import torch
 from sparsedm.config import TrainConfig
 from sparsedm.layers import prunable_layers
 from sparsedm.macs import Macs, bare_model, count_macs
-from sparsedm.methods import METHODS, build_method
-from sparsedm.models import UViTConfig
+from sparsedm.methods import METHODS
+from sparsedm.models import ModelConfig, config_from
 from sparsedm.pattern import Pattern
-from sparsedm.plan import evaluation_plan, schedule_of, select, uvit_config
+from sparsedm.plan import dense_model, evaluation_plan, schedule_of, select
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -71,7 +71,7 @@ def skipped_lines(skipped: Sequence[tuple[str, str]]) -> str:
 
 def describe(config: TrainConfig) -> str:
     """Layers, masks, MACs and stages of a configuration, from its shapes alone: no weights, no data."""
-    model_config = uvit_config(config)
+    model_config, _ = dense_model(config)
     model = bare_model(model_config)
     selection, pattern = select(model, config), config.sparsity.pattern
     macs = count_macs(model_config, selection.selected, pattern)
@@ -93,9 +93,7 @@ def describe(config: TrainConfig) -> str:
 
 
 def _memory(config: TrainConfig, parameters: int) -> str:
-    teacher = build_method(
-        config.sparsity.method, distillation=config.sparsity.distillation_weight
-    ).distillation_weight
+    teacher = bool(config.sparsity.method == "sparsedm" and config.sparsity.distillation_weight)
     # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher.
     needed = parameters * 4 * (6 if METHODS[config.sparsity.method].trains else 2)
     note = "with the teacher" if teacher else "with the dense model"
@@ -105,8 +103,6 @@ def _memory(config: TrainConfig, parameters: int) -> str:
 def _stages(config: TrainConfig) -> str:
     if not METHODS[config.sparsity.method].trains:
         return f"No training: the dense model is masked once with {config.sparsity.pattern}."
-    if not METHODS[config.sparsity.method].masks:
-        return f"Training without masks for {config.training.steps} steps, as a control."
     schedule = schedule_of(config)
     rows = [[str(s.number), str(s.pattern), str(s.start), str(s.end)] for s in schedule.stages]
     frozen = (
@@ -117,7 +113,7 @@ def _stages(config: TrainConfig) -> str:
     return f"{table(['stage', 'pattern', 'from step', 'to step'], rows)}\n{frozen}"
 
 
-def _evaluation(config: TrainConfig, model_config: UViTConfig) -> str:
+def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:
     plan = evaluation_plan(config, model_config)
     return (
         f"Then dense and sparse draw {plan.samples} images each: {plan.sampler}, {plan.steps} steps, "
@@ -129,7 +125,9 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
     """What `sparsedm inspect` prints."""
     pattern = Pattern.parse(manifest["pattern"])
     macs = count_macs(
-        UViTConfig(**manifest["config"]), [layer["name"] for layer in manifest["layers"]], pattern
+        config_from(manifest["architecture"], manifest["config"]),
+        [layer["name"] for layer in manifest["layers"]],
+        pattern,
     )
     skipped = [(s["name"], s["reason"]) for s in manifest["skippedLayers"]]
     sections = [

@@ -31,7 +31,7 @@ from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import InputError
 from sparsedm.metrics.extractor import load_extractor
 from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats, frechet_distance
-from sparsedm.models import UViTConfig, build_model, load_weights
+from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.progress import Console, format_duration
 from sparsedm.uris import resolve_uri
 
@@ -59,7 +59,7 @@ class Plan:
     def seeds(self) -> list[int]:
         return image_seeds(self.seed, 0, self.samples)
 
-    def labels(self, config: UViTConfig) -> Tensor | None:
+    def labels(self, config: ModelConfig) -> Tensor | None:
         """Every class equally often, in turn."""
         return torch.arange(self.samples) % config.num_classes if config.num_classes else None
 
@@ -75,9 +75,10 @@ def image_seeds(run_seed: int, stream: int, count: int) -> list[int]:
     return [(first + i) % 2**32 for i in range(count)]
 
 
-def guidance_for(config: UViTConfig, wanted: float | None) -> float:
-    """Guidance needs labels: 0 without classes, else what is wanted, by default 0.5."""
-    if not config.num_classes:
+def guidance_for(config: ModelConfig, wanted: float | None) -> float:
+    """Guidance needs a label or text that stands for none: 0 without one, else what is wanted, by default
+    0.5."""
+    if not config.guidable:
         return 0.0
     return 0.5 if wanted is None else wanted
 
@@ -85,7 +86,7 @@ def guidance_for(config: UViTConfig, wanted: float | None) -> float:
 class Evaluator:
     """Holds the extractor and the reference statistics, and measures any number of models against them."""
 
-    def __init__(self, config: UViTConfig, plan: Plan, extractor_path: Path, device: torch.device) -> None:
+    def __init__(self, config: ModelConfig, plan: Plan, extractor_path: Path, device: torch.device) -> None:
         self.config = config
         self.plan = plan
         self.device = device
@@ -194,7 +195,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     limit_threads()
     device = pick_device()
     model, _ = load_artifact(args.model)
-    config = model.config
+    config = config_of(model)
     if args.samples < 2:
         raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
     plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)

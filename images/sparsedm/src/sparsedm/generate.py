@@ -11,13 +11,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from sparsedm.device import limit_threads
-from sparsedm.diffusion.samplers import SAMPLERS, sample
+from sparsedm.diffusion.samplers import PICTURE_CHANNELS, SAMPLERS, sample
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.models import CLASSES, PRESETS, WEIGHTS_DIR, UViT, UViTConfig, build_model, load_weights
+from sparsedm.models import (
+    CLASSES,
+    PRESETS,
+    WEIGHTS_DIR,
+    ModelConfig,
+    build_model,
+    config_from,
+    config_of,
+    load_weights,
+)
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -55,7 +64,7 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2, scale: 
 class DrawableModel:
     """A network that is ready to sample, with the names of its classes (none for an unconditional one)."""
 
-    model: UViT
+    model: nn.Module
     classes: list[str]
 
 
@@ -73,7 +82,7 @@ def open_model(path: Path, preset: str | None = None) -> DrawableModel:
     return DrawableModel(model.eval(), classes)
 
 
-def _description(path: Path, preset: str | None) -> tuple[UViTConfig, list[str], str | None]:
+def _description(path: Path, preset: str | None) -> tuple[ModelConfig, list[str], str | None]:
     if preset is not None:
         return PRESETS[preset], CLASSES.get(preset, []), None
     manifest_path = path.with_suffix(".json")
@@ -84,7 +93,7 @@ def _description(path: Path, preset: str | None) -> tuple[UViTConfig, list[str],
     try:
         manifest = json.loads(manifest_path.read_text())
         return (
-            UViTConfig(**manifest["config"]),
+            config_from(manifest.get("architecture", "uvit"), manifest["config"]),
             list(manifest["classes"] or []),
             manifest["weights"]["sha256"],
         )
@@ -110,7 +119,8 @@ def class_labels(wanted: list[str], classes: list[str], num_classes: int) -> lis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     shipped = WEIGHTS_DIR / "fashion-mnist-uvit-tiny.safetensors"
     parser.add_argument("--model", type=Path, default=shipped, help="artefact directory or .safetensors file")
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="architecture of a file without a manifest")
+    presets = sorted(name for name, config in PRESETS.items() if config.channels in PICTURE_CHANNELS)
+    parser.add_argument("--preset", choices=presets, help="architecture of a file without a manifest")
     parser.add_argument(
         "--classes", nargs="+", default=[], help="names or numbers, one column each (default: all)"
     )
@@ -134,7 +144,11 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(problems)
     limit_threads()
     drawable = open_model(args.model, args.preset)
-    config = drawable.model.config
+    config = config_of(drawable.model)
+    if config.channels not in PICTURE_CHANNELS or config.context:
+        raise InputError(
+            "ModelUnsupported", "The model draws latents or after a text, which this command can't show."
+        )
     labels = class_labels(args.classes, drawable.classes, config.num_classes)
     columns = max(1, len(labels))
     seeds = [args.seed + row for row in range(args.count) for _ in range(columns)]

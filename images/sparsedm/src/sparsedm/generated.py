@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save
+from torch import nn
 
 from sparsedm.checkpoint import write_atomically
 from sparsedm.config import TrainConfig
@@ -20,7 +21,7 @@ from sparsedm.data import ArrayDataset
 from sparsedm.diffusion.samplers import sample
 from sparsedm.evaluate import SAMPLE_BATCH, image_seeds
 from sparsedm.generate import to_uint8
-from sparsedm.models import CLASSES, UViT
+from sparsedm.models import CLASSES, config_of
 from sparsedm.progress import RunProgress
 from sparsedm.stop import StopSignal
 
@@ -29,7 +30,7 @@ SAMPLER_STEPS = 20
 
 
 def open_generated(
-    dense: UViT, config: TrainConfig, output: Path, progress: RunProgress, stop: StopSignal
+    dense: nn.Module, config: TrainConfig, output: Path, progress: RunProgress, stop: StopSignal
 ) -> ArrayDataset:
     """`dataset.samples` images of the dense model, every class equally often."""
     path = output / FILE
@@ -42,9 +43,9 @@ def open_generated(
 
 
 def _draw(
-    dense: UViT, config: TrainConfig, progress: RunProgress, stop: StopSignal
+    dense: nn.Module, config: TrainConfig, progress: RunProgress, stop: StopSignal
 ) -> dict[str, torch.Tensor]:
-    count, model = config.dataset.samples, dense.config
+    count, model = config.dataset.samples, config_of(dense)
     seeds = image_seeds(config.training.seed, 1, count)
     labels = torch.arange(count) % model.num_classes if model.num_classes else None
     device = next(dense.parameters()).device

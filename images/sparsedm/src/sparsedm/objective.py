@@ -6,7 +6,6 @@ model with v-prediction. T is the frozen dense model. Means are over all element
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,14 +15,11 @@ from torch.nn import functional as F
 from sparsedm.diffusion import VPSDE
 from sparsedm.diffusion.sde import stratified_times
 from sparsedm.errors import InputError
-from sparsedm.models import UViTConfig
+from sparsedm.models import ModelConfig
 
 LABEL_DROP = 0.1
 """Part of the labels replaced by "none" in training, so that the model can still be guided (arXiv
 2207.12598)."""
-
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""Precisions with another type for the matrix products; fp32 has none."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +31,14 @@ class Batch:
     labels: Tensor | None
     target: Tensor
 
-    def parts(self, count: int) -> Iterator[Batch]:
-        """The batch in `count` equal parts, one after the other."""
-        size = len(self.x_t) // count
-        for start in range(0, size * count, size):
-            part = slice(start, start + size)
-            labels = None if self.labels is None else self.labels[part]
-            yield Batch(self.x_t[part], self.t[part], labels, self.target[part])
-
 
 def noisy_batch(
-    x0: Tensor, labels: Tensor | None, config: UViTConfig, sde: VPSDE, generator: torch.Generator
+    x0: Tensor,
+    labels: Tensor | None,
+    config: ModelConfig,
+    sde: VPSDE,
+    generator: torch.Generator,
+    nothing: Tensor | None = None,
 ) -> Batch:
     """Draws times, noise and dropped labels from `generator` alone, always in this order.
 
@@ -54,17 +47,23 @@ def noisy_batch(
     t = stratified_times(len(x0), generator)
     eps = torch.randn(x0.shape, generator=generator, device=x0.device)
     kept = None
-    if config.num_classes:
+    if config.num_classes or config.context:
         if labels is None:
             raise InputError("DatasetMismatch", "The model has classes and the data set has no labels.")
         dropped = torch.rand(len(x0), generator=generator, device=x0.device) < LABEL_DROP
-        kept = labels.to(x0.device).masked_fill(dropped, config.null_label)
+        kept = _dropped(labels.to(x0.device), dropped, config, nothing)
     return Batch(sde.q_sample(x0, t, eps), t, kept, sde.target(x0, eps, t, config.prediction))
 
 
+def _dropped(labels: Tensor, dropped: Tensor, config: ModelConfig, nothing: Tensor | None) -> Tensor:
+    """Labels or text with "none" in the places of `dropped` (B,); all are kept where there is no "none"."""
+    if config.context:
+        return labels if nothing is None else torch.where(dropped[:, None, None], nothing.to(labels), labels)
+    return labels if config.null_label is None else labels.masked_fill(dropped, config.null_label)
+
+
 class Objective:
-    """`alpha` 0 asks no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
-    float32."""
+    """`alpha` 0 asks no teacher. `precision` bf16 runs both networks under autocast; losses are float32."""
 
     def __init__(self, student: nn.Module, teacher: nn.Module, alpha: float, precision: str) -> None:
         self.student = student
@@ -74,7 +73,7 @@ class Objective:
 
     def __call__(self, batch: Batch) -> Tensor:
         out = self._run(self.student, batch)
-        loss = F.mse_loss(out, batch.target)
+        loss = _error(out, batch)
         if not self.alpha:
             return loss
         with torch.no_grad():
@@ -82,8 +81,8 @@ class Objective:
         return loss + self.alpha * F.mse_loss(out, taught)
 
     def _run(self, network: nn.Module, batch: Batch) -> Tensor:
-        device, dtype = batch.x_t.device.type, AUTOCAST.get(self.precision)
-        with torch.autocast(device, dtype, enabled=dtype is not None):
+        device = batch.x_t.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
             return network(batch.x_t, batch.t, batch.labels).float()
 
     @torch.no_grad()
@@ -92,10 +91,17 @@ class Objective:
 
         Catches a student that never got the pre-trained weights, which trains without any other sign of it.
         """
-        student = F.mse_loss(self._run(self.student, batch), batch.target).item()
-        teacher = F.mse_loss(self._run(self.teacher, batch), batch.target).item()
+        self.student.eval()  # without dropout, which a model may have
+        student = _error(self._run(self.student, batch), batch).item()
+        teacher = _error(self._run(self.teacher, batch), batch).item()
+        self.student.train()
         if abs(student - teacher) > 1e-6 * abs(teacher):
             raise RuntimeError(
                 f"the student's loss at step 0 is {student:.6f} and the dense model's {teacher:.6f}: "
                 "the pre-trained weights did not get into the student."
             )
+
+
+def _error(out: Tensor, batch: Batch) -> Tensor:
+    """A variance that the network says too (DiT) follows the teacher alone."""
+    return F.mse_loss(out[:, : batch.target.shape[1]], batch.target)

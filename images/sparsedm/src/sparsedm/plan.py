@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from torch import nn
 
 from sparsedm.config import TrainConfig
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import ConfigError
 from sparsedm.evaluate import Plan, guidance_for
-from sparsedm.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
-from sparsedm.methods import METHODS
-from sparsedm.models import PRESETS, UViTConfig
+from sparsedm.layers import DEFAULT_INCLUDE, Selection, prunable_layers, select_layers
+from sparsedm.models import PRESETS, ModelConfig, UViTConfig
+from sparsedm.models.denoisers import read_directory
 from sparsedm.schedule import Schedule, build_schedule
+from sparsedm.uris import resolve_uri
+
+DEFAULT_LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "uvit": (DEFAULT_INCLUDE, ()),
+    "unet": (("*",), ("conv_in", "conv_out")),
+    "dit": (("*.attn1.to_*", "*.ff.net.*"), ()),
+    "diffusers": (
+        ("*",),
+        ("conv_in", "conv_out", "proj_in", "proj_out*", "*embed*", "time_*", "*norm*"),
+    ),
+}
+"""Globs to include and to exclude, by architecture, where the user names no layers to include."""
 
 
-def uvit_config(config: TrainConfig) -> UViTConfig:
-    return PRESETS[config.model.preset] if config.model.preset else UViTConfig(**(config.model.config or {}))
+def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
+    """The network's configuration and the file with its dense weights. Raises InputError."""
+    path = resolve_uri(config.model.pretrained_uri)
+    if config.model.architecture != "uvit":
+        return read_directory(path, config.model.architecture)
+    if config.model.preset:
+        return PRESETS[config.model.preset], path
+    return UViTConfig(**(config.model.config or {})), path
 
 
 def select(model: nn.Module, config: TrainConfig) -> Selection:
     """Raises ConfigError where a glob of the user's matches nothing, or nothing is left to mask."""
     sparsity = config.sparsity
-    if not METHODS[sparsity.method].masks:
-        reason = f"method {sparsity.method} masks nothing"
-        return Selection((), tuple(SkippedLayer(name, reason) for name, _ in prunable_layers(model)), ())
-    selection = select_layers(model, sparsity.pattern, sparsity.include, sparsity.exclude)
+    include, exclude = sparsity.include, sparsity.exclude
+    if not include:
+        include, excluded = DEFAULT_LAYERS[config.model.architecture]
+        exclude = (*excluded, *exclude)
+    selection = select_layers(model, sparsity.pattern, include, exclude)
     names = ", ".join(name for name, _ in prunable_layers(model))
     problems = [
         f'sparsity.layers.include has "{glob}", which matches no layer: the layers are {names}.'
         for glob in selection.unmatched
-        if glob not in DEFAULT_INCLUDE
+        if glob in sparsity.include and glob not in DEFAULT_INCLUDE
     ]
     if not selection.selected:
         problems.append(
@@ -41,31 +62,25 @@ def select(model: nn.Module, config: TrainConfig) -> Selection:
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
-    """A mask that is made once (method asp) or by scores that stay (random, fixed) counts as frozen from the
-    beginning of the last stage on; a method without masks has one stage and never freezes."""
-    sparsity, spec = config.sparsity, config.sparsity.schedule
-    method = METHODS[sparsity.method]
-    stays = not method.moves_mask or sparsity.mask_type != "magnitude"
+    spec = config.sparsity.schedule
     return build_schedule(
-        spec.type if method.masks else "fixed",
-        sparsity.pattern,
+        spec.type,
+        config.sparsity.pattern,
         config.training.steps,
-        (100 if stays else spec.freeze_mask_percent) if method.masks else 0,
+        spec.freeze_mask_percent,
         spec.stages,
-        spec.ramp_percent if method.masks else None,
-        spec.family,
-        sparsity.mask_update_steps,
+        spec.ramp_percent,
     )
 
 
-def evaluation_plan(config: TrainConfig, model: UViTConfig) -> Plan:
+def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:
     spec = config.evaluation
     return Plan(
         spec.samples, spec.steps, guidance_for(model, spec.guidance), spec.sampler, config.training.seed
     )
 
 
-def classes_of(model: UViTConfig, dataset: ArrayDataset) -> list[str] | None:
+def classes_of(model: ModelConfig, dataset: ArrayDataset) -> list[str] | None:
     """Names by label, where the data set has one for each class of the model."""
     names = dataset.classes
     return list(names) if names and len(names) == model.num_classes else None

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
 from sparsedm.device import limit_threads
-from sparsedm.diffusion.samplers import sample
+from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
 from sparsedm.generate import image_grid
@@ -240,7 +240,8 @@ def train(run: Pretraining, save_minutes: float, sample_minutes: float) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = PretrainConfig()
-    parser.add_argument("--preset", choices=sorted(PRESETS), default=defaults.preset, help="architecture")
+    presets = sorted(name for name, config in PRESETS.items() if config.channels in PICTURE_CHANNELS)
+    parser.add_argument("--preset", choices=presets, default=defaults.preset, help="architecture")
     parser.add_argument(
         "--dataset", choices=sorted(FORMATS), default=defaults.dataset, help="format of the data"
     )

@@ -32,6 +32,10 @@ class VPSDE:
         """Logarithm of the signal's factor."""
         return -0.25 * t**2 * (self.beta_max - self.beta_min) - 0.5 * t * self.beta_min
 
+    def beta(self, t: Tensor) -> Tensor:
+        """Rate at which the forward process adds noise: -2 d(log alpha)/dt."""
+        return self.beta_min + t * (self.beta_max - self.beta_min)
+
     def alpha(self, t: Tensor) -> Tensor:
         """Factor of the clean image in x_t."""
         return torch.exp(self.log_alpha(t))

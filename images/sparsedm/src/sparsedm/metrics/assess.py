@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion.samplers import sample
 from sparsedm.metrics.extractor import Extractor
 from sparsedm.metrics.frechet import FrechetStats, frechet_distance
-from sparsedm.models import UViT
+from sparsedm.models import config_of
 
 BATCH = 64
 
@@ -25,7 +26,7 @@ def reference_stats(extractor: Extractor, data: ArrayDataset) -> FrechetStats:
 
 
 def assess(
-    model: UViT,
+    model: nn.Module,
     extractor: Extractor,
     reference: FrechetStats,
     classes: list[str],
@@ -47,7 +48,9 @@ def assess(
     for start in range(0, len(labels), BATCH):
         y = labels[start : start + BATCH]
         seeds = range(seed + start, seed + start + len(y))
-        images = sample(model, model.config, y, seeds, steps=steps, guidance=guidance, sampler=sampler)
+        images = sample(
+            model, config_of(model), y, seeds, steps=steps, guidance=guidance, sampler=sampler
+        )
         stats.update(extractor(images))
         right += torch.bincount(y[extractor.classify(images) == y], minlength=len(classes))
         if progress is not None:

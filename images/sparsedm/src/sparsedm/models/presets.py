@@ -17,13 +17,21 @@ PRESETS: dict[str, UViTConfig] = {
     "imagenet64-uvit-large": UViTConfig(
         image_size=64, patch_size=4, channels=3, width=1024, depth=21, heads=16, num_classes=1000
     ),
-    # The two below work on 32x32x4 latents of 256x256 images.
+    # Those below work on 32x32x4 latents of 256x256 images.
     "imagenet256-uvit-large": UViTConfig(
         image_size=32, patch_size=2, channels=4, width=1024, depth=21, heads=16, num_classes=1000
     ),
     "imagenet256-uvit-huge": UViTConfig(
         image_size=32, patch_size=2, channels=4, width=1152, depth=29, heads=16, num_classes=1000,
         final_conv=False,
+    ),
+    "mscoco256-uvit-small": UViTConfig(
+        image_size=32, patch_size=2, channels=4, width=512, depth=13, heads=8,
+        context_tokens=77, context_width=768,
+    ),
+    "mscoco256-uvit-small-deep": UViTConfig(
+        image_size=32, patch_size=2, channels=4, width=512, depth=17, heads=8,
+        context_tokens=77, context_width=768,
     ),
 }  # fmt: skip
 

@@ -22,8 +22,10 @@ TIME_SCALE = 999.0
 class UViTConfig:
     """Architecture of a U-ViT. `depth` counts all blocks and is odd: (depth-1)/2 in, 1 middle, as many out.
 
-    `num_classes` is 0 for an unconditional model. Otherwise the label table has one more row, whose index
+    `num_classes` is 0 for a model without classes. Otherwise the label table has one more row, whose index
     `num_classes` stands for "no label" and is what classifier-free guidance trains and samples with.
+    `context_tokens` is 0 for a model without text; otherwise a picture is drawn after that many vectors of
+    `context_width` values, the last hidden states of a text encoder (CLIP: 77 of 768).
     """
 
     image_size: int
@@ -36,6 +38,8 @@ class UViTConfig:
     final_conv: bool = True
     prediction: Literal["noise", "v"] = "noise"
     mlp_ratio: int = 4
+    context_tokens: int = 0
+    context_width: int = 0
 
     def __post_init__(self) -> None:
         for name in ("image_size", "patch_size", "channels", "width", "depth", "heads", "mlp_ratio"):
@@ -55,6 +59,19 @@ class UViTConfig:
             raise ValueError(f"depth {self.depth} is even: blocks come in pairs around one in the middle.")
         if self.prediction not in ("noise", "v"):
             raise ValueError(f"prediction must be noise or v, and is {self.prediction}.")
+        self._check_context()
+
+    def _check_context(self) -> None:
+        if (self.context_tokens > 0) != (self.context_width > 0) or self.context_tokens < 0:
+            raise ValueError("context_tokens and context_width are both 0, or both at least 1.")
+        if self.context_tokens and self.num_classes:
+            raise ValueError(
+                "A model takes classes or text, not both: set num_classes or context_tokens to 0."
+            )
+
+    @property
+    def architecture(self) -> str:
+        return "uvit"
 
     @property
     def patches(self) -> int:
@@ -63,8 +80,8 @@ class UViTConfig:
 
     @property
     def extra_tokens(self) -> int:
-        """Tokens before those of the image: time, and label where there are classes."""
-        return 2 if self.num_classes else 1
+        """Tokens before those of the image: time, and label or text where there is one."""
+        return 1 + (1 if self.num_classes else self.context_tokens)
 
     @property
     def tokens(self) -> int:
@@ -72,9 +89,24 @@ class UViTConfig:
         return self.patches + self.extra_tokens
 
     @property
-    def null_label(self) -> int:
-        """Index of the label that means "none"; only with classes."""
-        return self.num_classes
+    def null_label(self) -> int | None:
+        """Index of the label that means "none"; None without classes."""
+        return self.num_classes or None
+
+    @property
+    def context(self) -> tuple[int, int] | None:
+        """Shape of the text that a picture is drawn after: tokens and their width."""
+        return (self.context_tokens, self.context_width) if self.context_tokens else None
+
+    @property
+    def guidable(self) -> bool:
+        """Whether a condition can be "none", as classifier-free guidance needs."""
+        return self.null_label is not None or self.context is not None
+
+    @property
+    def guided_channels(self) -> int:
+        """Channels of the output that classifier-free guidance changes: all of them."""
+        return self.channels
 
     def to_dict(self) -> dict[str, int | bool | str]:
         """The fields by their own names (snake_case), as written to manifests."""
@@ -161,8 +193,8 @@ class Block(nn.Module):
 class UViT(nn.Module):
     """Predicts noise or v (see `config.prediction`) of a noisy image.
 
-    Token order is [label, time, patches] ([time, patches] without classes); a patch's values are ordered
-    (row, column, channel).
+    Token order is [label, time, patches] with classes, [time, text, patches] with text, else [time,
+    patches]; a patch's values are ordered (row, column, channel).
     """
 
     def __init__(self, config: UViTConfig) -> None:
@@ -171,6 +203,7 @@ class UViT(nn.Module):
         self.pos_embed = nn.Parameter(torch.zeros(1, config.tokens, config.width))
         self.patch_embed = PatchEmbed(config)
         self.label_emb = nn.Embedding(config.num_classes + 1, config.width) if config.num_classes else None
+        self.context_embed = nn.Linear(config.context_width, config.width) if config.context_tokens else None
         half = config.depth // 2
         self.in_blocks = nn.ModuleList(Block(config) for _ in range(half))
         self.mid_block = Block(config)
@@ -194,7 +227,8 @@ class UViT(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        """x: (B, C, H, W) noisy images; t: (B,) float in [0, 1]; y: (B,) int64 labels, required with classes.
+        """x: (B, C, H, W) noisy images; t: (B,) float in [0, 1]; y: (B,) int64 labels, required with
+        classes, or (B, context_tokens, context_width) text, required with text.
 
         Returns (B, C, H, W): the predicted noise, or v.
         """
@@ -218,6 +252,10 @@ class UViT(nn.Module):
             if y is None:
                 raise ValueError("This model is class-conditional: pass labels y, or null_label for none.")
             parts.insert(0, self.label_emb(y)[:, None].to(patches.dtype))
+        if self.context_embed is not None:
+            if y is None:
+                raise ValueError("This model is text-conditional: pass text y, or the empty text's for none.")
+            parts.insert(1, self.context_embed(y.to(self.context_embed.weight.dtype)).to(patches.dtype))
         return torch.cat(parts, dim=1) + self.pos_embed
 
     def _unpatchify(self, values: Tensor) -> Tensor:

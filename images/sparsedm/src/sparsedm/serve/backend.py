@@ -123,7 +123,8 @@ def _replace_faster(model: nn.Module, names: Sequence[str], rows: int) -> dict[s
     replaced: dict[str, nn.Parameter] = {}
     for name in names:
         module = model.get_submodule(name)
-        sparse = _compress(module.weight)
+        # cuSPARSELt multiplies matrices; a convolution has no sparse kernel.
+        sparse = _compress(module.weight) if isinstance(module, nn.Linear) else None
         if sparse is None or not _agrees(module, sparse, rows):
             continue
         shape = tuple(module.weight.shape)

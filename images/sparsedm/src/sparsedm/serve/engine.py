@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from sparsedm.artifact import load_artifact
 from sparsedm.device import limit_threads, pick_device
-from sparsedm.diffusion.samplers import sample
+from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
-from sparsedm.models import UViT
+from sparsedm.models import config_of
 from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
 from sparsedm.serve.config import EngineSpec
 
@@ -39,12 +40,14 @@ class Measured:
 class Engine:
     """Build it with `load`, then call `warm_up` once before `draw`, all on one thread."""
 
-    def __init__(self, model: UViT, manifest: dict[str, Any], spec: EngineSpec, device: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, manifest: dict[str, Any], spec: EngineSpec, device: torch.device
+    ) -> None:
         self.manifest = manifest
         self.spec = spec
         self.device = device
         self.dtype = DTYPES[spec.precision]
-        self.config = model.config
+        self.config = config_of(model)
         self.choice: Choice | None = None
         self.measured: Measured | None = None
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
@@ -63,11 +66,18 @@ class Engine:
                 f"The model in {directory} has digest {found}, not the expected {sha256}: "
                 "it was replaced since the SparseFinetune ended.",
             )
-        if model.config.channels not in (1, 3):
+        config = config_of(model)
+        if config.channels not in PICTURE_CHANNELS:
             raise InputError(
                 "ModelUnsupported",
-                f"The model draws {model.config.channels} channels, and a picture has 1 or 3: "
+                f"The model draws {config.channels} channels, and a picture has 1 or 3: "
                 "models of latents can't be served yet.",
+            )
+        if config.context:
+            raise InputError(
+                "ModelUnsupported",
+                "The model draws after a text encoder's output, and the server has no text encoder: "
+                "serve a model with classes, or one without conditions.",
             )
         return cls(model, manifest, spec, device or pick_device())
 
@@ -78,7 +88,7 @@ class Engine:
     @property
     def rows(self) -> int:
         """Rows of each matrix product: tokens of a batch, twice over with guidance."""
-        doubled = 2 if self.config.num_classes and self.spec.guidance > 0 else 1
+        doubled = 2 if self.config.guidable and self.spec.guidance > 0 else 1
         return self.spec.max_batch_size * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:

@@ -1,0 +1,286 @@
+"""Networks of the diffusers library behind the interface of our own.
+
+Any class serves whose forward takes noisy pictures, a time, and labels or text. The parameters keep their
+names, so that an artifact's weights are what diffusers reads. The library is imported when a network is
+built, and reads local directories only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from sparsedm.errors import InputError
+from sparsedm.models.uvit import TIME_SCALE
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+SUBFOLDERS = ("unet", "transformer")
+"""Where a pipeline's directory keeps its denoiser."""
+CLASS_OF = {"unet": "UNet2DModel", "dit": "DiTTransformer2DModel"}
+TEXT_TOKENS = 77
+"""Length of CLIP's text, which cross-attention does not fix by itself."""
+PREDICTIONS = {"epsilon": "noise", "v_prediction": "v"}
+BETAS = {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02, "num_train_timesteps": 1000}
+"""The discrete process whose limit is our VP-SDE with beta from 0.1 to 20."""
+DIT_GUIDED_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class DiffusersConfig:
+    """`settings` is the model's config.json, less its private fields other than _class_name.
+
+    `architecture` is unet (UNet2DModel), dit (DiTTransformer2DModel) or diffusers (any other class).
+    """
+
+    architecture: str
+    settings: dict[str, Any]
+    prediction: Literal["noise", "v"] = "noise"
+
+    def __post_init__(self) -> None:
+        want = CLASS_OF.get(self.architecture)
+        if want is not None and self.class_name != want:
+            raise ValueError(
+                f"architecture {self.architecture} is diffusers' {want}, and _class_name is "
+                f"{self.class_name}: write architecture: diffusers for another class."
+            )
+        for name in ("sample_size", "in_channels"):
+            if not isinstance(self._square(name), int):
+                raise ValueError(f"{name} must be one whole number, and is {self.settings.get(name)}.")
+        if self.settings.get("time_embedding_type", "positional") != "positional":
+            raise ValueError(
+                "time_embedding_type must be positional: fourier and learned belong to other diffusion "
+                "processes than the one trained here."
+            )
+        if self.out_channels not in (self.channels, 2 * self.channels):
+            raise ValueError(
+                "out_channels must be in_channels, or twice that with a learned variance, and is "
+                f"{self.out_channels}."
+            )
+        for name in ("class_embed_type", "addition_embed_type", "encoder_hid_dim_type"):
+            if self.settings.get(name) is not None:
+                raise ValueError(f"{name} must be absent: conditions are labels or one text.")
+
+    def _square(self, name: str) -> Any:
+        """A size that may be written as [size, size]."""
+        value = self.settings.get(name)
+        sides = value if isinstance(value, list | tuple) else [value]
+        return sides[0] if len(set(sides)) == 1 else None
+
+    @property
+    def class_name(self) -> str:
+        return self.settings["_class_name"]
+
+    @property
+    def image_size(self) -> int:
+        return self._square("sample_size")
+
+    @property
+    def channels(self) -> int:
+        return self.settings["in_channels"]
+
+    @property
+    def out_channels(self) -> int:
+        """Twice `channels` where the network also says the variance (DiT)."""
+        return self.settings.get("out_channels") or self.channels
+
+    @property
+    def num_classes(self) -> int:
+        name = "num_embeds_ada_norm" if self._is_dit else "num_class_embeds"
+        return self.settings.get(name) or 0
+
+    @property
+    def null_label(self) -> int | None:
+        """DiT's label table has a row for "none"; other classes have none, and are never guided by label."""
+        return self.num_classes if self._is_dit else None
+
+    @property
+    def context(self) -> tuple[int, int] | None:
+        width = self.settings.get("cross_attention_dim") if not self._is_dit else None
+        return (TEXT_TOKENS, width) if isinstance(width, int) else None
+
+    @property
+    def guidable(self) -> bool:
+        """Whether a condition can be "none", as classifier-free guidance needs."""
+        return self.null_label is not None or self.context is not None
+
+    @property
+    def guided_channels(self) -> int:
+        """DiT guides three channels when it says the variance too, as its published figures do."""
+        learned_variance = self._is_dit and self.out_channels > self.channels
+        return min(DIT_GUIDED_CHANNELS, self.channels) if learned_variance else self.channels
+
+    @property
+    def tokens(self) -> int:
+        """Positions of a picture: patches of a transformer, pixels of a UNet."""
+        return (self.image_size // (self.settings.get("patch_size") or 1)) ** 2
+
+    @property
+    def _is_dit(self) -> bool:
+        return self.class_name == CLASS_OF["dit"]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@cache
+def library() -> ModuleType:
+    """diffusers, told never to ask a hub. Takes seconds, which only those who need it spend."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import diffusers
+
+    diffusers.utils.logging.set_verbosity_error()
+    return diffusers
+
+
+def build_denoiser(config: DiffusersConfig) -> nn.Module:
+    """A freshly initialised network of diffusers. Raises InputError where there is none to be had."""
+    try:
+        network = _class(config.class_name).from_config(dict(config.settings))
+    except Exception as error:  # of the library's many own ones
+        raise InputError(
+            "ModelUnsupported",
+            f"{config.class_name} can't be built from its {CONFIG_FILE} ({type(error).__name__}: {error}).",
+        ) from error
+    for module in network.modules():
+        if type(module).__name__ == "LabelEmbedding":
+            module.dropout_prob = 0.0  # labels are dropped by the objective, for student and teacher alike
+    network.__class__ = _adapted(type(network))
+    network.sparsedm_config = config
+    return network
+
+
+def _class(name: str) -> type[nn.Module]:
+    cls = getattr(library(), name, None)
+    if not (isinstance(cls, type) and issubclass(cls, library().ModelMixin)):
+        raise ValueError(f"diffusers {library().__version__} has no such model")
+    _inputs(cls)
+    return cls
+
+
+class _Adapter:
+    """Mixed into a class of diffusers: its forward is called as our own networks' is."""
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        config, (picture, has_return_dict) = self.sparsedm_config, _inputs(type(self).__mro__[2])
+        inputs = {picture: x, "timestep": TIME_SCALE * t}
+        if y is not None:
+            inputs["encoder_hidden_states" if config.context else "class_labels"] = y
+        if has_return_dict:
+            inputs["return_dict"] = False
+        out = super().forward(**inputs)
+        return out[0] if isinstance(out, tuple) else getattr(out, "sample", out)
+
+
+@cache
+def _adapted(cls: type[nn.Module]) -> type[nn.Module]:
+    return type(cls.__name__, (_Adapter, cls), {"__module__": cls.__module__})
+
+
+@cache
+def _inputs(cls: type[nn.Module]) -> tuple[str, bool]:
+    """Name of the picture among the arguments of `forward`, and whether there is return_dict.
+
+    Raises ValueError where forward needs what a picture, a time and a condition can't give.
+    """
+    parameters = inspect.signature(cls.forward).parameters
+    picture = next((name for name in ("sample", "hidden_states") if name in parameters), None)
+    known = {"self", picture, "timestep", "class_labels", "encoder_hidden_states"}
+    required = [
+        n for n, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    others = [name for name in required if name not in known]
+    if picture is None or "timestep" not in parameters or others:
+        lack = f"it needs {', '.join(others)} too" if others else "its forward takes no sample and timestep"
+        raise ValueError(f"a picture, a time and labels or text do not drive it: {lack}")
+    return picture, "return_dict" in parameters
+
+
+def read_directory(path: Path, architecture: str) -> tuple[DiffusersConfig, Path]:
+    """A model's or a pipeline's directory: its configuration and its weights file. Raises InputError."""
+    directory = next(
+        (d for d in (path, *(path / s for s in SUBFOLDERS)) if (d / CONFIG_FILE).is_file()), None
+    )
+    if directory is None:
+        raise InputError(
+            "PretrainedNotFound",
+            f"There is no {CONFIG_FILE} in {path}: give the directory that diffusers' save_pretrained wrote.",
+        )
+    settings = _read_json(directory / CONFIG_FILE)
+    try:
+        config = DiffusersConfig(architecture, _public(settings), _prediction(path, directory))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "ModelUnsupported", f"{directory / CONFIG_FILE} describes no model that can be trained: {error}"
+        ) from error
+    return config, _weights_file(directory)
+
+
+def _weights_file(directory: Path) -> Path:
+    if (directory / f"{WEIGHTS_FILE}.index.json").is_file():
+        raise InputError(
+            "PretrainedUnreadable",
+            f"The weights in {directory} are in shards: write them as one file, with "
+            'save_pretrained(..., max_shard_size="1TB").',
+        )
+    return directory / WEIGHTS_FILE
+
+
+def _public(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields that say where a model came from; DiT's former class name becomes today's."""
+    public = {k: v for k, v in settings.items() if not k.startswith("_") or k == "_class_name"}
+    if public.get("_class_name") == "Transformer2DModel" and public.get("norm_type") == "ada_norm_zero":
+        public["_class_name"] = CLASS_OF["dit"]
+    return public
+
+
+def _prediction(pipeline: Path, directory: Path) -> str:
+    """What the network predicts, by its scheduler where one lies beside it; noise otherwise.
+
+    Raises ValueError for another diffusion process than ours: the network would see wrong noise at all times.
+    """
+    folders = (directory, pipeline, pipeline / "scheduler", directory.parent / "scheduler")
+    file = next(
+        (f / "scheduler_config.json" for f in folders if (f / "scheduler_config.json").is_file()), None
+    )
+    if file is None:
+        return "noise"
+    scheduler = _read_json(file)
+    for name, want in BETAS.items():
+        if scheduler.get(name, want) != want:
+            raise ValueError(
+                f"its scheduler has {name} {scheduler[name]}, and the process trained here has {want}."
+            )
+    wanted = scheduler.get("prediction_type", "epsilon")
+    if wanted not in PREDICTIONS:
+        raise ValueError(
+            f"its scheduler has prediction_type {wanted}: epsilon and v_prediction can be trained."
+        )
+    return PREDICTIONS[wanted]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("PretrainedUnreadable", f"{file} is not readable JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise InputError("PretrainedUnreadable", f"{file} holds no JSON object.")
+    return value
+
+
+def write_config(config: DiffusersConfig) -> str:
+    """config.json as diffusers writes it."""
+    return (
+        json.dumps({**config.settings, "_diffusers_version": library().__version__}, indent=2, sort_keys=True)
+        + "\n"
+    )

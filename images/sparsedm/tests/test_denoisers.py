@@ -1,0 +1,329 @@
+"""Networks of diffusers: the library's own output, their layers, their directories, a whole run."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sparsedm import train as train_module
+from sparsedm.artifact import load_artifact
+from sparsedm.cli import main
+from sparsedm.config import parse_config
+from sparsedm.describe import describe
+from sparsedm.errors import InputError
+from sparsedm.layers import prunable_layers
+from sparsedm.macs import bare_model
+from sparsedm.models import DiffusersConfig, build_model, config_of
+from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library, read_directory
+from sparsedm.models.uvit import TIME_SCALE
+from sparsedm.plan import select
+from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.engine import Engine
+from tiny_run import Workplace
+
+SOURCES = Path(__file__).parents[1] / "src"
+
+UNET = {
+    "_class_name": "UNet2DModel", "sample_size": 32, "in_channels": 1, "out_channels": 1,
+    "block_out_channels": [8, 16], "layers_per_block": 1, "norm_num_groups": 4, "attention_head_dim": 8,
+    "down_block_types": ["DownBlock2D", "AttnDownBlock2D"], "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+}  # fmt: skip
+DIT = {
+    "_class_name": "DiTTransformer2DModel", "sample_size": 32, "in_channels": 1, "out_channels": 2,
+    "patch_size": 8, "num_attention_heads": 2, "attention_head_dim": 16, "num_layers": 2,
+    "num_embeds_ada_norm": 2,
+}  # fmt: skip
+TEXT_UNET = {
+    "_class_name": "UNet2DConditionModel", "sample_size": 8, "in_channels": 4, "out_channels": 4,
+    "block_out_channels": [8, 16], "layers_per_block": 1, "norm_num_groups": 4, "attention_head_dim": 8,
+    "cross_attention_dim": 12, "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+}  # fmt: skip
+SETTINGS = {"unet": UNET, "dit": DIT, "diffusers": TEXT_UNET}
+
+
+def config_for(architecture: str) -> DiffusersConfig:
+    return DiffusersConfig(architecture, SETTINGS[architecture])
+
+
+def condition(config: DiffusersConfig, batch: int) -> torch.Tensor | None:
+    if config.context:
+        return torch.randn(batch, *config.context)
+    return torch.arange(batch) % config.num_classes if config.num_classes else None
+
+
+def write_directory(directory: Path, architecture: str, **changes: Any) -> Path:
+    """What diffusers' save_pretrained writes, with random weights; the default start of DiT draws nothing."""
+    torch.manual_seed(4)
+    model = build_model(config_for(architecture))
+    weights = {name: 0.1 * torch.randn_like(value) for name, value in model.state_dict().items()}
+    directory.mkdir(parents=True, exist_ok=True)
+    save_file(weights, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+    settings = {**SETTINGS[architecture], "_diffusers_version": "0.0.1", **changes}
+    (directory / CONFIG_FILE).write_text(json.dumps(settings))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    torch.set_num_threads(1)
+    place = Workplace(tmp_path_factory.mktemp("denoisers"))
+    for architecture in ("unet", "dit"):
+        write_directory(place.directory / architecture, architecture)
+    return place
+
+
+def spec_for(place: Workplace, architecture: str, output: str, **changes: Any) -> dict[str, Any]:
+    model = {
+        "architecture": architecture,
+        "pretrained": {"uri": f"file://{place.directory / architecture}"},
+    }
+    return place.spec(output, model=model, training__steps=3, training__warmupSteps=1, **changes)
+
+
+@pytest.mark.parametrize("architecture", SETTINGS)
+def test_the_output_is_the_librarys_own(architecture: str, tmp_path: Path) -> None:
+    directory = write_directory(tmp_path, architecture)
+    config, weights = read_directory(directory, architecture)
+    model = build_model(config).eval()
+    model.load_state_dict(load_file(weights))
+    own = getattr(library(), config.class_name).from_pretrained(directory).eval()
+    x, t = torch.randn(2, config.channels, config.image_size, config.image_size), torch.tensor([0.3, 0.9])
+    y = condition(config, 2)
+    arguments = {} if y is None else {"encoder_hidden_states" if config.context else "class_labels": y}
+    with torch.no_grad():
+        assert torch.equal(model(x, t, y), own(x, timestep=TIME_SCALE * t, **arguments).sample)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "want"),
+    [
+        ("unet", {"num_classes": 0, "null_label": None, "context": None, "guidable": False}),
+        ("dit", {"num_classes": 2, "null_label": 2, "context": None, "guidable": True}),
+        ("diffusers", {"num_classes": 0, "null_label": None, "context": (77, 12), "guidable": True}),
+    ],
+)
+def test_conditions_follow_from_the_settings(architecture: str, want: dict[str, Any]) -> None:
+    config = config_for(architecture)
+    assert {name: getattr(config, name) for name in want} == want
+
+
+def test_dit_never_drops_labels_by_itself() -> None:
+    """The objective drops them, alike for student and teacher: a drop of its own would part their losses."""
+    model = build_model(config_for("dit")).train()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x, t, y = torch.randn(64, 1, 32, 32), torch.full((64,), 0.5), torch.zeros(64, dtype=torch.int64)
+    assert torch.equal(model(x, t, y), model.eval()(x, t, y))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "masked", "dense"),
+    [
+        ("unet", ["down_blocks.0.resnets.0.conv1", "time_embedding.linear_1", "mid_block.attentions.0.to_q"],
+         ["conv_in", "conv_out"]),
+        ("dit", ["transformer_blocks.0.attn1.to_q", "transformer_blocks.1.attn1.to_out.0",
+                 "transformer_blocks.1.ff.net.0.proj", "transformer_blocks.1.ff.net.2"],
+         ["pos_embed.proj", "transformer_blocks.0.norm1.linear", "proj_out_1", "proj_out_2"]),
+    ],
+)  # fmt: skip
+def test_default_layers(place: Workplace, architecture: str, masked: list[str], dense: list[str]) -> None:
+    config = parse_config(spec_for(place, architecture, "layers"))
+    selection = select(bare_model(config_for(architecture)), config)
+    assert set(masked) <= set(selection.selected)
+    assert set(dense).isdisjoint(selection.selected)
+    if architecture == "unet":
+        left = {layer.name for layer in selection.skipped}
+        assert left == {"conv_in", "conv_out"}
+
+
+def test_globs_select_layers_of_any_network(place: Workplace) -> None:
+    config = parse_config(
+        spec_for(place, "unet", "globs", sparsity__layers={"include": ["*.to_*", "conv_out"]})
+    )
+    model = bare_model(config_for("unet"))
+    want = [n for n, _ in prunable_layers(model) if ".to_" in n or n == "conv_out"]
+    assert list(select(model, config).selected) == want
+
+
+# --- directories -----------------------------------------------------------------------------------------
+
+
+def test_a_pipelines_directory_tells_denoiser_and_prediction(tmp_path: Path) -> None:
+    write_directory(tmp_path / "transformer", "dit")
+    (tmp_path / "scheduler").mkdir()
+    scheduler = {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02}
+    file = tmp_path / "scheduler/scheduler_config.json"
+    file.write_text(json.dumps({**scheduler, "prediction_type": "v_prediction"}))
+    for path in (tmp_path, tmp_path / "transformer"):
+        config, weights = read_directory(path, "dit")
+        assert (config.prediction, weights) == ("v", tmp_path / "transformer" / WEIGHTS_FILE)
+    assert config.settings["_class_name"] == "DiTTransformer2DModel"
+    assert "_diffusers_version" not in config.settings
+
+
+def test_dit_under_its_former_name(tmp_path: Path) -> None:
+    write_directory(tmp_path, "dit", _class_name="Transformer2DModel", norm_type="ada_norm_zero")
+    assert read_directory(tmp_path, "dit")[0].class_name == "DiTTransformer2DModel"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes", "want"),
+    [
+        ("unet", {"_class_name": "UNet1DModel"}, "architecture unet is diffusers' UNet2DModel"),
+        ("unet", {"sample_size": None}, "sample_size must be one whole number"),
+        ("unet", {"sample_size": [32, 16]}, "sample_size must be one whole number"),
+        ("unet", {"time_embedding_type": "fourier"}, "time_embedding_type must be positional"),
+        ("unet", {"out_channels": 3}, "out_channels must be in_channels, or twice that"),
+        ("unet", {"class_embed_type": "timestep"}, "class_embed_type must be absent"),
+        ("diffusers", {"addition_embed_type": "text_time"}, "addition_embed_type must be absent"),
+    ],
+)
+def test_a_model_that_can_not_be_trained_is_refused(
+    tmp_path: Path, architecture: str, changes: dict[str, Any], want: str
+) -> None:
+    with pytest.raises(InputError, match=want) as error:
+        read_directory(write_directory(tmp_path, architecture, **changes), architecture)
+    assert error.value.reason == "ModelUnsupported"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "want"),
+    [
+        (
+            {"beta_schedule": "scaled_linear"},
+            "beta_schedule scaled_linear, and the process trained here",
+        ),
+        ({"beta_end": 0.012}, "beta_end 0.012"),
+        ({"prediction_type": "sample"}, "prediction_type sample: epsilon and v_prediction"),
+    ],
+)
+def test_another_diffusion_process_is_refused(tmp_path: Path, scheduler: dict[str, Any], want: str) -> None:
+    write_directory(tmp_path, "unet")
+    (tmp_path / "scheduler_config.json").write_text(json.dumps(scheduler))
+    with pytest.raises(InputError, match=want):
+        read_directory(tmp_path, "unet")
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("NoSuchModel", "NoSuchModel can't be built .* has no such model"),
+        ("DDPMScheduler", "has no such model"),
+        (
+            "ControlNetModel",
+            "labels or text do not drive it: it needs controlnet_cond too",
+        ),
+    ],
+)
+def test_a_class_that_does_not_serve_is_named(name: str, want: str) -> None:
+    settings = {"_class_name": name, "sample_size": 8, "in_channels": 4}
+    with pytest.raises(InputError, match=want):
+        build_model(DiffusersConfig("diffusers", settings))
+
+
+def test_no_directory_and_shards_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no config\.json in"):
+        read_directory(tmp_path, "unet")
+    write_directory(tmp_path, "unet")
+    (tmp_path / f"{WEIGHTS_FILE}.index.json").write_text("{}")
+    with pytest.raises(InputError, match="are in shards: write them as one file"):
+        read_directory(tmp_path, "unet")
+    (tmp_path / CONFIG_FILE).write_text("[]")
+    with pytest.raises(InputError, match="holds no JSON object"):
+        read_directory(tmp_path, "unet")
+
+
+# --- a whole run -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["unet", "dit"])
+def test_a_run_its_resume_and_its_export(
+    place: Workplace, architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = place.train(spec_for(place, architecture, f"{architecture}-whole"))
+    assert whole["architecture"] == architecture
+    assert whole["sparsity"]["achieved"] == "0.5"
+    assert float(whole["macs"]["reductionPercent"]) > 30
+
+    # Stopped after the checkpoint of step 2 and taken up again: the same bytes.
+    directory = place.directory / f"{architecture}-parts"
+    spec = spec_for(place, architecture, directory.name, checkpoint__everySteps=2)
+    report = train_module.Finetune._report_step
+
+    def interrupted(self: Any, step: int, *rest: Any, **named: Any) -> None:
+        report(self, step, *rest, **named)
+        if self.state.step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module.Finetune, "_report_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place.train(spec)
+    assert [p.name for p in (directory / "checkpoints").glob("step-*")] == ["step-00000002"]
+    resumed = place.train(spec)
+    assert resumed["weights"] == whole["weights"]
+    assert resumed["fid"] == whole["fid"]
+
+    # The export is read by diffusers itself, and gives the artifact's own output.
+    out = tmp_path / "export"
+    assert main(["export", str(directory), "--out", str(out)]) == 0
+    model, _ = load_artifact(directory)
+    config = config_of(model)
+    own = getattr(library(), config.class_name).from_pretrained(out).eval()
+    x, t, y = torch.randn(3, 1, 32, 32), torch.tensor([0.1, 0.5, 0.9]), condition(config, 3)
+    arguments = {} if y is None else {"class_labels": y}
+    with torch.no_grad():
+        assert torch.equal(model(x, t, y), own(x, TIME_SCALE * t, **arguments).sample)
+    assert load_file(out / WEIGHTS_FILE).keys() == load_file(directory / "model.safetensors").keys()
+
+
+def test_what_will_be_done_is_told_without_weights(place: Workplace) -> None:
+    told = describe(parse_config(spec_for(place, "dit", "dry")))
+    assert re.search(r"^transformer_blocks\.0\.attn1\.to_q +32x32 +2:4 +0\.02 M +0\.01 M$", told, re.M)
+    assert "transformer_blocks.0.norm1.linear: no include glob matches" in told
+
+
+def test_a_unet_is_served(place: Workplace) -> None:
+    spec = spec_for(place, "unet", "served", sparsity__method="masked-dense")
+    place.train(spec)
+    engine = Engine.load(
+        place.directory / "served", EngineSpec(steps=2, max_batch_size=2), device=torch.device("cpu")
+    )
+    engine.warm_up()
+    alone = engine.draw([None], [7])[0]
+    assert alone.shape == (32, 32, 1)
+    assert (engine.draw([None, None], [8, 7])[1] == alone).all()
+
+
+def test_a_copy_is_a_network_of_its_own() -> None:
+    model = build_model(config_for("dit"))
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        twin.proj_out_2.weight.add_(1.0)
+    assert not torch.equal(twin.proj_out_2.weight, model.proj_out_2.weight)
+    assert config_of(twin) == config_of(model)
+
+
+def test_diffusers_is_imported_by_those_alone_who_need_it() -> None:
+    program = (
+        "import sys, sparsedm.train, sparsedm.serve.engine, sparsedm.generate\n"
+        "assert not {'diffusers', 'huggingface_hub'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_no_hub_is_ever_asked() -> None:
+    library()
+    assert sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE
