@@ -53,6 +53,11 @@ def test_defaults_are_those_of_the_custom_resource() -> None:
         15,
     )
     assert (config.sparsity.regularization, config.sparsity.distillation_weight) == (0.0002, 0.1)
+    assert (config.sparsity.mask_type, config.sparsity.l1_decay) == ("magnitude", 1.0)
+    assert config.sparsity.schedule.family == "linear"
+    assert config.training.learning_rate_schedule == "constant"
+    assert config.training.gradient_accumulation_steps == 1
+    assert not config.training.gradient_checkpointing
     training = config.training
     assert (training.steps, training.batch_size, training.seed, training.precision) == (300, 64, 0, "fp32")
     assert (config.checkpoint.every_steps, config.checkpoint.keep) == (50, 2)
@@ -69,11 +74,13 @@ def test_everything_given_is_taken() -> None:
     value = with_value("sparsity", {
         "pattern": "4:8", "method": "sr-ste", "regularization": "0.001", "distillationWeight": "0",
         "layers": {"include": ["*.mlp.*"], "exclude": ["in_blocks.0.*"]},
-        "schedule": {"type": "fixed", "freezeMaskPercent": 0},
+        "schedule": {"type": "progressive", "family": "doubling", "freezeMaskPercent": 0},
+        "maskType": "magnitude", "maskUpdateSteps": 7,
     })  # fmt: skip
     value["training"] = {
         "steps": 10, "batchSize": 2, "learningRate": "1e-3", "weightDecay": "0", "betas": ["0.95", "0.999"],
-        "warmupSteps": 0, "emaDecay": "0.9", "precision": "bf16", "seed": 7, "gradientClip": "0.5",
+        "warmupSteps": 0, "emaDecay": "0.9", "precision": "fp16", "seed": 7, "gradientClip": "0.5",
+        "learningRateSchedule": "cosine", "gradientAccumulationSteps": 4, "gradientCheckpointing": True,
     }  # fmt: skip
     config = parse_config(value)
     assert config.sparsity.include == ("*.mlp.*",)
@@ -81,6 +88,15 @@ def test_everything_given_is_taken() -> None:
     assert config.training.betas == (0.95, 0.999)
     assert config.training.learning_rate == 0.001
     assert config.training.gradient_clip == 0.5
+    assert (config.sparsity.mask_update_steps, config.sparsity.schedule.family) == (7, "doubling")
+    assert (config.training.precision, config.training.learning_rate_schedule) == ("fp16", "cosine")
+    assert config.training.pictures_per_step == 8
+    assert config.training.gradient_checkpointing
+
+
+@pytest.mark.parametrize(("method", "want"), [("sparsedm", 1), ("ste", 1), ("cast", 10)])
+def test_a_method_has_its_own_rhythm_of_masks(method: str, want: int) -> None:
+    assert parse_config(with_value("sparsity.method", method)).sparsity.mask_update_steps == want
 
 
 def test_an_own_model_becomes_the_networks_configuration() -> None:
@@ -129,13 +145,24 @@ def test_custom_stages() -> None:
         ("dataset.format", "generated", "dataset.uri must be absent when dataset.format is generated"),
         ("sparsity.pattern", "4:2", "sparsity.pattern must be N:M with 1 <= N < M <= 32"),
         ("sparsity.pattern", 124, 'with 1 <= N < M <= 32, in quotes as "2:4", not 124'),
-        ("sparsity.method", "magic", "sparsity.method must be one of sparsedm, sr-ste, ste, masked-dense"),
+        ("sparsity.method", "magic", "sparsity.method must be one of sparsedm, sr-ste, sr-ste-decoupled"),
         ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 10"),
         ("sparsity.regularisation", "0.1", "did you mean sparsity.regularization?"),
         ("sparsity.schedule.type", "cosine", "schedule.type must be one of progressive, fixed, custom"),
         ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),
         ("sparsity.schedule.rampPercent", 0, "rampPercent must be a whole number from 1 to 99"),
         ("sparsity.schedule", {"type": "fixed", "rampPercent": 20}, "it belongs to progressive"),
+        ("sparsity.schedule.family", "halves", "family must be one of linear, doubling"),
+        ("sparsity.schedule", {"type": "fixed", "family": "doubling"}, "family must be absent when"),
+        ("sparsity.maskType", "gradient", "sparsity.maskType must be one of magnitude, random, fixed"),
+        ("sparsity.maskUpdateSteps", 0, "maskUpdateSteps must be a whole number from 1 to 1000000"),
+        ("sparsity.l1Decay", "0.5", "l1Decay must be absent with method sparsedm: it belongs to cast"),
+        ("sparsity", {"method": "cast", "l1Decay": "-1"}, "sparsity.l1Decay must be a decimal from 0"),
+        ("sparsity", {"method": "asp"}, "sparsity.schedule.type must be fixed with method asp"),
+        ("sparsity", {"method": "s-ste", "maskType": "random"}, "must be magnitude with method s-ste"),
+        ("sparsity", {"method": "dense", "maskType": "fixed"}, "method dense, which masks nothing"),
+        ("sparsity", {"method": "s-ste", "maskUpdateSteps": 5}, "s-ste recomputes its mask in each step"),
+        ("sparsity", {"maskType": "fixed", "maskUpdateSteps": 5}, "a mask of type fixed never moves"),
         ("sparsity.schedule.stages", [{"pattern": "2:4", "steps": 300}], "stages must be absent when"),
         ("sparsity.schedule", {"type": "custom"}, "stages is required when the type is custom"),
         ("sparsity.layers.include", "*", "sparsity.layers.include must be a list of texts"),
@@ -148,11 +175,14 @@ def test_custom_stages() -> None:
         ("training.betas", ["0.9"], "training.betas must be a list of 2 decimals"),
         ("training.betas", ["0.9", "1"], "training.betas[1] must be a decimal"),
         ("training.emaDecay", "1", "training.emaDecay must be a decimal"),
-        ("training.precision", "fp8", "training.precision must be one of fp32, bf16"),
+        ("training.precision", "fp8", "training.precision must be one of fp32, bf16, fp16"),
+        ("training.learningRateSchedule", "linear", "must be one of constant, cosine"),
+        ("training.gradientAccumulationSteps", 0, "must be a whole number from 1 to 1024"),
+        ("training.gradientCheckpointing", "yes", "gradientCheckpointing must be true or false"),
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),
-        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++, euler"),
+        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++, euler-maruyama"),
         ("evaluation.extractorUri", "x", "evaluation.extractorUri must be pvc://CLAIM/PATH or file:///PATH"),
         ("output", None, "output.uri is required"),
         ("output.uri", "models", "output.uri must be pvc://CLAIM/PATH"),

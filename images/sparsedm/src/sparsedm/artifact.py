@@ -55,8 +55,8 @@ def sparsity_status(weights: Mapping[str, Tensor], pattern: Pattern, selection: 
     zeros = sum(int((w == 0).sum()) for w in layers)
     return {
         "pattern": str(pattern),
-        "target": decimal(pattern.sparsity),
-        "achieved": decimal(zeros / masked),
+        "target": decimal(pattern.sparsity if layers else 0.0),
+        "achieved": decimal(zeros / masked if masked else 0.0),
         "maskedParameters": masked,
         "totalParameters": sum(w.numel() for w in weights.values()),
         "maskedLayers": len(layers),

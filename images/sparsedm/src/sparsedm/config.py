@@ -21,16 +21,27 @@ from typing import Any
 import yaml
 
 from sparsedm.errors import ConfigError
+from sparsedm.learning_rate import SCHEDULES as LEARNING_RATE_SCHEDULES
+from sparsedm.methods import METHODS
 from sparsedm.models import PRESETS, UViTConfig
 from sparsedm.pattern import Pattern
+from sparsedm.ranking import MASK_TYPES
+from sparsedm.schedule import FAMILIES
 
 ARCHITECTURES = ("uvit", "unet", "dit", "diffusers")
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 PRESET_NAMES = tuple(PRESETS)
 FORMATS = ("fashion-mnist", "cifar10", "image-folder", "generated")
-METHOD_NAMES = ("sparsedm", "sr-ste", "ste", "masked-dense")
+METHOD_NAMES = tuple(METHODS)
 SCHEDULES = ("progressive", "fixed", "custom")
-PRECISIONS = ("fp32", "bf16")
+ONE_RHYTHM = {
+    "s-ste": "method s-ste recomputes its mask in each step",
+    "asp": "method asp makes its mask once",
+    "dense": "method dense masks nothing",
+    "masked-dense": "method masked-dense makes its mask once",
+}
+"""Methods that leave no choice when the mask is recomputed, and why."""
+PRECISIONS = ("fp32", "bf16", "fp16")
 SAMPLERS = ("dpm-solver++", "euler-maruyama")
 DEFAULT_EXTRACTOR = "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors"
 SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation", "output")
@@ -78,6 +89,7 @@ class ScheduleSpec:
     stages: tuple[tuple[Pattern, int], ...]
     freeze_mask_percent: int
     ramp_percent: int | None = None
+    family: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -91,10 +103,15 @@ class SparsitySpec:
     exclude: tuple[str, ...]
     regularization: float
     distillation_weight: float
+    l1_decay: float
+    mask_type: str
+    mask_update_steps: int
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
+    """A step sees `batch_size` times `gradient_accumulation_steps` pictures."""
+
     steps: int
     batch_size: int
     learning_rate: float
@@ -105,6 +122,13 @@ class TrainingSpec:
     precision: str
     seed: int
     gradient_clip: float
+    learning_rate_schedule: str
+    gradient_accumulation_steps: int
+    gradient_checkpointing: bool
+
+    @property
+    def pictures_per_step(self) -> int:
+        return self.batch_size * self.gradient_accumulation_steps
 
 
 @dataclass(frozen=True)
@@ -432,6 +456,9 @@ def _training(r: _Reader) -> TrainingSpec:
         precision=r.choice("precision", PRECISIONS, "fp32"),
         seed=r.integer("seed", 0, 0, 2**31 - 1),
         gradient_clip=r.decimal("gradientClip", "1.0", 0.0, 1e6),
+        learning_rate_schedule=r.choice("learningRateSchedule", LEARNING_RATE_SCHEDULES, "constant"),
+        gradient_accumulation_steps=r.integer("gradientAccumulationSteps", 1, 1, 1024),
+        gradient_checkpointing=r.boolean("gradientCheckpointing", False),
     )
     r.finish()
     return spec
@@ -445,6 +472,8 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
     include = layers.strings("include", ())
     exclude = layers.strings("exclude", ())
     layers.finish()
+    mask_type = r.choice("maskType", MASK_TYPES, "magnitude")
+    _check_combination(r, method, mask_type, schedule)
     spec = SparsitySpec(
         pattern,
         method,
@@ -453,9 +482,31 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
         exclude,
         regularization=r.decimal("regularization", "0.0002", 0.0, 10.0),
         distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 1000.0),
+        l1_decay=r.decimal("l1Decay", "1", 0.0, 1000.0),
+        mask_type=mask_type,
+        mask_update_steps=r.integer("maskUpdateSteps", METHODS[method].mask_update_steps, 1, 1_000_000),
     )
     r.finish()
     return spec
+
+
+def _check_combination(r: _Reader, method: str, mask_type: str, schedule: ScheduleSpec) -> None:
+    """Fields that exclude each other: a field that would change nothing is refused, not passed over."""
+    if method == "asp" and schedule.type != "fixed":
+        r.complain(
+            "schedule.type",
+            f"must be fixed with method asp, which prunes once, before the first step, not {schedule.type}.",
+        )
+    if method in ("s-ste", "dense") and mask_type != "magnitude":
+        why = "takes its threshold from the magnitudes" if method == "s-ste" else "masks nothing"
+        r.complain(
+            "maskType", f"must be magnitude with method {method}, which {why}: write that, or leave it out."
+        )
+    if r.has("maskUpdateSteps") and (method in ONE_RHYTHM or mask_type != "magnitude"):
+        why = ONE_RHYTHM.get(method, f"a mask of type {mask_type} never moves")
+        r.complain("maskUpdateSteps", f"must be absent: {why}.")
+    if r.has("l1Decay") and method != "cast":
+        r.complain("l1Decay", f"must be absent with method {method}: it belongs to cast.")
 
 
 def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
@@ -470,8 +521,11 @@ def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
     ramp = r.integer("rampPercent", 0, 1, 99) or None
     if kind != "progressive" and ramp:
         r.complain("rampPercent", f"must be absent when {r.at('type')} is {kind}: it belongs to progressive.")
+    family = r.choice("family", tuple(FAMILIES), "linear")
+    if kind != "progressive" and r.has("family"):
+        r.complain("family", f"must be absent when {r.at('type')} is {kind}: it belongs to progressive.")
     r.finish()
-    return ScheduleSpec(kind, stages, freeze, ramp)
+    return ScheduleSpec(kind, stages, freeze, ramp, family)
 
 
 def _stages(r: _Reader, given: Any, target: Pattern, total_steps: int) -> tuple[tuple[Pattern, int], ...]:

@@ -11,7 +11,7 @@ import torch
 from sparsedm.config import TrainConfig
 from sparsedm.layers import prunable_layers
 from sparsedm.macs import Macs, bare_model, count_macs
-from sparsedm.methods import METHODS
+from sparsedm.methods import METHODS, build_method
 from sparsedm.models import ModelConfig, config_from
 from sparsedm.pattern import Pattern
 from sparsedm.plan import dense_model, evaluation_plan, schedule_of, select
@@ -93,7 +93,9 @@ def describe(config: TrainConfig) -> str:
 
 
 def _memory(config: TrainConfig, parameters: int) -> str:
-    teacher = bool(config.sparsity.method == "sparsedm" and config.sparsity.distillation_weight)
+    teacher = build_method(
+        config.sparsity.method, distillation=config.sparsity.distillation_weight
+    ).distillation_weight
     # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher.
     needed = parameters * 4 * (6 if METHODS[config.sparsity.method].trains else 2)
     note = "with the teacher" if teacher else "with the dense model"
@@ -103,6 +105,8 @@ def _memory(config: TrainConfig, parameters: int) -> str:
 def _stages(config: TrainConfig) -> str:
     if not METHODS[config.sparsity.method].trains:
         return f"No training: the dense model is masked once with {config.sparsity.pattern}."
+    if not METHODS[config.sparsity.method].masks:
+        return f"Training without masks for {config.training.steps} steps, as a control."
     schedule = schedule_of(config)
     rows = [[str(s.number), str(s.pattern), str(s.start), str(s.end)] for s in schedule.stages]
     frozen = (

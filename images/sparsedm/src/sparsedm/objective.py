@@ -6,6 +6,7 @@ model with v-prediction. T is the frozen dense model. Means are over all element
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,9 @@ LABEL_DROP = 0.1
 """Part of the labels replaced by "none" in training, so that the model can still be guided (arXiv
 2207.12598)."""
 
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Precisions with another type for the matrix products; fp32 has none."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -30,6 +34,14 @@ class Batch:
     t: Tensor
     labels: Tensor | None
     target: Tensor
+
+    def parts(self, count: int) -> Iterator[Batch]:
+        """The batch in `count` equal parts, one after the other."""
+        size = len(self.x_t) // count
+        for start in range(0, size * count, size):
+            part = slice(start, start + size)
+            labels = None if self.labels is None else self.labels[part]
+            yield Batch(self.x_t[part], self.t[part], labels, self.target[part])
 
 
 def noisy_batch(
@@ -63,7 +75,8 @@ def _dropped(labels: Tensor, dropped: Tensor, config: ModelConfig, nothing: Tens
 
 
 class Objective:
-    """`alpha` 0 asks no teacher. `precision` bf16 runs both networks under autocast; losses are float32."""
+    """`alpha` 0 asks no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
+    float32."""
 
     def __init__(self, student: nn.Module, teacher: nn.Module, alpha: float, precision: str) -> None:
         self.student = student
@@ -81,8 +94,8 @@ class Objective:
         return loss + self.alpha * F.mse_loss(out, taught)
 
     def _run(self, network: nn.Module, batch: Batch) -> Tensor:
-        device = batch.x_t.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+        device, dtype = batch.x_t.device.type, AUTOCAST.get(self.precision)
+        with torch.autocast(device, dtype, enabled=dtype is not None):
             return network(batch.x_t, batch.t, batch.labels).float()
 
     @torch.no_grad()

@@ -10,7 +10,8 @@ from sparsedm.config import TrainConfig
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import ConfigError
 from sparsedm.evaluate import Plan, guidance_for
-from sparsedm.layers import DEFAULT_INCLUDE, Selection, prunable_layers, select_layers
+from sparsedm.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
+from sparsedm.methods import METHODS
 from sparsedm.models import PRESETS, ModelConfig, UViTConfig
 from sparsedm.models.denoisers import read_directory
 from sparsedm.schedule import Schedule, build_schedule
@@ -41,6 +42,9 @@ def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
 def select(model: nn.Module, config: TrainConfig) -> Selection:
     """Raises ConfigError where a glob of the user's matches nothing, or nothing is left to mask."""
     sparsity = config.sparsity
+    if not METHODS[sparsity.method].masks:
+        reason = f"method {sparsity.method} masks nothing"
+        return Selection((), tuple(SkippedLayer(name, reason) for name, _ in prunable_layers(model)), ())
     include, exclude = sparsity.include, sparsity.exclude
     if not include:
         include, excluded = DEFAULT_LAYERS[config.model.architecture]
@@ -62,14 +66,20 @@ def select(model: nn.Module, config: TrainConfig) -> Selection:
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
-    spec = config.sparsity.schedule
+    """A mask that is made once (method asp) or by scores that stay (random, fixed) counts as frozen from the
+    beginning of the last stage on; a method without masks has one stage and never freezes."""
+    sparsity, spec = config.sparsity, config.sparsity.schedule
+    method = METHODS[sparsity.method]
+    stays = not method.moves_mask or sparsity.mask_type != "magnitude"
     return build_schedule(
-        spec.type,
-        config.sparsity.pattern,
+        spec.type if method.masks else "fixed",
+        sparsity.pattern,
         config.training.steps,
-        spec.freeze_mask_percent,
+        (100 if stays else spec.freeze_mask_percent) if method.masks else 0,
         spec.stages,
-        spec.ramp_percent,
+        spec.ramp_percent if method.masks else None,
+        spec.family,
+        sparsity.mask_update_steps,
     )
 
 

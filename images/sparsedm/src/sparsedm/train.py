@@ -1,7 +1,7 @@
 """`sparsedm train`: from dense weights to a sparse model, its figures and its artifact.
 
     dense weights -> student (masked), teacher (frozen), EMA
-    each step: batch -> masks -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
+    each step: masks -> batch -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
     EMA under the mask -> dense and sparse measured alike -> artifact
 
 Reads SPARSEDM_CONFIG (or --config), writes to output.uri, goes on from the newest whole checkpoint there by
@@ -34,7 +34,8 @@ from sparsedm.ema import Ema
 from sparsedm.errors import ConfigError, Diverged, InputError, SparseDMError
 from sparsedm.evaluate import Evaluator
 from sparsedm.generated import open_generated
-from sparsedm.layers import MaskedLayers, bake_masks, masks_for
+from sparsedm.layers import MaskedLayers, bake_masks
+from sparsedm.learning_rate import learning_rate_at
 from sparsedm.macs import count_macs
 from sparsedm.methods import build_method
 from sparsedm.models import build_model, load_weights
@@ -42,13 +43,18 @@ from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
 from sparsedm.plan import classes_of, dense_model, evaluation_plan, schedule_of, select
 from sparsedm.progress import Console, Pace, RunProgress
-from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, sample_grid, write_report
+from sparsedm.ranking import build_ranking
+from sparsedm.recompute import recompute_blocks
+from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.report_client import ReportClient
 from sparsedm.run_state import RunState
+from sparsedm.schedule import Stage
 from sparsedm.stop import StopSignal
 from sparsedm.uris import resolve_uri
 
 REFERENCE_FILE = "reference.npz"
+LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
+"""fp16: the first factor of the loss, and the steps without overflow after which it doubles."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +129,9 @@ class Finetune:
         check_finite(self.dense, config.model.pretrained_uri)
         self.dense.to(self.device).eval().requires_grad_(False)
         self.selection = select(self.dense, config)
-        self.method = build_method(sparsity.method, sparsity.regularization, sparsity.distillation_weight)
+        self.method = build_method(
+            sparsity.method, sparsity.regularization, sparsity.distillation_weight, sparsity.l1_decay
+        )
         self.schedule = schedule_of(config)
         self.total_steps = self.schedule.total_steps if self.method.trains else 0
         self.macs = count_macs(self.model_config, self.selection.selected, sparsity.pattern)
@@ -139,7 +147,10 @@ class Finetune:
 
         # Student, EMA and teacher all start from the dense weights.
         student = copy.deepcopy(self.dense).requires_grad_(True).train()
-        self.layers = MaskedLayers(student, self.selection.selected, self.method.masked_weight)
+        ranking = build_ranking(sparsity.mask_type, training.seed, self.dense.state_dict())
+        self.layers = MaskedLayers(student, self.selection.selected, self.method.masked_weight, ranking)
+        if training.gradient_checkpointing:
+            recompute_blocks(student)
         self.optimizer = torch.optim.AdamW(
             student.parameters(),
             lr=training.learning_rate,
@@ -147,7 +158,11 @@ class Finetune:
             weight_decay=training.weight_decay,
         )
         noise = torch.Generator(self.device).manual_seed(training.seed)
-        self.state = RunState(student, Ema(student, training.ema_decay), self.optimizer, self.layers, noise)
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=training.precision == "fp16", **LOSS_SCALE
+        )
+        ema = Ema(student, training.ema_decay)
+        self.state = RunState(student, ema, self.optimizer, self.scaler, self.layers, noise)
         self.objective = Objective(student, self.dense, self.method.distillation_weight, training.precision)
         self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep)
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
@@ -169,22 +184,20 @@ class Finetune:
 
     def train(self) -> None:
         """The loop. Steps are counted from 0; `state.step` steps are done."""
-        state, schedule, training = self.state, self.schedule, self.config.training
+        state, schedule = self.state, self.schedule
         self.progress.enter("training")
         self.first_step = state.step
         for step in range(state.step, self.total_steps):
             began = time.monotonic()
             stage = schedule.stage_at(step)
-            if step <= schedule.freeze_from:
-                self.layers.refresh(stage.pattern)
-            for group in self.optimizer.param_groups:
-                group["lr"] = training.learning_rate * min(1.0, (step + 1) / max(1, training.warmup_steps))
+            self._move_masks(step, stage)
+            rate = self._set_learning_rate(step)
 
-            loss = self.objective(self._batch(step, state.noise))
-            loss.backward()
-            value = self._finite_loss(step, loss)
-            self.method.add_to_gradients(self.layers.parameters())
-            self.optimizer.step()
+            value = self._gradient(step)
+            self.method.before_optimizer(self.layers.parameters(), rate)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.method.after_optimizer(self.layers.parameters(), rate, schedule.moved(step))
             self.optimizer.zero_grad(set_to_none=True)
             state.ema.update(state.student)
 
@@ -213,7 +226,7 @@ class Finetune:
         pattern = self.config.sparsity.pattern
         titles = (
             f"dense, {fid['metric']} {fid['dense']}",
-            f"{pattern} sparse, {fid['metric']} {fid['sparse']}",
+            f"{f'{pattern} sparse' if self.method.masks else 'trained on'}, {fid['metric']} {fid['sparse']}",
         )
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
         grid = sample_grid(dense_images, sparse_images, columns, titles, classes or ())
@@ -223,8 +236,7 @@ class Finetune:
         identity = Identity(name, self.model_config, classes, pattern, self.selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
-            schedule = self.schedule if self.method.trains else None
-            text = write_report(manifest, schedule, self.state.stage_losses(), SAMPLES_FILE)
+            text = write_report(manifest, self._course(), SAMPLES_FILE)
             write_atomically(self.output / REPORT_FILE, text.encode())
 
         manifest = save_artifact(
@@ -249,7 +261,7 @@ class Finetune:
 
     def _passes_of_a_step(self) -> int:
         """Forward, backward (as two), and the teacher's forward, per image."""
-        return self.config.training.batch_size * (4 if self.method.distillation_weight else 3)
+        return self.config.training.pictures_per_step * (4 if self.method.distillation_weight else 3)
 
     def _open_dataset(self) -> ArrayDataset:
         spec, model = self.config.dataset, self.model_config
@@ -268,19 +280,71 @@ class Finetune:
         return dataset
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
-        size = self.config.training.batch_size
+        size = self.config.training.pictures_per_step
         x0, labels = self.dataset.training_batch(self.order, step * size, size)
         return noisy_batch(x0.to(self.device), labels, self.model_config, VPSDE(), generator)
 
-    def _finite_loss(self, step: int, loss: Tensor) -> float:
-        """Clips the gradient and returns the loss, or raises Diverged before the weights are touched."""
-        value = loss.item()
+    def _move_masks(self, step: int, stage: Stage) -> None:
+        """Before a step: new masks where they are due, and the end of their moving."""
+        if self.schedule.recomputes(step):
+            self.state.after_refresh(self.layers.refresh(stage.pattern), stage.number)
+        elif self.schedule.is_frozen(step):
+            self.state.flips = 0
+        if step == stage.start:
+            for _, weight, masking in self.layers.weights():
+                self.method.begin_stage(weight, masking)
+        if step == self.schedule.freeze_from:
+            for name, weight, masking in self.layers.weights():
+                self.method.freeze(weight, masking)
+                self.method.freeze(self.state.ema.weights[f"{name}.weight"], masking)
+            self.layers.freeze()
+
+    def _set_learning_rate(self, step: int) -> float:
+        training = self.config.training
+        rate = learning_rate_at(
+            step,
+            self.total_steps,
+            training.learning_rate,
+            training.warmup_steps,
+            training.learning_rate_schedule,
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _gradient(self, step: int) -> float:
+        """The step's loss; its gradient is in place, clipped and finite.
+
+        A gradient that fp16 cannot hold is computed again, of new noise, under a smaller scale. Nothing has
+        stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
+        """
+        while True:
+            value = self._backward(step)
+            self.scaler.unscale_(self.optimizer)
+            limit = self.config.training.gradient_clip or float("inf")
+            norm = torch.nn.utils.clip_grad_norm_(self.state.student.parameters(), limit)
+            if torch.isfinite(norm):
+                return value
+            scale = self.scaler.get_scale()
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.scaler.is_enabled():
+                self.scaler.update()
+            if not 1.0 <= self.scaler.get_scale() < scale:
+                raise Diverged(step, "The gradient")
+            self.state.overflows += 1
+
+    def _backward(self, step: int) -> float:
+        """Sums the gradients of the batch's parts; returns the mean loss, or raises Diverged before the
+        weights are touched."""
+        parts = self.config.training.gradient_accumulation_steps
+        total = torch.zeros((), device=self.device)
+        for part in self._batch(step, self.state.noise).parts(parts):
+            loss = self.objective(part) / parts
+            self.scaler.scale(loss).backward()
+            total += loss.detach()
+        value = total.item()
         if not np.isfinite(value):
             raise Diverged(step, "The loss")
-        limit = self.config.training.gradient_clip or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.state.student.parameters(), limit)
-        if not torch.isfinite(norm):
-            raise Diverged(step, "The gradient")
         return value
 
     def _due(self, every: int) -> bool:
@@ -292,39 +356,38 @@ class Finetune:
         begins = step in (stage.start, self.first_step)
         if begins:
             self.client.update(sparsity=self._sparsity())
-        images = (pace.rate or 0.0) * self.config.training.batch_size / self._passes_of_a_step()
+        images = (pace.rate or 0.0) * self.config.training.pictures_per_step / self._passes_of_a_step()
         self.progress.update(
             transition=begins,
             step=self.state.step,
             stage=stage.number,
-            stagePattern=str(stage.pattern),
+            stagePattern=str(stage.pattern) if self.method.masks else "dense",
+            maskFlips=self.state.flips,
             loss=f"{self.state.loss:.4f}",
             samplesPerSecond=f"{images:.1f}",
         )
 
     def _sparsity(self) -> dict[str, Any]:
         """`status.sparsity` of the student under the masks in force."""
-        weights = dict(self.state.student.state_dict())
-        for name, mask in self.layers.masks().items():
-            weights[f"{name}.weight"] = torch.where(mask, weights[f"{name}.weight"], 0.0)
+        weights = bake_masks(self.state.student.state_dict(), self.layers.masks())
         return sparsity_status(weights, self.config.sparsity.pattern, self.selection)
 
     def _save_checkpoint(self) -> None:
-        path = self.state.save(self.store, with_masks=self.state.step > self.schedule.freeze_from)
+        path = self.state.save(self.store)
         uri = f"{self.config.output.uri}/checkpoints/{path.name}"
         self.client.update(
             checkpoint={"uri": uri, "step": self.state.step, "maskDigest": self.layers.digest()}
         )
 
     def _sparse_weights(self) -> dict[str, Tensor]:
-        """The averaged weights: under the frozen mask that they were tuned with, else under their own."""
+        """The averaged weights as the method makes them sparse: under the frozen mask that they were tuned
+        with, else under their own."""
         step, weights = self.state.step, self.state.ema.weights
-        if self.method.trains and step > self.schedule.freeze_from:
-            masks = self.layers.masks()
-        else:
-            pattern = self.schedule.stage_at(step - 1).pattern if step else self.config.sparsity.pattern
-            masks = masks_for(weights, self.selection.selected, pattern)
-        return bake_masks(weights, masks)
+        pattern = self.schedule.stage_at(step - 1).pattern if step else self.config.sparsity.pattern
+        sparse = dict(weights)
+        for name, masking in self.layers.maskings_of(weights, pattern).items():
+            sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
+        return sparse
 
     def _evaluate_on_the_way(self) -> None:
         self.progress.enter("evaluating")
@@ -360,6 +423,12 @@ class Finetune:
     def _check_stop(self) -> None:
         self.stop.check(f"training stands at step {self.state.step}; a retry repeats only what is not saved.")
 
+    def _course(self) -> Course | None:
+        if not self.method.trains:
+            return None
+        state = self.state
+        return Course(self.schedule, state.stage_losses(), state.stage_flip_rates(), state.overflows)
+
     def _provenance(self) -> dict[str, Any]:
         config = self.config
         stages = ", ".join(f"{s.pattern} to step {s.end}" for s in self.schedule.stages)
@@ -372,7 +441,16 @@ class Finetune:
             "steps": self.total_steps,
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
+            "masks": self._mask_provenance(),
         }
+
+    def _mask_provenance(self) -> str:
+        sparsity = self.config.sparsity
+        if not self.method.masks:
+            return "none"
+        if not self.layers.ranking.moves or not self.method.moves_mask:
+            return f"{sparsity.mask_type}, made once"
+        return f"{sparsity.mask_type}, every {sparsity.mask_update_steps} steps"
 
 
 def check_finite(model: nn.Module, uri: str) -> None:
