@@ -1,4 +1,4 @@
-# The operator: one bundled file on Node. Build with the repository as context: docker build .
+# The operator: a bundle on Node. Build with the repository as context: docker build .
 ARG BASE=node:24-bookworm-slim
 
 FROM ${BASE} AS build
@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="SparseDM operator" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=build /build/dist/main.js /build/dist/main.js.map /app/
+COPY --from=build /build/dist/ /app/
 # --enable-source-maps keeps stack traces readable.
 ENTRYPOINT ["node", "--enable-source-maps", "/app/main.js"]
 USER 10001:10001

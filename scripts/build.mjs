@@ -1,10 +1,23 @@
-// Bundles the operator into one file, so that its image needs no node_modules: `npm run build`.
+// Bundles the operator, so that its image needs no node_modules: `npm run build [-- FILE]`.
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import { build } from 'esbuild';
 
+const file = process.argv[2] ?? 'dist/main.js';
+const folder = path.dirname(file);
+const { name, ext } = path.parse(file);
+const chunks = `${name}-parts`;
+
+// Their names change with their contents.
+await rm(path.join(folder, chunks), { recursive: true, force: true });
 await build({
-  entryPoints: ['src/main.ts'],
-  outfile: 'dist/main.js',
+  entryPoints: { [name]: 'src/main.ts' },
+  outdir: folder,
+  outExtension: { '.js': ext },
   bundle: true,
+  // What is imported only when it is configured stays in files of its own, which are read only then.
+  splitting: true,
+  chunkNames: `${chunks}/[name]-[hash]`,
   platform: 'node',
   target: 'node24',
   format: 'esm',

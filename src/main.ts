@@ -8,6 +8,7 @@ import { serveHealth, serveMetrics, type Served } from './runtime/http';
 import { createLogger, type Logger } from './runtime/logger';
 import { createMetrics } from './runtime/metrics';
 import { createTransport } from './runtime/transport';
+import { startTracing } from './tracing';
 import { version } from '../package.json';
 
 /** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
@@ -38,13 +39,21 @@ async function runOperator(config: Config): Promise<void> {
   const signal = stopSignal(logger);
   const metrics = createMetrics();
   metrics.collectProcess();
+  const tracing = await startTracing({
+    env: process.env,
+    clock: realClock,
+    logger,
+    version,
+    instance: config.leaderElection.identity,
+  });
   const transport = createTransport({
     connection: loadConnection({ kubeconfig: config.kubeconfig, context: config.context }),
     clock: realClock,
     metrics,
+    tracing,
     userAgent: `sparsedm-operator/${version}`,
   });
-  const operator = createOperator({ config, transport, clock: realClock, logger, metrics });
+  const operator = createOperator({ config, transport, clock: realClock, logger, metrics, tracing });
   const served: Served[] = [];
   logger.info('starting', { version, namespaces: config.namespaces, images: config.images });
   try {
@@ -62,6 +71,7 @@ async function runOperator(config: Config): Promise<void> {
   } finally {
     await Promise.all(served.map((each) => each.close()));
     await transport.close();
+    await tracing.shutdown();
   }
   logger.info('stopped');
 }

@@ -24,6 +24,7 @@ import type { Logger } from './runtime/logger';
 import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
 import type { Metrics } from './runtime/metrics';
 import { keyOf, keyText, parseKey } from './runtime/objects';
+import type { Tracing } from './runtime/tracing';
 import type { Transport } from './runtime/transport';
 
 export type OperatorDependencies = {
@@ -32,6 +33,7 @@ export type OperatorDependencies = {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing;
   /** Told of the port of the report endpoint, which is of interest when 0 was asked for. */
   onReportsListening?: (port: number) => void;
 };
@@ -60,6 +62,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     clock,
     logger,
     metrics,
+    tracing: dependencies.tracing,
     namespaces: config.namespaces,
     ...(enabled ? { leaderElection } : {}),
   });

@@ -6,6 +6,7 @@ import type { Metrics } from './metrics';
 import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
 import { WorkQueue, type Priority } from './queue';
 import type { Index, Transform } from './store';
+import { noTracing, type Span, type Tracing } from './tracing';
 
 export type ReconcileResult = { requeueAfterMs?: number } | undefined;
 
@@ -43,6 +44,7 @@ export type ControllerOptions = {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing | undefined;
   backoff?: Partial<BackoffOptions>;
 };
 
@@ -60,7 +62,7 @@ export type Controller = {
 type Outcome = 'success' | 'requeue_after' | 'error';
 
 export function createController(options: ControllerOptions): Controller {
-  const { name, reconciler, concurrency, clock } = options;
+  const { name, reconciler, concurrency, clock, tracing = noTracing } = options;
   const metrics = options.metrics.controller;
   const labels = { controller: name };
   const logger = options.logger.child({ controller: name });
@@ -90,7 +92,7 @@ export function createController(options: ControllerOptions): Controller {
     return 'error';
   }
 
-  async function reconcile(key: string, abandon: AbortSignal): Promise<Outcome> {
+  async function reconcile(key: string, abandon: AbortSignal, span: Span): Promise<Outcome> {
     try {
       const result = await reconciler.reconcile(parseKey(key), abandon);
       queue.forget(key);
@@ -98,15 +100,28 @@ export function createController(options: ControllerOptions): Controller {
       queue.addAfter(key, result.requeueAfterMs);
       return 'requeue_after';
     } catch (error) {
+      span.fail(error);
       return fail(key, error);
     }
+  }
+
+  function traced(key: string, abandon: AbortSignal): Promise<Outcome> {
+    const describe = () => ({
+      name: `reconcile ${name}`,
+      attributes: { controller: name, ...parseKey(key), queue_wait_seconds: queue.waitedMs(key) / 1000 },
+    });
+    return tracing.span(describe, async (span) => {
+      const result = await reconcile(key, abandon, span);
+      span.set({ result });
+      return result;
+    });
   }
 
   async function work(abandon: AbortSignal): Promise<void> {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       const started = clock.monotonic();
       metrics.activeWorkers.inc(labels);
-      const result = await reconcile(key, abandon);
+      const result = await traced(key, abandon);
       metrics.activeWorkers.dec(labels);
       metrics.reconciles.inc({ ...labels, result });
       metrics.reconcileSeconds.observe(labels, (clock.monotonic() - started) / 1000);

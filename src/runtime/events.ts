@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { sleep, type Clock } from './clock';
 import { ApiError, isNotFound } from './errors';
 import type { Logger } from './logger';
@@ -64,6 +65,8 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   const budgets = new Map<string, Budget>();
   const backlog = new Set<Series>();
   let pump: Promise<void> | undefined;
+  // An event is written for the pass that recorded the first of many, and after its end: outside of its trace.
+  const outside = AsyncLocalStorage.snapshot();
 
   function drop(cause: 'overflow' | 'rate' | 'error'): void {
     metrics?.eventsDropped.inc({ cause });
@@ -117,7 +120,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   function enqueue(series: Series): void {
     if (!backlog.has(series) && backlog.size >= longestBacklog) return drop('overflow');
     backlog.add(series);
-    pump ??= drain().finally(() => (pump = undefined));
+    pump ??= outside(drain).finally(() => (pump = undefined));
   }
 
   /** Writes now, or when the series' interval is over. */

@@ -15,6 +15,7 @@ import { keyOf, resourceName, type KubeObject, type ObjectKey, type Resource } f
 import type { QueueState } from './queue';
 import type { ReflectorTuning } from './reflector';
 import type { Store, StoreChange } from './store';
+import type { Tracing } from './tracing';
 import type { Transport } from './transport';
 
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
@@ -50,6 +51,7 @@ export type ManagerOptions = {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing | undefined;
   /** Namespaces to watch; empty means all. */
   namespaces?: readonly string[];
   /** Absent: this process leads at once. */
@@ -134,6 +136,7 @@ export function createManager(options: ManagerOptions): Manager {
       clock,
       logger,
       metrics,
+      tracing: options.tracing,
     });
     const primary = cacheFor(spec.for, spec.forOptions);
     const sources: ((enqueue: Enqueue) => () => void)[] = [

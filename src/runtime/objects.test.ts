@@ -5,6 +5,7 @@ import {
   keyText,
   objectPath,
   parseKey,
+  routeOf,
   type Resource,
 } from './objects';
 
@@ -20,6 +21,22 @@ test.each([
   ['a name that tries to leave', objectPath(nodes, { namespace: '', name: '../x' }), '/api/v1/nodes/..%2Fx'],
 ])('path of %s', (_, path, want) => {
   expect(path).toBe(want);
+});
+
+test.each([
+  ['/apis/batch/v1/namespaces/ml/jobs', '/apis/batch/v1/namespaces/{namespace}/jobs'],
+  ['/api/v1/namespaces/ml/pods/a', '/api/v1/namespaces/{namespace}/pods/{name}'],
+  [
+    '/apis/x.io/v1/namespaces/ml/things/a/status',
+    '/apis/x.io/v1/namespaces/{namespace}/things/{name}/status',
+  ],
+  ['/apis/batch/v1/jobs', '/apis/batch/v1/jobs'],
+  ['/api/v1/nodes/n', '/api/v1/nodes/{name}'],
+  ['/api/v1/namespaces/ml', '/api/v1/namespaces/{name}'],
+  ['/api/v1/namespaces', '/api/v1/namespaces'],
+  ['/version', '/version'],
+])('the route of %s leaves names out', (path, want) => {
+  expect(routeOf(path)).toBe(want);
 });
 
 test.each([

@@ -65,6 +65,19 @@ export function objectPath(resource: Resource, key: ObjectKey): string {
   return `${collectionPath(resource, key.namespace)}/${encodeURIComponent(key.name)}`;
 }
 
+/**
+ * The path with names left out, as a span of it is called.
+ * Example: /api/v1/namespaces/ml/pods/a/status is /api/v1/namespaces/{namespace}/pods/{name}/status.
+ */
+export function routeOf(path: string): string {
+  const [root, rest = ''] = /^(\/api\/[^/]+|\/apis\/[^/]+\/[^/]+)\/(.*)$/.exec(path)?.slice(1) ?? [path];
+  const parts = rest.split('/');
+  const scoped = parts[0] === 'namespaces' && parts.length > 2;
+  const [plural, name, ...more] = scoped ? parts.slice(2) : parts;
+  const route = [root, ...(scoped ? ['namespaces', '{namespace}'] : []), plural, name && '{name}', ...more];
+  return route.filter((part) => part !== undefined && part !== '').join('/');
+}
+
 export function keyOf(object: { metadata: { name: string; namespace?: string } }): ObjectKey {
   return { namespace: object.metadata.namespace ?? '', name: object.metadata.name };
 }

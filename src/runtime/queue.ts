@@ -45,7 +45,7 @@ export class WorkQueue {
   readonly #low = new FairLane();
   /** Hand-outs of normal priority, one after the other, while a key of low priority waited. */
   #passedOver = 0;
-  readonly #processing = new Map<string, { since: number; again?: Priority }>();
+  readonly #processing = new Map<string, { since: number; waitedMs: number; again?: Priority }>();
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   readonly #waiters: ((key: string | undefined) => void)[] = [];
@@ -73,6 +73,11 @@ export class WorkQueue {
 
   get delayed(): number {
     return this.#delayed.size;
+  }
+
+  /** How long the key, which must be in process, had waited. */
+  waitedMs(key: string): number {
+    return this.#processing.get(key)?.waitedMs ?? 0;
   }
 
   /** Failures of the key since it was last forgotten. */
@@ -202,7 +207,7 @@ export class WorkQueue {
 
   #begin(key: string, waitingSince: number): void {
     const now = this.#clock.monotonic();
-    this.#processing.set(key, { since: now });
+    this.#processing.set(key, { since: now, waitedMs: now - waitingSince });
     this.#delayed.get(key)?.cancel();
     this.#delayed.delete(key);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);

@@ -6,8 +6,9 @@ import { sameTls } from './credentials';
 import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createLineSplitter } from './lines';
 import type { Metrics } from './metrics';
-import type { KubeObject } from './objects';
+import { routeOf, type KubeObject } from './objects';
 import { errorFromResponse, errorFromStatus, parseRetryAfter } from './status';
+import { noTracing, type Span, type Tracing } from './tracing';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -47,6 +48,7 @@ export type TransportOptions = {
   connection: Connection;
   clock: Clock;
   metrics?: Metrics;
+  tracing?: Tracing;
   userAgent?: string;
 };
 
@@ -63,7 +65,7 @@ type Answer = { status: number; headers: Dispatcher.ResponseData['headers']; bod
 type Deadline = { signal: AbortSignal; remaining(): number; expired(): boolean; clear(): void };
 
 export function createTransport(options: TransportOptions): Transport {
-  const { connection, clock, metrics } = options;
+  const { connection, clock, metrics, tracing = noTracing } = options;
   const origin = new URL(connection.server);
   const basePath = origin.pathname.replace(/\/+$/, '');
   const userAgent = options.userAgent ?? 'sparsedm-operator/0.0.0';
@@ -193,10 +195,26 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  async function request<T>(request: Request): Promise<T> {
+  function request<T>(request: Request): Promise<T> {
+    const { method, path } = request;
+    const describe = () => {
+      const route = routeOf(path);
+      const attributes = {
+        'http.request.method': method,
+        'url.template': route,
+        'url.path': path,
+        'server.address': origin.hostname,
+      };
+      return { name: `${method} ${route}`, attributes };
+    };
+    return tracing.request(describe, (span) => perform<T>(request, span));
+  }
+
+  async function perform<T>(request: Request, span: Span): Promise<T> {
     const deadline = startDeadline(clock, request.deadlineMs ?? defaultDeadlineMs, request.signal);
     try {
       const answer = await attemptPatiently(request, deadline);
+      span.set({ 'http.response.status_code': answer.status });
       if (answer.status >= 300) {
         throw errorFromResponse(answer.status, answer.body, retryAfterSeconds(answer, clock));
       }

@@ -1,0 +1,31 @@
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+/** A piece of work that is being recorded. */
+export type Span = {
+  set(attributes: Attributes): void;
+  /** Records the error and marks the span as failed. An error that the work throws is recorded without. */
+  fail(error: unknown): void;
+};
+
+export type SpanStart = { name: string; attributes: Attributes };
+
+/**
+ * Records what the process does, for who has configured it; nothing here knows how. `describe` is called only where the
+ * span is recorded.
+ */
+export type Tracing = {
+  /** Runs the work in a span of its own: a child of the one that it is called in, else the root of a trace. */
+  span<T>(describe: () => SpanStart, work: (span: Span) => Promise<T>): Promise<T>;
+  /** As `span`, for a request to another process; without a span around it the work runs unrecorded. */
+  request<T>(describe: () => SpanStart, work: (span: Span) => Promise<T>): Promise<T>;
+  /** Sends what is recorded, for a few seconds at most, and ends. Never throws. */
+  shutdown(): Promise<void>;
+};
+
+export const unrecorded: Span = { set: () => undefined, fail: () => undefined };
+
+export const noTracing: Tracing = {
+  span: (_describe, work) => work(unrecorded),
+  request: (_describe, work) => work(unrecorded),
+  shutdown: () => Promise.resolve(),
+};

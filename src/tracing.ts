@@ -1,0 +1,34 @@
+import type { Clock } from './runtime/clock';
+import type { Logger } from './runtime/logger';
+import { readTraceSettings } from './runtime/trace-settings';
+import { noTracing, type Tracing } from './runtime/tracing';
+
+export type TracingOptions = {
+  env: Readonly<Record<string, string | undefined>>;
+  clock: Clock;
+  logger: Logger;
+  version: string;
+  /** Unique per process. */
+  instance: string;
+};
+
+/** Traces as OpenTelemetry's environment variables ask for them; its packages are loaded only when they do. */
+export async function startTracing({
+  env,
+  clock,
+  logger,
+  version,
+  instance,
+}: TracingOptions): Promise<Tracing> {
+  const complain = (detail: string) => logger.warn('a setting of the traces is not honoured', { detail });
+  const settings = readTraceSettings(env, complain);
+  if (settings === undefined) return noTracing;
+  const { createOpenTelemetry } = await import('./runtime/opentelemetry');
+  logger.info('traces are exported', { sampler: settings.sampler, protocol: settings.protocol });
+  return createOpenTelemetry({
+    settings,
+    clock,
+    logger,
+    service: { name: 'sparsedm-operator', version, instance },
+  });
+}
