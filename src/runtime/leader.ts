@@ -56,7 +56,7 @@ export type LeaderElector = {
   state(): LeaderState;
 };
 
-const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
+export const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
 
 /** For people: who leads, as far as this process knows. */
 export type LeaderState = {

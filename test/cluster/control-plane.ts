@@ -35,6 +35,8 @@ export type ControlPlane = {
   /** Path of the administrator's kubeconfig; it stays valid over restarts. */
   kubeconfig: string;
   url: string;
+  /** Of etcd's clients: gRPC, and JSON over HTTP. */
+  etcdUrl: string;
   auditLog: string;
   /** The folder with everything: logs, keys, audit log. */
   directory: string;
@@ -203,6 +205,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   return {
     kubeconfig,
     url,
+    etcdUrl,
     auditLog,
     directory,
     binaries,

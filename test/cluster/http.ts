@@ -9,12 +9,13 @@ type RequestOptions = {
   method?: string;
   body?: string;
   contentType?: string;
+  authorization?: string;
   tls?: TlsFiles;
   timeoutMs?: number;
 };
 
 export function request(url: string, options: RequestOptions = {}): Promise<Response> {
-  const { method = 'GET', body, contentType, tls, timeoutMs = 5_000 } = options;
+  const { method = 'GET', body, contentType, authorization, tls, timeoutMs = 5_000 } = options;
   const send = url.startsWith('https:') ? https.request : http.request;
   return new Promise((resolve, reject) => {
     const outgoing = send(
@@ -24,6 +25,7 @@ export function request(url: string, options: RequestOptions = {}): Promise<Resp
         timeout: timeoutMs,
         headers: {
           'User-Agent': 'sparsedm-cluster',
+          ...(authorization === undefined ? {} : { Authorization: authorization }),
           ...(body === undefined
             ? {}
             : {

@@ -1,0 +1,118 @@
+/** What the API server did for whom, from its audit log: the only witness that is on nobody's side. */
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { check, tally, type Check } from './outcome';
+
+export type AuditEvent = {
+  verb: string;
+  requestURI: string;
+  user: { username: string };
+  userAgent?: string;
+  objectRef?: { resource?: string; subresource?: string; name?: string; namespace?: string };
+  responseStatus?: { code?: number };
+  requestReceivedTimestamp: string;
+  stageTimestamp: string;
+};
+
+/** The log and the parts that were set aside when it grew. */
+async function logFiles(auditLog: string): Promise<string[]> {
+  const folder = path.dirname(auditLog);
+  const { name } = path.parse(auditLog);
+  const files = await readdir(folder);
+  return files.filter((file) => file.startsWith(name)).map((file) => path.join(folder, file));
+}
+
+/** Events of requests on a namespace's objects, in the order in which they were received. */
+export async function readAudit(auditLog: string, namespace: string): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  for (const file of await logFiles(auditLog)) {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      if (!line.includes(namespace)) continue;
+      const event = parse(line);
+      if (event?.objectRef?.namespace === namespace) events.push(event);
+    }
+  }
+  return events.sort((a, b) => (a.requestReceivedTimestamp < b.requestReceivedTimestamp ? -1 : 1));
+}
+
+/** A server that was killed may have left half a line. */
+function parse(line: string): AuditEvent | undefined {
+  try {
+    return JSON.parse(line) as AuditEvent;
+  } catch {
+    return undefined;
+  }
+}
+
+const succeeded = ({ responseStatus }: AuditEvent) =>
+  responseStatus?.code !== undefined && responseStatus.code < 300;
+
+/** Each run got exactly one Job, or none that the log tells of where it may have gaps, and nobody deleted one. */
+export function checkJobs(
+  events: readonly AuditEvent[],
+  names: readonly string[],
+  isComplete: boolean,
+): Check[] {
+  const ours = new Set(names);
+  const ofJobs = events.filter(
+    ({ objectRef }) =>
+      objectRef?.resource === 'jobs' && objectRef.subresource === undefined && ours.has(objectRef.name ?? ''),
+  );
+  const creations: Record<string, number> = {};
+  const created = ofJobs.filter((event) => event.verb === 'create' && succeeded(event));
+  for (const { objectRef } of created) tally(creations, objectRef?.name ?? '');
+  const wrong = names.filter((name) => (creations[name] ?? 0) > 1 || (isComplete && creations[name] !== 1));
+  const refused = ofJobs.filter((event) => event.verb === 'create' && event.responseStatus?.code === 409);
+  const deletions = ofJobs.filter((event) => event.verb.startsWith('delete') && succeeded(event));
+  return [
+    check(
+      'no second Job for a run',
+      wrong.length === 0,
+      `${names.length} runs, ${created.length} Jobs created, ${refused.length} second creations refused by name` +
+        (wrong.length > 0 ? `; not exactly one: ${wrong.slice(0, 5).join(', ')}` : ''),
+    ),
+    check('no Job deleted', deletions.length === 0, `${deletions.length} deletions`),
+  ];
+}
+
+const WRITES = ['create', 'update', 'patch', 'delete'];
+/** Leases are what is fought over, and events only tell of what was done. */
+const NOT_STATE = ['leases', 'events'];
+
+export type Writer = { user: string; writes: number; from: string; to: string };
+
+/** Who changed objects, first writer first: from the arrival of the first write to the completion of the last. */
+export function writersOf(events: readonly AuditEvent[], isCandidate: (user: string) => boolean): Writer[] {
+  const writers = new Map<string, Writer>();
+  for (const { verb, user, objectRef, requestReceivedTimestamp: from, stageTimestamp: to } of events) {
+    const changesState = WRITES.includes(verb) && !NOT_STATE.includes(objectRef?.resource ?? '');
+    if (!changesState || !isCandidate(user.username)) continue;
+    const writer = writers.get(user.username);
+    if (writer === undefined) {
+      writers.set(user.username, { user: user.username, writes: 1, from, to });
+    } else {
+      writer.writes++;
+      if (to > writer.to) writer.to = to;
+    }
+  }
+  return [...writers.values()].sort((a, b) => (a.from < b.from ? -1 : 1));
+}
+
+/** No writer's last write was completed after the next one's first had arrived. */
+export function checkWriters(writers: readonly Writer[], want: number): Check {
+  const overlaps = writers.filter((writer, index) => {
+    const next = writers[index + 1];
+    return next !== undefined && writer.to >= next.from;
+  });
+  const gaps = writers
+    .slice(1)
+    .map((writer, index) => Date.parse(writer.from) - Date.parse(writers[index]?.to ?? ''));
+  const detail = writers.map(({ user, writes }) => `${user.split(':').at(-1)} ${writes}`).join(', ');
+  return check(
+    'never two writers',
+    overlaps.length === 0 && writers.length === want,
+    `writes in turn: ${detail}; shortest gap ${Math.min(...gaps)} ms`,
+  );
+}

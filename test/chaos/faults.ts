@@ -1,0 +1,181 @@
+/** A part of all requests is spoilt for minutes: the operator still does its work, and asks no more than it should. */
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jobs } from '../../src/kube/resources';
+import { attempt, check, type Check, type Outcome } from './outcome';
+import { startProcess } from './process';
+import { startProxy, type FaultProxy, type SeenRequest } from './proxy';
+import type { Random } from './random';
+import { openStage, type Stage } from './stage';
+import type { World } from './world';
+
+export type FaultOptions = {
+  /** How long faults are caused. */
+  seconds: number;
+  /** Part of all requests that is spoilt. */
+  rate: number;
+  inFlight: number;
+  /** Kinds of faults to leave out. */
+  without: readonly string[];
+  /** How long the operator may take to have everything in order once the faults have ended. */
+  recoveryMs: number;
+  random: Random;
+  report: (line: string) => void;
+};
+
+/**
+ * Requests for one run, as a multiple of those without faults. Of a pass' at most three requests (read, write, status)
+ * all succeed with 0.9^3 = 0.73, so that a pass is made 1.37 times on average; lost answers and conflicts add as much
+ * again at most. One run alone may have bad luck: eight times the most that any run needs without faults is what no
+ * run in 10,000 should meet.
+ */
+const meanFactor = 2;
+const worstFactor = 8;
+/**
+ * Requests for one path in one second. A path that always fails is asked 1 + log2(1 s / 5 ms) = 8 times in its first
+ * second by the back-off of its object, with up to three requests a pass.
+ */
+const mostPerSecond = 24;
+
+/** The most requests of one line in any one second. */
+export function busiestSecond(seen: readonly SeenRequest[]): { line: string; count: number } {
+  const recent = new Map<string, number[]>();
+  let worst = { line: '', count: 0 };
+  for (const { at, line } of seen) {
+    const times = (recent.get(line) ?? []).filter((time) => at - time < 1000);
+    times.push(at);
+    recent.set(line, times);
+    if (times.length > worst.count) worst = { line, count: times.length };
+  }
+  return worst;
+}
+
+/** Requests for each run: those that name it, or the uid of its Job. */
+export function requestsPerRun(
+  seen: readonly SeenRequest[],
+  uids: ReadonlyMap<string, string>,
+): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { text } of seen) {
+    const names = new Set(text.match(/\brun-\d{5}\b/g));
+    for (const uid of text.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? []) {
+      const name = uids.get(uid);
+      if (name !== undefined) names.add(name);
+    }
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts;
+}
+
+type Load = { mean: number; most: number };
+
+async function loadOf(
+  world: World,
+  stage: Stage,
+  seen: readonly SeenRequest[],
+  runs: readonly string[],
+): Promise<Load> {
+  const found = await world.server.client.list(jobs, { namespace: stage.namespace });
+  const uids = new Map(
+    found.map(({ metadata }) => [metadata.uid ?? '', metadata.name.replace(/-train$/, '')]),
+  );
+  const counts = requestsPerRun(seen, uids);
+  const values = runs.map((name) => counts.get(name) ?? 0);
+  return { mean: values.reduce((sum, value) => sum + value, 0) / values.length, most: Math.max(...values) };
+}
+
+function boundChecks(calm: Load, faulty: Load, busiest: { line: string; count: number }): Check[] {
+  const round = (value: number) => value.toFixed(1);
+  return [
+    check(
+      'requests for each run are bounded',
+      faulty.mean <= meanFactor * calm.mean && faulty.most <= worstFactor * calm.most,
+      `mean ${round(faulty.mean)} (without faults ${round(calm.mean)}, bound ${round(meanFactor * calm.mean)}), ` +
+        `most ${faulty.most} (without faults ${calm.most}, bound ${worstFactor * calm.most})`,
+    ),
+    check(
+      'no hot loop',
+      busiest.count <= mostPerSecond,
+      `at most ${busiest.count} requests for one path in one second (bound ${mostPerSecond}): ${busiest.line}`,
+    ),
+  ];
+}
+
+/** Runs without faults, for the comparison. */
+async function calmLoad(world: World, stage: Stage, proxy: FaultProxy, inFlight: number): Promise<Load> {
+  const busy = stage.keepBusy(inFlight, () => stage.lives.length < 2 * inFlight);
+  await waitUntil(() => stage.lives.length >= 2 * inFlight);
+  await busy.stop();
+  await stage.finished(60_000);
+  const names = stage.lives.map(({ name }) => name);
+  return loadOf(world, stage, proxy.seen, names);
+}
+
+async function waitUntil(condition: () => boolean): Promise<void> {
+  while (!condition()) await delay(20);
+}
+
+export async function faultScenario(world: World, options: FaultOptions): Promise<Outcome> {
+  const { random, seconds, rate, inFlight, report } = options;
+  const proxy = await startProxy({
+    kubeconfig: world.server.kubeconfig,
+    file: path.join(world.folder, 'proxy.kubeconfig'),
+    random: random.fork('proxy'),
+    without: options.without,
+  });
+  const stage = await openStage(world, { random: random.fork('stage'), waitMs: 500, runMs: 1_000 });
+  const operator = await startProcess({
+    program: world.program,
+    kubeconfig: proxy.kubeconfig,
+    namespace: stage.namespace,
+  });
+  try {
+    await operator.ready();
+    const calm = await calmLoad(world, stage, proxy, inFlight);
+    const before = { lives: stage.lives.length, seen: proxy.seen.length };
+    report(
+      `without faults ${calm.mean.toFixed(1)} requests a run; now ${rate * 100} % are spoilt for ${seconds} s`,
+    );
+    proxy.setRate(rate);
+    const busy = stage.keepBusy(inFlight, () => true);
+    await delay(seconds * 1000);
+    await busy.stop();
+    const unfinished = stage.unfinished().length;
+    proxy.setRate(0);
+    const calmAt = performance.now();
+    const converged = await attempt('in order once the faults have ended', async () => {
+      await stage.finished(options.recoveryMs);
+      return `${unfinished} runs were unfinished, all ended after ${((performance.now() - calmAt) / 1000).toFixed(1)} s`;
+    });
+    const spoilt = proxy.seen.slice(before.seen);
+    const names = stage.lives.slice(before.lives).map(({ name }) => name);
+    const faulty = await loadOf(world, stage, spoilt, names);
+    const busiest = busiestSecond(spoilt);
+    const restarts = check(
+      'the operator lives on',
+      await operator.isReady(),
+      `${names.length} runs, ${spoilt.length} requests, of which ${total(proxy.faults)} spoilt`,
+    );
+    return {
+      checks: [converged, restarts, ...boundChecks(calm, faulty, busiest), ...(await stage.verify())],
+      figures: {
+        seconds,
+        rate,
+        runs: names.length,
+        requests: spoilt.length,
+        calm,
+        faulty,
+        busiest,
+        faults: proxy.faults,
+      },
+    };
+  } finally {
+    await operator.stop();
+    await stage.close();
+    await proxy.close();
+  }
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

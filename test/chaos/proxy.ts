@@ -1,0 +1,236 @@
+/**
+ * A reverse proxy between the operator and the API server that spoils a part of all requests: it refuses, resets,
+ * loses answers, delays, falls silent, and cuts watches in the middle of a line. The operator speaks HTTP to it; it
+ * speaks to the API server as administrator.
+ */
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadConnection } from '../../src/runtime/credentials';
+import { tally } from './outcome';
+import type { Random } from './random';
+
+export type SeenRequest = {
+  /** performance.now() of its arrival. */
+  at: number;
+  /** Method and path without the query; a watch has the method WATCH. */
+  line: string;
+  /** Path, query and body, to look for names in. */
+  text: string;
+};
+
+export type FaultProxy = {
+  /** Path of a kubeconfig that leads through the proxy. */
+  kubeconfig: string;
+  /** Part of all requests that is spoilt, 0 to 1. */
+  setRate(rate: number): void;
+  seen: readonly SeenRequest[];
+  /** Faults caused so far, by kind. */
+  faults: Readonly<Record<string, number>>;
+  close(): Promise<void>;
+};
+
+type Exchange = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** Sends the request on; resolves with the API server's answer when its headers are there. */
+  forward: () => Promise<IncomingMessage>;
+  random: Random;
+};
+
+type Fault = (exchange: Exchange) => Promise<void>;
+
+function refusal(code: number, reason: string, headers: Record<string, string> = {}): Fault {
+  return ({ response }) => {
+    const body = {
+      kind: 'Status',
+      apiVersion: 'v1',
+      status: 'Failure',
+      code,
+      reason,
+      message: `chaos: ${reason}`,
+    };
+    response.writeHead(code, { 'content-type': 'application/json', ...headers });
+    response.end(JSON.stringify(body));
+    return Promise.resolve();
+  };
+}
+
+const reset: Fault = ({ response }) => Promise.resolve(void response.socket?.resetAndDestroy());
+
+/** The API server does what it was asked, and nobody hears of it. */
+const loseAnswer: Fault = async (exchange) => {
+  const answer = await exchange.forward();
+  for await (const _ of answer);
+  await reset(exchange);
+};
+
+const delayAnswer: Fault = async (exchange) => {
+  await delay(exchange.random.between(100, 2_000));
+  await pass(exchange);
+};
+
+/** Neither an answer nor an end, until the other side gives up. */
+const beSilent: Fault = async ({ response }) => {
+  if (!response.closed) await once(response, 'close');
+};
+
+/** Follows a watch for a while, then sends the first half of what comes next and no more. */
+function breakWatch(end: (exchange: Exchange) => Promise<void>): Fault {
+  return async (exchange) => {
+    const { response, random } = exchange;
+    const answer = await exchange.forward();
+    response.writeHead(answer.statusCode ?? 502, headersOf(answer));
+    response.flushHeaders();
+    const until = performance.now() + random.between(0, 5_000);
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      if (performance.now() < until) response.write(chunk);
+      else {
+        response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)));
+        break;
+      }
+    }
+    await end(exchange);
+  };
+}
+
+const cutWatch = breakWatch(({ response }) => Promise.resolve(void response.destroy()));
+const silenceWatch = breakWatch(beSilent);
+
+const refusals = {
+  'too many requests': refusal(429, 'TooManyRequests'),
+  'too many requests, Retry-After': refusal(429, 'TooManyRequests', { 'retry-after': '1' }),
+  'internal error': refusal(500, 'InternalError'),
+  unavailable: refusal(503, 'ServiceUnavailable'),
+  'unavailable, Retry-After': refusal(503, 'ServiceUnavailable', { 'retry-after': '1' }),
+  gone: refusal(410, 'Expired'),
+  reset,
+} satisfies Record<string, Fault>;
+
+const requestFaults: Record<string, Fault> = {
+  ...refusals,
+  conflict: refusal(409, 'Conflict'),
+  'lost answer': loseAnswer,
+  delay: delayAnswer,
+  silence: beSilent,
+};
+
+const watchFaults: Record<string, Fault> = {
+  ...refusals,
+  'cut watch': cutWatch,
+  'silent watch': silenceWatch,
+};
+
+function headersOf(answer: IncomingMessage): Record<string, string> {
+  const names = ['content-type', 'retry-after', 'warning'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = answer.headers[name];
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
+}
+
+async function pass({ response, forward }: Exchange): Promise<void> {
+  const answer = await forward();
+  response.writeHead(answer.statusCode ?? 502, headersOf(answer));
+  response.flushHeaders();
+  for await (const chunk of answer as AsyncIterable<Buffer>) response.write(chunk);
+  response.end();
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+export type ProxyOptions = {
+  /** The administrator's kubeconfig. */
+  kubeconfig: string;
+  /** Where the operator's kubeconfig is written. */
+  file: string;
+  random: Random;
+  /** Kinds of faults to leave out. */
+  without?: readonly string[];
+};
+
+export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
+  const { random, without = [] } = options;
+  const connection = loadConnection({ kubeconfig: options.kubeconfig });
+  const { headers, tls } = await connection.credentials(true);
+  const agent = new https.Agent({ keepAlive: true });
+  const seen: SeenRequest[] = [];
+  const faults: Record<string, number> = {};
+  let rate = 0;
+
+  function draw(watch: boolean): Fault {
+    if (!random.chance(rate)) return pass;
+    const kinds = Object.entries(watch ? watchFaults : requestFaults).filter(
+      ([kind]) => !without.includes(kind),
+    );
+    const [kind, fault] = random.pick(kinds as [[string, Fault]]);
+    tally(faults, kind);
+    return fault;
+  }
+
+  function forwarder(request: IncomingMessage, response: ServerResponse, body: Buffer): Exchange['forward'] {
+    return async () => {
+      const { host: _, connection: __, ...own } = request.headers;
+      const outgoing = https.request(new URL(request.url ?? '/', connection.server), {
+        method: request.method ?? 'GET',
+        headers: { ...own, ...headers },
+        agent,
+        ...tls,
+      });
+      // Whoever asked has gone: a watch must not stay open behind it.
+      response.once('close', () => outgoing.destroy());
+      outgoing.end(body);
+      const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+      return answer;
+    };
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://proxy');
+    const body = await bodyOf(request);
+    const watch = url.searchParams.get('watch') === 'true';
+    const line = `${watch ? 'WATCH' : (request.method ?? '')} ${url.pathname}`;
+    seen.push({ at: performance.now(), line, text: `${url.pathname}${url.search} ${body.toString()}` });
+    await draw(watch)({ request, response, forward: forwarder(request, response, body), random });
+  }
+
+  const server = createServer((request, response) => {
+    // An API server that is away, or a client that has gone: either way this exchange has no good end.
+    handle(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await writeFile(options.file, kubeconfigFor(url));
+  return {
+    kubeconfig: options.file,
+    setRate: (value) => void (rate = value),
+    seen,
+    faults,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        agent.destroy();
+      }),
+  };
+}
+
+function kubeconfigFor(server: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'proxy', cluster: { server } }],
+    users: [{ name: 'nobody', user: {} }],
+    contexts: [{ name: 'proxy', context: { cluster: 'proxy', user: 'nobody' } }],
+    'current-context': 'proxy',
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * Operators that stand by for one another: the leader is killed, told to end, or frozen for longer than its lease and
+ * then woken. Another takes over in time, and no two ever write at once, which the audit log shows by their users.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LeaderTiming } from '../../src/runtime/leader';
+import { checkWriters, readAudit, writersOf } from './audit';
+import { allowAccounts, createIdentity, userOf } from './identity';
+import { attempt, check, type Check, type Outcome } from './outcome';
+import { startProcess, type OperatorProcess } from './process';
+import type { Random } from './random';
+import { openStage, type Stage } from './stage';
+import type { World } from './world';
+
+export type ReplicaOptions = {
+  timing: LeaderTiming;
+  /** How often each fault is caused. */
+  rounds: number;
+  inFlight: number;
+  random: Random;
+  report: (line: string) => void;
+};
+
+/** A standby sees a lease that was given back within one retry period. */
+const releasedMs = 2_000;
+/** For requests and timers on a machine under load, beyond what the lease's timing promises. */
+const slackMs = 1_000;
+
+const faults = ['kill', 'release', 'freeze'] as const;
+type Fault = (typeof faults)[number];
+
+type Takeover = { fault: Fault; ms: number };
+
+type Crew = { start(): Promise<OperatorProcess>; count(): number };
+
+/** Each operator has a user of its own. */
+function createCrew(world: World, namespace: string, timing: LeaderTiming): Crew {
+  let hired = 0;
+  return {
+    count: () => hired,
+    async start() {
+      const { kubeconfig } = await createIdentity(world, namespace, `operator-${hired++}`);
+      const election = { leaseNamespace: namespace, name: 'operator', timing };
+      return startProcess({ program: world.program, kubeconfig, namespace, election });
+    },
+  };
+}
+
+/** From the death of the leader to the leadership of the standby. */
+async function afterKill(leader: OperatorProcess, standby: OperatorProcess): Promise<number> {
+  const killedAt = performance.now();
+  await leader.kill();
+  return (await standby.logged('became leader')) - killedAt;
+}
+
+/** From the moment at which the lease was given back. */
+async function afterRelease(leader: OperatorProcess, standby: OperatorProcess): Promise<number> {
+  const [end, takenAt] = await Promise.all([leader.stop(), standby.logged('became leader')]);
+  if (end.code !== 0) throw new Error(`told to end, the leader ended with ${end.code ?? end.signal}`);
+  return takenAt - (await leader.logged('released the lease'));
+}
+
+/** From the moment at which it froze; it is woken once another leads, and must then end by itself without a write. */
+async function afterFreeze(leader: OperatorProcess, standby: OperatorProcess): Promise<number> {
+  const frozenAt = performance.now();
+  leader.signal('SIGSTOP');
+  const takenAt = await standby.logged('became leader');
+  leader.signal('SIGCONT');
+  const end = await leader.ended;
+  if (end.code !== 1)
+    throw new Error(`woken without its lease, it ended with ${end.code ?? end.signal}, not with 1`);
+  return takenAt - frozenAt;
+}
+
+const actions = { kill: afterKill, release: afterRelease, freeze: afterFreeze } satisfies Record<
+  Fault,
+  unknown
+>;
+
+/** A wait of the standby is at most 0.9 of the retry period; the lease is judged from its last change that was seen. */
+function limitOf(fault: Fault, { leaseMs, retryMs }: LeaderTiming): number {
+  return fault === 'release' ? releasedMs : leaseMs + 2 * retryMs + slackMs;
+}
+
+function checkTakeovers(fault: Fault, takeovers: readonly Takeover[], timing: LeaderTiming): Check {
+  const times = takeovers.filter((one) => one.fault === fault).map(({ ms }) => Math.round(ms));
+  const limit = limitOf(fault, timing);
+  return check(
+    `takeover after ${fault}`,
+    times.length > 0 && times.every((ms) => ms <= limit),
+    `${times.join(', ')} ms, at most ${limit} ms allowed`,
+  );
+}
+
+async function cause(
+  fault: Fault,
+  crew: Crew,
+  stage: Stage,
+  pair: { leader: OperatorProcess; standby: OperatorProcess },
+  random: Random,
+): Promise<Takeover> {
+  await pair.standby.ready();
+  await delay(random.between(0, 500));
+  const ms = await actions[fault](pair.leader, pair.standby);
+  // The new leader writes before the next fault, so that each takeover counts in the audit log.
+  await stage.create();
+  await stage.settled(30_000);
+  pair.leader = pair.standby;
+  pair.standby = await crew.start();
+  return { fault, ms };
+}
+
+export async function replicaScenario(world: World, options: ReplicaOptions): Promise<Outcome> {
+  const { timing, rounds, random, report } = options;
+  const stage = await openStage(world, { random: random.fork('stage'), waitMs: 300, runMs: 600 });
+  await allowAccounts(world, stage.namespace);
+  const crew = createCrew(world, stage.namespace, timing);
+  const takeovers: Takeover[] = [];
+  const leader = await crew.start();
+  await leader.logged('became leader');
+  const pair = { leader, standby: await crew.start() };
+  const busy = stage.keepBusy(options.inFlight, () => true);
+  try {
+    const story = await attempt('runs end whoever leads', async () => {
+      for (let round = 0; round < rounds; round++) {
+        for (const fault of faults) {
+          const takeover = await cause(fault, crew, stage, pair, random);
+          takeovers.push(takeover);
+          report(`takeover ${Math.round(takeover.ms)} ms after ${fault}`);
+        }
+      }
+      await busy.stop();
+      await stage.finished(60_000);
+      return `${stage.lives.length} runs under ${takeovers.length + 1} leaders`;
+    });
+    // The standby first, so that nobody takes over any more.
+    await pair.standby.stop();
+    await pair.leader.stop();
+    const events = await readAudit(world.plane.auditLog, stage.namespace);
+    const prefix = userOf(stage.namespace, 'operator-');
+    const writers = writersOf(events, (user) => user.startsWith(prefix));
+    return {
+      checks: [
+        story,
+        ...faults.map((fault) => checkTakeovers(fault, takeovers, timing)),
+        checkWriters(writers, takeovers.length + 1),
+        ...(await stage.verify()),
+      ],
+      figures: { timing, takeovers, writers },
+    };
+  } finally {
+    await busy.stop().catch(() => undefined);
+    await Promise.all([pair.leader.kill(), pair.standby.kill()]);
+    await stage.close();
+  }
+}
