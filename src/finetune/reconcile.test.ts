@@ -83,3 +83,78 @@ it('looks again when another’s Job had the name and is gone', async () => {
   });
   expect(await reconciler.reconcile(key)).toEqual({ requeueAfterMs: 2_000 });
 });
+
+describe('what is read past the caches', () => {
+  const done = JSON.stringify({ model: { uri: 'pvc://models/shirts', sha256: 'b'.repeat(64) } });
+  const finetune = aFinetune();
+  const complete = aJob(finetune, ended('Complete', 'CompletionsReached'));
+  const retrying = aJob(finetune, { failed: 1 });
+  const failedPod = (job: Job) => labelled(aPod(job, 'a', terminated({ exitCode: 1 })));
+
+  it.each<[string, { job?: Job; pods?: Pod[] }, string[]]>([
+    ['nothing in the pass that makes the Job', {}, []],
+    [
+      'events of a Job that has no pod and knows of none',
+      { job: aJob(finetune) },
+      ['involvedObject.uid=job-uid,reason=FailedCreate'],
+    ],
+    [
+      'no events where the Job knows of a pod that the cache lacks',
+      { job: aJob(finetune, { active: 1 }) },
+      [],
+    ],
+    [
+      'no events while a pod runs',
+      { job: aJob(finetune), pods: [labelled(aPod(aJob(finetune), 'a', running))] },
+      [],
+    ],
+    [
+      'no events where a pod has succeeded',
+      { job: aJob(finetune), pods: [labelled(aPod(aJob(finetune), 'a', terminated({ exitCode: 0 })))] },
+      [],
+    ],
+    [
+      'events of a Job whose pod has failed, for the next one may be refused',
+      { job: retrying, pods: [failedPod(retrying)] },
+      ['involvedObject.uid=job-uid,reason=FailedCreate'],
+    ],
+    [
+      'no pods at the end, where the cache holds the one that succeeded',
+      { job: complete, pods: [labelled(aPod(complete, 'a', terminated({ exitCode: 0, message: done })))] },
+      [],
+    ],
+    [
+      'the pods at the end, where the cache holds none that succeeded',
+      { job: complete, pods: [labelled(aPod(complete, 'a', running))] },
+      ['batch.kubernetes.io/controller-uid=job-uid'],
+    ],
+  ])('%s', async (_, { job, pods = [] }, want) => {
+    const read: string[] = [];
+    const client = {
+      create: () => Promise.resolve(aJob(finetune)),
+      list: (_resource: unknown, { labelSelector, fieldSelector }: Record<string, string>) => {
+        read.push(labelSelector ?? fieldSelector ?? '');
+        return Promise.resolve([]);
+      },
+      patchStatus: () => Promise.resolve(true),
+    } as unknown as KubeClient;
+    const finetunes = new ObjectStore<SparseFinetune>();
+    const jobs = new ObjectStore<Job>();
+    const cached = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
+    finetunes.applyEvent(finetune);
+    if (job !== undefined) jobs.applyEvent(job);
+    for (const pod of pods) cached.applyEvent(pod);
+    const clock = new FakeClock(startedAt);
+    const events = { event: () => undefined };
+    await createFinetuneReconciler({
+      client,
+      clock,
+      events,
+      settings,
+      finetunes,
+      jobs,
+      pods: cached,
+    }).reconcile(key);
+    expect(read).toEqual(want);
+  });
+});

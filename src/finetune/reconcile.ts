@@ -11,8 +11,8 @@ import type { EventRecorder } from '../runtime/events';
 import type { ObjectKey } from '../runtime/objects';
 import type { Store } from '../runtime/store';
 import { podCreationRefusal, refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
-import { isOver } from '../workload/pod-state';
-import type { JobSettings } from './job';
+import { lastExit } from '../workload/pod-state';
+import { TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import {
   isFinished,
@@ -20,6 +20,7 @@ import {
   judge,
   podsOf,
   podsOfRun,
+  succeededPod,
   type Observed,
   type Situation,
 } from './situation';
@@ -62,21 +63,37 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
 
-  async function observe(finetune: SparseFinetune, job: Job | undefined): Promise<Observed> {
+  async function observe(
+    finetune: SparseFinetune,
+    job: Job | undefined,
+    isNew: boolean = false,
+  ): Promise<Observed> {
     const { name, namespace = '' } = finetune.metadata;
     const labelled = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
     const known = podsOfRun(finetune, labelled);
     if (job === undefined || !isOwnedBy(job, finetune) || isFinished(finetune)) {
       return { finetune, job, pods: known };
     }
-    if (hasEnded(job)) return { finetune, job, pods: podsOfRun(finetune, await readPods(job)) };
-    return { finetune, job, pods: known, podRefusal: await refusalOf(job, known) };
+    if (hasEnded(job)) return { finetune, job, pods: await podsAtEnd(finetune, job, known) };
+    // Nobody has tried to make a pod for a Job of this moment.
+    const podRefusal = isNew ? undefined : await refusalOf(job, known);
+    return { finetune, job, pods: known, podRefusal };
   }
 
   /**
    * The Job's end may reach us before its last pod's, whose last word is the result: so the pods are read anew, once
-   * for each run.
+   * for each run, unless the cache holds the pod that succeeded, for nothing changes that any more.
    */
+  async function podsAtEnd(
+    finetune: SparseFinetune,
+    job: Job,
+    known: readonly Pod[],
+  ): Promise<readonly Pod[]> {
+    const done = jobCondition(job, 'Complete') && succeededPod(job, known);
+    if (done && lastExit(done, TRAINER_CONTAINER) !== undefined) return known;
+    return podsOfRun(finetune, await readPods(job));
+  }
+
   async function readPods({ metadata }: Job): Promise<readonly Pod[]> {
     return client.list(pods, {
       namespace: metadata.namespace ?? '',
@@ -85,8 +102,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   }
 
   async function refusalOf(job: Job, known: readonly Pod[]): Promise<string | undefined> {
-    if (job.spec?.suspend === true || podsOf(job, known).some((pod) => !isOver(pod))) return undefined;
-    return podCreationRefusal(client, job);
+    return wantsPod(job, known) ? podCreationRefusal(client, job) : undefined;
   }
 
   /** Carries the plan out, and looks at the Job that came of it: it may be further than the cache was. */
@@ -98,7 +114,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     } catch (error) {
       return { ...observed, refusal: refusalFrom(error) };
     }
-    return observe(observed.finetune, written);
+    return observe(observed.finetune, written, planned.action === 'createJob');
   }
 
   async function write({ action, job }: Extract<Plan, { job: Job }>): Promise<Job | undefined> {
@@ -136,6 +152,12 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   }
 
   return { reconcile };
+}
+
+/** Whether the Job ought to have a pod and neither it nor the cache knows of one. */
+function wantsPod(job: Job, known: readonly Pod[]): boolean {
+  if (job.spec?.suspend === true || (job.status?.active ?? 0) > 0) return false;
+  return podsOf(job, known).every((pod) => pod.status?.phase === 'Failed');
 }
 
 function hasEnded(job: Job): boolean {
