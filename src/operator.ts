@@ -8,6 +8,7 @@ import {
   SERVICE_INDEX,
   serviceOfPod,
 } from './inference/reconcile';
+import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient } from './kube/client';
 import { childSelector } from './kube/names';
 import { deployments, jobs, pods, services, type Pod } from './kube/resources';
@@ -78,7 +79,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   const stores = {
     finetunes: manager.watch(sparseFinetunes),
     services: manager.watch(sparseInferenceServices, { indexes: { [REFERENCE_INDEX]: finetuneOfService } }),
-    jobs: manager.watch(jobs, children),
+    jobs: manager.watch(jobs, { ...children, transform: cachedJob }),
     deployments: manager.watch(deployments, children),
     networks: manager.watch(services, children),
     pods: manager.watch(pods, {
@@ -87,6 +88,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     }),
   };
   const client = createKubeClient({ transport, observe, guard: () => manager.assertLeader() });
+      transform: cachedPod,
 
   addControllers();
   addReports();

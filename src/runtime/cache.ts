@@ -107,8 +107,7 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
     holds: (other) => other.group === resource.group && other.plural === resource.plural,
     observeWrite(object) {
       if (!matches(object.metadata.labels ?? {})) return;
-      // The writer keeps its object; what a transform drops, it drops from a copy.
-      const kept = transform === undefined ? (object as T) : transform(structuredClone(object as T));
+      const kept = transform === undefined ? (object as T) : transform(object as T);
       partOf(object)?.store.observeWrite(stripManagedFields(kept));
     },
   };

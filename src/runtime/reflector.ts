@@ -4,7 +4,14 @@ import { ApiError, isGone, isNotFound } from './errors';
 import { createInitialEvents, isRefusedStream } from './initial-events';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
-import { apiVersionOf, collectionPath, resourceName, type KubeObject, type Resource } from './objects';
+import {
+  apiVersionOf,
+  collectionPath,
+  resourceName,
+  type KubeObject,
+  type ObjectMeta,
+  type Resource,
+} from './objects';
 import type { ObjectStore, Transform } from './store';
 import type { Transport, WatchEvent } from './transport';
 
@@ -80,10 +87,13 @@ const failuresBeforePages = 2;
 
 type ListPage = { metadata: { resourceVersion: string; continue?: string }; items: KubeObject[] | null };
 
-/** managedFields are a third of an object and nobody here reads them. */
+/**
+ * managedFields are a third of an object and nobody here reads them. The metadata are made anew, for `delete` would turn
+ * them into a hash table, three times as large for as long as they are cached.
+ */
 export function stripManagedFields<T extends KubeObject>(object: T): T {
-  const metadata: KubeObject['metadata'] & { managedFields?: unknown } = object.metadata;
-  delete metadata.managedFields;
+  const { managedFields, ...metadata }: ObjectMeta & { managedFields?: unknown } = object.metadata;
+  if (managedFields !== undefined) object.metadata = metadata;
   return object;
 }
 

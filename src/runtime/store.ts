@@ -13,7 +13,7 @@ export type Store<T> = {
  */
 /** Values under which an object is found; none keeps it out of the index. */
 export type Index<T> = { index(object: T): readonly string[] }['index'];
-/** The object as it is cached. May change what it is given. */
+/** The object as it is cached: another one, for whoever wrote what it is given goes on to read that. */
 export type Transform<T> = { transform(object: T): T }['transform'];
 
 export type StoreChange<T> =

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { plan } from '../finetune/plan';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt } from '../finetune/fixtures';
+import { controlsDiffer } from '../finetune/job';
+import { judge } from '../finetune/situation';
+import { cachedJob, cachedPod } from './cached';
+
+const finetune = aFinetune({ activeDeadlineSeconds: 60 });
+const job = { ...aJob(finetune), spec: { ...aJob(finetune).spec!, activeDeadlineSeconds: 60 } };
+
+describe('a cached Job', () => {
+  test('keeps what tells whether it follows its spec', () => {
+    expect(cachedJob(job).spec).toMatchObject({ suspend: false, backoffLimit: 3, activeDeadlineSeconds: 60 });
+    expect(controlsDiffer(finetune, cachedJob(job))).toBe(false);
+  });
+
+  test('keeps owner, labels of ours and status', () => {
+    const done = aJob(finetune, ended('Complete', 'CompletionsReached'));
+    const foreign = { ...done.metadata.labels, 'batch.kubernetes.io/job-name': 'x' };
+    const cached = cachedJob({ ...done, metadata: { ...done.metadata, labels: foreign } });
+    expect(cached.metadata.ownerReferences).toEqual(done.metadata.ownerReferences);
+    expect(cached.metadata.labels).toEqual(done.metadata.labels);
+    expect(cached.status).toEqual(done.status);
+  });
+
+  test('leads to the same plan as the whole one', () => {
+    const whole = { finetune, job, pods: [] };
+    const now = new Date(startedAt);
+    expect(plan({ ...whole, job: cachedJob(job) }, settings, now)).toEqual(plan(whole, settings, now));
+  });
+
+  test('has no template', () => {
+    expect(cachedJob(job).spec).not.toHaveProperty('template');
+    expect(job.spec).toHaveProperty('template');
+  });
+});
+
+describe('a cached pod', () => {
+  const pod = aPod(job, 'a', { ...running, hostIP: '10.0.0.1' });
+
+  test('is judged like the whole one', () => {
+    const kinds = [pod, cachedPod(pod)].map((each) => judge({ finetune, job, pods: [each] }).kind);
+    expect(kinds).toEqual(['running', 'running']);
+  });
+
+  test('has neither spec nor addresses', () => {
+    expect(cachedPod(pod)).not.toHaveProperty('spec');
+    expect(cachedPod(pod).status).not.toHaveProperty('hostIP');
+  });
+});

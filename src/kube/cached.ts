@@ -1,0 +1,49 @@
+/**
+ * What the caches keep of Jobs and pods: the parts that somebody here reads. Ten thousand runs have ten thousand of each,
+ * and most of a Job and a pod is the template that we wrote ourselves.
+ */
+import { defined } from '../api/defined';
+import type { ObjectMeta } from '../runtime/objects';
+import { labels } from './names';
+import type { Job, Pod } from './resources';
+
+function cachedLabels(given: ObjectMeta['labels'] = {}): Record<string, string> {
+  const kept = Object.values(labels).filter((label) => given[label] !== undefined);
+  return Object.fromEntries(kept.map((label) => [label, given[label] ?? '']));
+}
+
+function cachedMetadata(metadata: ObjectMeta): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, generation } = metadata;
+  const { creationTimestamp, deletionTimestamp, ownerReferences } = metadata;
+  return {
+    name,
+    labels: cachedLabels(metadata.labels),
+    ...defined({ namespace, uid, resourceVersion, generation }),
+    ...defined({ creationTimestamp, deletionTimestamp, ownerReferences }),
+  };
+}
+
+type JobSpec = NonNullable<Job['spec']>;
+
+/** Without what it was made of: its template is never compared nor written again. */
+export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Job {
+  const { suspend, backoffLimit, activeDeadlineSeconds } = spec ?? {};
+  return {
+    apiVersion,
+    kind,
+    metadata: cachedMetadata(metadata),
+    spec: defined({ suspend, backoffLimit, activeDeadlineSeconds }) as JobSpec,
+    ...defined({ status }),
+  };
+}
+
+/** Without its spec, which nobody reads. */
+export function cachedPod({ apiVersion, kind, metadata, status = {} }: Pod): Pod {
+  const { phase, reason, message, startTime, conditions, containerStatuses } = status;
+  return {
+    apiVersion,
+    kind,
+    metadata: cachedMetadata(metadata),
+    status: defined({ phase, reason, message, startTime, conditions, containerStatuses }),
+  };
+}
