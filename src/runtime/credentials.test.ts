@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -73,7 +73,16 @@ describe('a kubeconfig', () => {
 
   test('with a proxy in front of the cluster', async () => {
     const file = await kubeconfig({}, { 'proxy-url': 'http://proxy:3128' });
-    expect(loadConnection({ kubeconfig: file }).proxyUrl).toBe('http://proxy:3128');
+    const env = { HTTPS_PROXY: 'http://other:3128' };
+    expect(loadConnection({ kubeconfig: file }, env).proxyUrl).toBe('http://proxy:3128');
+  });
+
+  test('behind the proxy that the environment names', async () => {
+    const file = await kubeconfig({}, { server: 'https://kube.example.org:6443' });
+    const proxyOf = (env: Record<string, string>) => loadConnection({ kubeconfig: file }, env).proxyUrl;
+    expect(proxyOf({ https_proxy: 'http://proxy:3128' })).toBe('http://proxy:3128');
+    expect(proxyOf({ https_proxy: 'http://proxy:3128', NO_PROXY: 'example.org' })).toBeUndefined();
+    expect(proxyOf({})).toBeUndefined();
   });
 
   test('gives context and namespace', async () => {
@@ -119,6 +128,37 @@ describe('rotation', () => {
     expect((await connection.credentials(true)).headers).toEqual({ authorization: 'Bearer t-1' });
     expect((await connection.credentials(false)).headers).toEqual({ authorization: 'Bearer t-1' });
     expect((await connection.credentials(true)).headers).toEqual({ authorization: 'Bearer t-2' });
+  });
+});
+
+describe('an exec plugin', () => {
+  async function infoFor(exec: object, cluster: object = {}): Promise<unknown> {
+    const script = path.join(folder, 'told.sh');
+    const told = path.join(folder, 'told.json');
+    await writeFile(
+      script,
+      `#!/bin/sh\nprintf %s "$KUBERNETES_EXEC_INFO" > "${told}"\necho '{"status": {"token": "'$MINE'"}}'\n`,
+    );
+    await chmod(script, 0o755);
+    const plugin = { apiVersion: 'client.authentication.k8s.io/v1', command: script, ...exec };
+    const env = [{ name: 'MINE', value: 'abc' }];
+    const { headers } = await credentials({ exec: { ...plugin, env } }, cluster);
+    // Its own variables reach it too.
+    expect(headers).toEqual({ authorization: 'Bearer abc' });
+    return JSON.parse(await readFile(told, 'utf8'));
+  }
+  const info = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential' };
+
+  test('is told in which version to answer', async () => {
+    expect(await infoFor({})).toEqual({ ...info, spec: { interactive: false } });
+  });
+
+  test('is told of the cluster where it asks for that', async () => {
+    const cluster = { 'certificate-authority-data': base64('CA'), 'tls-server-name': 'kube' };
+    expect(await infoFor({ provideClusterInfo: true }, cluster)).toEqual({
+      ...info,
+      spec: { interactive: false, cluster: { server: 'https://127.0.0.1:6443', ...cluster } },
+    });
   });
 });
 

@@ -1,5 +1,7 @@
 import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
+import { readFileSync } from 'node:fs';
+import { KubeConfig, type Cluster } from '@kubernetes/client-node';
+import { proxyFromEnvironment } from './proxy';
 
 export type TlsMaterial = {
   ca?: string | Buffer;
@@ -29,22 +31,66 @@ function loadKubeConfig(source: KubeConfigSource): KubeConfig {
   const config = new KubeConfig();
   if (source.kubeconfig !== undefined) config.loadFromFile(source.kubeconfig);
   else config.loadFromDefault();
-  if (source.context === undefined) return config;
-  if (config.getContextObject(source.context) === null) {
-    throw new Error(`the kubeconfig has no context "${source.context}"`);
+  if (source.context !== undefined) {
+    if (config.getContextObject(source.context) === null) {
+      throw new Error(`the kubeconfig has no context "${source.context}"`);
+    }
+    config.setCurrentContext(source.context);
   }
-  config.setCurrentContext(source.context);
+  instructPlugin(config);
   return config;
 }
 
+type ExecPlugin = {
+  apiVersion?: string;
+  env?: { name: string; value: string }[] | null;
+  provideClusterInfo?: boolean;
+};
+
+/**
+ * An exec plugin learns from KUBERNETES_EXEC_INFO in which version to answer and, where it has asked for that, which
+ * cluster it is for. kubectl says so, and some plugins give up without; client-node does not.
+ */
+function instructPlugin(config: KubeConfig): void {
+  const plugin = config.getCurrentUser()?.exec as ExecPlugin | null | undefined;
+  const cluster = config.getCurrentCluster();
+  if (plugin === null || plugin === undefined) return;
+  const info = {
+    apiVersion: plugin.apiVersion,
+    kind: 'ExecCredential',
+    spec: {
+      interactive: false,
+      ...(plugin.provideClusterInfo === true && cluster !== null
+        ? { cluster: describeCluster(cluster) }
+        : {}),
+    },
+  };
+  plugin.env = [...(plugin.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }];
+}
+
+function describeCluster(cluster: Cluster) {
+  const { server, caFile, caData, tlsServerName, skipTLSVerify, proxyUrl } = cluster;
+  return {
+    server,
+    'certificate-authority-data': caData ?? (caFile ? readFileSync(caFile).toString('base64') : undefined),
+    'tls-server-name': tlsServerName,
+    'insecure-skip-tls-verify': skipTLSVerify || undefined,
+    'proxy-url': proxyUrl,
+  };
+}
+
 /** client-node reads the sources (files, in-cluster token, exec plugins, OIDC); requests go over our own transport. */
-export function loadConnection(source: KubeConfigSource = {}): Connection {
+export function loadConnection(
+  source: KubeConfigSource = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Connection {
   let config = loadKubeConfig(source);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig names no current cluster');
+  const proxyUrl = cluster.proxyUrl ?? proxyFromEnvironment(new URL(cluster.server), env);
   return {
     server: cluster.server,
-    ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
+    ...(proxyUrl === undefined ? {} : { proxyUrl }),
     async credentials(fresh) {
       // A new KubeConfig forgets every cached token, so that rotated files and revoked tokens are noticed.
       if (fresh) config = loadKubeConfig(source);
