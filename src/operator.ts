@@ -47,6 +47,10 @@ export type Operator = {
 };
 
 const children = { labelSelector: childSelector };
+/**
+ * Making a pod, binding it and starting it change Job and pod several times in a moment: one status tells of them all.
+ */
+const settleMs = 100;
 
 /** Everything between the API server and the reconcilers, wired together. Nothing happens before `run`. */
 export function createOperator(dependencies: OperatorDependencies): Operator {
@@ -84,11 +88,11 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     networks: manager.watch(services, children),
     pods: manager.watch(pods, {
       ...children,
+      transform: cachedPod,
       indexes: { [FINETUNE_INDEX]: finetuneOfPod, [SERVICE_INDEX]: serviceOfPod },
     }),
   };
   const client = createKubeClient({ transport, observe, guard: () => manager.assertLeader() });
-      transform: cachedPod,
 
   addControllers();
   addReports();
@@ -99,8 +103,10 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     manager.controller({
       name: 'sparsefinetune',
       for: sparseFinetunes,
-      owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children }],
-      watches: [{ resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey) }],
+      owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children, settleMs }],
+      watches: [
+        { resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey), settleMs },
+      ],
       reconciler: createFinetuneReconciler({ ...shared, settings: { image: images.trainer, reportsUrl } }),
       concurrency,
     });
@@ -108,11 +114,11 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       name: 'sparseinferenceservice',
       for: sparseInferenceServices,
       owns: [
-        { resource: deployments, ownerKind: 'SparseInferenceService', ...children },
+        { resource: deployments, ownerKind: 'SparseInferenceService', ...children, settleMs },
         { resource: services, ownerKind: 'SparseInferenceService', ...children },
       ],
       watches: [
-        { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey) },
+        { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey), settleMs },
         { resource: sparseFinetunes, toKeys: (finetune) => servicesOf(finetune as SparseFinetune) },
       ],
       reconciler: createServiceReconciler({ ...shared, settings: { image: images.server, reportsUrl } }),

@@ -29,12 +29,16 @@ export type WatchOptions<T> = {
 export type Owned<T extends KubeObject = KubeObject> = WatchOptions<T> & {
   resource: Resource<T>;
   ownerKind: string;
+  /** Changes that come within so many milliseconds after the first lead to one pass together; default 0. */
+  settleMs?: number;
 };
 
 /** Objects of which changes enqueue whatever keys they map to; called for the old and the new state. */
 export type Watched<T extends KubeObject = KubeObject> = WatchOptions<T> & {
   resource: Resource<T>;
   toKeys(object: T): readonly ObjectKey[];
+  /** As for Owned. */
+  settleMs?: number;
 };
 
 export type ControllerOptions = {
@@ -51,6 +55,8 @@ export type ControllerOptions = {
 export type Controller = {
   readonly name: string;
   enqueue(key: ObjectKey, priority?: Priority): void;
+  /** Of several of one key the earliest stands, and a pass that begins before then is enough. */
+  enqueueAfter(key: ObjectKey, ms: number): void;
   /**
    * Works until `stop` aborts, then ends once the reconciles that run have finished. `abandon` is handed to reconcilers
    * and tells them to give up.
@@ -133,6 +139,7 @@ export function createController(options: ControllerOptions): Controller {
     name,
     queue,
     enqueue: (key, priority) => queue.add(keyText(key), priority),
+    enqueueAfter: (key, ms) => queue.addAfter(keyText(key), ms),
     async run(stop, abandon) {
       const close = () => queue.close();
       if (stop.aborted) close();

@@ -87,6 +87,42 @@ function createSut(lists: Record<string, KubeObject[]>, options: Partial<Manager
   return { clock, api, manager, stop, start, settle };
 }
 
+describe('children that settle', () => {
+  const child = (version: number) => object('Child', 'c', version, ownedBy('p'));
+
+  async function run() {
+    const sut = createSut({ parents: [], children: [] });
+    const passes: number[] = [];
+    sut.manager.controller({
+      name: 'parent',
+      for: parents,
+      owns: [{ resource: children, ownerKind: 'Parent', settleMs: 100 }],
+      reconciler: { reconcile: () => Promise.resolve(void passes.push(sut.clock.monotonic())) },
+    });
+    void sut.start();
+    await sut.settle();
+    return { ...sut, passes };
+  }
+
+  test('lead to one pass for all changes within the time after the first', async () => {
+    const { api, clock, passes } = await run();
+    api.say('children', { type: 'ADDED', object: child(101) });
+    await clock.advanceAsync(60);
+    api.say('children', { type: 'MODIFIED', object: child(102) });
+    await clock.advanceAsync(1_000);
+    expect(passes).toEqual([100]);
+  });
+
+  test('do not hold up a change of their owner, whose pass sees them too', async () => {
+    const { api, clock, passes } = await run();
+    api.say('children', { type: 'ADDED', object: child(101) });
+    await clock.advanceAsync(60);
+    api.say('parents', { type: 'ADDED', object: object('Parent', 'p', 102) });
+    await clock.advanceAsync(1_000);
+    expect(passes).toEqual([60]);
+  });
+});
+
 describe('keys', () => {
   async function run(lists: Record<string, KubeObject[]>) {
     const sut = createSut(lists);
@@ -217,9 +253,9 @@ describe('caches', () => {
     const { manager, start, settle } = createSut({
       children: [object('Child', 'c', 1, { labels: { a: 'b' } })],
     });
-    const transform = (each: KubeObject) => {
-      delete each.metadata.labels;
-      return each;
+    const transform = ({ metadata, ...each }: KubeObject): KubeObject => {
+      const { labels: _, ...kept } = metadata;
+      return { ...each, metadata: kept };
     };
     const store = manager.watch(children, { transform });
     void start();

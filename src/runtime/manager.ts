@@ -139,22 +139,29 @@ export function createManager(options: ManagerOptions): Manager {
       tracing: options.tracing,
     });
     const primary = cacheFor(spec.for, spec.forOptions);
-    const sources: ((enqueue: Enqueue) => () => void)[] = [
-      (enqueue) => follow(primary, (object) => [keyOf(object)], enqueue),
+    const sources: (() => () => void)[] = [
+      () => follow(primary, (object) => [keyOf(object)], enqueue()),
       ...(spec.owns ?? []).map((owned) => {
         const cache = cacheFor(owned.resource, owned);
-        return (enqueue: Enqueue) => follow(cache, (object) => ownerKeys(object, spec.for, owned), enqueue);
+        return () => follow(cache, (object) => ownerKeys(object, spec.for, owned), enqueue(owned.settleMs));
       }),
       ...(spec.watches ?? []).map((watched) => {
         const cache = cacheFor(watched.resource, watched);
-        return (enqueue: Enqueue) => follow(cache, (object) => watched.toKeys(object), enqueue);
+        return () => follow(cache, (object) => watched.toKeys(object), enqueue(watched.settleMs));
       }),
     ];
+    /** What a first list brings has settled long since. */
+    function enqueue(settleMs = 0): Enqueue {
+      return (key, priority) =>
+        settleMs > 0 && priority === 'normal'
+          ? created.enqueueAfter(key, settleMs)
+          : created.enqueue(key, priority);
+    }
     built.push({
       concurrency,
       controller: created,
       attach() {
-        const detach = sources.map((source) => source((key, priority) => created.enqueue(key, priority)));
+        const detach = sources.map((source) => source());
         // Whatever happened before this process led shows in the state of the objects.
         for (const object of primary.store.list()) created.enqueue(keyOf(object), 'low');
         return () => detach.forEach((end) => end());
