@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from sparsedm import train as train_module
 from sparsedm.checkpoint import CheckpointStore
 from tiny_run import Workplace
 
@@ -36,7 +38,7 @@ def undisturbed(place: Workplace) -> Path:
 
 def cut_after(place: Workplace, undisturbed: Path, step: int) -> Path:
     """The output as it was when the run was killed after the checkpoint of `step`, in a place of its own."""
-    output = place.directory / f"cut-{step}"
+    output = place.directory / f"{undisturbed.name}-cut-{step}"
     output.mkdir()
     for kept in range(1, step + 1):
         name = f"checkpoints/step-{kept:08d}"
@@ -44,8 +46,8 @@ def cut_after(place: Workplace, undisturbed: Path, step: int) -> Path:
     return output
 
 
-def assert_same_end(undisturbed: Path, resumed: Path) -> None:
-    last = f"checkpoints/step-{STEPS:08d}"
+def assert_same_end(undisturbed: Path, resumed: Path, steps: int = STEPS) -> None:
+    last = f"checkpoints/step-{steps:08d}"
     want, got = (load_file(place / last / "tensors.safetensors") for place in (undisturbed, resumed))
     assert list(want) == list(got)
     different = [name for name in want if not torch.equal(want[name], got[name])]
@@ -138,3 +140,68 @@ def test_sigkill_of_the_real_command_then_resume(
     assert (checkpoint.step, damaged) == (last, [])
     place.train(spec)
     assert_same_end(undisturbed, output)
+
+
+SHORT = 12
+OVERFLOWING = {"init_scale": 2.0**32, "growth_interval": 3}
+"""A first scale that fp16 cannot hold, and that doubles soon after it has come down."""
+KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
+    # Four batches of 2 make a step, so that the epochs end where they did; masks move at 0, 2, 3, 4, ...
+    "accumulation": (
+        {
+            "training__batchSize": 2,
+            "training__gradientAccumulationSteps": 4,
+            "training__learningRateSchedule": "cosine",
+            "training__gradientCheckpointing": True,
+            "sparsity__maskUpdateSteps": 2,
+        },
+        [3, 5, 11],
+    ),
+    # The weights become what they compute with at step 9.
+    "s-ste": ({"sparsity__method": "s-ste", "sparsity__schedule": {"freezeMaskPercent": 30}}, [4, 9, 10]),
+    "cast": (
+        {
+            "sparsity__method": "cast",
+            "sparsity__maskUpdateSteps": 3,
+            "sparsity__l1Decay": "5",
+            "sparsity__schedule": {"type": "fixed", "freezeMaskPercent": 40},
+        },
+        [4, 8],
+    ),
+    "asp": ({"sparsity__method": "asp", "sparsity__schedule": {"type": "fixed"}}, [5]),
+    "random": ({"sparsity__method": "sr-ste-decoupled", "sparsity__maskType": "random"}, [5]),
+    "dense": ({"sparsity__method": "dense"}, [5]),
+    "fp16": ({"training__precision": "fp16"}, [1, 6, 7]),
+}
+
+
+def short_run(place: Workplace, output: str, kind: str) -> None:
+    changes, _ = KINDS[kind]
+    spec = place.spec(output, training__steps=SHORT, checkpoint={"everySteps": 1, "keep": 100}, **changes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, "LOSS_SCALE", OVERFLOWING)
+        place.train(spec)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_kind_of_run_resumes_to_the_same_end(place: Workplace, kind: str) -> None:
+    short_run(place, kind, kind)
+    whole = place.directory / kind
+    for step in KINDS[kind][1]:
+        output = cut_after(place, whole, step)
+        short_run(place, output.name, kind)
+        assert_same_end(whole, output, SHORT)
+
+
+def test_the_fp16_run_above_overflows_before_and_between_its_steps(place: Workplace) -> None:
+    if not (place.directory / "fp16").exists():
+        short_run(place, "fp16", "fp16")
+    files = (place.directory / f"fp16/checkpoints/step-{step:08d}/state.json" for step in range(1, SHORT + 1))
+    states = [json.loads(file.read_text()) for file in files]
+    overflows = [state["overflows"] for state in states]
+    assert overflows[0] > 0
+    assert overflows[-1] > overflows[0]
+    assert [state["emaUpdates"] for state in states] == list(range(1, SHORT + 1))
+    assert [state["step"] for state in states] == list(range(1, SHORT + 1))
+    scales = [state["scaler"]["scale"] for state in states]
+    assert max(scales) < OVERFLOWING["init_scale"]

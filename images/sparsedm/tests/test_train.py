@@ -16,9 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
-from sparsedm.errors import InputError
+from sparsedm.errors import Diverged, InputError
+from sparsedm.masks import group_counts, nm_mask, soft_threshold
+from sparsedm.methods import METHODS
 from sparsedm.objective import Objective
 from sparsedm.progress import Console
+from sparsedm.ranking import build_ranking
 from sparsedm.report_client import ReportClient
 from sparsedm.stop import StopSignal
 from tiny_run import CONFIG, Workplace
@@ -79,7 +82,7 @@ def test_the_report_and_the_sample_grid(learned: tuple[dict[str, Any], Path]) ->
     report = (directory / "report.md").read_text()
     assert f"| {manifest['fid']['dense']} | {manifest['fid']['sparse']} |" in report
     assert "![Dense samples above sparse samples](samples.png)" in report
-    assert "| 5 | 2:4 | 80 to 100 |" in report
+    assert re.search(r"\| 5 \| 2:4 \| 80 to 100 \| 0\.\d{4} \| \d\.\d{3} % \|", report)
     assert Image.open(directory / "samples.png").size[0] > 100
 
 
@@ -110,16 +113,111 @@ def test_damaged_weights_of_a_finished_run_are_written_anew_from_the_checkpoint(
     assert again["fid"] == first["fid"]
 
 
-@pytest.mark.parametrize("method", ["ste", "sr-ste", "sparsedm"])
-@pytest.mark.parametrize("schedule", ["fixed", "progressive"])
+@pytest.mark.parametrize(
+    ("method", "schedule"),
+    [
+        *((method, "fixed") for method in METHODS if METHODS[method].masks),
+        *((method, "progressive") for method in ("sparsedm", "sr-ste", "s-ste", "cast")),
+    ],
+)
 def test_every_method_and_schedule_gives_a_proven_artifact(
     place: Workplace, method: str, schedule: str
 ) -> None:
     name = f"{method}-{schedule}"
     spec = place.spec(name, training__steps=6, sparsity__method=method, sparsity__schedule={"type": schedule})
     place.train(spec)
-    _, manifest = load_artifact(place.directory / name)
+    model, manifest = load_artifact(place.directory / name)
     assert manifest["provenance"]["method"] == method
+    assert float(manifest["sparsity"]["achieved"]) >= 0.5
+    assert len(manifest["layers"]) == 13
+    for layer in manifest["layers"]:
+        weight = model.get_submodule(layer["name"]).weight
+        assert int(group_counts(weight, 4).max()) == 2
+
+
+@pytest.mark.parametrize("freeze", [0, 40])
+def test_s_ste_exports_what_it_computed_with(place: Workplace, freeze: int) -> None:
+    """Also where the mask never froze: then the averaged weights go through the threshold and the scale."""
+    name = f"s-ste-{freeze}"
+    spec = place.spec(
+        name, training__steps=5, sparsity__method="s-ste",
+        sparsity__schedule={"type": "fixed", "freezeMaskPercent": freeze},
+    )  # fmt: skip
+    manifest = place.train(spec)
+    checkpoint = place.directory / name / "checkpoints/step-00000005"
+    tensors, weights = (
+        load_file(checkpoint / "tensors.safetensors"),
+        load_file(place.directory / name / "model.safetensors"),
+    )
+    described = json.loads((checkpoint / "state.json").read_text())["masks"]
+    assert described["frozen"] == (freeze > 0)
+    for layer in (layer["name"] for layer in manifest["layers"]):
+        average, scale = tensors[f"ema/{layer}.weight"], described["scales"][layer]
+        soft = scale * soft_threshold(average, nm_mask(average, 2, 4), 4)
+        masked = torch.where(tensors[f"mask/{layer}"], average, 0.0)
+        assert scale > 1
+        assert torch.equal(weights[f"{layer}.weight"], masked if freeze else soft)
+
+
+def test_asp_prunes_the_averaged_weights_too_and_never_moves_its_mask(place: Workplace) -> None:
+    spec = place.spec("asp", training__steps=5, sparsity__method="asp", sparsity__schedule={"type": "fixed"})
+    manifest = place.train(spec)
+    tensors = load_file(place.directory / "asp/checkpoints/step-00000005/tensors.safetensors")
+    dense = load_file(place.weights)
+    for layer in (layer["name"] for layer in manifest["layers"]):
+        mask = nm_mask(dense[f"{layer}.weight"], 2, 4)
+        assert torch.equal(tensors[f"mask/{layer}"], mask)
+        for kind in ("student", "ema"):
+            assert not tensors[f"{kind}/{layer}.weight"][~mask].any(), f"{kind} {layer} is not pruned"
+        assert not tensors[f"optimizer/{layer}.weight/exp_avg"][~mask].any()
+    assert manifest["provenance"]["masks"] == "magnitude, made once"
+
+
+def test_dense_trains_on_without_masks(place: Workplace) -> None:
+    manifest = place.train(place.spec("control", training__steps=5, sparsity__method="dense"))
+    assert (manifest["layers"], manifest["sparsity"]["achieved"]) == ([], "0")
+    assert manifest["sparsity"]["compliant"]
+    assert manifest["macs"]["sparse"] == manifest["macs"]["dense"]
+    weights, dense = load_file(place.directory / "control/model.safetensors"), load_file(place.weights)
+    moved = [name for name in dense if not torch.equal(weights[name], dense[name])]
+    assert "mid_block.attn.qkv.weight" in moved
+    assert load_artifact(place.directory / "control")[1] == manifest
+    report = (place.directory / "control/report.md").read_text()
+    assert "trained on" in report.splitlines()[0]
+
+
+@pytest.mark.parametrize("mask_type", ["random", "fixed"])
+def test_a_mask_that_stays_is_the_exported_one(place: Workplace, mask_type: str) -> None:
+    name = f"mask-{mask_type}"
+    manifest = place.train(place.spec(name, training__steps=6, sparsity__maskType=mask_type))
+    weights, dense = load_file(place.directory / name / "model.safetensors"), load_file(place.weights)
+    ranking = build_ranking(mask_type, 0, dense)
+    for layer in (layer["name"] for layer in manifest["layers"]):
+        mask = nm_mask(ranking(layer, dense[f"{layer}.weight"]), 2, 4)
+        assert not weights[f"{layer}.weight"][~mask].any()
+    assert manifest["provenance"]["masks"] == f"{mask_type}, made once"
+
+
+def test_accumulated_gradients_are_those_of_the_larger_batch(place: Workplace) -> None:
+    def trained(name: str, **changes: Any) -> dict[str, torch.Tensor]:
+        spec = place.spec(name, training__steps=3, sparsity__schedule={"type": "fixed"}, **changes)
+        place.train(spec)
+        return load_file(place.directory / name / "checkpoints/step-00000003/tensors.safetensors")
+
+    whole = trained("whole-batch")
+    parts = trained("in-parts", training__batchSize=2, training__gradientAccumulationSteps=4)
+    for name, want in whole.items():
+        if name.startswith("optimizer/") and name.endswith("/exp_avg"):
+            assert torch.allclose(parts[name], want, rtol=1e-3, atol=1e-6), name
+    assert torch.equal(parts["random/noise"], whole["random/noise"])
+
+
+def test_checkpointed_activations_change_no_bit(place: Workplace) -> None:
+    kept, again = (
+        place.train(place.spec(f"keep-{not on}", training__steps=3, training__gradientCheckpointing=on))
+        for on in (False, True)
+    )
+    assert kept["weights"]["sha256"] == again["weights"]["sha256"]
 
 
 def test_masked_dense_trains_nothing_and_masks_the_dense_weights(place: Workplace) -> None:
@@ -190,6 +288,9 @@ def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:
     training = next(p for p in progress if p["phase"] == "training" and p["step"] == 7)
     assert (training["stage"], training["stages"], training["stagePattern"]) == (2, 5, "6:8")
     assert float(training["loss"]) > 0
+    flips = {p["step"]: p["maskFlips"] for p in progress if p["phase"] == "training" and "maskFlips" in p}
+    assert any(flips[step] > 0 for step in range(2, 18))
+    assert {flips[step] for step in (1, 5, 9, 13, 17, 19, 20)} == {0}, "stages begin, and the mask is frozen"
 
 
 def test_two_runs_of_one_configuration_give_equal_weights_and_figures(place: Workplace) -> None:
@@ -300,6 +401,38 @@ def test_a_loss_that_is_no_number_ends_with_4_and_the_step(
     code, told = place.command(place.spec(f"diverged-{value}"), monkeypatch)
     assert (code, told["error"]["reason"]) == (4, "Diverged")
     assert "The loss is not finite at step 3" in told["error"]["message"]
+
+
+def test_a_batch_that_is_no_number_ends_with_the_step(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_module.noisy_batch
+
+    def spoiled(x0: torch.Tensor, *rest: Any) -> Any:
+        batch = whole(x0, *rest)
+        batch.x_t[0, 0, 0, 0] = float("nan")
+        return batch
+
+    monkeypatch.setattr(train_module, "noisy_batch", spoiled)
+    monkeypatch.setattr(Objective, "check_start", lambda self, batch: None)
+    with pytest.raises(Diverged, match="The loss is not finite at step 0"):
+        place.train(place.spec("nan-batch"))
+
+
+def test_a_gradient_that_no_scale_makes_finite_ends_with_the_step(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Objective.__call__
+
+    def steep(self: Objective, batch: Any) -> torch.Tensor:
+        loss = whole(self, batch)
+        loss.register_hook(lambda gradient: gradient * float("inf"))
+        return loss
+
+    monkeypatch.setattr(Objective, "__call__", steep)
+    for precision in ("fp32", "fp16"):
+        with pytest.raises(Diverged, match="The gradient is not finite at step 0"):
+            place.train(place.spec(f"steep-{precision}", training__precision=precision))
 
 
 def test_sigterm_saves_a_checkpoint_and_ends_with_143(

@@ -6,6 +6,7 @@ equals the lowest index wins, so the mask is a function of the weights alone.
 
 No sort: the rank of a weight in its group is the number of weights that beat it, and it survives when fewer
 than N do. Each of the M(M-1)/2 pairs is compared once, over all groups together (6 comparisons for 2:4).
+Where one weight of M goes (7:8, 31:32, with which the schedules begin) M comparisons do.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def _survivors(columns: Tensor, n: int) -> Tensor:
     m = columns.shape[0]
     if (n, m) == (2, 4):
         return _two_of_four(*columns)
+    if n == m - 1 and m > 2:
+        return _all_but_one(columns)
     beaten = torch.zeros(columns.shape, dtype=torch.int8, device=columns.device)
     for i in range(m - 1):
         # The earlier of two equals wins: i beats j > i unless j is strictly larger.
@@ -84,6 +87,12 @@ def _survivors(columns: Tensor, n: int) -> Tensor:
         beaten[i + 1 :] += wins
         beaten[i] += (m - 1 - i) - wins.sum(dim=0, dtype=torch.int8)
     return beaten < n
+
+
+def _all_but_one(columns: Tensor) -> Tensor:
+    """All but the last of the smallest: m comparisons, not m(m - 1)/2."""
+    places = torch.arange(columns.shape[0], dtype=torch.int8, device=columns.device)[:, None]
+    return places != torch.where(columns == columns.amin(dim=0), places, -1).amax(dim=0)
 
 
 def _two_of_four(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
