@@ -38,7 +38,11 @@ function leaseServer(clock: FakeClock) {
     return {
       request<T>(request: Request): Promise<T> {
         if (state.mode === 'fails') return Promise.reject(new TransportError('refused'));
-        if (state.mode === 'hangs') return new Promise(() => undefined);
+        if (state.mode === 'hangs') {
+          return new Promise((_, reject) => {
+            clock.setTimeout(() => reject(new TransportError('no answer')), request.deadlineMs ?? 30_000);
+          });
+        }
         return new Promise((resolve) => resolve(answer(request, by) as T));
       },
       watch: () => {
@@ -273,12 +277,63 @@ describe('hold', () => {
     expect(String(lost())).toContain('held by "two"');
   });
 
-  test('after a stall no write is allowed before the lease has been renewed', async () => {
-    const { clock, one } = await leader();
-    // The process stood still: time has passed and no timer has run yet.
-    clock.stall(11_000);
-    expect(() => one.elector.assertLeader()).toThrow(LeadershipLostError);
-    one.stop.abort();
+  describe('after a standstill, in which time passed and no timer ran,', () => {
+    /** Every timer that fell due runs before any answer is read, as in Node. */
+    function standStill(clock: FakeClock, ms: number): void {
+      clock.stall(ms);
+      clock.advance(0);
+    }
+
+    test.each([
+      ['longer than the deadline', 11_000],
+      ['longer than the lease', 40_000],
+    ])('%s: nothing is written before the lease is renewed, and leadership is kept', async (_, ms) => {
+      const { clock, server, one, held, lost } = await leader();
+      await clock.advanceAsync(3_000);
+      const before = server.writes.length;
+      standStill(clock, ms);
+      expect(() => one.elector.assertLeader()).toThrow(LeadershipLostError);
+      await clock.advanceAsync(10);
+      expect(server.writes.length).toBe(before + 1);
+      expect(() => one.elector.assertLeader()).not.toThrow();
+      await clock.advanceAsync(30_000);
+      expect(lost()).toBeUndefined();
+      one.stop.abort();
+      await held;
+    });
+
+    test('in the middle of a renewal whose answer is lost, leadership is kept as well', async () => {
+      const { clock, one, held, lost } = await leader();
+      one.state.mode = 'hangs';
+      await clock.advanceAsync(2_500);
+      one.state.mode = 'works';
+      standStill(clock, 9_000);
+      await clock.advanceAsync(4_900);
+      expect(() => one.elector.assertLeader()).not.toThrow();
+      expect(lost()).toBeUndefined();
+      one.stop.abort();
+      await held;
+    });
+
+    test('leadership is lost when another has taken the lease meanwhile', async () => {
+      const { clock, server, one, lost } = await leader();
+      server.steal('two');
+      standStill(clock, 16_000);
+      expect(() => one.elector.assertLeader()).toThrow(LeadershipLostError);
+      await clock.advanceAsync(10);
+      expect(String(lost())).toContain('held by "two"');
+    });
+
+    test('leadership is lost when the lease cannot be renewed then either', async () => {
+      const { clock, one, lost } = await leader();
+      one.state.mode = 'fails';
+      standStill(clock, 11_000);
+      await clock.advanceAsync(4_900);
+      expect(lost()).toBeUndefined();
+      expect(() => one.elector.assertLeader()).toThrow(LeadershipLostError);
+      await clock.advanceAsync(200);
+      expect(lost()).toBeInstanceOf(LeadershipLostError);
+    });
   });
 });
 

@@ -240,17 +240,27 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     }
   }
 
-  /** Rejects once the last renewal is older than the deadline, even while a request hangs. */
+  /**
+   * Rejects once the last renewal is older than the deadline, even while a request hangs. A process that stood still (a
+   * long parse, a paused machine) could not try: it gets the time for that from when it goes on, and assertLeader lets
+   * nothing be written until a renewal has succeeded, of which the server knows whether another leads by now. Hence
+   * renewals need no thread of their own: what stands still longer than the lease lasts should be replaced.
+   */
   function watchDeadline(signal: AbortSignal): { expired: Promise<never>; cancel: () => void } {
     const { promise, reject } = Promise.withResolvers<never>();
     let cancelTimer = () => {};
-    const check = () => {
+    let tryUntil = 0;
+    const check = (due: number) => {
       if (signal.aborted) return;
-      const rest = renewedAt + timing.renewDeadlineMs - clock.monotonic();
-      if (rest <= 0) reject(new LeadershipLostError('the lease could not be renewed in time'));
-      else cancelTimer = clock.setTimeout(check, rest);
+      const now = clock.monotonic();
+      if (now - due >= timing.retryMs) tryUntil = now + timing.renewDeadlineMs / 2;
+      const rest = Math.max(renewedAt + timing.renewDeadlineMs, tryUntil) - now;
+      if (rest <= 0) return reject(new LeadershipLostError('the lease could not be renewed in time'));
+      // Looks often, to notice a standstill wherever it falls.
+      const waitMs = Math.min(rest, timing.retryMs);
+      cancelTimer = clock.setTimeout(() => check(now + waitMs), waitMs);
     };
-    check();
+    check(clock.monotonic());
     return { expired: promise, cancel: () => cancelTimer() };
   }
 
