@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { KubeConfig, type Cluster } from '@kubernetes/client-node';
 import { proxyFromEnvironment } from './proxy';
 
@@ -141,6 +142,11 @@ function tlsOf(options: RequestOptions & { servername?: string }): TlsMaterial {
   const { ca, cert, key, servername, rejectUnauthorized } = options;
   const material = { ca, cert, key, servername, rejectUnauthorized };
   return Object.fromEntries(Object.entries(material).filter(([, value]) => value !== undefined));
+}
+
+/** Throws for what no connection could be made with, such as a certificate whose key has not been replaced yet. */
+export function checkTls({ ca, cert, key }: TlsMaterial): void {
+  createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
 }
 
 function sameBytes(a: string | Buffer | undefined, b: string | Buffer | undefined): boolean {

@@ -2,7 +2,7 @@ import { Agent, ProxyAgent, Socks5ProxyAgent, type Dispatcher } from 'undici';
 import type { Clock } from './clock';
 import { sleep } from './clock';
 import type { Connection, Credentials, TlsMaterial } from './credentials';
-import { sameTls } from './credentials';
+import { checkTls, sameTls } from './credentials';
 import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createLineSplitter } from './lines';
 import type { Metrics } from './metrics';
@@ -57,6 +57,8 @@ const defaultDeadlineMs = 30_000;
 const longestRetry = 10;
 /** Credentials are looked up again after so long, and at once after a 401. */
 const credentialsMs = 10_000;
+/** And after so long where that failed. */
+const credentialsRetryMs = 1_000;
 /** Below the 90 s after which the API server closes an idle connection, so that we are the one to close it. */
 const keepAliveMs = 75_000;
 
@@ -78,6 +80,7 @@ export function createTransport(options: TransportOptions): Transport {
     const credentials = await connection.credentials(force);
     if (closed) throw new TransportError('the transport is closed');
     if (dispatcher === undefined || !sameTls(held?.credentials.tls, credentials.tls)) {
+      checkTls(credentials.tls);
       const previous = dispatcher;
       dispatcher = createDispatcher(connection.proxyUrl, credentials.tls);
       // Requests and watches that run keep their connection; close() waits for them.
@@ -87,12 +90,13 @@ export function createTransport(options: TransportOptions): Transport {
     return credentials;
   }
 
-  /** A source that cannot be read for a moment (a file being replaced) costs nothing while the old ones work. */
+  /** A source that cannot be used for a moment (files being replaced) costs nothing while the old ones work. */
   async function lookUpOrKeep(): Promise<Credentials> {
     try {
       return await lookUp(held === undefined);
     } catch (error) {
       if (held === undefined) throw error;
+      held = { ...held, at: clock.monotonic() - credentialsMs + credentialsRetryMs };
       return held.credentials;
     }
   }
