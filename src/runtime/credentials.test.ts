@@ -39,6 +39,20 @@ describe('a kubeconfig', () => {
     expect((await credentials({ token: 'abc' })).headers).toEqual({ authorization: 'Bearer abc' });
   });
 
+  test.each([
+    ['a path of its own', (file: string) => file],
+    ['a path from the folder of the kubeconfig', (file: string) => path.basename(file)],
+  ])('with the file of a token, by %s, which wins over a token and is read again', async (_, name) => {
+    const file = path.join(folder, 'token');
+    await writeFile(file, 'first');
+    const connection = loadConnection({
+      kubeconfig: await kubeconfig({ tokenFile: name(file), token: 'old' }),
+    });
+    expect((await connection.credentials(false)).headers).toEqual({ authorization: 'Bearer first' });
+    await writeFile(file, 'second');
+    expect((await connection.credentials(true)).headers).toEqual({ authorization: 'Bearer second' });
+  });
+
   test('with name and password', async () => {
     const { headers } = await credentials({ username: 'me', password: 'pass' });
     expect(headers).toEqual({ authorization: `Basic ${base64('me:pass')}` });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig, type Cluster } from '@kubernetes/client-node';
 import { proxyFromEnvironment } from './proxy';
+import { adoptTokenFile } from './token-file';
 
 export type TlsMaterial = {
   ca?: string | Buffer;
@@ -39,6 +40,7 @@ function loadKubeConfig(source: KubeConfigSource): KubeConfig {
     config.setCurrentContext(source.context);
   }
   instructPlugin(config);
+  adoptTokenFile(config, source.kubeconfig);
   return config;
 }
 
