@@ -3,34 +3,44 @@ import { Command, InvalidArgumentError } from 'commander';
 import { defaultTiming } from '../../src/runtime/leader';
 import { faultScenario } from './faults';
 import { electedScenario, killScenario } from './kill';
+import { memoryScenario } from './memory';
 import type { Outcome } from './outcome';
 import { createRandom, type Random } from './random';
 import { replicaScenario } from './replicas';
 import { serverScenario } from './server';
 import { openWorld, type World } from './world';
 
-type Settings = { runs: number; inFlight: number; seed: string; seconds: number };
-type Scenario = (world: World, settings: Settings & { random: Random }, report: Report) => Promise<Outcome>;
+type Settings = { runs: number; inFlight: number; seed: string; seconds: number; reconciles: number };
 type Report = (line: string) => void;
+type Context = Settings & { random: Random; report: Report };
+type Scenario = (context: Context) => Promise<Outcome>;
+
+/** Each scenario wrecks a cluster of its own, so that none starts from another's ruins. */
+function inWorld(scenario: (world: World, context: Context) => Promise<Outcome>): Scenario {
+  return async (context) => {
+    const world = await openWorld(context.report);
+    try {
+      return await scenario(world, context);
+    } finally {
+      await world.close();
+    }
+  };
+}
 
 const scenarios: Record<string, Scenario> = {
-  kill: (world, settings, report) => killScenario(world, { ...settings, report }),
-  elected: (world, settings, report) =>
-    electedScenario(world, { ...settings, runs: Math.ceil(settings.runs / 20), report }),
-  faults: (world, { seconds, random }, report) =>
-    // A silent watch is noticed after two minutes without a byte.
-    faultScenario(world, {
-      seconds,
-      rate: 0.1,
-      inFlight: 8,
-      without: [],
-      recoveryMs: 135_000,
-      random,
-      report,
-    }),
-  server: (world, { random }, report) => serverScenario(world, { random, report }),
-  replicas: (world, { random }, report) =>
-    replicaScenario(world, { timing: defaultTiming, rounds: 3, inFlight: 6, random, report }),
+  kill: inWorld(killScenario),
+  elected: inWorld((world, context) =>
+    electedScenario(world, { ...context, runs: Math.ceil(context.runs / 20) }),
+  ),
+  // A silent watch is noticed after two minutes without a byte.
+  faults: inWorld((world, context) =>
+    faultScenario(world, { ...context, rate: 0.1, inFlight: 8, without: [], recoveryMs: 135_000 }),
+  ),
+  server: inWorld(serverScenario),
+  replicas: inWorld((world, context) =>
+    replicaScenario(world, { ...context, timing: defaultTiming, rounds: 3, inFlight: 6 }),
+  ),
+  memory: memoryScenario,
 };
 
 function count(text: string): number {
@@ -54,24 +64,16 @@ function table(rows: readonly (readonly string[])[]): string {
 
 async function runAll(names: readonly string[], settings: Settings): Promise<Record<string, Outcome>> {
   const started = performance.now();
-  const report = (scenario: string) => (line: string) =>
-    console.log(`[${elapsed(started)}] ${scenario}: ${line}`);
   console.log(`seed ${settings.seed}`);
   const outcomes: Record<string, Outcome> = {};
   for (const [name, scenario] of Object.entries(scenarios).filter(([each]) => names.includes(each))) {
     const begun = performance.now();
+    const report = (line: string) => console.log(`[${elapsed(started)}] ${name}: ${line}`);
     const random = createRandom(`${settings.seed}/${name}`);
-    // Each scenario wrecks a cluster of its own, so that none starts from another's ruins.
-    const world = await openWorld(report(name));
-    const { checks, figures } = await scenario(world, { ...settings, random }, report(name)).finally(() =>
-      world.close(),
-    );
-    outcomes[name] = {
-      checks,
-      figures: { ...figures, wallSeconds: Math.round((performance.now() - begun) / 1000) },
-    };
-    for (const { ok, name: what, detail } of checks)
-      report(name)(`${ok ? 'ok' : 'BROKEN'}: ${what} (${detail})`);
+    const { checks, figures } = await scenario({ ...settings, random, report });
+    for (const { ok, name: what, detail } of checks) report(`${ok ? 'ok' : 'BROKEN'}: ${what} (${detail})`);
+    const wallSeconds = Math.round((performance.now() - begun) / 1000);
+    outcomes[name] = { checks, figures: { ...figures, wallSeconds } };
   }
   return outcomes;
 }
@@ -101,6 +103,7 @@ const program = new Command('npm run chaos --')
   .option('--runs <count>', 'runs that the operator is killed during', count, 1000)
   .option('--in-flight <count>', 'runs at one time', count, 24)
   .option('--seconds <count>', 'how long a part of all requests is spoilt', count, 180)
+  .option('--reconciles <count>', 'reconciles while the heap is measured', count, 200_000)
   .option('--seed <text>', 'what all random choices follow from', String(Date.now() % 1_000_000));
 program.parse();
 await main(program.opts());

@@ -38,6 +38,8 @@ type Exchange = {
   response: ServerResponse;
   /** Sends the request on; resolves with the API server's answer when its headers are there. */
   forward: () => Promise<IncomingMessage>;
+  /** Asked before each portion of the answer: a way to break it off, or undefined. */
+  breaks: () => (() => void) | undefined;
   random: Random;
 };
 
@@ -78,28 +80,6 @@ const beSilent: Fault = async ({ response }) => {
   if (!response.closed) await once(response, 'close');
 };
 
-/** Follows a watch for a while, then sends the first half of what comes next and no more. */
-function breakWatch(end: (exchange: Exchange) => Promise<void>): Fault {
-  return async (exchange) => {
-    const { response, random } = exchange;
-    const answer = await exchange.forward();
-    response.writeHead(answer.statusCode ?? 502, headersOf(answer));
-    response.flushHeaders();
-    const until = performance.now() + random.between(0, 5_000);
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      if (performance.now() < until) response.write(chunk);
-      else {
-        response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)));
-        break;
-      }
-    }
-    await end(exchange);
-  };
-}
-
-const cutWatch = breakWatch(({ response }) => Promise.resolve(void response.destroy()));
-const silenceWatch = breakWatch(beSilent);
-
 const refusals = {
   'too many requests': refusal(429, 'TooManyRequests'),
   'too many requests, Retry-After': refusal(429, 'TooManyRequests', { 'retry-after': '1' }),
@@ -118,11 +98,8 @@ const requestFaults: Record<string, Fault> = {
   silence: beSilent,
 };
 
-const watchFaults: Record<string, Fault> = {
-  ...refusals,
-  'cut watch': cutWatch,
-  'silent watch': silenceWatch,
-};
+/** Part of the portions of a watch after which it is silent, by that after which it is cut. */
+const silencePerCut = 1 / 50;
 
 function headersOf(answer: IncomingMessage): Record<string, string> {
   const names = ['content-type', 'retry-after', 'warning'];
@@ -134,11 +111,19 @@ function headersOf(answer: IncomingMessage): Record<string, string> {
   );
 }
 
-async function pass({ response, forward }: Exchange): Promise<void> {
+async function pass({ response, forward, breaks }: Exchange): Promise<void> {
   const answer = await forward();
   response.writeHead(answer.statusCode ?? 502, headersOf(answer));
   response.flushHeaders();
-  for await (const chunk of answer as AsyncIterable<Buffer>) response.write(chunk);
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    const end = breaks();
+    if (end === undefined) response.write(chunk);
+    else {
+      // The first half of what was to come, which ends in the middle of a line.
+      response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => void end());
+      return;
+    }
+  }
   response.end();
 }
 
@@ -169,12 +154,21 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
 
   function draw(watch: boolean): Fault {
     if (!random.chance(rate)) return pass;
-    const kinds = Object.entries(watch ? watchFaults : requestFaults).filter(
+    const kinds = Object.entries(watch ? refusals : requestFaults).filter(
       ([kind]) => !without.includes(kind),
     );
     const [kind, fault] = random.pick(kinds as [[string, Fault]]);
     tally(faults, kind);
     return fault;
+  }
+
+  /** Running watches are cut in the middle of a line, or never say a word again. */
+  function breakWatch(response: ServerResponse): (() => void) | undefined {
+    const silent = !without.includes('silent watch') && random.chance(rate * silencePerCut);
+    const cut = random.chance(rate);
+    if (!silent && !cut) return undefined;
+    tally(faults, silent ? 'silent watch' : 'cut watch');
+    return silent ? () => undefined : () => void response.destroy();
   }
 
   function forwarder(request: IncomingMessage, response: ServerResponse, body: Buffer): Exchange['forward'] {
@@ -200,7 +194,8 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     const watch = url.searchParams.get('watch') === 'true';
     const line = `${watch ? 'WATCH' : (request.method ?? '')} ${url.pathname}`;
     seen.push({ at: performance.now(), line, text: `${url.pathname}${url.search} ${body.toString()}` });
-    await draw(watch)({ request, response, forward: forwarder(request, response, body), random });
+    const breaks = watch ? () => breakWatch(response) : () => undefined;
+    await draw(watch)({ request, response, forward: forwarder(request, response, body), breaks, random });
   }
 
   const server = createServer((request, response) => {
@@ -224,7 +219,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   };
 }
 
-function kubeconfigFor(server: string): string {
+export function kubeconfigFor(server: string): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',

@@ -368,8 +368,10 @@ async function play(world: World, name: ServerFault, { random, report }: ServerO
     ...prepared,
   });
   try {
-    await operator.ready();
-    const caused = await attempt(name, () => fault.cause({ world, stage, operator, random }));
+    const caused = await attempt(name, async () => {
+      await operator.ready();
+      return fault.cause({ world, stage, operator, random });
+    });
     const alive = check(`${name}: the operator lives on`, await operator.isReady(), 'same process, ready');
     const verified = await stage.verify({ auditIsComplete: fault.losesAudit !== true });
     return [caused, alive, ...verified.map((each) => ({ ...each, name: `${name}: ${each.name}` }))];
