@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 
+import pytest
 import torch
 from torch import nn
 
@@ -62,6 +64,41 @@ def test_a_subclass_of_linear_is_masked_through_its_own_forward() -> None:
     weight, mask = next(layers.parameters())
     assert torch.allclose(model(x), 2.0 * nn.functional.linear(x, weight * mask, model[0].bias))
     assert isinstance(model[0], OwnLinear)
+
+
+def test_a_subclass_of_40_inputs_that_the_pattern_does_not_fit_is_listed_with_the_reason() -> None:
+    selection = select_layers(nn.Sequential(OwnLinear(40, 40)), Pattern(16, 32), ["*"])
+    assert selection.selected == ()
+    (skipped,) = selection.skipped
+    assert (skipped.name, skipped.reason) == ("0", "input dimension 40 is not a multiple of 32")
+    assert skipped.wanted
+
+
+def test_masks_and_what_belongs_to_them_come_back_as_they_were() -> None:
+    def layers_of(seed: int) -> MaskedLayers:
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(16, 4), nn.Linear(12, 4))
+        return MaskedLayers(model, ["0", "1"], build_method("s-ste").masked_weight)
+
+    saved, restored = layers_of(0), layers_of(1)
+    saved.refresh(Pattern(3, 8))
+    for _, weight, masking in saved.weights():
+        build_method("s-ste").begin_stage(weight, masking)
+    saved.freeze()
+    restored.restore(saved.masks(), json.loads(json.dumps(saved.describe())))
+    assert restored.digest() == saved.digest()
+    assert restored.describe() == saved.describe()
+    groups = [masking.group for _, _, masking in restored.weights()]
+    assert groups == [8, 1], "3:8 does not fit 12 inputs"
+    assert all(masking.frozen for _, _, masking in restored.weights())
+
+
+def test_a_saved_mask_that_does_not_keep_its_pattern_is_refused() -> None:
+    layers = MaskedLayers(nn.Sequential(nn.Linear(8, 2)), ["0"], build_method("ste").masked_weight)
+    layers.refresh(Pattern(2, 4))
+    masks = {"0": torch.ones(2, 8, dtype=torch.bool)}
+    with pytest.raises(ValueError, match="mask of 0 does not keep 2:4 in every group"):
+        layers.restore(masks, layers.describe())
 
 
 def test_masked_model_keeps_its_state_dict_and_parameters() -> None:

@@ -121,3 +121,21 @@ def test_sigterm_saves_the_state(tmp_path, monkeypatch) -> None:
     arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path), "--batch-size", "4"]
     assert main([*arguments, "--steps", "50"]) == 143
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 5
+
+
+def test_half_the_width_is_a_model_of_its_own(tmp_path, tiny) -> None:
+    file = tmp_path / "half.safetensors"
+    arguments = ["--preset", "tiny", "--width", "8", "--data", "x", "--out", str(tmp_path / "run")]
+    length = ["--steps", "2", "--batch-size", "4", "--export", str(file)]
+    assert main(["pretrain", *arguments, *length]) == 0
+    manifest = json.loads(file.with_suffix(".json").read_text())
+    assert (manifest["name"], manifest["config"]["width"]) == ("tiny-width-8", 8)
+    assert "--preset tiny --width 8 --dataset" in manifest["training"]["command"]
+    assert {k: v for k, v in manifest["config"].items() if k != "width"} == {
+        k: v for k, v in TINY.to_dict().items() if k != "width"
+    }
+
+
+def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(InputError, match="--width 15 gives no tiny: width 15 is not a multiple of heads 2"):
+        _ = config(width=15).architecture

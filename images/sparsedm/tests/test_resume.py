@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 from sparsedm import train as train_module
 from sparsedm.checkpoint import CheckpointStore
+from sparsedm.objective import Objective
 from tiny_run import Workplace
 
 STEPS = 20
@@ -70,6 +72,7 @@ def assert_same_end(undisturbed: Path, resumed: Path, steps: int = STEPS) -> Non
         pytest.param(12, id="at a later stage boundary"),
         pytest.param(17, id="where the mask freezes"),
         pytest.param(18, id="inside the frozen part"),
+        pytest.param(19, id="before the last step"),
         pytest.param(20, id="before the evaluation"),
     ],
 )
@@ -79,9 +82,31 @@ def test_resumed_run_equals_the_undisturbed_one(place: Workplace, undisturbed: P
     assert_same_end(undisturbed, output)
 
 
-def test_a_second_resume_in_one_epoch_and_a_damaged_newest_checkpoint(
-    place: Workplace, undisturbed: Path
+def test_two_resumes_in_one_epoch(
+    place: Workplace, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed in step 8 and again in step 9; the epoch holds steps 6 to 11."""
+    output = cut_after(place, undisturbed, 7)
+    spec = place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100})
+    whole = Objective.__call__
+    for saved in (8, 9):
+        calls = iter([True, False])
+
+        def killed(self: Objective, batch: Any, calls: Iterator[bool] = calls) -> torch.Tensor:
+            if not next(calls):
+                raise KeyboardInterrupt
+            return whole(self, batch)
+
+        monkeypatch.setattr(Objective, "__call__", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.train(spec)
+        assert CheckpointStore(output / "checkpoints", 100).steps()[0] == saved
+    monkeypatch.undo()
+    place.train(spec)
+    assert_same_end(undisturbed, output)
+
+
+def test_a_damaged_newest_checkpoint_in_mid_epoch(place: Workplace, undisturbed: Path) -> None:
     output = cut_after(place, undisturbed, 9)
     newest = output / "checkpoints/step-00000009/tensors.safetensors"
     newest.write_bytes(newest.read_bytes()[:100])

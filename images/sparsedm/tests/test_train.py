@@ -135,6 +135,17 @@ def test_every_method_and_schedule_gives_a_proven_artifact(
         assert int(group_counts(weight, 4).max()) == 2
 
 
+def test_a_stage_boundary_resets_nothing(place: Workplace) -> None:
+    """Two stages of one pattern give the very weights of one stage: optimizer, EMA and teacher carry over."""
+    stages = [{"pattern": "2:4", "steps": 3}, {"pattern": "2:4", "steps": 3}]
+    schedules = {"one-stage": {"type": "fixed"}, "two-stages": {"type": "custom", "stages": stages}}
+    digests = {
+        place.train(place.spec(name, training__steps=6, sparsity__schedule=schedule))["weights"]["sha256"]
+        for name, schedule in schedules.items()
+    }
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("freeze", [0, 40])
 def test_s_ste_exports_what_it_computed_with(place: Workplace, freeze: int) -> None:
     """Also where the mask never froze: then the averaged weights go through the threshold and the scale."""

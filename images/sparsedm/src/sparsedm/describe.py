@@ -114,7 +114,8 @@ def _stages(config: TrainConfig) -> str:
         if schedule.freeze_from < schedule.total_steps
         else "The mask is never frozen."
     )
-    return f"{table(['stage', 'pattern', 'from step', 'to step'], rows)}\n{frozen}"
+    masks = f"Masks of type {config.sparsity.mask_type}, recomputed every {schedule.mask_update_steps} steps."
+    return f"{table(['stage', 'pattern', 'from step', 'to step'], rows)}\n{masks} {frozen}"
 
 
 def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:

@@ -29,7 +29,7 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
     _replace(path, save(tensors))
     manifest: dict[str, Any] = {
         "schemaVersion": 1,
-        "name": run.config.preset,
+        "name": run.config.name,
         "architecture": "uvit",
         "config": run.architecture.to_dict(),
         "classes": CLASSES.get(run.config.preset) or run.data.classes,
@@ -50,9 +50,10 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
 
 def _training(run: Pretraining) -> dict[str, Any]:
     config = run.config
+    width = f"--width {config.width} " if config.width else ""
     length = f"--steps {config.steps}" if config.steps else f"--minutes {config.minutes:g}"
     return {
-        "command": f"sparsedm pretrain --preset {config.preset} --dataset {config.dataset} {length} "
+        "command": f"sparsedm pretrain --preset {config.preset} {width}--dataset {config.dataset} {length} "
         f"--batch-size {config.batch_size} --learning-rate {config.learning_rate:g} "
         f"--precision {config.precision} --ema-decay {config.ema_decay:g} --seed {config.seed}",
         "weights": "exponential moving average",

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsedm.masks import Masking, apply_mask, magnitude_mask, mask_digest
+from sparsedm.masks import Masking, apply_mask, group_counts, magnitude_mask, mask_digest
 from sparsedm.pattern import Pattern
 from sparsedm.ranking import MagnitudeRanking, Ranking
 
@@ -188,14 +188,18 @@ class MaskedLayers:
         }
 
     def restore(self, masks: Mapping[str, Tensor], described: Mapping[str, Any]) -> None:
-        """The masks as `masks` and `describe` gave them."""
+        """The masks as `masks` and `describe` gave them. Raises ValueError where one does not keep the
+        pattern."""
         self.pattern = Pattern.parse(described["pattern"]) if described["pattern"] else None
         self.frozen = described["frozen"]
         for name, module in self.modules.items():
             weight = module._parameters["weight"]
             fits = self.pattern is not None and weight.shape[1] % self.pattern.m == 0
+            mask = masks[name].to(weight.device)
+            if fits and not torch.all(group_counts(mask, self.pattern.m) == self.pattern.n):
+                raise ValueError(f"the saved mask of {name} does not keep {self.pattern} in every group.")
             module.masking = Masking(
-                masks[name].to(weight.device),
+                mask,
                 self.pattern.m if fits else 1,
                 described["scales"][name],
                 self.frozen,

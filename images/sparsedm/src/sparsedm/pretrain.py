@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,9 +31,14 @@ from sparsedm.stop import StopSignal
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Settings of a run; it ends after `steps`, or after `minutes` of training summed over resumes."""
+    """Settings of a run; it ends after `steps`, or after `minutes` of training summed over resumes.
+
+    `width` in place of the preset's gives the smaller (or larger) model of the same family: half the width is
+    the dense model that a sparse one has to beat.
+    """
 
     preset: str = "fashion-mnist-uvit-tiny"
+    width: int | None = None
     dataset: str = "fashion-mnist"
     steps: int | None = None
     minutes: float | None = None
@@ -47,6 +52,21 @@ class PretrainConfig:
     label_dropout: float = 0.1
     precision: str = "bf16"
     seed: int = 0
+
+    @property
+    def architecture(self) -> UViTConfig:
+        """Raises InputError where the preset's heads do not divide the width."""
+        preset = PRESETS[self.preset]
+        try:
+            return replace(preset, width=self.width or preset.width)
+        except ValueError as error:
+            raise InputError(
+                "ModelInvalid", f"--width {self.width} gives no {self.preset}: {error}"
+            ) from error
+
+    @property
+    def name(self) -> str:
+        return f"{self.preset}-width-{self.width}" if self.width else self.preset
 
     def progress(self, step: int, seconds: float) -> float:
         """Share of the run that is done, in [0, 1]."""
@@ -69,7 +89,7 @@ class Pretraining:
         self.folder = folder
         self.sde = VPSDE()
         torch.manual_seed(config.seed)
-        self.model = build_model(PRESETS[config.preset])
+        self.model = build_model(config.architecture)
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -242,6 +262,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = PretrainConfig()
     presets = sorted(name for name, config in PRESETS.items() if config.channels in PICTURE_CHANNELS)
     parser.add_argument("--preset", choices=presets, default=defaults.preset, help="architecture")
+    parser.add_argument("--width", type=int, help="width in place of the preset's, as 64 for half of 128")
     parser.add_argument(
         "--dataset", choices=sorted(FORMATS), default=defaults.dataset, help="format of the data"
     )
@@ -271,11 +292,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         limit_threads()
     config = PretrainConfig(
-        preset=args.preset, dataset=args.dataset, steps=args.steps, minutes=args.minutes,
+        preset=args.preset, width=args.width, dataset=args.dataset, steps=args.steps, minutes=args.minutes,
         batch_size=args.batch_size, learning_rate=args.learning_rate, precision=args.precision,
         ema_decay=args.ema_decay, seed=args.seed,
     )  # fmt: skip
-    architecture = PRESETS[config.preset]
+    architecture = config.architecture
     data = open_dataset(config.dataset, args.data, architecture.image_size, architecture.channels)
     args.out.mkdir(parents=True, exist_ok=True)
     state = Pretraining(config, data, args.out)

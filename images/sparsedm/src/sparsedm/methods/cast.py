@@ -8,8 +8,8 @@ From the freeze on, what is left outside the mask is cut and the model settles u
 Worked example (repeated in test_methods.py): eta = 0.1, lambda = 4, half of the way: the decay of the step is
 0.2, and W = [1, -4, 0.1, -3] with m = [0, 1, 0, 1] becomes [0.8, -4, 0, -3].
 
-The paper's learned scale of each weight group, which makes up for the decay, is left out: the rest of the
-network learns it.
+Two things differ from the paper: its decay adapts to each weight, while this one is the same for all, as
+Adam's steps nearly are; and its module that scales weights up again, to make up for the decay, is left out.
 """
 
 from __future__ import annotations
