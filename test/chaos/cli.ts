@@ -62,6 +62,12 @@ function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
+/** A scenario that can't be played to its end is no reason to leave the others out. */
+function broken(error: unknown): Outcome {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { checks: [{ name: 'the scenario ends', ok: false, detail }], figures: {} };
+}
+
 async function runAll(names: readonly string[], settings: Settings): Promise<Record<string, Outcome>> {
   const started = performance.now();
   console.log(`seed ${settings.seed}`);
@@ -70,7 +76,7 @@ async function runAll(names: readonly string[], settings: Settings): Promise<Rec
     const begun = performance.now();
     const report = (line: string) => console.log(`[${elapsed(started)}] ${name}: ${line}`);
     const random = createRandom(`${settings.seed}/${name}`);
-    const { checks, figures } = await scenario({ ...settings, random, report });
+    const { checks, figures } = await scenario({ ...settings, random, report }).catch(broken);
     for (const { ok, name: what, detail } of checks) report(`${ok ? 'ok' : 'BROKEN'}: ${what} (${detail})`);
     const wallSeconds = Math.round((performance.now() - begun) / 1000);
     outcomes[name] = { checks, figures: { ...figures, wallSeconds } };

@@ -1,7 +1,7 @@
 /** Random numbers that a seed repeats, so that a run with a broken invariant can be run again. */
 export type Random = {
   /** From 0 up to, not including, 1. */
-  next(): number;
+  next: () => number;
   between(low: number, high: number): number;
   chance(probability: number): boolean;
   pick<T>(items: readonly [T, ...T[]]): T;
