@@ -206,6 +206,12 @@ describe('a SparseFinetune is refused', () => {
       'write maskType: magnitude',
     ],
     [
+      'a pull on masks that never move',
+      { sparsity: { method: 'cast', maskType: 'random' } },
+      'spec.sparsity.maskType',
+      'write maskType: magnitude',
+    ],
+    [
       'a type of mask where nothing is masked',
       { sparsity: { method: 'dense', maskType: 'fixed' } },
       'spec.sparsity.maskType',

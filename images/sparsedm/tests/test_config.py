@@ -160,6 +160,7 @@ def test_custom_stages() -> None:
         ("sparsity", {"method": "cast", "l1Decay": "-1"}, "sparsity.l1Decay must be a decimal from 0"),
         ("sparsity", {"method": "asp"}, "sparsity.schedule.type must be fixed with method asp"),
         ("sparsity", {"method": "s-ste", "maskType": "random"}, "must be magnitude with method s-ste"),
+        ("sparsity", {"method": "cast", "maskType": "fixed"}, "method cast, which follows the magnitudes"),
         ("sparsity", {"method": "dense", "maskType": "fixed"}, "method dense, which masks nothing"),
         ("sparsity", {"method": "s-ste", "maskUpdateSteps": 5}, "s-ste recomputes its mask in each step"),
         ("sparsity", {"maskType": "fixed", "maskUpdateSteps": 5}, "a mask of type fixed never moves"),

@@ -181,7 +181,7 @@ def test_asp_prunes_the_averaged_weights_too_and_never_moves_its_mask(place: Wor
         for kind in ("student", "ema"):
             assert not tensors[f"{kind}/{layer}.weight"][~mask].any(), f"{kind} {layer} is not pruned"
         assert not tensors[f"optimizer/{layer}.weight/exp_avg"][~mask].any()
-    assert manifest["provenance"]["masks"] == "magnitude, made once"
+    assert manifest["provenance"]["masks"] == "magnitude, once for each pattern"
 
 
 def test_dense_trains_on_without_masks(place: Workplace) -> None:
@@ -206,7 +206,7 @@ def test_a_mask_that_stays_is_the_exported_one(place: Workplace, mask_type: str)
     for layer in (layer["name"] for layer in manifest["layers"]):
         mask = nm_mask(ranking(layer, dense[f"{layer}.weight"]), 2, 4)
         assert not weights[f"{layer}.weight"][~mask].any()
-    assert manifest["provenance"]["masks"] == f"{mask_type}, made once"
+    assert manifest["provenance"]["masks"] == f"{mask_type}, once for each pattern"
 
 
 def test_accumulated_gradients_are_those_of_the_larger_batch(place: Workplace) -> None:

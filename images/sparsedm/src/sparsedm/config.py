@@ -497,8 +497,8 @@ def _check_combination(r: _Reader, method: str, mask_type: str, schedule: Schedu
             "schedule.type",
             f"must be fixed with method asp, which prunes once, before the first step, not {schedule.type}.",
         )
-    if method in ("s-ste", "dense") and mask_type != "magnitude":
-        why = "takes its threshold from the magnitudes" if method == "s-ste" else "masks nothing"
+    if method in ("s-ste", "cast", "dense") and mask_type != "magnitude":
+        why = "masks nothing" if method == "dense" else "follows the magnitudes"
         r.complain(
             "maskType", f"must be magnitude with method {method}, which {why}: write that, or leave it out."
         )

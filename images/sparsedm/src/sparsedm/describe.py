@@ -14,7 +14,7 @@ from sparsedm.macs import Macs, bare_model, count_macs
 from sparsedm.methods import METHODS, build_method
 from sparsedm.models import ModelConfig, config_from
 from sparsedm.pattern import Pattern
-from sparsedm.plan import dense_model, evaluation_plan, schedule_of, select
+from sparsedm.plan import dense_model, evaluation_plan, mask_rhythm, schedule_of, select
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -114,7 +114,7 @@ def _stages(config: TrainConfig) -> str:
         if schedule.freeze_from < schedule.total_steps
         else "The mask is never frozen."
     )
-    masks = f"Masks of type {config.sparsity.mask_type}, recomputed every {schedule.mask_update_steps} steps."
+    masks = f"Masks: {mask_rhythm(config)}."
     return f"{table(['stage', 'pattern', 'from step', 'to step'], rows)}\n{masks} {frozen}"
 
 

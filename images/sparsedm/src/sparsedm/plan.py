@@ -66,11 +66,10 @@ def select(model: nn.Module, config: TrainConfig) -> Selection:
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
-    """A mask that is made once (method asp) or by scores that stay (random, fixed) counts as frozen from the
-    beginning of the last stage on; a method without masks has one stage and never freezes."""
+    """A mask that stays counts as frozen from the beginning of the last stage on; a method without masks has
+    one stage and never freezes."""
     sparsity, spec = config.sparsity, config.sparsity.schedule
-    method = METHODS[sparsity.method]
-    stays = not method.moves_mask or sparsity.mask_type != "magnitude"
+    method, stays = METHODS[sparsity.method], _mask_stays(config)
     return build_schedule(
         spec.type if method.masks else "fixed",
         sparsity.pattern,
@@ -79,8 +78,25 @@ def schedule_of(config: TrainConfig) -> Schedule:
         spec.stages,
         spec.ramp_percent if method.masks else None,
         spec.family,
-        sparsity.mask_update_steps,
+        config.training.steps if stays else sparsity.mask_update_steps,
     )
+
+
+def _mask_stays(config: TrainConfig) -> bool:
+    """Made once (methods asp and masked-dense), or of scores that do not move (types random and fixed)."""
+    method = METHODS[config.sparsity.method]
+    return not (method.trains and method.moves_mask) or config.sparsity.mask_type != "magnitude"
+
+
+def mask_rhythm(config: TrainConfig) -> str:
+    """What the masks rank and when, as in a manifest's provenance: "magnitude, every 10 steps"."""
+    sparsity = config.sparsity
+    if not METHODS[sparsity.method].masks:
+        return "none"
+    if _mask_stays(config):
+        return f"{sparsity.mask_type}, once for each pattern"
+    steps = sparsity.mask_update_steps
+    return f"{sparsity.mask_type}, every {'step' if steps == 1 else f'{steps} steps'}"
 
 
 def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:

@@ -41,7 +41,7 @@ from sparsedm.methods import build_method
 from sparsedm.models import build_model, load_weights
 from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
-from sparsedm.plan import classes_of, dense_model, evaluation_plan, schedule_of, select
+from sparsedm.plan import classes_of, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
 from sparsedm.progress import Console, Pace, RunProgress
 from sparsedm.ranking import build_ranking
 from sparsedm.recompute import recompute_blocks
@@ -441,16 +441,8 @@ class Finetune:
             "steps": self.total_steps,
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
-            "masks": self._mask_provenance(),
+            "masks": mask_rhythm(config),
         }
-
-    def _mask_provenance(self) -> str:
-        sparsity = self.config.sparsity
-        if not self.method.masks:
-            return "none"
-        if not self.layers.ranking.moves or not self.method.moves_mask:
-            return f"{sparsity.mask_type}, made once"
-        return f"{sparsity.mask_type}, every {sparsity.mask_update_steps} steps"
 
 
 def check_finite(model: nn.Module, uri: str) -> None:
