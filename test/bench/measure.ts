@@ -16,6 +16,8 @@ export type MeasureOptions = LoadOptions & {
   restarts: number;
   /** How long the contender's rest is watched, in seconds. */
   restSeconds: number;
+  /** How long to wait for what comes after the last run has ended (events), and before a rest is one, in seconds. */
+  settleSeconds: number;
   /** Keep the control plane's folder with all logs. */
   keep: boolean;
 };
@@ -44,8 +46,6 @@ export type Figures = {
   totalSeconds: number;
 };
 
-/** Longer than the reconcilers' own waits: what comes after the last run has ended (events) is counted too. */
-const settleMs = 3_000;
 /** A cluster in which nothing ends for so long has a fault. */
 const stallMs = 120_000;
 
@@ -95,7 +95,7 @@ async function underLoad(bench: Bench, options: MeasureOptions) {
     waitForEnd(bench, started, options.objects),
   ]).finally(stopProgress);
   const totalSeconds = (performance.now() - from) / 1000;
-  await delay(settleMs);
+  await delay(options.settleSeconds * 1000);
   const usage = usageOf(started.program.pid);
   const until = Date.now();
   await started.program.stop();
@@ -127,7 +127,8 @@ async function restart(bench: Bench, probe: string): Promise<{ started: Started;
   return { started, resyncMs: seen - started.startedAt };
 }
 
-async function restarts(bench: Bench, { restarts: times, restSeconds }: MeasureOptions) {
+async function restarts(bench: Bench, options: MeasureOptions) {
+  const { restarts: times } = options;
   const resyncs: number[] = [];
   const readies: number[] = [];
   const peaks: number[] = [];
@@ -144,7 +145,7 @@ async function restarts(bench: Bench, { restarts: times, restSeconds }: MeasureO
       what: `${probe} to end`,
       timeoutMs: 60_000,
     });
-    if (round === times) restPercent = await atRest(bench, started, restSeconds);
+    if (round === times) restPercent = await atRest(bench, started, options);
     peaks.push(usageOf(started.program.pid).peakMiB);
     await started.program.stop();
   }
@@ -156,9 +157,13 @@ async function restarts(bench: Bench, { restarts: times, restSeconds }: MeasureO
   };
 }
 
-async function atRest({ report }: Bench, { program }: Started, restSeconds: number): Promise<number> {
+async function atRest(
+  { report }: Bench,
+  { program }: Started,
+  { restSeconds, settleSeconds }: MeasureOptions,
+): Promise<number> {
   report(`watching its rest for ${restSeconds} s`);
-  await delay(settleMs);
+  await delay(settleSeconds * 1000);
   const before = usageOf(program.pid).cpuSeconds;
   const from = performance.now();
   await delay(restSeconds * 1000);

@@ -41,7 +41,7 @@ export class Arrivals {
 
 export type Observer = {
   arrivals: Arrivals;
-  /** Throws when a watch has ended. */
+  /** Throws when a watch has failed. */
   check(): void;
   stop(): Promise<void>;
 };
@@ -53,18 +53,22 @@ export async function observe(transport: Transport): Promise<Observer> {
   const stopping = new AbortController();
   let failure: unknown;
 
-  async function follow(resource: Resource, version: string, take: (event: WatchEvent, at: number) => void) {
-    const stream = transport.watch({
-      path: collectionPath(resource, namespace),
-      query: { resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds: hourSeconds },
-      idleMs: 180_000,
-      signal: stopping.signal,
-    });
-    for await (const events of stream) {
-      const at = performance.now();
-      for (const event of events) take(event, at);
+  /** Follows the resource for good: the server ends a watch at times, and it goes on where that ended. */
+  async function follow(resource: Resource, since: string, take: (event: WatchEvent, at: number) => void) {
+    let version: string | undefined = since;
+    while (!stopping.signal.aborted) {
+      const stream = transport.watch({
+        path: collectionPath(resource, namespace),
+        query: { resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds: hourSeconds },
+        idleMs: 180_000,
+        signal: stopping.signal,
+      });
+      for await (const events of stream) {
+        const at = performance.now();
+        for (const event of events) take(event, at);
+        version = events.at(-1)?.object.metadata.resourceVersion;
+      }
     }
-    if (!stopping.signal.aborted) throw new Error(`the watch of ${resource.plural} ended`);
   }
 
   async function versionOf(resource: Resource): Promise<string> {
@@ -80,7 +84,7 @@ export async function observe(transport: Transport): Promise<Observer> {
   const following = Promise.all([
     follow(sparseFinetunes, finetuneVersion, (event, at) => arrivals.takeFinetune(event, at)),
     follow(jobs, jobVersion, (event, at) => arrivals.takeJob(event, at)),
-  ]).catch((error: unknown) => (failure = error ?? new Error('a watch failed')));
+  ]).catch((error: unknown) => (failure = error));
   return {
     arrivals,
     check() {

@@ -11,7 +11,12 @@ import { buildBaseline, buildOperator, type Contender, type ContenderName } from
 import { measure, type MeasureOptions } from './measure';
 import { summary, table, type Results } from './report';
 
-type Options = MeasureOptions & { only?: ContenderName; first: ContenderName; output?: string };
+type Options = MeasureOptions & {
+  only?: ContenderName;
+  first: ContenderName;
+  nodeFlags: string[];
+  output?: string;
+};
 
 const names = ['ours', 'baseline'] as const;
 
@@ -35,28 +40,27 @@ const titles: Record<ContenderName, string> = {
   baseline: 'The baseline in Go on controller-runtime',
 };
 
-async function buildAll(wanted: readonly ContenderName[], report: Report): Promise<Contender[]> {
+async function buildAll(options: Options, report: Report): Promise<Contender[]> {
   await ensureBinaries({ report });
   const contenders: Contender[] = [];
-  for (const name of wanted) {
-    contenders.push(name === 'ours' ? await buildOperator() : await buildBaseline(report));
+  for (const name of order(options)) {
+    contenders.push(name === 'ours' ? await buildOperator(options.nodeFlags) : await buildBaseline(report));
   }
   return contenders;
 }
 
 async function bench(options: Options): Promise<Results> {
   const results: Results = {};
-  const wanted = order(options);
   let contenders: Contender[] = [];
   await new Listr(
     [
       {
         title: 'Programs',
         task: async (_, task) => {
-          contenders = await buildAll(wanted, (line) => (task.output = line));
+          contenders = await buildAll(options, (line) => (task.output = line));
         },
       },
-      ...wanted.map((name, index) => ({
+      ...order(options).map((name, index) => ({
         title: titles[name],
         task: async (_: unknown, task: { output: string; title: string }) => {
           const contender = contenders[index]!;
@@ -78,12 +82,14 @@ const program = new Command('npm run bench:operator --')
   .option('--rest-seconds <seconds>', 'how long the rest at the end is watched', countFrom(1, 3600), 15)
   .addOption(new Option('--only <name>', 'measure one of the two').choices(names))
   .addOption(new Option('--first <name>', 'which of the two goes first').choices(names).default('ours'))
+  .option('--node-flags <flags...>', "further flags of the operator's Node, such as --cpu-prof", [])
   .option('--output <file>', 'write every figure there, as JSON')
   .option('--keep', 'keep the control planes’ folders with all logs', false);
 program.parse();
 
 try {
-  const options = program.opts<Options>();
+  // Longer than the reconcilers' own waits of 2 s.
+  const options: Options = { ...program.opts<Options>(), settleSeconds: 3 };
   const results = await bench(options);
   const brief = summary(results, options.objects);
   if (options.output !== undefined) {
@@ -92,6 +98,6 @@ try {
   console.log(`\n${table(results, options.objects)}\n`);
   console.log(JSON.stringify(brief));
 } catch (error) {
-  console.error(`\nerror: ${error instanceof ClusterError ? error.message : String(error)}`);
+  console.error('\nerror:', error instanceof ClusterError ? error.message : error);
   process.exitCode = 1;
 }

@@ -1,0 +1,26 @@
+/** The benchmark of the operator, small and of the operator alone: so that it cannot rot. */
+import { expect, test } from 'vitest';
+import { buildOperator } from '../bench/contender';
+import { measure } from '../bench/measure';
+
+test('the benchmark measures the operator from a SparseFinetune to its end', async () => {
+  const objects = 20;
+  const options = {
+    objects,
+    rate: 20,
+    parallel: 4,
+    restarts: 1,
+    restSeconds: 1,
+    settleSeconds: 1,
+    keep: false,
+  };
+  const figures = await measure(await buildOperator([]), options, () => undefined);
+  expect(figures.requests).toMatchObject({ 'create jobs': objects });
+  // At least waiting, running and ended.
+  expect(figures.requests['patch sparsefinetunes/status']).toBeGreaterThanOrEqual(2 * objects);
+  expect(figures.p50Ms).toBeGreaterThan(0);
+  expect(figures.p99Ms).toBeGreaterThanOrEqual(figures.p50Ms);
+  expect(figures.cpuSeconds).toBeGreaterThan(0);
+  expect(figures.peakMiB).toBeGreaterThan(20);
+  expect(figures.resyncSeconds).toBeGreaterThan(0);
+}, 240_000);
