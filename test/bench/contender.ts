@@ -85,6 +85,7 @@ export async function startContender(
   contender: Contender,
   kubeconfig: string,
   logFile: string,
+  onStart: (program: Program) => void,
 ): Promise<Started> {
   const [metrics = 0, health = 0, reports = 0] = await freePorts(3);
   const startedAt = performance.now();
@@ -94,6 +95,7 @@ export async function startContender(
     logFile,
     ...(contender.env === undefined ? {} : { env: contender.env }),
   });
+  onStart(program);
   await waitFor(() => answers(`http://127.0.0.1:${health}/readyz`), {
     what: `${contender.name} to be ready; its log is ${logFile}`,
     timeoutMs: 120_000,

@@ -7,6 +7,7 @@ import { countRequests, totalRequests, type Requests } from './audit';
 import { startContender, type Contender, type Started } from './contender';
 import { createFinetune, createLoad, type LoadOptions } from './load';
 import { observe, type Observer } from './observer';
+import type { Program } from './programs';
 import { median, quantile } from './statistics';
 import { usageOf } from './usage';
 import { startWorld, type World } from './world';
@@ -49,7 +50,28 @@ export type Figures = {
 /** A cluster in which nothing ends for so long has a fault. */
 const stallMs = 120_000;
 
-type Bench = { world: World; observer: Observer; contender: Contender; report: Report };
+type Bench = {
+  world: World;
+  observer: Observer;
+  contender: Contender;
+  report: Report;
+  /** What runs of the contender, to be ended whatever happens. */
+  running: Set<Program>;
+};
+
+async function start(bench: Bench, phase: string): Promise<Started> {
+  const { world, contender, running } = bench;
+  const logFile = path.join(world.logs, `${contender.name}-${phase}.log`);
+  const started = await startContender(contender, world.plane.kubeconfig, logFile, (program) =>
+    running.add(program),
+  );
+  return started;
+}
+
+async function end({ running }: Bench, { program }: Started): Promise<void> {
+  await program.stop();
+  running.delete(program);
+}
 
 async function waitForEnd(
   { world, observer, report }: Bench,
@@ -86,8 +108,8 @@ function progress({ observer, report }: Bench, objects: number): () => void {
 }
 
 async function underLoad(bench: Bench, options: MeasureOptions) {
-  const { world, observer, contender } = bench;
-  const started = await startContender(contender, world.plane.kubeconfig, logOf(bench, 'load'));
+  const { world, observer } = bench;
+  const started = await start(bench, 'load');
   const stopProgress = progress(bench, options.objects);
   const from = performance.now();
   const [createSeconds] = await Promise.all([
@@ -98,7 +120,7 @@ async function underLoad(bench: Bench, options: MeasureOptions) {
   await delay(options.settleSeconds * 1000);
   const usage = usageOf(started.program.pid);
   const until = Date.now();
-  await started.program.stop();
+  await end(bench, started);
   const latencies = observer.arrivals.untilJob();
   if (observer.arrivals.failed.size > 0) {
     throw new Error(`${observer.arrivals.failed.size} runs failed; logs are in ${world.logs}`);
@@ -106,14 +128,10 @@ async function underLoad(bench: Bench, options: MeasureOptions) {
   return { createSeconds, totalSeconds, usage, until, latencies };
 }
 
-function logOf({ world, contender }: Bench, phase: string): string {
-  return path.join(world.logs, `${contender.name}-${phase}.log`);
-}
-
 /** Starts the contender with all objects there, and gives it a new one as soon as it says that it is ready. */
 async function restart(bench: Bench, probe: string): Promise<{ started: Started; resyncMs: number }> {
-  const { world, observer, contender } = bench;
-  const started = await startContender(contender, world.plane.kubeconfig, logOf(bench, 'restart'));
+  const { world, observer } = bench;
+  const started = await start(bench, 'restart');
   await createFinetune(world.transport, probe);
   const seen = await waitFor(() => observer.arrivals.job.get(probe), {
     what: `the Job of ${probe}`,
@@ -147,7 +165,7 @@ async function restarts(bench: Bench, options: MeasureOptions) {
     });
     if (round === times) restPercent = await atRest(bench, started, options);
     peaks.push(usageOf(started.program.pid).peakMiB);
-    await started.program.stop();
+    await end(bench, started);
   }
   return {
     resyncSeconds: median(resyncs),
@@ -182,9 +200,10 @@ export async function measure(
 ): Promise<Figures> {
   report('starting a control plane');
   const world = await startWorld(options.keep);
+  const running = new Set<Program>();
   try {
     const observer = await observe(world.transport);
-    const bench = { world, observer, contender, report };
+    const bench = { world, observer, contender, report, running };
     const load = await underLoad(bench, options);
     const again = await restarts(bench, options);
     await observer.stop();
@@ -204,6 +223,7 @@ export async function measure(
       totalSeconds: load.totalSeconds,
     };
   } finally {
+    await Promise.all([...running].map((program) => program.stop()));
     await world.stop();
   }
 }

@@ -99,5 +99,5 @@ try {
   console.log(JSON.stringify(brief));
 } catch (error) {
   console.error('\nerror:', error instanceof ClusterError ? error.message : error);
-  process.exitCode = 1;
+  process.exit(1); // whatever was still under way has lost its cluster
 }
