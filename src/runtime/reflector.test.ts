@@ -90,7 +90,7 @@ async function reflect(
     await transport.close();
     await server.close();
   });
-  return { server, store, reflector, metrics };
+  return { server, store, reflector, metrics, stop, running };
 }
 
 /** Resolves when the store holds exactly these objects. */
@@ -203,6 +203,13 @@ test.each([
   await server.received(4);
   expect(kinds(server)).toEqual(['list', 'watch', 'list', 'watch']);
   expect(server.seen[3]?.query.get('resourceVersion')).toBe('90');
+});
+
+test('a stop in the moment in which a list is complete is not overheard', async () => {
+  const { store, stop, running } = await reflect([list(10, [item('x', 5)]), watch()]);
+  store.subscribe(() => stop.abort());
+  await running;
+  expect(store.size).toBe(1);
 });
 
 test('the store is never empty while a list is read again', async () => {

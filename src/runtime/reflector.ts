@@ -228,6 +228,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     let useful = needsList;
     const abort = new AbortController();
     const forward = () => abort.abort();
+    if (signal.aborted) forward();
     signal.addEventListener('abort', forward, { once: true });
     const stream = openWatch(abort.signal);
     try {
