@@ -226,10 +226,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   async function watch(signal: AbortSignal): Promise<boolean> {
     const started = clock.monotonic();
     let useful = needsList;
-    const abort = new AbortController();
-    const forward = () => abort.abort();
-    if (signal.aborted) forward();
-    signal.addEventListener('abort', forward, { once: true });
+    const { abort, unlink } = linkedTo(signal);
     const stream = openWatch(abort.signal);
     try {
       if (needsList) await takeInitial(stream, abort);
@@ -245,7 +242,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
       if (!needsList && clock.monotonic() - started >= shortWatchMs && !isRefusal(error)) failures = 0;
       throw error;
     } finally {
-      signal.removeEventListener('abort', forward);
+      unlink();
       await stream.return();
     }
     return useful || clock.monotonic() - started >= shortWatchMs;
@@ -310,6 +307,15 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     whenSynced: first.promise,
     state: () => ({ phase, lists: streams() ? 'streamed' : 'paged', synced, failures, ...times }),
   };
+}
+
+/** Aborts when the signal does, until it is unlinked, and may be aborted by itself. */
+function linkedTo(signal: AbortSignal): { abort: AbortController; unlink: () => void } {
+  const abort = new AbortController();
+  const forward = () => abort.abort();
+  if (signal.aborted) forward();
+  signal.addEventListener('abort', forward, { once: true });
+  return { abort, unlink: () => signal.removeEventListener('abort', forward) };
 }
 
 function isRefusal(error: unknown): boolean {
