@@ -644,6 +644,30 @@ describe('leader election', () => {
     expect(performance.now() - stopped).toBeLessThan(timing.leaseMs);
   });
 
+  test('a leader that stood still longer than its deadline writes nothing, renews, and goes on', async () => {
+    const namespace = await server.createNamespace();
+    const leaderElection = { namespace, name: 'lease', identity: 'one', timing };
+    const sut = createTestManager({ kubeconfig: server.kubeconfig, namespace }, { leaderElection });
+    await sut.start();
+    atEnd.push(() => sut.stop());
+    await eventually(() => sut.manager.isLeader());
+    // As a parse of many megabytes would: nothing else of this process runs.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, timing.renewDeadlineMs + 400);
+    const tooEarly = sut.client.create(configMaps, configMap(namespace, 'early'));
+    await expect(tooEarly).rejects.toBeInstanceOf(LeadershipLostError);
+    await eventually(() => sut.client.create(configMaps, configMap(namespace, 'late')));
+    expect(await server.client.get(configMaps, { namespace, name: 'early' })).toBeUndefined();
+    const lease = await server.client.get(leases, { namespace, name: 'lease' });
+    expect(lease?.spec).toMatchObject({ holderIdentity: 'one', leaseTransitions: 0 });
+    // Beyond the end that a deadline which was missed would have had.
+    await eventually(() =>
+      expect(Date.parse(sut.manager.state().leader.renewedAt?.toString() ?? '')).toBeGreaterThan(
+        Date.now() - timing.renewDeadlineMs,
+      ),
+    );
+    expect(sut.manager.isLeader()).toBe(true);
+  });
+
   test('whoever loses the lease stops with an error', async () => {
     const namespace = await server.createNamespace();
     const transport = createTransport({
