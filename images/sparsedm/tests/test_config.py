@@ -142,6 +142,8 @@ def test_custom_stages() -> None:
         ("model.pretrained.sha256", "abc", "sha256 must be 64 lower-case hexadecimal digits"),
         ("dataset.format", "mnist", "dataset.format must be one of fashion-mnist, cifar10"),
         ("dataset.uri", None, "dataset.uri is required"),
+        ("dataset.format", "imagenet256-features", "evaluation.autoencoderUri is required when dataset"),
+        ("evaluation.autoencoderUri", "pvc://data/vae", "evaluation.autoencoderUri must be absent when"),
         ("dataset.format", "generated", "dataset.uri must be absent when dataset.format is generated"),
         ("sparsity.pattern", "4:2", "sparsity.pattern must be N:M with 1 <= N < M <= 32"),
         ("sparsity.pattern", 124, 'with 1 <= N < M <= 32, in quotes as "2:4", not 124'),
@@ -221,6 +223,7 @@ def test_problems_of_custom_stages(change: dict[str, Any], want: str) -> None:
         ("width", 65, "model.config describes no U-ViT: width 65 is not a multiple of heads 2"),
         ("imageSize", 30, "model.config describes no U-ViT: image_size 30 is not a multiple of patch_size 4"),
         ("heads", None, "model.config.heads is required"),
+        ("contextTokens", 77, "context_tokens and context_width are both 0, or both at least 1"),
         ("prediction", "x0", "model.config.prediction must be one of noise, v"),
     ],
 )

@@ -190,10 +190,68 @@ def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
         open_dataset("image-folder", tmp_path, 64, 3)
 
 
+# --- celeba ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def celeba(tmp_path: Path) -> Path:
+    """Three aligned pictures, black but for the square that is cut out, which is split into four colours."""
+    folder = tmp_path / "img_align_celeba"
+    folder.mkdir()
+    pixels = np.zeros((218, 178, 3), dtype=np.uint8)
+    pixels[57:185, 25:153] = 255
+    pixels[57:121, 25:89] = (255, 0, 0)
+    for i in range(1, 4):
+        Image.fromarray(pixels).save(folder / f"{i:06d}.jpg", quality=95)
+    return tmp_path
+
+
+@pytest.mark.parametrize("size", [64, 32])
+def test_celeba_is_cut_about_the_face_and_scaled(celeba: Path, size: int) -> None:
+    data = open_dataset("celeba", celeba, size, 3)
+    x, y = data.batch([0, 1, 2])
+    assert x.shape == (3, 3, size, size)
+    assert y is None
+    assert data.horizontal_flip
+    half, edge = size // 2, 2
+    quarters = [x[0, :, edge : half - edge, edge : half - edge], x[0, :, half + edge : -edge, edge:-edge]]
+    red, white = (quarter.mean(dim=(1, 2)).tolist() for quarter in quarters)
+    assert red == pytest.approx([1, -1, -1], abs=0.05)
+    assert white == pytest.approx([1, 1, 1], abs=0.05)
+    assert x.mean(dim=(0, 1))[:, 0].min() > -0.5, "no black from outside of the square"
+
+
+def test_celeba_has_the_splits_of_its_partition(celeba: Path) -> None:
+    (celeba / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n000003.jpg 0\n")
+    assert len(open_dataset("celeba", celeba, 64, 3)) == 2
+    assert len(open_dataset("celeba", celeba, 64, 3, split="test")) == 1
+    assert len(open_dataset("celeba", celeba / "img_align_celeba", 64, 3)) == 3, "no partition, all pictures"
+
+
+@pytest.mark.parametrize(
+    ("damage", "size", "channels", "want"),
+    [
+        (lambda f: f.write_bytes(f.read_bytes()[:300]), 64, 3, r"000002\.jpg is no readable picture"),
+        (lambda f: Image.new("RGB", (64, 64)).save(f), 64, 3, r"000002\.jpg has 64x64 pixels, and aligned"),
+        (lambda f: [p.unlink() for p in f.parent.iterdir()], 64, 3, "holds no .jpg of the train split"),
+        (lambda f: None, 64, 1, "celeba has colour pictures of at most 128x128"),
+        (lambda f: None, 256, 3, "celeba has colour pictures of at most 128x128"),
+    ],
+)
+def test_a_celeba_that_cannot_be_used_is_explained(
+    celeba: Path, damage, size: int, channels: int, want: str
+) -> None:
+    damage(celeba / "img_align_celeba/000002.jpg")
+    with pytest.raises(InputError, match=want):
+        open_dataset("celeba", celeba, size, channels)
+
+
 def test_a_missing_folder_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="There is no folder"):
         open_dataset("fashion-mnist", tmp_path / "nowhere", 32, 1)
-    with pytest.raises(InputError, match="format must be one of fashion-mnist, cifar10, image-folder"):
+    with pytest.raises(
+        InputError, match="format must be one of fashion-mnist, cifar10, celeba, image-folder"
+    ):
         open_dataset("mnist", tmp_path, 32, 1)
 
 

@@ -16,6 +16,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("sparsedm.generate", "draw images of chosen classes"),
     "inspect": ("sparsedm.inspect", "print what an artefact holds"),
     "verify": ("sparsedm.verify", "check an artefact's digests and pattern"),
+    "convert": ("sparsedm.convert", "make safetensors of pickled weights or features"),
     "export": ("sparsedm.export", "write an artifact as a diffusers directory"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
     "pretrain": ("sparsedm.pretrain", "train a dense model"),

@@ -31,7 +31,16 @@ from sparsedm.schedule import FAMILIES
 ARCHITECTURES = ("uvit", "unet", "dit", "diffusers")
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 PRESET_NAMES = tuple(PRESETS)
-FORMATS = ("fashion-mnist", "cifar10", "image-folder", "generated")
+FORMATS = (
+    "fashion-mnist",
+    "cifar10",
+    "celeba",
+    "image-folder",
+    "imagenet256-features",
+    "mscoco256-features",
+    "generated",
+)
+LATENT_FORMATS = tuple(name for name in FORMATS if name.endswith("-features"))
 METHOD_NAMES = tuple(METHODS)
 SCHEDULES = ("progressive", "fixed", "custom")
 ONE_RHYTHM = {
@@ -140,7 +149,7 @@ class CheckpointSpec:
 @dataclass(frozen=True)
 class EvaluationSpec:
     """`every_steps` 0 evaluates at the end only. `guidance` None is 0.5 for a class-conditional model, else
-    0."""
+    0. `autoencoder_uri` is set where the data set holds latents."""
 
     samples: int
     steps: int
@@ -148,6 +157,7 @@ class EvaluationSpec:
     extractor_uri: str
     every_steps: int
     sampler: str
+    autoencoder_uri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -362,7 +372,7 @@ def parse_config(value: Any) -> TrainConfig:
     training = _training(root.object("training"))
     sparsity = _sparsity(root.object("sparsity"), training.steps)
     checkpoint = _checkpoint(root.object("checkpoint"))
-    evaluation = _evaluation(root.object("evaluation"))
+    evaluation = _evaluation(root.object("evaluation"), dataset.format)
     output = root.object("output")
     output_uri = output.uri("uri", "pvc or file")
     output.finish()
@@ -424,6 +434,8 @@ def _uvit_config(r: _Reader) -> dict[str, Any]:
         "num_classes": r.integer("numClasses", 0, 0, 100_000),
         "final_conv": r.boolean("finalConv", True),
         "prediction": r.choice("prediction", ("noise", "v"), "noise"),
+        "context_tokens": r.integer("contextTokens", 0, 0, 1024),
+        "context_width": r.integer("contextWidth", 0, 0, 8192),
     }
     r.finish()
     if len(r.problems) == before:
@@ -557,7 +569,14 @@ def _checkpoint(r: _Reader) -> CheckpointSpec:
     return spec
 
 
-def _evaluation(r: _Reader) -> EvaluationSpec:
+def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
+    latents = format in LATENT_FORMATS
+    if latents and not r.has("autoencoderUri"):
+        r.complain(
+            "autoencoderUri", f"is required when dataset.format is {format}: it makes pictures of latents."
+        )
+    if not latents and r.has("autoencoderUri"):
+        r.complain("autoencoderUri", f"must be absent when dataset.format is {format}, which holds pictures.")
     spec = EvaluationSpec(
         samples=r.integer("samples", 500, 2, 10_000_000),
         steps=r.integer("steps", 20, 1, 1000),
@@ -565,6 +584,7 @@ def _evaluation(r: _Reader) -> EvaluationSpec:
         extractor_uri=r.uri("extractorUri", required=False) or DEFAULT_EXTRACTOR,
         every_steps=r.integer("everySteps", 0, 0, 100_000_000),
         sampler=r.choice("sampler", SAMPLERS, "dpm-solver++"),
+        autoencoder_uri=r.uri("autoencoderUri", required=False),
     )
     r.finish()
     return spec

@@ -25,13 +25,15 @@ from torch import Tensor, nn
 
 from sparsedm.artifact import decimal, load_artifact
 from sparsedm.config import DEFAULT_EXTRACTOR, FORMATS, SAMPLERS
-from sparsedm.data import ArrayDataset, open_dataset
+from sparsedm.data import Dataset, open_dataset
+from sparsedm.data.features import SCALES
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion.samplers import sample
-from sparsedm.errors import InputError
+from sparsedm.errors import ConfigError, InputError
 from sparsedm.metrics.extractor import load_extractor
 from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats, frechet_distance
 from sparsedm.models import ModelConfig, build_model, config_of, load_weights
+from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.progress import Console, format_duration
 from sparsedm.uris import resolve_uri
 
@@ -86,24 +88,38 @@ def guidance_for(config: ModelConfig, wanted: float | None) -> float:
 class Evaluator:
     """Holds the extractor and the reference statistics, and measures any number of models against them."""
 
-    def __init__(self, config: ModelConfig, plan: Plan, extractor_path: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        plan: Plan,
+        extractor_path: Path,
+        device: torch.device,
+        decode: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+    ) -> None:
+        """`decode` makes pictures of what the model draws; latents need one."""
         self.config = config
+        self.decode = decode
         self.plan = plan
         self.device = device
         self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path)
         self.reference: FrechetStats | None = None
+        self.dataset: Dataset | None = None
 
     def set_reference(
-        self, dataset: ArrayDataset, cache: Path | None = None, on_images: OnWork = lambda images: None
+        self, dataset: Dataset, cache: Path | None = None, on_images: OnWork = lambda images: None
     ) -> None:
-        """Statistics of all images of `dataset`: from the npz `cache` where it exists, else kept there."""
+        """Statistics of all images of `dataset`: from the npz `cache` where it exists, else kept there.
+
+        A model with text draws after the data set's texts.
+        """
+        self.dataset = dataset
         if cache is not None and cache.exists():
             self.reference = FrechetStats.load(cache, self.extractor_digest)
             return
         stats = FrechetStats()
         for start in range(0, len(dataset), REFERENCE_BATCH):
             images, _ = dataset.batch(np.arange(start, min(start + REFERENCE_BATCH, len(dataset))))
-            stats.update(self.extractor(images))
+            stats.update(self.extractor(self.decode(images)))
             on_images(len(images))
         if cache is not None:
             stats.save(cache, self.extractor_digest)
@@ -113,20 +129,28 @@ class Evaluator:
         """The distance of `model` and its first `keep` images, (keep, C, H, W) in [-1, 1]."""
         if self.reference is None:
             raise ValueError("set_reference comes first.")
-        seeds, labels = self.plan.seeds(), self.plan.labels(self.config)
+        seeds = self.plan.seeds()
         stats, kept = FrechetStats(), []
         model.eval()
         for start in range(0, self.plan.samples, SAMPLE_BATCH):
             part = slice(start, start + SAMPLE_BATCH)
-            images = self._draw(model, seeds[part], None if labels is None else labels[part], on_work)
+            images = self._draw(model, seeds[part], self._conditions(part), on_work)
             stats.update(self.extractor(images))
             kept.append(images[: max(0, keep - start)])
         return frechet_distance(stats, self.reference), torch.cat(kept)
 
+    def _conditions(self, part: slice) -> Tensor | None:
+        """Labels, every class in turn, or the data set's texts in its order; None without either."""
+        if self.config.context and self.dataset is not None:
+            numbers = np.arange(part.start, min(part.stop, self.plan.samples)) % len(self.dataset)
+            return self.dataset.batch(numbers)[1]
+        labels = self.plan.labels(self.config)
+        return None if labels is None else labels[part]
+
     def _draw(self, model: nn.Module, seeds: list[int], labels: Tensor | None, on_work: OnWork) -> Tensor:
         plan = self.plan
         passes = len(seeds) * (2 if plan.guidance else 1)
-        return sample(
+        drawn = sample(
             model,
             self.config,
             labels,
@@ -136,7 +160,9 @@ class Evaluator:
             sampler=plan.sampler,
             progress=lambda done, total: on_work(passes),
             device=self.device,
+            nothing=None if self.dataset is None else self.dataset.nothing,
         )
+        return self.decode(drawn)
 
     def figures(self, dense: float | None, sparse: float) -> dict[str, Any]:
         """As in `status.fid`, with everything that a Frechet distance depends on beside it."""
@@ -175,6 +201,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", required=True, metavar="DIR", help="data set whose training images are the reference"
     )
     parser.add_argument("--format", default="fashion-mnist", choices=[f for f in FORMATS if f != "generated"])
+    parser.add_argument("--autoencoder", metavar="DIR", type=Path, help="makes pictures of latents")
     parser.add_argument("--extractor", metavar="FILE", default=None, help="default: the one that ships")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=20, help="sampler steps (default 20)")
@@ -200,7 +227,12 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
     plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)
     extractor = Path(args.extractor) if args.extractor else resolve_uri(DEFAULT_EXTRACTOR)
-    evaluator = Evaluator(config, plan, extractor, device)
+    decode = {}
+    if args.autoencoder and args.format in SCALES:
+        decode = {"decode": Autoencoder(args.autoencoder, SCALES[args.format], device)}
+    elif args.format in SCALES:
+        raise ConfigError([f"--autoencoder is required with --format {args.format}."])
+    evaluator = Evaluator(config, plan, extractor, device, **decode)
     evaluator.set_reference(open_dataset(args.format, args.data, config.image_size, config.channels))
     dense_distance = None
     if args.dense:

@@ -18,7 +18,8 @@ from torch import nn
 from sparsedm.checkpoint import write_atomically
 from sparsedm.config import TrainConfig
 from sparsedm.data import ArrayDataset
-from sparsedm.diffusion.samplers import sample
+from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
+from sparsedm.errors import InputError
 from sparsedm.evaluate import SAMPLE_BATCH, image_seeds
 from sparsedm.generate import to_uint8
 from sparsedm.models import CLASSES, config_of
@@ -33,6 +34,13 @@ def open_generated(
     dense: nn.Module, config: TrainConfig, output: Path, progress: RunProgress, stop: StopSignal
 ) -> ArrayDataset:
     """`dataset.samples` images of the dense model, every class equally often."""
+    model = config_of(dense)
+    if model.channels not in PICTURE_CHANNELS or model.context:
+        raise InputError(
+            "DatasetMismatch",
+            "dataset.format generated draws pictures by class, and the model draws latents or after texts: "
+            "choose another format.",
+        )
     path = output / FILE
     if not path.exists():
         write_atomically(path, save(_draw(dense, config, progress, stop)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from sparsedm.config import TrainConfig
-from sparsedm.data import ArrayDataset
+from sparsedm.data import Dataset
 from sparsedm.errors import ConfigError
 from sparsedm.evaluate import Plan, guidance_for
 from sparsedm.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
@@ -106,7 +106,7 @@ def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:
     )
 
 
-def classes_of(model: ModelConfig, dataset: ArrayDataset) -> list[str] | None:
+def classes_of(model: ModelConfig, dataset: Dataset) -> list[str] | None:
     """Names by label, where the data set has one for each class of the model."""
     names = dataset.classes
     return list(names) if names and len(names) == model.num_classes else None

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from sparsedm.artifact import REPORT_FILE, SAMPLES_FILE, Identity, decimal, save_artifact, sparsity_status
 from sparsedm.checkpoint import CheckpointStore, write_atomically
 from sparsedm.config import TrainConfig, load_config
-from sparsedm.data import ArrayDataset, SampleOrder, open_dataset
+from sparsedm.data import Dataset, SampleOrder, open_dataset
+from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
@@ -39,6 +40,7 @@ from sparsedm.learning_rate import learning_rate_at
 from sparsedm.macs import count_macs
 from sparsedm.methods import build_method
 from sparsedm.models import build_model, load_weights
+from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
 from sparsedm.plan import classes_of, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
@@ -139,9 +141,7 @@ class Finetune:
         self.plan = evaluation_plan(config, self.model_config)
         self.progress = self._progress()
         self.progress.enter("loading")
-        self.evaluator = Evaluator(
-            self.model_config, self.plan, resolve_uri(config.evaluation.extractor_uri), self.device
-        )
+        self.evaluator = self._evaluator()
         self.dataset = self._open_dataset()
         self.order = SampleOrder(len(self.dataset), training.seed)
 
@@ -263,7 +263,16 @@ class Finetune:
         """Forward, backward (as two), and the teacher's forward, per image."""
         return self.config.training.pictures_per_step * (4 if self.method.distillation_weight else 3)
 
-    def _open_dataset(self) -> ArrayDataset:
+    def _evaluator(self) -> Evaluator:
+        evaluation, scale = self.config.evaluation, SCALES.get(self.config.dataset.format)
+        decode = {}
+        if evaluation.autoencoder_uri and scale:
+            directory = resolve_uri(evaluation.autoencoder_uri)
+            decode = {"decode": Autoencoder(directory, scale, self.device)}
+        extractor = resolve_uri(evaluation.extractor_uri)
+        return Evaluator(self.model_config, self.plan, extractor, self.device, **decode)
+
+    def _open_dataset(self) -> Dataset:
         spec, model = self.config.dataset, self.model_config
         if spec.format == "generated":
             dataset = open_generated(self.dense, self.config, self.output, self.progress, self.stop)
@@ -277,12 +286,19 @@ class Finetune:
                 f"The model has {model.num_classes} classes and the data set {found}: "
                 "choose data or a model that fits.",
             )
+        if (model.context is None) != (dataset.nothing is None):
+            raise InputError(
+                "DatasetMismatch",
+                f"The model {'draws after' if model.context else 'takes no'} texts, and the data set has "
+                f"{'none' if model.context else 'texts'}: choose data or a model that fits.",
+            )
         return dataset
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
         size = self.config.training.pictures_per_step
         x0, labels = self.dataset.training_batch(self.order, step * size, size)
-        return noisy_batch(x0.to(self.device), labels, self.model_config, VPSDE(), generator)
+        nothing = self.dataset.nothing
+        return noisy_batch(x0.to(self.device), labels, self.model_config, VPSDE(), generator, nothing)
 
     def _move_masks(self, step: int, stage: Stage) -> None:
         """Before a step: new masks where they are due, and the end of their moving."""

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sparsedm.data.celeba import open_celeba
 from sparsedm.data.cifar10 import open_cifar10
-from sparsedm.data.dataset import ArrayDataset
+from sparsedm.data.dataset import ArrayDataset, Dataset
 from sparsedm.data.fashion_mnist import open_fashion_mnist
+from sparsedm.data.features import open_features
 from sparsedm.data.image_folder import open_image_folder
 from sparsedm.data.order import SampleOrder
 from sparsedm.errors import InputError
 
-__all__ = ["FORMATS", "ArrayDataset", "SampleOrder", "open_dataset"]
+__all__ = ["FORMATS", "ArrayDataset", "Dataset", "SampleOrder", "open_dataset"]
 
 FORMATS = {
     "fashion-mnist": open_fashion_mnist,
     "cifar10": open_cifar10,
+    "celeba": open_celeba,
     "image-folder": open_image_folder,
+    "imagenet256-features": open_features("imagenet256-features"),
+    "mscoco256-features": open_features("mscoco256-features"),
 }
 
 
 def open_dataset(
     format: str, path: str | Path, image_size: int, channels: int, split: str = "train"
-) -> ArrayDataset:
+) -> Dataset:
     """The data set at `path` in the shape that the model takes; split is "train" or "test".
 
-    An image folder has only one split and gives it for both. Raises InputError when the folder is missing, a
-    file cannot be read, or the images do not fit the model.
+    An image folder and features have only one split and give it for both. Raises InputError when the folder
+    is missing, a file cannot be read, or the images do not fit the model.
     """
     if format not in FORMATS:
         raise InputError(

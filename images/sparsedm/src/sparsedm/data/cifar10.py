@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 
 import numpy as np
 
 from sparsedm.data.dataset import ArrayDataset
+from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import InputError
 
 SIDE = 32
 FILES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles containers, numbers, text and numpy arrays; refuses to look up any other name.
-
-    A pickle can only call what `find_class` hands out, and these callables build arrays of plain numbers.
-    """
-
-    ALLOWED = frozenset(
-        [
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),
-        ]
-    )
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it refers to {module}.{name}, which is no array")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def open_cifar10(path: Path, image_size: int, channels: int, split: str) -> ArrayDataset:
@@ -61,7 +39,7 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{file} is missing: unpack the python version of CIFAR-10 (cifar-10-batches-py) there.",
         )
     try:
-        content = _ArraysOnly(io.BytesIO(file.read_bytes()), encoding="bytes").load()
+        content = ArraysOnly(io.BytesIO(file.read_bytes()), encoding="bytes").load()
         images = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, 3, SIDE, SIDE)
         labels = np.asarray(content[b"labels"], dtype=np.int64)
     # A damaged pickle fails in many ways; whatever it is, the file is not usable.

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparsedm.data.order import SampleOrder
+
+
+class Dataset(Protocol):
+    """What training and measuring need of data: pictures or latents, with labels, texts or neither.
+
+    labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
+    """
+
+    labels: np.ndarray | None
+    classes: list[str] | None
+    nothing: Tensor | None
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: np.ndarray | Sequence[int]) -> tuple[Tensor, Tensor | None]: ...
+
+    def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor | None]: ...
 
 
 class ArrayDataset:
@@ -29,6 +47,7 @@ class ArrayDataset:
         self.labels = None if labels is None else labels.astype(np.int64)
         self.classes = None if classes is None else list(classes)
         self.horizontal_flip = horizontal_flip
+        self.nothing = None
 
     def __len__(self) -> int:
         return len(self.images)

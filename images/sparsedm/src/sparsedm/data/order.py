@@ -38,7 +38,11 @@ class SampleOrder:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def flips(self, start: int, count: int) -> np.ndarray:
-        """(count,) bool: whether sample number start + i is mirrored, by a hash of (seed, number)."""
+        """(count,) bool: whether sample number start + i is mirrored."""
+        return (self.hashes(start, count) & np.uint64(1)).astype(bool)
+
+    def hashes(self, start: int, count: int) -> np.ndarray:
+        """(count,) uint64: a random number of its own for sample number start + i, by (seed, number)."""
         with np.errstate(over="ignore"):
             z = np.arange(start, start + count, dtype=np.uint64) + np.uint64(self.seed) * np.uint64(
                 0xD1342543DE82EF95
@@ -46,5 +50,4 @@ class SampleOrder:
             # Finaliser of SplitMix64 (Steele, Lea, Flood 2014).
             z = (z + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z = z ^ (z >> np.uint64(31))
-        return (z & np.uint64(1)).astype(bool)
+            return z ^ (z >> np.uint64(31))

@@ -48,9 +48,7 @@ def assess(
     for start in range(0, len(labels), BATCH):
         y = labels[start : start + BATCH]
         seeds = range(seed + start, seed + start + len(y))
-        images = sample(
-            model, config_of(model), y, seeds, steps=steps, guidance=guidance, sampler=sampler
-        )
+        images = sample(model, config_of(model), y, seeds, steps=steps, guidance=guidance, sampler=sampler)
         stats.update(extractor(images))
         right += torch.bincount(y[extractor.classify(images) == y], minlength=len(classes))
         if progress is not None:

@@ -1,0 +1,163 @@
+"""Latents of pictures, made ahead by an autoencoder: ImageNet 256 with labels, MS-COCO 256 with text.
+
+`sparsedm convert` writes them as safetensors shards with an index; they are read from disk sample by sample,
+so that a data set may be larger than memory. A latent is drawn anew each time it is trained on:
+z = scale (mean + deviation * noise), with noise that follows from the seed and the sample's number alone.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sparsedm.data.order import SampleOrder
+from sparsedm.errors import InputError
+
+INDEX_FILE = "index.json"
+EMPTY_FILE = "empty.safetensors"
+LATENT = (4, 32, 32)
+MOMENTS = (8, 32, 32)
+"""Mean and log-variance of a latent, one above the other."""
+TEXT = (77, 768)
+SCALES = {"imagenet256-features": 0.18215, "mscoco256-features": 0.23010}
+"""What the published models multiply latents by."""
+LOG_VARIANCE = (-30.0, 20.0)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file with `moments` (n, 8, 32, 32) and `labels` (n,), or `contexts` (texts, 77, 768) with
+    `firstText` (n + 1,): sample i has the texts from firstText[i] to firstText[i + 1]."""
+
+    path: Path
+    samples: int
+
+
+class FeatureDataset:
+    """As data.dataset.ArrayDataset, with latents for pictures. `nothing` is the text that stands for none."""
+
+    horizontal_flip = False
+
+    def __init__(self, shards: Sequence[Shard], scale: float, nothing: Tensor | None = None) -> None:
+        self.shards = list(shards)
+        self.scale = scale
+        self.nothing = nothing
+        self.classes: list[str] | None = None
+        self._ends = list(accumulate(shard.samples for shard in shards))
+        self._files = [self._opened(shard) for shard in shards]
+        self.labels = None if nothing is not None else self._all_labels()
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def batch(
+        self, indices: np.ndarray | Sequence[int], seeds: np.ndarray | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, 4, 32, 32) latents and (B,) labels, or (B, 77, 768) texts, of the samples at `indices`.
+
+        With `seeds` (B,) latents and texts are drawn from each sample's distribution; without, they are its
+        mean and its first text.
+        """
+        drawn = [None] * len(indices) if seeds is None else [int(seed) for seed in seeds]
+        samples = [self._sample(int(i), seed) for i, seed in zip(indices, drawn, strict=True)]
+        latents, conditions = zip(*samples, strict=True)
+        return torch.stack(latents), torch.stack(conditions)
+
+    def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Samples number start ... start + count - 1 of `order`."""
+        return self.batch(order.indices(start, count), order.hashes(start, count))
+
+    def _sample(self, index: int, seed: int | None) -> tuple[Tensor, Tensor]:
+        shard = bisect_right(self._ends, index)
+        place = index - (self._ends[shard - 1] if shard else 0)
+        moments = self._read(shard, "moments", place).float()
+        mean, log_variance = moments.chunk(2)
+        latent = mean
+        if seed is not None:
+            generator = torch.Generator().manual_seed(seed % 2**63)
+            deviation = torch.exp(0.5 * log_variance.clamp(*LOG_VARIANCE))
+            latent = mean + deviation * torch.randn(mean.shape, generator=generator)
+        if not torch.isfinite(latent).all():
+            raise _unreadable(self.shards[shard].path, f"its sample {place} is not finite")
+        return self.scale * latent, self._condition(shard, place, seed)
+
+    def _condition(self, shard: int, place: int, seed: int | None) -> Tensor:
+        if self.labels is not None:
+            return self._read(shard, "labels", place)
+        first, end = (int(self._read(shard, "firstText", place + i)) for i in range(2))
+        chosen = first if seed is None else first + (seed >> 32) % (end - first)
+        return self._read(shard, "contexts", chosen).float()
+
+    def _read(self, shard: int, name: str, place: int) -> Tensor:
+        return self._files[shard].get_slice(name)[place]
+
+    def _opened(self, shard: Shard) -> Any:
+        """A memory-mapped file, whose tensors have the sizes that the index promises."""
+        try:
+            file = safe_open(shard.path, "pt")
+            found = tuple(file.get_slice("moments").get_shape())
+        except (OSError, SafetensorError) as error:
+            raise _unreadable(shard.path, str(error)) from error
+        if found != (shard.samples, *MOMENTS):
+            raise _unreadable(shard.path, f"its moments have shape {found}")
+        return file
+
+    def _all_labels(self) -> np.ndarray:
+        try:
+            return np.concatenate([file.get_tensor("labels").numpy() for file in self._files])
+        except SafetensorError as error:
+            raise _unreadable(self.shards[0].path.parent, str(error)) from error
+
+
+def _unreadable(path: Path, problem: str) -> InputError:
+    return InputError(
+        "DatasetUnreadable", f"{path} is damaged or incomplete ({problem}): run sparsedm convert again."
+    )
+
+
+def open_features(format: str) -> Callable[[Path, int, int, str], FeatureDataset]:
+    """The function that opens one format. Its `split` has no effect: convert the part that you want."""
+
+    def open_format(path: Path, image_size: int, channels: int, split: str) -> FeatureDataset:
+        if (channels, image_size, image_size) != LATENT:
+            raise InputError(
+                "DatasetMismatch",
+                f"{format} has latents of 32x32 and 4 channels: "
+                f"the model takes {image_size}x{image_size} of {channels}.",
+            )
+        shards = _read_index(path, format)
+        nothing = load_file(path / EMPTY_FILE)["context"].float() if format == "mscoco256-features" else None
+        return FeatureDataset(shards, SCALES[format], nothing)
+
+    return open_format
+
+
+def _read_index(path: Path, format: str) -> list[Shard]:
+    file = path / INDEX_FILE
+    if not file.is_file():
+        raise InputError(
+            "DatasetNotFound",
+            f"There is no {INDEX_FILE} in {path}: make it from the .npy files with "
+            f"sparsedm convert {format} SOURCE OUT.",
+        )
+    try:
+        index = json.loads(file.read_text(encoding="utf-8"))
+        found, shards = index["format"], [Shard(path / s["file"], s["samples"]) for s in index["shards"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(file, f"{type(error).__name__}: {error}") from error
+    if found != format:
+        raise InputError("DatasetMismatch", f"{path} holds {found}: write dataset.format: {found}.")
+    if not shards:
+        raise InputError("DatasetEmpty", f"{path} holds no samples.")
+    return shards

@@ -1,0 +1,52 @@
+"""From latents to pictures, by diffusers' AutoencoderKL, which the user mounts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sparsedm.errors import InputError
+from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
+from sparsedm.models.weights import load_weights
+
+CLASS = "AutoencoderKL"
+BATCH = 8
+"""Latents decoded together: a picture's activations take far more memory than a latent's."""
+
+
+class Autoencoder:
+    """A function from latents (B, 4, H, W) to pictures (B, 3, 8H, 8W) in [-1, 1], float32 on the CPU.
+
+    `scale` is what training multiplied the latents by. Raises InputError for another class or files.
+    """
+
+    def __init__(self, directory: Path, scale: float, device: torch.device) -> None:
+        try:
+            settings = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
+            found = settings["_class_name"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                "AutoencoderNotFound",
+                f"There is no readable {CONFIG_FILE} of diffusers in {directory} "
+                f"({type(error).__name__}: {error}): check evaluation.autoencoderUri.",
+            ) from error
+        if found != CLASS:
+            raise InputError(
+                "AutoencoderUnsupported", f"{directory} holds a {found}: latents are decoded by {CLASS}."
+            )
+        network = library().AutoencoderKL.from_config(settings)
+        load_weights(network, directory / WEIGHTS_FILE)
+        self._network = network.to(device).eval().requires_grad_(False)
+        self._scale, self._device = scale, device
+
+    @torch.no_grad()
+    def __call__(self, latents: Tensor) -> Tensor:
+        parts = [self._decode(part) for part in latents.split(BATCH)]
+        return torch.cat(parts)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        pictures = self._network.decode(latents.to(self._device) / self._scale).sample
+        return pictures.clamp(-1.0, 1.0).float().cpu()
