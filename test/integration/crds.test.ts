@@ -129,6 +129,12 @@ describe('a SparseFinetune is refused', () => {
       'spec.model.config.depth',
       'depth must be odd, for example 13',
     ],
+    [
+      'a head of no width',
+      ownConfig({ headWidth: 0 }),
+      'spec.model.config.headWidth',
+      'greater than or equal to 1',
+    ],
     ['an odd width', ownConfig({ width: 125, heads: 5 }), 'spec.model.config.width', 'width must be even'],
     [
       'an unknown prediction',
@@ -578,6 +584,7 @@ describe('a SparseFinetune is accepted', () => {
   it.each<[string, Changes]>([
     ['as short as can be', {}],
     ['explicit sizes', ownConfig({ numClasses: 10, finalConv: false, prediction: 'v' })],
+    ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
     ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
     ['custom stages', custom({})],
     ['a short ramp', { sparsity: { schedule: { rampPercent: 20 } } }],

@@ -223,6 +223,8 @@ def test_problems_of_custom_stages(change: dict[str, Any], want: str) -> None:
         ("width", 65, "model.config describes no U-ViT: width 65 is not a multiple of heads 2"),
         ("imageSize", 30, "model.config describes no U-ViT: image_size 30 is not a multiple of patch_size 4"),
         ("heads", None, "model.config.heads is required"),
+        ("headWidth", 2000, "model.config.headWidth must be a whole number from 0 to 1024"),
+        ("mlpWidth", -1, "model.config.mlpWidth must be a whole number from 0 to 65536"),
         ("contextTokens", 77, "context_tokens and context_width are both 0, or both at least 1"),
         ("prediction", "x0", "model.config.prediction must be one of noise, v"),
     ],

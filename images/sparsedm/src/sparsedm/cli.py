@@ -20,6 +20,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "export": ("sparsedm.export", "write an artifact as a diffusers directory"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
     "pretrain": ("sparsedm.pretrain", "train a dense model"),
+    "diff-prune": ("sparsedm.diff_prune", "cut whole heads and channels out of a dense model"),
     "train-extractor": ("sparsedm.metrics.extractor", "train the feature extractor of the Frechet distance"),
 }
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""

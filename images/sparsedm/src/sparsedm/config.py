@@ -436,6 +436,8 @@ def _uvit_config(r: _Reader) -> dict[str, Any]:
         "prediction": r.choice("prediction", ("noise", "v"), "noise"),
         "context_tokens": r.integer("contextTokens", 0, 0, 1024),
         "context_width": r.integer("contextWidth", 0, 0, 8192),
+        "head_width": r.integer("headWidth", 0, 0, 1024),
+        "mlp_width": r.integer("mlpWidth", 0, 0, 65_536),
     }
     r.finish()
     if len(r.problems) == before:

@@ -78,7 +78,7 @@ def count_macs(config: ModelConfig, masked: Collection[str] = (), pattern: Patte
     model = bare_model(config)
     if isinstance(config, UViTConfig):
         counted = {name: positions(config, name) for name, _ in prunable_layers(model)}
-        attention = config.depth * 2 * config.tokens**2 * config.width
+        attention = config.depth * 2 * config.tokens**2 * config.attention_width
     else:
         counted, attention = _watch(model, config)
     layers = []

@@ -26,6 +26,8 @@ class UViTConfig:
     `num_classes` stands for "no label" and is what classifier-free guidance trains and samples with.
     `context_tokens` is 0 for a model without text; otherwise a picture is drawn after that many vectors of
     `context_width` values, the last hidden states of a text encoder (CLIP: 77 of 768).
+    `head_width` and `mlp_width` are 0 for the published shapes, width / heads and mlp_ratio * width; a
+    network that lost whole heads or hidden channels (diff_prune.py) names its own.
     """
 
     image_size: int
@@ -40,6 +42,8 @@ class UViTConfig:
     mlp_ratio: int = 4
     context_tokens: int = 0
     context_width: int = 0
+    head_width: int = 0
+    mlp_width: int = 0
 
     def __post_init__(self) -> None:
         for name in ("image_size", "patch_size", "channels", "width", "depth", "heads", "mlp_ratio"):
@@ -51,7 +55,9 @@ class UViTConfig:
             raise ValueError(
                 f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}."
             )
-        if self.width % self.heads:
+        if self.head_width < 0 or self.mlp_width < 0:
+            raise ValueError("head_width and mlp_width must be at least 0.")
+        if self.width % self.heads and not self.head_width:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
         if self.width % 2:
             raise ValueError(f"width {self.width} is odd: the time embedding needs pairs of cosine and sine.")
@@ -72,6 +78,16 @@ class UViTConfig:
     @property
     def architecture(self) -> str:
         return "uvit"
+
+    @property
+    def attention_width(self) -> int:
+        """Values of a query, over all heads. Published models: the width."""
+        return self.heads * (self.head_width or self.width // self.heads)
+
+    @property
+    def hidden_width(self) -> int:
+        """Channels between the two layers of an MLP."""
+        return self.mlp_width or self.mlp_ratio * self.width
 
     @property
     def patches(self) -> int:
@@ -140,15 +156,15 @@ class PatchEmbed(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention, (B, L, D) -> (B, L, D); rows of `qkv` are ordered (q|k|v, head, channel)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, config: UViTConfig) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.proj = nn.Linear(width, width)
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.attention_width, bias=False)
+        self.proj = nn.Linear(config.attention_width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, length, width = x.shape
-        qkv = self.qkv(x).reshape(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        batch, length, _ = x.shape
+        qkv = self.qkv(x).reshape(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if x.device.type == "cpu":
             # torch's bf16 attention on CPUs is slower than fp32 (its backward four times), so only the
             # linear layers gain from bf16 there.
@@ -157,16 +173,16 @@ class Attention(nn.Module):
                 mixed = F.scaled_dot_product_attention(q, k, v).to(qkv.dtype)
         else:
             mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
-        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        return self.proj(mixed.transpose(1, 2).reshape(batch, length, -1))
 
 
 class Mlp(nn.Module):
-    """(B, L, D) -> (B, L, D) through `ratio`·D hidden channels and the exact (erf) GELU."""
+    """(B, L, D) -> (B, L, D) through the hidden channels and the exact (erf) GELU."""
 
-    def __init__(self, width: int, ratio: int) -> None:
+    def __init__(self, config: UViTConfig) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, ratio * width)
-        self.fc2 = nn.Linear(ratio * width, width)
+        self.fc1 = nn.Linear(config.width, config.hidden_width)
+        self.fc2 = nn.Linear(config.hidden_width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.gelu(self.fc1(x)))
@@ -178,9 +194,9 @@ class Block(nn.Module):
     def __init__(self, config: UViTConfig, skip: bool = False) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.width)
-        self.attn = Attention(config.width, config.heads)
+        self.attn = Attention(config)
         self.norm2 = nn.LayerNorm(config.width)
-        self.mlp = Mlp(config.width, config.mlp_ratio)
+        self.mlp = Mlp(config)
         self.skip_linear = nn.Linear(2 * config.width, config.width) if skip else None
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:

@@ -49,7 +49,7 @@ export interface ISparseFinetune {
          */
         "channels": number;
         /**
-         * Length of a token's vector; a multiple of heads.
+         * Length of a token's vector; a multiple of heads, unless headWidth says what a head has.
          */
         "width": number;
         /**
@@ -60,6 +60,14 @@ export interface ISparseFinetune {
          * Attention heads.
          */
         "heads": number;
+        /**
+         * Length of a head's vectors, for a network that lost heads (sparsedm diff-prune). Absent means width / heads.
+         */
+        "headWidth"?: number;
+        /**
+         * Hidden channels of each MLP, for a network that lost some. Absent means 4 \* width.
+         */
+        "mlpWidth"?: number;
         /**
          * Number of classes that a picture can be asked for; 0 means an unconditional model.
          */

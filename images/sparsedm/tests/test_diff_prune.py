@@ -1,0 +1,165 @@
+"""Diff-Pruning: scores by hand, the smaller network against the larger one with zeros, MACs, the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from sparsedm import diff_prune
+from sparsedm.cli import main
+from sparsedm.config import parse_config
+from sparsedm.data import ArrayDataset
+from sparsedm.diff_prune import (
+    Kept,
+    add_up_gradients,
+    blocks_of,
+    channel_scores,
+    choose,
+    head_scores,
+    shrink,
+    shrunk_config,
+)
+from sparsedm.errors import InputError
+from sparsedm.layers import select_layers
+from sparsedm.macs import bare_model, count_macs
+from sparsedm.models import PRESETS, UViTConfig, build_model
+from sparsedm.pattern import Pattern
+
+TINY = UViTConfig(8, 4, 1, width=32, depth=3, heads=4, num_classes=2, final_conv=False, prediction="v")
+
+
+@pytest.fixture
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    made = build_model(TINY)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return made
+
+
+def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return (
+        torch.randn(3, 1, 8, 8, generator=generator),
+        torch.tensor([0.1, 0.5, 0.9]),
+        torch.tensor([0, 1, 2]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "threshold", "want"),
+    [
+        ([4.0, 3.0, 2.0, 1.9, 9.0], 0.5, 3),
+        ([1.0, 2.0, 4.0, 2.0, 2.0], 0.5, 5),
+        ([1.0, 4.0, 1.0, 4.0, 4.0], 0.5, 2),
+        ([4.0, 0.1, 0.1, 0.1, 0.1], 0.0, 5),
+    ],
+)
+def test_times_count_while_the_loss_is_a_share_of_the_largest(
+    model: torch.nn.Module, losses: list[float], threshold: float, want: int
+) -> None:
+    asked: list[float] = []
+
+    def loss_at(t: torch.Tensor) -> torch.Tensor:
+        asked.append(round(t.item(), 3))
+        return model.norm.weight.sum() * 0 + model.norm.bias.sum() * 0 + _value(losses[len(asked) - 1])
+
+    def _value(loss: float) -> torch.Tensor:
+        return loss * (1 + model.norm.weight[0] - model.norm.weight[0].detach())
+
+    assert add_up_gradients(model, loss_at, threshold, len(losses)) == want
+    assert asked == [0.1, 0.3, 0.5, 0.7, 0.9][: want + (want < 5)]
+    assert model.norm.weight.grad[0].item() == pytest.approx(sum(losses[:want]))
+
+
+def test_scores_are_the_sums_of_squared_weight_times_gradient(model: torch.nn.Module) -> None:
+    model(*inputs()).square().mean().backward()
+    block = model.mid_block
+    qkv, proj, fc1, fc2 = block.attn.qkv, block.attn.proj, block.mlp.fc1, block.mlp.fc2
+    heads = head_scores(block)
+    for head in range(4):
+        rows = [part * 32 + head * 8 + i for part in range(3) for i in range(8)]
+        columns = [head * 8 + i for i in range(8)]
+        want = (qkv.weight * qkv.weight.grad)[rows].square().sum()
+        want = want + (proj.weight * proj.weight.grad)[:, columns].square().sum()
+        assert heads[head].item() == pytest.approx(want.item(), rel=1e-5)
+    channels = channel_scores(block)
+    assert channels.shape == (128,)
+    want = (fc1.weight * fc1.weight.grad)[5].square().sum() + (fc1.bias * fc1.bias.grad)[5].square()
+    want = want + (fc2.weight * fc2.weight.grad)[:, 5].square().sum()
+    assert channels[5].item() == pytest.approx(want.item(), rel=1e-5)
+
+
+def test_the_smaller_network_computes_what_the_larger_one_does_with_zeros(model: torch.nn.Module) -> None:
+    model(*inputs()).square().mean().backward()
+    config = shrunk_config(TINY, Pattern(2, 4))
+    kept = choose(model, config)
+    smaller = shrink(model, config, kept)
+    with torch.no_grad():
+        for name, block in blocks_of(model):
+            lost_heads = [h for h in range(4) if h not in kept[name].heads.tolist()]
+            block.attn.proj.weight.view(32, 4, 8)[:, lost_heads] = 0.0
+            lost = torch.ones(128, dtype=torch.bool).index_fill(0, kept[name].channels, False)
+            block.mlp.fc2.weight[:, lost] = 0.0
+        assert torch.allclose(smaller(*inputs()), model(*inputs()), rtol=1e-5, atol=1e-6)
+    assert sum(p.numel() for p in smaller.parameters()) < 0.7 * sum(p.numel() for p in model.parameters())
+
+
+def test_the_best_are_kept(model: torch.nn.Module) -> None:
+    model(*inputs()).square().mean().backward()
+    config = shrunk_config(TINY, Pattern(2, 4))
+    kept: Kept = choose(model, config)["mid_block"]
+    for scores, indices in (
+        (head_scores(model.mid_block), kept.heads), (channel_scores(model.mid_block), kept.channels)
+    ):  # fmt: skip
+        lost = torch.ones(len(scores), dtype=torch.bool).index_fill(0, indices, False)
+        assert scores[indices].min() >= scores[lost].max()
+        assert indices.tolist() == sorted(set(indices.tolist()))
+
+
+@pytest.mark.parametrize("preset", ["fashion-mnist-uvit-tiny", "cifar10-uvit-small"])
+@pytest.mark.parametrize("pattern", [Pattern(2, 4), Pattern(3, 4)])
+def test_macs_come_up_to_those_of_the_sparse_model(preset: str, pattern: Pattern) -> None:
+    config = PRESETS[preset]
+    target = count_macs(config, select_layers(bare_model(config), pattern).selected, pattern)
+    found = count_macs(shrunk_config(config, pattern))
+    assert 0.98 * target.sparse < found.dense <= target.sparse
+    assert found.attention < target.attention, "heads are gone"
+
+
+def test_a_pattern_that_leaves_no_channel_is_refused() -> None:
+    with pytest.raises(InputError, match="At 1:32 no hidden channels are left"):
+        shrunk_config(TINY, Pattern(1, 32))
+
+
+def test_the_command_writes_a_model_that_the_trainer_takes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: torch.nn.Module,
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8), dtype=np.uint8)
+    data = ArrayDataset(images, np.arange(20) % 2)
+    monkeypatch.setattr(diff_prune, "open_dataset", lambda *args: data)
+    weights, out = tmp_path / "dense.safetensors", tmp_path / "small.safetensors"
+    save_file(model.state_dict(), weights)
+    arguments = ["--preset", "tiny", "--weights", str(weights), "--dataset", "fashion-mnist", "--data", "x"]
+    lengths = ["--times", "4", "--batch-size", "8", "--out", str(out)]
+    assert main(["diff-prune", *arguments, *lengths]) == 0
+    manifest = json.loads(out.with_suffix(".json").read_text())
+    assert manifest["macs"]["pruned"] < manifest["macs"]["dense"]
+    _, _, spec = capsys.readouterr().out.partition("\n")
+    value = yaml.safe_load(spec)
+    value["model"]["pretrained"] = {"uri": f"file://{out}"}
+    value |= {"dataset": {"format": "fashion-mnist", "uri": "file:///x"}, "output": {"uri": "pvc://c/d"}}
+    config = parse_config(value)
+    assert config.sparsity.method == "dense"
+    assert UViTConfig(**config.model.config).to_dict() == manifest["config"]
