@@ -36,7 +36,7 @@ const scenarios: Record<string, Scenario> = {
   faults: inWorld((world, context) =>
     faultScenario(world, { ...context, rate: 0.1, inFlight: 8, without: [], recoveryMs: 135_000 }),
   ),
-  server: inWorld(serverScenario),
+  server: inWorld((world, context) => serverScenario(world, { ...context, inFlight: 5 })),
   replicas: inWorld((world, context) =>
     replicaScenario(world, { ...context, timing: defaultTiming, rounds: 3, inFlight: 6 }),
   ),

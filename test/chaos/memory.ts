@@ -19,8 +19,9 @@ import { kubeconfigFor } from './proxy';
 export type MemoryOptions = { reconciles: number; report: (line: string) => void };
 
 const namespace = 'memory';
-const inFlight = 40;
-const touches = 4;
+const inFlight = 60;
+const touches = 10;
+const touchMs = 20;
 /** Heap samples over the whole. */
 const samples = 40;
 /** Bounded memories (of events, of applied objects) fill up at first. */
@@ -54,15 +55,17 @@ function playLives(api: ToyApi): { start(): void; ended(): number } {
     api.create(sparseFinetunes, finetune(name, namespace));
   }
 
+  /** Changes without consequence, each of which leads to a pass that writes nothing; then what follows. */
+  function touch(name: string, left: number, then: () => void): void {
+    if (left === 0) return then();
+    api.patch(sparseFinetunes, name, { metadata: { annotations: { touched: String(left) } } });
+    setTimeout(() => touch(name, left - 1, then), touchMs);
+  }
+
   function stepsOf(name: string): (() => void)[] {
     const job = trainJobName(name);
     const status = (resource: Resource, object: string, value: object) =>
       api.patch(resource, object, { status: value });
-    const touch = (count: number) => () => {
-      for (let turn = 0; turn < count; turn++) {
-        api.patch(sparseFinetunes, name, { metadata: { annotations: { touched: String(turn) } } });
-      }
-    };
     const last = {
       exitCode: 0,
       reason: 'Completed',
@@ -85,16 +88,19 @@ function playLives(api: ToyApi): { start(): void; ended(): number } {
         });
         status(pods, job, { phase: 'Running', startTime: now() });
       },
-      () => {
-        touch(touches)();
-        status(pods, job, {
-          phase: 'Succeeded',
-          containerStatuses: [
-            { name: 'trainer', ready: false, restartCount: 0, state: { terminated: last } },
-          ],
-        });
-        status(jobs, job, { completionTime: now(), conditions: [{ type: 'Complete', status: 'True' }] });
-      },
+      () =>
+        touch(name, touches, () => {
+          status(pods, job, {
+            phase: 'Succeeded',
+            containerStatuses: [
+              { name: 'trainer', ready: false, restartCount: 0, state: { terminated: last } },
+            ],
+          });
+          status(jobs, job, {
+            completionTime: now(),
+            conditions: [{ type: 'Complete', status: 'True' }],
+          });
+        }),
     ];
   }
 

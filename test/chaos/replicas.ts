@@ -77,7 +77,10 @@ const actions = { kill: afterKill, release: afterRelease, freeze: afterFreeze } 
   unknown
 >;
 
-/** A wait of the standby is at most 0.9 of the retry period; the lease is judged from its last change that was seen. */
+/**
+ * A standby looks every 0.9 of the retry period at most: so late it may see the last renewal, from which the lease is
+ * counted, and so late that the lease has run out.
+ */
 function limitOf(fault: Fault, { leaseMs, retryMs }: LeaderTiming): number {
   return fault === 'release' ? releasedMs : leaseMs + 2 * retryMs + slackMs;
 }

@@ -29,12 +29,18 @@ export type ServerOptions = { random: Random; report: (line: string) => void; on
 const inFlight = 5;
 const finishMs = 90_000;
 
-type Scene = { world: World; stage: Stage; operator: OperatorProcess; random: Random };
+type Scene = {
+  world: World;
+  stage: Stage;
+  operator: OperatorProcess;
+  inFlight: number;
+  random: Random;
+};
 type Prepared = Partial<ProcessOptions>;
 
 /** Runs before, during and after the fault end as they should. */
 async function withRuns(scene: Scene, fault: () => Promise<string>): Promise<string> {
-  const { stage } = scene;
+  const { stage, inFlight } = scene;
   const busy = stage.keepBusy(inFlight, () => true);
   try {
     await waitUntil(() => stage.lives.length >= 2 * inFlight);
@@ -355,7 +361,11 @@ const faults = {
 
 export type ServerFault = keyof typeof faults;
 
-async function play(world: World, name: ServerFault, { random, report }: ServerOptions): Promise<Check[]> {
+async function play(
+  world: World,
+  name: ServerFault,
+  { inFlight, random, report }: ServerOptions,
+): Promise<Check[]> {
   const fault: Fault = faults[name];
   report(name);
   const stage = await openStage(world, { random: random.fork(name), waitMs: 300, runMs: 600 });
@@ -370,7 +380,7 @@ async function play(world: World, name: ServerFault, { random, report }: ServerO
   try {
     const caused = await attempt(name, async () => {
       await operator.ready();
-      return fault.cause({ world, stage, operator, random });
+      return fault.cause({ world, stage, operator, inFlight, random });
     });
     const alive = check(`${name}: the operator lives on`, await operator.isReady(), 'same process, ready');
     const verified = await stage.verify({ auditIsComplete: fault.losesAudit !== true });
