@@ -24,9 +24,14 @@ import type { Random } from './random';
 import { openStage, type Stage } from './stage';
 import type { World } from './world';
 
-export type ServerOptions = { random: Random; report: (line: string) => void; only?: readonly ServerFault[] };
+export type ServerOptions = {
+  /** Runs at one time. */
+  inFlight: number;
+  random: Random;
+  report: (line: string) => void;
+  only?: readonly ServerFault[];
+};
 
-const inFlight = 5;
 const finishMs = 90_000;
 
 type Scene = {
