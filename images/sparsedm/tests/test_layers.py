@@ -145,6 +145,8 @@ def test_masks_move_only_when_refreshed() -> None:
 def test_a_stage_pattern_that_does_not_fit_leaves_the_layer_dense() -> None:
     model = nn.Sequential(nn.Linear(12, 2))
     layers = MaskedLayers(model, ["0"], build_method("ste").masked_weight)
+    assert layers.left_dense(Pattern(7, 8)) == ["0"]
+    assert layers.left_dense(Pattern(2, 4)) == []
     layers.refresh(Pattern(7, 8))
     assert layers.masks()["0"].all()
     layers.refresh(Pattern(2, 4))

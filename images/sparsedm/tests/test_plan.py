@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sparsedm.config import parse_config
+from sparsedm.describe import describe
 from sparsedm.plan import mask_rhythm, schedule_of
-from test_config import with_value
+from test_config import OWN_MODEL, with_value
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,35 @@ def test_masks_are_made_when_the_method_and_their_type_ask_for_it(
     assert mask_rhythm(config) == rhythm
     assert [step for step in range(100) if schedule.recomputes(step)] == made_at
     assert schedule.freeze_from == freeze_from
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "want"),
+    [
+        ({}, "Masks: magnitude, every step. The mask is frozen from step 255 on."),
+        ({"method": "cast"}, "Masks: magnitude, every 10 steps. The mask is frozen from step 255 on."),
+        (
+            {"method": "asp", "schedule": {"type": "fixed"}},
+            "Masks: magnitude, once for each pattern. The mask is frozen from step 0 on.",
+        ),
+        ({"schedule": {"freezeMaskPercent": 0}}, "Masks: magnitude, every step. The mask is never frozen."),
+        ({"method": "dense"}, "Training without masks for 300 steps, as a control."),
+        ({"method": "masked-dense"}, "No training: the dense model is masked once with 2:4."),
+        ({"schedule": {"family": "doubling"}}, "1 31:32 0 60"),
+    ],
+)
+def test_a_dry_run_tells_when_masks_are_made(sparsity: dict[str, object], want: str) -> None:
+    told = describe(parse_config(with_value("sparsity", sparsity)))
+    assert want in [" ".join(line.split()) for line in told.splitlines()]
+
+
+def test_a_dry_run_names_the_layers_that_a_stage_leaves_dense() -> None:
+    model = {
+        "config": {**OWN_MODEL, "width": 40},
+        "pretrained": {"uri": "pvc://weights/dense.safetensors"},
+    }
+    value = with_value("sparsity", {"schedule": {"family": "doubling"}}, with_value("model", model))
+    told = describe(parse_config(value))
+    want = "Stage 1 leaves mid_block.attn.qkv dense: input dimension 40 is not a multiple of 32."
+    assert want in told
+    assert "Stage 3 leaves" not in told

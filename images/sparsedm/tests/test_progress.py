@@ -88,8 +88,9 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     progress = run_progress(stream)
     progress.training.add(300, 30.0)
     progress.phase = "training"
-    progress.update(step=5, stage=2, stagePattern="6:8", loss="0.1000")
-    assert stream.getvalue() == " 30% training step 5/10, stage 2/5 (6:8), loss 0.1000, 1m10s left\n"
+    progress.update(step=5, stage=2, stagePattern="6:8", loss="0.1000", maskFlips=12)
+    want = " 30% training step 5/10, stage 2/5 (6:8), loss 0.1000, 12 mask flips, 1m10s left\n"
+    assert stream.getvalue() == want
 
 
 def test_a_bar_on_a_terminal() -> None:

@@ -135,6 +135,20 @@ def test_every_method_and_schedule_gives_a_proven_artifact(
         assert int(group_counts(weight, 4).max()) == 2
 
 
+def test_a_stage_that_fits_no_layer_leaves_them_dense_and_names_them(place: Workplace) -> None:
+    stages = [{"pattern": "5:12", "steps": 2}, {"pattern": "2:4", "steps": 2}]
+    spec = place.spec(
+        "unfit", training__steps=4, sparsity__schedule={"type": "custom", "stages": stages},
+        sparsity__layers={"include": ["mid_block.mlp.*"]},
+    )  # fmt: skip
+    stream = io.StringIO()
+    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
+    manifest = train_module.train(config, ReportClient(None, None), Console(stream), StopSignal())
+    assert "Stage 1 leaves mid_block.mlp.fc1, mid_block.mlp.fc2 dense: 12 does not" in stream.getvalue()
+    assert "Stage 2 leaves" not in stream.getvalue()
+    assert manifest["sparsity"]["achieved"] == "0.5"
+
+
 def test_a_stage_boundary_resets_nothing(place: Workplace) -> None:
     """Two stages of one pattern give the very weights of one stage: optimizer, EMA and teacher carry over."""
     stages = [{"pattern": "2:4", "steps": 3}, {"pattern": "2:4", "steps": 3}]

@@ -86,7 +86,7 @@ def describe(config: TrainConfig) -> str:
             f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
             macs_lines(macs),
             _memory(config, parameters),
-            _stages(config),
+            _stages(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
         ]
     )
@@ -102,20 +102,28 @@ def _memory(config: TrainConfig, parameters: int) -> str:
     return f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB, activations apart."
 
 
-def _stages(config: TrainConfig) -> str:
+def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
+    """`inputs` are the input dimensions of the masked layers."""
     if not METHODS[config.sparsity.method].trains:
         return f"No training: the dense model is masked once with {config.sparsity.pattern}."
     if not METHODS[config.sparsity.method].masks:
         return f"Training without masks for {config.training.steps} steps, as a control."
     schedule = schedule_of(config)
     rows = [[str(s.number), str(s.pattern), str(s.start), str(s.end)] for s in schedule.stages]
+    unfit = [
+        f"Stage {s.number} leaves {name} dense: input dimension {size} is not a multiple of {s.pattern.m}."
+        for s in schedule.stages
+        for name, size in inputs.items()
+        if size % s.pattern.m
+    ]
     frozen = (
         f"The mask is frozen from step {schedule.freeze_from} on."
         if schedule.freeze_from < schedule.total_steps
         else "The mask is never frozen."
     )
     masks = f"Masks: {mask_rhythm(config)}."
-    return f"{table(['stage', 'pattern', 'from step', 'to step'], rows)}\n{masks} {frozen}"
+    stages = table(["stage", "pattern", "from step", "to step"], rows)
+    return "\n".join([stages, f"{masks} {frozen}", *unfit])
 
 
 def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:

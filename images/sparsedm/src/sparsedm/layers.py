@@ -154,6 +154,10 @@ class MaskedLayers:
         self.pattern = pattern
         return int(torch.stack(flips).sum()) if flips else 0
 
+    def left_dense(self, pattern: Pattern) -> list[str]:
+        """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""
+        return [name for name, weight, _ in self.weights() if weight.shape[1] % pattern.m]
+
     def _masking(self, name: str, weight: Tensor, pattern: Pattern, scale: float) -> Masking:
         if weight.shape[1] % pattern.m:
             return _open(weight)

@@ -74,6 +74,8 @@ class RunState:
             tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
         tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
         tensors |= {"random/noise": self.noise.get_state(), "random/torch": torch.get_rng_state()}
+        if self.noise.device.type == "cuda":  # what a network's dropout draws from
+            tensors["random/cuda"] = torch.cuda.get_rng_state()
         state = {
             "step": self.step,
             "emaUpdates": self.ema.updates,
@@ -99,6 +101,8 @@ class RunState:
             weight.copy_(groups["ema"][name])
         self._restore_optimizer(groups["optimizer"])
         torch.set_rng_state(groups["random"]["torch"])
+        if "cuda" in groups["random"] and self.noise.device.type == "cuda":
+            torch.cuda.set_rng_state(groups["random"]["cuda"])
         state = checkpoint.state
         self.layers.restore(groups.get("mask", {}), state["masks"])
         self.scaler.load_state_dict(state["scaler"])

@@ -307,13 +307,21 @@ class Finetune:
         elif self.schedule.is_frozen(step):
             self.state.flips = 0
         if step == stage.start:
-            for _, weight, masking in self.layers.weights():
-                self.method.begin_stage(weight, masking)
+            self._begin_stage(stage)
         if step == self.schedule.freeze_from:
             for name, weight, masking in self.layers.weights():
                 self.method.freeze(weight, masking)
                 self.method.freeze(self.state.ema.weights[f"{name}.weight"], masking)
             self.layers.freeze()
+
+    def _begin_stage(self, stage: Stage) -> None:
+        for _, weight, masking in self.layers.weights():
+            self.method.begin_stage(weight, masking)
+        if unfit := self.layers.left_dense(stage.pattern):
+            self.console.say(
+                f"Stage {stage.number} leaves {', '.join(unfit)} dense: {stage.pattern.m} does not divide "
+                "their input dimensions."
+            )
 
     def _set_learning_rate(self, step: int) -> float:
         training = self.config.training
