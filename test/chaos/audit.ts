@@ -7,7 +7,6 @@ import { check, tally, type Check } from './outcome';
 
 export type AuditEvent = {
   verb: string;
-  requestURI: string;
   user: { username: string };
   userAgent?: string;
   objectRef?: { resource?: string; subresource?: string; name?: string; namespace?: string };

@@ -20,7 +20,6 @@ function event({ at, verb = 'create', user = 'a', resource = 'jobs', ms = 10, ..
   const code = 'code' in rest ? rest.code : 201;
   return {
     verb,
-    requestURI: '/',
     user: { username: user },
     objectRef: { resource, name: 'run-00001-train', namespace: 'test' },
     responseStatus: code === undefined ? {} : { code },

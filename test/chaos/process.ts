@@ -32,8 +32,6 @@ export type ProcessOptions = {
   election?: { leaseNamespace: string; name: string; timing: LeaderTiming };
   /** Node's own flags. */
   nodeFlags?: readonly string[];
-  /** More flags of the operator. */
-  flags?: readonly string[];
   env?: Readonly<Record<string, string>>;
 };
 
@@ -50,7 +48,6 @@ export type OperatorProcess = {
   logged(message: string): Promise<number>;
   /** As logged(), for the next such line from now on. */
   loggedNext(message: string): Promise<LogLine>;
-  lines(): readonly LogLine[];
   /** Resolves when its caches are filled, with the time at which it said so. */
   ready(): Promise<number>;
   isReady(): Promise<boolean>;
@@ -73,7 +70,7 @@ function parse(text: string): LogLine {
   }
 }
 
-function arguments_(options: ProcessOptions, ports: readonly number[]): string[] {
+function argumentsOf(options: ProcessOptions, ports: readonly number[]): string[] {
   const [metrics, health] = ports;
   const { election } = options;
   const timing = election && {
@@ -92,7 +89,7 @@ function arguments_(options: ProcessOptions, ports: readonly number[]): string[]
     '--reports-port': '0',
     ...timing,
   };
-  return [...Object.entries(flags).map(([flag, value]) => `${flag}=${value}`), ...(options.flags ?? [])];
+  return Object.entries(flags).map(([flag, value]) => `${flag}=${value}`);
 }
 
 /** The value of a sample of Prometheus' text format, summed over the series whose labels contain the text. */
@@ -117,7 +114,7 @@ export async function startProcess(options: ProcessOptions): Promise<OperatorPro
       ...(options.nodeFlags ?? []),
       options.program,
       'operator',
-      ...arguments_(options, ports),
+      ...argumentsOf(options, ports),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_OPTIONS: '', ...options.env } },
   );
@@ -161,7 +158,6 @@ export async function startProcess(options: ProcessOptions): Promise<OperatorPro
       return (found ?? (await next(message))).at;
     },
     loggedNext: async (message) => (await next(message)).line,
-    lines: () => heard.map(({ line }) => line),
     isReady,
     async ready() {
       await waitFor(isReady, {

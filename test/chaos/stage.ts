@@ -171,7 +171,7 @@ export async function openStage(world: World, options: StageOptions): Promise<St
     };
   }
 
-  async function await_(what: string, timeoutMs: number, missing: () => Life[]): Promise<void> {
+  async function awaitNone(what: string, timeoutMs: number, missing: () => Life[]): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     for (let left = missing(); left.length > 0; left = missing()) {
       if (performance.now() > deadline) {
@@ -236,8 +236,8 @@ export async function openStage(world: World, options: StageOptions): Promise<St
     },
     stateOf,
     settled: (timeoutMs) =>
-      await_('settled', timeoutMs, () => unfinished().filter((life) => !isSettled(life))),
-    finished: (timeoutMs) => await_('finished', timeoutMs, unfinished),
+      awaitNone('settled', timeoutMs, () => unfinished().filter((life) => !isSettled(life))),
+    finished: (timeoutMs) => awaitNone('finished', timeoutMs, unfinished),
     verify,
     close: () => sut.stop(),
   };
