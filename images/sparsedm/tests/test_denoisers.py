@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -288,22 +289,56 @@ def test_a_run_its_resume_and_its_export(
     assert load_file(out / WEIGHTS_FILE).keys() == load_file(directory / "model.safetensors").keys()
 
 
+def test_the_same_run_twice_gives_the_same_files(place: Workplace) -> None:
+    spec = spec_for(place, "dit", "twice")
+
+    def files() -> dict[str, bytes]:
+        place.train(spec)
+        found = {}
+        for path in sorted((place.directory / "twice").iterdir()):
+            if path.is_file():
+                when = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"  # all that may differ
+                found[path.name] = re.sub(when, b"", path.read_bytes())
+        shutil.rmtree(place.directory / "twice")
+        return found
+
+    first = files()
+    assert {"manifest.json", "model.safetensors", "report.md", "samples.png", "reference.npz"} <= set(first)
+    assert files() == first, "but for the time"
+
+
 def test_what_will_be_done_is_told_without_weights(place: Workplace) -> None:
     told = describe(parse_config(spec_for(place, "dit", "dry")))
     assert re.search(r"^transformer_blocks\.0\.attn1\.to_q +32x32 +2:4 +0\.02 M +0\.01 M$", told, re.M)
     assert "transformer_blocks.0.norm1.linear: no include glob matches" in told
 
 
-def test_a_unet_is_served(place: Workplace) -> None:
-    spec = spec_for(place, "unet", "served", sparsity__method="masked-dense")
-    place.train(spec)
-    engine = Engine.load(
-        place.directory / "served", EngineSpec(steps=2, max_batch_size=2), device=torch.device("cpu")
-    )
+@pytest.fixture(scope="module", params=["unet", "dit"])
+def masked(request: pytest.FixtureRequest, place: Workplace) -> Path:
+    """An artifact of each kind, made without training."""
+    name = f"masked-{request.param}"
+    place.train(spec_for(place, request.param, name, sparsity__method="masked-dense"))
+    return place.directory / name
+
+
+def test_pictures_are_served_by_class_and_seed_alone(masked: Path) -> None:
+    engine = Engine.load(masked, EngineSpec(steps=2, max_batch_size=2), device=torch.device("cpu"))
     engine.warm_up()
-    alone = engine.draw([None], [7])[0]
+    label = 1 if engine.config.num_classes else None
+    alone = engine.draw([label], [7])[0]
     assert alone.shape == (32, 32, 1)
-    assert (engine.draw([None, None], [8, 7])[1] == alone).all()
+    assert (engine.draw([label, label], [8, 7])[1] == alone).all()
+    # DiT is guided: rows of both halves, 16 patches each; the UNet isn't.
+    assert engine.rows == (2 * 2 * 16 if label else 2 * 32 * 32)
+
+
+def test_an_artifact_is_drawn_from_inspected_and_verified(masked: Path, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "grid.png"
+    assert main(["generate", "--model", str(masked), "--steps", "2", "--count", "1", "--out", str(out)]) == 0
+    assert out.is_file()
+    assert main(["verify", str(masked)]) == 0
+    assert main(["inspect", str(masked)]) == 0
+    assert re.search(r"^MACs per image and step, linear: +[\d.]+ M dense", capsys.readouterr().out, re.M)
 
 
 def test_a_copy_is_a_network_of_its_own() -> None:

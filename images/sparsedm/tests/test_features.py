@@ -19,8 +19,9 @@ from sparsedm.convert import run
 from sparsedm.data import SampleOrder, open_dataset
 from sparsedm.errors import InputError
 from sparsedm.metrics.extractor import Classifier
-from sparsedm.models import UViTConfig, build_model
+from sparsedm.models import DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
+from test_denoisers import TEXT_UNET
 from tiny_run import Workplace
 
 SAMPLES = 5
@@ -292,6 +293,26 @@ def test_a_run_after_texts(place: Workplace, mscoco: Path, tmp_path: Path) -> No
     assert model.config.context == (77, 768)
     assert manifest["classes"] is None
     assert float(manifest["fid"]["guidance"]) == 0.5
+
+
+def test_a_network_of_diffusers_is_trained_after_texts(
+    place: Workplace, mscoco: Path, tmp_path: Path
+) -> None:
+    convert("mscoco256-features", mscoco, tmp_path / "out")
+    settings = {**TEXT_UNET, "sample_size": 32, "cross_attention_dim": 768}
+    folder = tmp_path / "unet"
+    folder.mkdir()
+    network = build_model(DiffusersConfig("diffusers", settings))
+    save_file(network.state_dict(), folder / WEIGHTS_FILE)
+    (folder / CONFIG_FILE).write_text(json.dumps(settings))
+    spec = latent_spec(place, "mscoco256-features", tmp_path / "out")
+    spec["model"] = {"architecture": "diffusers", "pretrained": {"uri": f"file://{folder}"}}
+    spec["training"] |= {"steps": 1, "warmupSteps": 0, "batchSize": 2}
+    manifest = place.train(spec)
+    names = [layer["name"] for layer in manifest["layers"]]
+    assert "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k" in names
+    assert {"conv_in", "conv_out", "time_embedding.linear_1"}.isdisjoint(names)
+    assert manifest["sparsity"]["achieved"] == "0.5"
 
 
 def test_texts_for_a_model_of_classes_are_refused(place: Workplace, mscoco: Path, tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_a_model_of_latents_is_refused(tmp_path: Path) -> None:
         Engine.load(write_artifact(tmp_path, config), SPEC, device=CPU)
 
 
+def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, num_classes=0, context_tokens=2, context_width=3)
+    with pytest.raises(InputError, match="the server has no text encoder") as error:
+        Engine.load(write_artifact(tmp_path, config, None), SPEC, device=CPU)
+    assert error.value.reason == "ModelUnsupported"
+
+
 @pytest.mark.parametrize(
     ("situation", "want"),
     [

@@ -52,6 +52,17 @@ def test_the_state_dict_has_the_names_of_the_published_checkpoints() -> None:
     assert names == want
 
 
+def test_a_model_of_texts_has_an_embedding_of_them_and_no_labels() -> None:
+    with torch.device("meta"):
+        shapes = {
+            k: tuple(v.shape) for k, v in build_model(PRESETS["mscoco256-uvit-small"]).state_dict().items()
+        }
+    assert shapes["context_embed.weight"] == (512, 768)
+    assert shapes["context_embed.bias"] == (512,)
+    assert shapes["pos_embed"] == (1, 334, 512)
+    assert "label_emb.weight" not in shapes
+
+
 def test_the_null_label_is_the_last_row_of_the_table() -> None:
     config = PRESETS["imagenet64-uvit-mid"]
     with torch.device("meta"):

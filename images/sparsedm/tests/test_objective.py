@@ -1,0 +1,81 @@
+"""The loss over networks of every kind: what is dropped, what a variance learns from, how a run begins."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sparsedm.diffusion import VPSDE
+from sparsedm.models import DiffusersConfig, ModelConfig, UViTConfig
+from sparsedm.objective import LABEL_DROP, Batch, Objective, noisy_batch
+
+CLASSES = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, num_classes=3)
+TEXT = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, context_tokens=2, context_width=3)
+CLASSES_WITHOUT_NONE = DiffusersConfig(
+    "unet", {"_class_name": "UNet2DModel", "sample_size": 8, "in_channels": 1, "num_class_embeds": 3}
+)
+COUNT = 2000
+
+
+def conditions(
+    config: ModelConfig, labels: torch.Tensor, nothing: torch.Tensor | None = None
+) -> torch.Tensor:
+    x0 = torch.zeros(len(labels), 1, 2, 2)
+    batch = noisy_batch(x0, labels, config, VPSDE(), torch.Generator().manual_seed(0), nothing)
+    assert batch.labels is not None
+    return batch.labels
+
+
+def test_a_tenth_of_the_labels_becomes_none() -> None:
+    got = conditions(CLASSES, torch.ones(COUNT, dtype=torch.int64))
+    assert set(got.tolist()) == {1, CLASSES.null_label}
+    # The share has a standard error of sqrt(0.1 * 0.9 / 2000) = 0.0067.
+    assert abs((got != 1).float().mean().item() - LABEL_DROP) < 0.03
+
+
+def test_a_tenth_of_the_texts_becomes_the_empty_one_and_those_of_the_same_places() -> None:
+    nothing = torch.full((2, 3), -1.0)
+    got = conditions(TEXT, torch.ones(COUNT, 2, 3), nothing)
+    dropped = (got == -1).all(dim=(1, 2))
+    assert torch.equal(dropped, conditions(CLASSES, torch.ones(COUNT, dtype=torch.int64)) != 1)
+    assert (got[~dropped] == 1).all()
+
+
+def test_without_a_label_for_none_all_labels_stay() -> None:
+    labels = torch.arange(COUNT) % 3
+    assert torch.equal(conditions(CLASSES_WITHOUT_NONE, labels), labels)
+
+
+class Constant(nn.Module):
+    """Says `values`, one for each channel, with a dropout that halves or doubles them in training."""
+
+    def __init__(self, values: list[float], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.tensor(values))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        said = self.values[None, :, None, None].expand(len(x), -1, *x.shape[2:])
+        return self.dropout(said)
+
+
+def a_batch() -> Batch:
+    return Batch(torch.zeros(4, 1, 8, 8), torch.full((4,), 0.5), None, torch.full((4, 1, 8, 8), 3.0))
+
+
+def test_a_learned_variance_follows_the_teacher_alone() -> None:
+    """Noise 1 against 3, and against the teacher's 2; variance 5 against its 7: 4 + 0.5 (1² + 2²) / 2."""
+    student, teacher = Constant([1.0, 5.0]), Constant([2.0, 7.0])
+    loss = Objective(student, teacher, 0.5, "fp32")(a_batch())
+    loss.backward()
+    assert loss.item() == 4 + 0.5 * (1 + 4) / 2
+    alone = Constant([1.0, 5.0])
+    Objective(alone, teacher, 0.0, "fp32")(a_batch()).backward()
+    assert alone.values.grad is not None
+    assert alone.values.grad.tolist() == [-4.0, 0.0]
+
+
+def test_a_model_with_dropout_begins_as_the_dense_one() -> None:
+    student, teacher = Constant([1.0], dropout=0.5).train(), Constant([1.0], dropout=0.5).eval()
+    Objective(student, teacher, 0.0, "fp32").check_start(a_batch())
+    assert student.training
