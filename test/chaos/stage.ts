@@ -120,12 +120,12 @@ export async function openStage(world: World, options: StageOptions): Promise<St
     const life = { name: `run-${String(lives.length).padStart(5, '0')}`, kills: 0 };
     lives.push(life);
     alive.push(life);
+    const key = { namespace, name: life.name };
     // While the API server is away nobody can create anything: then it is tried again.
-    await eventually(async () => {
-      const key = { namespace, name: life.name };
-      const there = await world.server.client.get(sparseFinetunes, key);
-      return there ?? (await world.server.client.create(sparseFinetunes, finetune(life.name, namespace)));
-    });
+    const make = async () =>
+      (await world.server.client.get(sparseFinetunes, key)) ??
+      (await world.server.client.create(sparseFinetunes, finetune(life.name, namespace)));
+    await eventually(make, { timeoutMs: 60_000 });
     return life;
   }
 

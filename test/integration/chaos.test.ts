@@ -38,7 +38,7 @@ describe.concurrent('on one API server', () => {
   });
 
   it('of two operators one takes over when the other dies, ends or freezes, and never do both write', async () => {
-    const timing = { leaseMs: 2_000, renewDeadlineMs: 1_500, retryMs: 300 };
+    const timing = { leaseMs: 4_000, renewDeadlineMs: 3_000, retryMs: 500 };
     const random = createRandom('replicas');
     expectUnbroken(await replicaScenario(world, { timing, rounds: 1, inFlight: 3, random, report }));
   });
