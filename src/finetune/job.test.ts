@@ -65,6 +65,14 @@ describe('the Job of a SparseFinetune', () => {
     ]);
   });
 
+  it('mounts the claims of the extractor and of the autoencoder too', () => {
+    const evaluation = { extractorUri: 'pvc://tools/inception', autoencoderUri: 'pvc://vae/kl-f8' };
+    const mounts = containerOf(buildJob(aFinetune({ evaluation }), settings)).volumeMounts!;
+    for (const mountPath of ['/mnt/pvc/tools', '/mnt/pvc/vae']) {
+      expect(mounts).toContainEqual(expect.objectContaining({ mountPath, readOnly: true }));
+    }
+  });
+
   it('gives the pod a token for reports and no other', () => {
     const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
     expect(automountServiceAccountToken).toBe(false);

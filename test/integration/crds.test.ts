@@ -68,9 +68,63 @@ describe('a SparseFinetune is refused', () => {
     ],
     [
       'an unknown architecture',
-      { model: { architecture: 'unet' } },
+      { model: { architecture: 'gan' } },
       'spec.model.architecture',
-      'supported values: "uvit"',
+      'supported values: "uvit", "unet", "dit", "diffusers"',
+    ],
+    [
+      'a preset of another architecture',
+      { model: { architecture: 'unet', pretrained: { uri: 'pvc://data/ddpm' } } },
+      'spec.model',
+      'preset and config describe a U-ViT: remove them',
+    ],
+    [
+      'a U-ViT in a folder',
+      { model: { pretrained: { uri: 'pvc://data/uvit' } } },
+      'spec.model.pretrained.uri',
+      'the weights of a U-ViT are a file',
+    ],
+    [
+      'a DiT in a file',
+      { model: { architecture: 'dit', preset: undefined } },
+      'spec.model.pretrained.uri',
+      "the folder that diffusers' save_pretrained wrote",
+    ],
+    [
+      'text without its width',
+      ownConfig({ contextTokens: 77 }),
+      'spec.model.config.contextTokens',
+      'takes text (contextTokens and contextWidth',
+    ],
+    [
+      'text and classes',
+      ownConfig({ contextTokens: 77, contextWidth: 768, numClasses: 10 }),
+      'spec.model.config.contextTokens',
+      'or classes (numClasses): write one of them',
+    ],
+    [
+      'latents that nothing decodes',
+      { dataset: { format: 'imagenet256-features' } },
+      'spec.evaluation.autoencoderUri',
+      'add it, remove it, or change dataset.format',
+    ],
+    [
+      'an autoencoder for pictures',
+      { evaluation: { autoencoderUri: 'pvc://data/vae' } },
+      'spec.evaluation.autoencoderUri',
+      'belongs to the data formats that hold latents',
+    ],
+    [
+      'an autoencoder by name',
+      { dataset: { format: 'mscoco256-features' }, evaluation: { autoencoderUri: 'stabilityai/sd-vae' } },
+      'spec.evaluation.autoencoderUri',
+      'write pvc://CLAIM/PATH',
+    ],
+    [
+      'an unknown sampler',
+      { evaluation: { sampler: 'euler' } },
+      'spec.evaluation.sampler',
+      'supported values: "dpm-solver++", "euler-maruyama"',
     ],
     ['no weights', { model: { pretrained: undefined } }, 'spec.model.pretrained', 'Required value'],
     [
@@ -83,7 +137,7 @@ describe('a SparseFinetune is refused', () => {
       'weights by a pickle',
       { model: { pretrained: { uri: 'pvc://data/x.ckpt' } } },
       'spec.model.pretrained.uri',
-      'give the path of a .safetensors file',
+      'give the path of a .safetensors file, or of a .pth',
     ],
     [
       'a claim without a path',
@@ -584,6 +638,23 @@ describe('a SparseFinetune is accepted', () => {
   it.each<[string, Changes]>([
     ['as short as can be', {}],
     ['explicit sizes', ownConfig({ numClasses: 10, finalConv: false, prediction: 'v' })],
+    ['weights by a state dict', { model: { pretrained: { uri: 'pvc://data/cifar10_uvit_small.pth' } } }],
+    [
+      'a folder of diffusers',
+      {
+        model: { architecture: 'unet', preset: undefined, pretrained: { uri: 'pvc://data/ddpm-cifar10-32' } },
+      },
+    ],
+    [
+      'latents with text',
+      {
+        model: { preset: 'mscoco256-uvit-small', pretrained: { uri: 'pvc://data/mscoco_uvit_small.pth' } },
+        dataset: { format: 'mscoco256-features', uri: 'pvc://data/mscoco' },
+        evaluation: { autoencoderUri: 'pvc://data/vae' },
+      },
+    ],
+    ['explicit sizes of text', ownConfig({ channels: 4, contextTokens: 77, contextWidth: 768 })],
+    ['the sampler of the paper', { evaluation: { sampler: 'euler-maruyama', steps: 1000 } }],
     ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
     ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
     ['custom stages', custom({})],
@@ -663,7 +734,7 @@ describe('a SparseFinetune is accepted', () => {
         method: 'sparsedm',
         maskType: 'magnitude',
         schedule: { type: 'progressive', freezeMaskPercent: 15 },
-        layers: { include: ['*.attn.qkv', '*.attn.proj', '*.mlp.fc1', '*.mlp.fc2', '*.skip_linear'] },
+        layers: {},
         regularization: '0.0002',
         distillationWeight: '0.1',
       },

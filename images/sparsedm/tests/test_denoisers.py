@@ -289,6 +289,22 @@ def test_a_run_its_resume_and_its_export(
     assert load_file(out / WEIGHTS_FILE).keys() == load_file(directory / "model.safetensors").keys()
 
 
+@pytest.mark.parametrize("method", ["s-ste", "cast", "asp"])
+def test_every_kind_of_method_masks_convolutions(place: Workplace, method: str) -> None:
+    changes = {"sparsity__method": method, "sparsity__schedule": {"type": "fixed"}}
+    place.train(spec_for(place, "unet", f"unet-{method}", **changes))
+    _, manifest = load_artifact(place.directory / f"unet-{method}")
+    assert manifest["sparsity"]["achieved"] == "0.5"
+
+
+def test_computing_activations_again_changes_nothing(place: Workplace) -> None:
+    plain, again = (
+        place.train(spec_for(place, "dit", f"dit-{name}", **changes))
+        for name, changes in (("kept", {}), ("recomputed", {"training__gradientCheckpointing": True}))
+    )
+    assert plain["weights"] == again["weights"]
+
+
 def test_the_same_run_twice_gives_the_same_files(place: Workplace) -> None:
     spec = spec_for(place, "dit", "twice")
 

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate68;
-const schema40 = {
+export const validate = validate69;
+const schema41 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema40 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "I3X8wHPd8Q16daPNu0bBHcJatycf31NgmlhtUb8KY"
+      "$ref": "P73AwIFNFNBzlV5r4RutdQkJ2DgL0pwrcmrq4R1oC1c"
     },
     "status": {
       "$ref": "PqJYcrSITiX3FvYN2nEkhXnBSKkYFIfKMPX4lNOWaGA"
@@ -22,11 +22,11 @@ const schema40 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema41 = {
+const schema42 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate69(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate69(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema41.enum
+        allowedValues: schema42.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate69(data, {
     }
     errors++;
   }
-  validate69.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }
-const schema42 = {
+const schema43 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate71(data, {
+function validate72(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate71(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema42.enum
+        allowedValues: schema43.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate71(data, {
     }
     errors++;
   }
-  validate71.errors = vErrors;
+  validate72.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema44 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema44 = {};
-import { validate as validate74 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate73(data, {
+const schema45 = {};
+import { validate as validate75 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,31 +130,31 @@ function validate73(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate74(data, {
+    if (!validate75(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+      vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
       errors = vErrors.length;
     }
   }
-  validate73.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema46 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "l2ptEXzaS15naN4Uxmrye0rC0Dg4TQjGhOIKFyQE"
+      "$ref": "RgHHBgIQkSjSSfyVc6CvUhhTUsqIZNQHpOrjOg1Ww"
     },
     "dataset": {
-      "$ref": "saRA0XKkASj7N2WZi7BsXVOT8Kfn7SGrEoIkAP9lp5g"
+      "$ref": "UEuHc0tJqdFiT3W5kPBIHZNwaQGkdwGSeQsBWjEY9g"
     },
     "sparsity": {
-      "$ref": "5QGDvsmv0eUSVXJfRZvoJdvjd5q75THuxIxPWq6JgT4"
+      "$ref": "1TJKRFRdplsgd6C3fMCUeUCQTlr9cidpSuEsxVNFLA"
     },
     "training": {
       "$ref": "37mCNyD0M3WbOs3RfCaFHQv8prtFHKjoZn261CIjlGY"
@@ -163,7 +163,7 @@ const schema45 = {
       "$ref": "YuYdGiI4QdJdTgw3I5JJLTZArK6hiMXSBZ6dwl1vZ8"
     },
     "evaluation": {
-      "$ref": "oBna3zJLTlqvQuV5YB8km5KI7H07E4bq4YGdV7W0"
+      "$ref": "X1OV04IjRKuwAQSYf2fqZ094HxcywHaoKlcaDSxLDU"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -188,31 +188,31 @@ const schema45 = {
     }
   }
 };
-const schema46 = {
+const schema47 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
     "architecture": {
-      "$ref": "J4moZ9GC1vU1hwek09oZxbrSfQGIXmABO6V9IiIEw4A"
+      "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
     },
     "preset": {
-      "$ref": "osK6w1QZ6XG04yPY5rWjODdBlKf2aSnKAaS8flHJLBs"
+      "$ref": "SlrNBxqngLhPOJPQLxsHMkDzehNo2pSEpfsurypo"
     },
     "config": {
-      "$ref": "n158112wcJYII3opNpvJ8QFR5p1m7tfzN2148UxD8ZA"
+      "$ref": "9kYbqxJQK9sMwrsvfaJlPjQO7Bs2xt2bYPAWAmQ"
     },
     "pretrained": {
       "$ref": "CgsIMiKJ36h2YYwlxmMXhu7WZnN6Ti5Az6CFoEWyms"
     }
   }
 };
-const schema47 = {
+const schema48 = {
   "type": "string",
-  "enum": ["uvit"],
+  "enum": ["uvit", "unet", "dit", "diffusers"],
   "default": "uvit",
   "nullable": true
 };
-function validate79(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -236,55 +236,7 @@ function validate79(data, {
     }
     errors++;
   }
-  if (!(data === "uvit")) {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: {
-        allowedValues: schema47.enum
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate79.errors = vErrors;
-  return errors === 0;
-}
-const schema48 = {
-  "type": "string",
-  "enum": ["fashion-mnist-uvit-tiny", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large"],
-  "nullable": true
-};
-function validate81(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (!(data === "fashion-mnist-uvit-tiny" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large")) {
+  if (!(data === "uvit" || data === "unet" || data === "dit" || data === "diffusers")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -300,10 +252,58 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
+  "type": "string",
+  "enum": ["fashion-mnist-uvit-tiny", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep"],
+  "nullable": true
+};
+function validate82(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "fashion-mnist-uvit-tiny" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large" || data === "imagenet256-uvit-large" || data === "imagenet256-uvit-huge" || data === "mscoco256-uvit-small" || data === "mscoco256-uvit-small-deep")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema49.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate82.errors = vErrors;
+  return errors === 0;
+}
+const schema50 = {
   "type": "object",
   "required": ["imageSize", "patchSize", "channels", "width", "depth", "heads"],
   "properties": {
@@ -334,6 +334,12 @@ const schema49 = {
     "numClasses": {
       "$ref": "u1ceV14HZWsdsEXSsSWnPdsMdsnXIDfJyI7jHpfNF8"
     },
+    "contextTokens": {
+      "$ref": "3tFfNIbvVaoeppmOKFXjH3eCUJy1oRzCoKGvk9BKyC8"
+    },
+    "contextWidth": {
+      "$ref": "4vwshvrpOUY12OoQmTHImV1A5rfn6USuVT4hRgHzQ"
+    },
     "finalConv": {
       "$ref": "XI8SHPWBW6IRtzOhSeom8NHPNafxnM7Xgk3N9ZeNk"
     },
@@ -343,12 +349,12 @@ const schema49 = {
   },
   "nullable": true
 };
-const schema50 = {
+const schema51 = {
   "type": "integer",
   "minimum": 8,
   "maximum": 512
 };
-function validate84(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -408,15 +414,15 @@ function validate84(data, {
       errors++;
     }
   }
-  validate84.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 64
 };
-function validate86(data, {
+function validate87(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -476,15 +482,15 @@ function validate86(data, {
       errors++;
     }
   }
-  validate86.errors = vErrors;
+  validate87.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema53 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 16
 };
-function validate88(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -544,15 +550,15 @@ function validate88(data, {
       errors++;
     }
   }
-  validate88.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema54 = {
   "type": "integer",
   "minimum": 16,
   "maximum": 8192
 };
-function validate90(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -612,7 +618,7 @@ function validate90(data, {
       errors++;
     }
   }
-  validate90.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
 const schema6 = {
@@ -683,13 +689,13 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema7 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate94(data, {
+function validate22(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -749,7 +755,7 @@ function validate94(data, {
       errors++;
     }
   }
-  validate94.errors = vErrors;
+  validate22.errors = vErrors;
   return errors === 0;
 }
 const schema55 = {
@@ -892,11 +898,80 @@ function validate98(data, {
   return errors === 0;
 }
 const schema57 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 8192,
+  "nullable": true
+};
+function validate101(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 8192 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 8192
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate101.errors = vErrors;
+  return errors === 0;
+}
+const schema58 = {
   "type": "boolean",
   "default": true,
   "nullable": true
 };
-function validate100(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -920,16 +995,16 @@ function validate100(data, {
     }
     errors++;
   }
-  validate100.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema59 = {
   "type": "string",
   "enum": ["noise", "v"],
   "default": "noise",
   "nullable": true
 };
-function validate102(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -959,7 +1034,7 @@ function validate102(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema58.enum
+        allowedValues: schema59.enum
       }
     };
     if (vErrors === null) {
@@ -969,10 +1044,10 @@ function validate102(data, {
     }
     errors++;
   }
-  validate102.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate83(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1094,46 +1169,46 @@ function validate83(data, {
       errors++;
     }
     if (data.imageSize !== undefined) {
-      if (!validate84(data.imageSize, {
+      if (!validate85(data.imageSize, {
         instancePath: instancePath + "/imageSize",
         parentData: data,
         parentDataProperty: "imageSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.patchSize !== undefined) {
-      if (!validate86(data.patchSize, {
+      if (!validate87(data.patchSize, {
         instancePath: instancePath + "/patchSize",
         parentData: data,
         parentDataProperty: "patchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.channels !== undefined) {
-      if (!validate88(data.channels, {
+      if (!validate89(data.channels, {
         instancePath: instancePath + "/channels",
         parentData: data,
         parentDataProperty: "channels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.width !== undefined) {
-      if (!validate90(data.width, {
+      if (!validate91(data.width, {
         instancePath: instancePath + "/width",
         parentData: data,
         parentDataProperty: "width",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -1160,13 +1235,13 @@ function validate83(data, {
       }
     }
     if (data.headWidth !== undefined) {
-      if (!validate94(data.headWidth, {
+      if (!validate22(data.headWidth, {
         instancePath: instancePath + "/headWidth",
         parentData: data,
         parentDataProperty: "headWidth",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
         errors = vErrors.length;
       }
     }
@@ -1192,33 +1267,55 @@ function validate83(data, {
         errors = vErrors.length;
       }
     }
+    if (data.contextTokens !== undefined) {
+      if (!validate22(data.contextTokens, {
+        instancePath: instancePath + "/contextTokens",
+        parentData: data,
+        parentDataProperty: "contextTokens",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.contextWidth !== undefined) {
+      if (!validate101(data.contextWidth, {
+        instancePath: instancePath + "/contextWidth",
+        parentData: data,
+        parentDataProperty: "contextWidth",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.finalConv !== undefined) {
-      if (!validate100(data.finalConv, {
+      if (!validate103(data.finalConv, {
         instancePath: instancePath + "/finalConv",
         parentData: data,
         parentDataProperty: "finalConv",
         rootData
       })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.prediction !== undefined) {
-      if (!validate102(data.prediction, {
+      if (!validate105(data.prediction, {
         instancePath: instancePath + "/prediction",
         parentData: data,
         parentDataProperty: "prediction",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate83.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema60 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1230,12 +1327,12 @@ const schema59 = {
     }
   }
 };
-const schema11 = {
+const schema13 = {
   "type": "string",
   "maxLength": 512
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate26(data, {
+function validate28(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1276,15 +1373,15 @@ function validate26(data, {
     }
     errors++;
   }
-  validate26.errors = vErrors;
+  validate28.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema33 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate59(data, {
+function validate61(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1326,10 +1423,10 @@ function validate59(data, {
       errors++;
     }
   }
-  validate59.errors = vErrors;
+  validate61.errors = vErrors;
   return errors === 0;
 }
-function validate105(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1355,24 +1452,24 @@ function validate105(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate26(data.uri, {
+      if (!validate28(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate59(data.sha256, {
+      if (!validate61(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
@@ -1392,10 +1489,10 @@ function validate105(data, {
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-function validate78(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1421,46 +1518,46 @@ function validate78(data, {
       errors++;
     }
     if (data.architecture !== undefined) {
-      if (!validate79(data.architecture, {
+      if (!validate80(data.architecture, {
         instancePath: instancePath + "/architecture",
         parentData: data,
         parentDataProperty: "architecture",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
     if (data.preset !== undefined) {
-      if (!validate81(data.preset, {
+      if (!validate82(data.preset, {
         instancePath: instancePath + "/preset",
         parentData: data,
         parentDataProperty: "preset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
     if (data.config !== undefined) {
-      if (!validate83(data.config, {
+      if (!validate84(data.config, {
         instancePath: instancePath + "/config",
         parentData: data,
         parentDataProperty: "config",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate105(data.pretrained, {
+      if (!validate108(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
@@ -1480,15 +1577,15 @@ function validate78(data, {
     }
     errors++;
   }
-  validate78.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema61 = {
   "type": "object",
   "required": ["format"],
   "properties": {
     "format": {
-      "$ref": "0o1UXMo85xj73UIeptORTnmZ4aislUWkDOhhXgAar4"
+      "$ref": "Dt2qs3WPLVtR0HrkfgaeWeCyzJSRFF9eytcDKagc5w"
     },
     "uri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -1498,11 +1595,11 @@ const schema60 = {
     }
   }
 };
-const schema61 = {
+const schema62 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "image-folder", "generated"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "mscoco256-features", "generated"]
 };
-function validate111(data, {
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1526,13 +1623,13 @@ function validate111(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "image-folder" || data === "generated")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "mscoco256-features" || data === "generated")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema61.enum
+        allowedValues: schema62.enum
       }
     };
     if (vErrors === null) {
@@ -1542,15 +1639,15 @@ function validate111(data, {
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema11 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate60(data, {
+function validate26(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1592,16 +1689,16 @@ function validate60(data, {
       errors++;
     }
   }
-  validate60.errors = vErrors;
+  validate26.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema63 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate114(data, {
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1661,10 +1758,10 @@ function validate114(data, {
       errors++;
     }
   }
-  validate114.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1690,35 +1787,35 @@ function validate110(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate111(data.format, {
+      if (!validate114(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate60(data.uri, {
+      if (!validate26(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate114(data.samples, {
+      if (!validate117(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
         errors = vErrors.length;
       }
     }
@@ -1738,10 +1835,10 @@ function validate110(data, {
     }
     errors++;
   }
-  validate110.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema64 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -1761,7 +1858,7 @@ const schema63 = {
       "$ref": "9vjpOyWgvJ3WIfrnCROyKgBEnBhcqzk0hdH79KnWY5Q"
     },
     "layers": {
-      "$ref": "q3ctJW3e8IBMpVTGOac5J1qLA8wKq6Y6kB2XZJ2g"
+      "$ref": "wWWJLPwkRQSiVyuQ9c5puFLj4SPpTgS3y9Uam5Xc"
     },
     "regularization": {
       "$ref": "eTvg9YJLxc8zoCXSa0YS90kNxIdvXGDFgQjVlCUHsk"
@@ -1775,13 +1872,13 @@ const schema63 = {
   },
   "nullable": true
 };
-const schema64 = {
+const schema65 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate118(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1823,16 +1920,16 @@ function validate118(data, {
       errors++;
     }
   }
-  validate118.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema66 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate120(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1862,7 +1959,7 @@ function validate120(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema65.enum
+        allowedValues: schema66.enum
       }
     };
     if (vErrors === null) {
@@ -1872,16 +1969,16 @@ function validate120(data, {
     }
     errors++;
   }
-  validate120.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate122(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1911,7 +2008,7 @@ function validate122(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema66.enum
+        allowedValues: schema67.enum
       }
     };
     if (vErrors === null) {
@@ -1921,14 +2018,14 @@ function validate122(data, {
     }
     errors++;
   }
-  validate122.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-const schema7 = {
+const schema8 = {
   "type": "integer",
   "nullable": true
 };
-function validate22(data, {
+function validate23(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1952,10 +2049,10 @@ function validate22(data, {
     }
     errors++;
   }
-  validate22.errors = vErrors;
+  validate23.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema68 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -1977,13 +2074,13 @@ const schema67 = {
   },
   "nullable": true
 };
-const schema68 = {
+const schema69 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate126(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2013,7 +2110,7 @@ function validate126(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema68.enum
+        allowedValues: schema69.enum
       }
     };
     if (vErrors === null) {
@@ -2023,10 +2120,10 @@ function validate126(data, {
     }
     errors++;
   }
-  validate126.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema70 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2035,7 +2132,7 @@ const schema69 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema71 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2047,11 +2144,11 @@ const schema70 = {
     }
   }
 };
-const schema71 = {
+const schema72 = {
   "type": "string",
   "maxLength": 5
 };
-function validate130(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2092,17 +2189,17 @@ function validate130(data, {
     }
     errors++;
   }
-  validate130.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema73 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate132(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2178,10 +2275,10 @@ function validate132(data, {
       errors++;
     }
   }
-  validate132.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-function validate129(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2223,24 +2320,24 @@ function validate129(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate130(data.pattern, {
+      if (!validate133(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate132(data.steps, {
+      if (!validate135(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -2260,10 +2357,10 @@ function validate129(data, {
     }
     errors++;
   }
-  validate129.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2322,26 +2419,26 @@ function validate128(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate129(data[i0], {
+      if (!validate132(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate128.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema74 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate136(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2371,7 +2468,7 @@ function validate136(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema73.enum
+        allowedValues: schema74.enum
       }
     };
     if (vErrors === null) {
@@ -2381,15 +2478,15 @@ function validate136(data, {
     }
     errors++;
   }
-  validate136.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate139(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2413,10 +2510,10 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-function validate125(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2442,70 +2539,70 @@ function validate125(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate126(data.type, {
+      if (!validate129(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate128(data.stages, {
+      if (!validate131(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate136(data.family, {
+      if (!validate139(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.rampPercent !== undefined) {
-      if (!validate22(data.rampPercent, {
-        instancePath: instancePath + "/rampPercent",
-        parentData: data,
-        parentDataProperty: "rampPercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.freezeMaskPercent !== undefined) {
-      if (!validate139(data.freezeMaskPercent, {
-        instancePath: instancePath + "/freezeMaskPercent",
-        parentData: data,
-        parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
+    if (data.rampPercent !== undefined) {
+      if (!validate23(data.rampPercent, {
+        instancePath: instancePath + "/rampPercent",
+        parentData: data,
+        parentDataProperty: "rampPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.freezeMaskPercent !== undefined) {
+      if (!validate142(data.freezeMaskPercent, {
+        instancePath: instancePath + "/freezeMaskPercent",
+        parentData: data,
+        parentDataProperty: "freezeMaskPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate125.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "object",
   "default": {},
   "properties": {
     "include": {
-      "$ref": "GlOszJdRbv7pHOPtQYfYJmi2GarqX4W4oqyLYLNekMk"
+      "$ref": "WaSHdiNJQITJxSUIJ6JrwwX5eRvELW4O1LLGz6QhOg"
     },
     "exclude": {
       "$ref": "rlTlDnv3JObY7p9uPnMbtVDbq3UsJYBdXsxG8CUPR0k"
@@ -2513,22 +2610,21 @@ const schema75 = {
   },
   "nullable": true
 };
-const schema76 = {
+const schema77 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
-  "default": ["*.attn.qkv", "*.attn.proj", "*.mlp.fc1", "*.mlp.fc2", "*.skip_linear"],
   "items": {
     "$ref": "8b6VmMEsxU6lNhAgMWtem6KORt2j8vHUrpsRCxjB8iA"
   },
   "nullable": true
 };
-const schema8 = {
+const schema9 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate23(data, {
+function validate24(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2585,10 +2681,10 @@ function validate23(data, {
     }
     errors++;
   }
-  validate23.errors = vErrors;
+  validate24.errors = vErrors;
   return errors === 0;
 }
-function validate143(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2647,21 +2743,21 @@ function validate143(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate23(data[i0], {
+      if (!validate24(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate143.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema78 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -2669,7 +2765,7 @@ const schema77 = {
   },
   "nullable": true
 };
-function validate146(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2712,21 +2808,21 @@ function validate146(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate23(data[i0], {
+      if (!validate24(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate146.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-function validate142(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2752,136 +2848,35 @@ function validate142(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate143(data.include, {
+      if (!validate146(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.exclude !== undefined) {
-      if (!validate146(data.exclude, {
-        instancePath: instancePath + "/exclude",
-        parentData: data,
-        parentDataProperty: "exclude",
         rootData
       })) {
         vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
-  }
-  validate142.errors = vErrors;
-  return errors === 0;
-}
-const schema9 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
-  "nullable": true
-};
-function validate24(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
+    if (data.exclude !== undefined) {
+      if (!validate149(data.exclude, {
+        instancePath: instancePath + "/exclude",
+        parentData: data,
+        parentDataProperty: "exclude",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        errors = vErrors.length;
       }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
     }
   }
-  validate24.errors = vErrors;
-  return errors === 0;
-}
-const schema78 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.1",
-  "nullable": true
-};
-function validate151(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate151.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
   "type": "string",
   "maxLength": 20,
+  "default": "0.0002",
   "nullable": true
 };
 function validate25(data, {
@@ -2929,7 +2924,108 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate117(data, {
+const schema79 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.1",
+  "nullable": true
+};
+function validate154(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate154.errors = vErrors;
+  return errors === 0;
+}
+const schema12 = {
+  "type": "string",
+  "maxLength": 20,
+  "nullable": true
+};
+function validate27(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate27.errors = vErrors;
+  return errors === 0;
+}
+function validate120(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2955,109 +3051,109 @@ function validate117(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate118(data.pattern, {
+      if (!validate121(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate120(data.method, {
+      if (!validate123(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate122(data.maskType, {
+      if (!validate125(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maskUpdateSteps !== undefined) {
-      if (!validate22(data.maskUpdateSteps, {
-        instancePath: instancePath + "/maskUpdateSteps",
-        parentData: data,
-        parentDataProperty: "maskUpdateSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.schedule !== undefined) {
-      if (!validate125(data.schedule, {
-        instancePath: instancePath + "/schedule",
-        parentData: data,
-        parentDataProperty: "schedule",
         rootData
       })) {
         vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maskUpdateSteps !== undefined) {
+      if (!validate23(data.maskUpdateSteps, {
+        instancePath: instancePath + "/maskUpdateSteps",
+        parentData: data,
+        parentDataProperty: "maskUpdateSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.schedule !== undefined) {
+      if (!validate128(data.schedule, {
+        instancePath: instancePath + "/schedule",
+        parentData: data,
+        parentDataProperty: "schedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.layers !== undefined) {
-      if (!validate142(data.layers, {
+      if (!validate145(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
     if (data.regularization !== undefined) {
-      if (!validate24(data.regularization, {
+      if (!validate25(data.regularization, {
         instancePath: instancePath + "/regularization",
         parentData: data,
         parentDataProperty: "regularization",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.distillationWeight !== undefined) {
-      if (!validate151(data.distillationWeight, {
-        instancePath: instancePath + "/distillationWeight",
-        parentData: data,
-        parentDataProperty: "distillationWeight",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.l1Decay !== undefined) {
-      if (!validate25(data.l1Decay, {
-        instancePath: instancePath + "/l1Decay",
-        parentData: data,
-        parentDataProperty: "l1Decay",
         rootData
       })) {
         vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
         errors = vErrors.length;
       }
     }
+    if (data.distillationWeight !== undefined) {
+      if (!validate154(data.distillationWeight, {
+        instancePath: instancePath + "/distillationWeight",
+        parentData: data,
+        parentDataProperty: "distillationWeight",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.l1Decay !== undefined) {
+      if (!validate27(data.l1Decay, {
+        instancePath: instancePath + "/l1Decay",
+        parentData: data,
+        parentDataProperty: "l1Decay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate117.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3103,7 +3199,7 @@ const schema79 = {
   },
   "nullable": true
 };
-const schema80 = {
+const schema81 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3111,7 +3207,7 @@ const schema80 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate156(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3187,17 +3283,17 @@ function validate156(data, {
       errors++;
     }
   }
-  validate156.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate158(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3257,17 +3353,17 @@ function validate158(data, {
       errors++;
     }
   }
-  validate158.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate160(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3327,15 +3423,15 @@ function validate160(data, {
       errors++;
     }
   }
-  validate160.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-const schema28 = {
+const schema30 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate56(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3359,16 +3455,16 @@ function validate56(data, {
     }
     errors++;
   }
-  validate56.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema84 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate164(data, {
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3410,10 +3506,10 @@ function validate164(data, {
       errors++;
     }
   }
-  validate164.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema85 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -3423,11 +3519,11 @@ const schema84 = {
   },
   "nullable": true
 };
-const schema85 = {
+const schema86 = {
   "type": "string",
   "maxLength": 20
 };
-function validate167(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3468,10 +3564,10 @@ function validate167(data, {
     }
     errors++;
   }
-  validate167.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-function validate166(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3530,21 +3626,21 @@ function validate166(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate167(data[i0], {
+      if (!validate170(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate166.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema87 = {
   "type": "integer",
   "format": "int64",
   "default": 20,
@@ -3552,7 +3648,7 @@ const schema86 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate170(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3628,16 +3724,16 @@ function validate170(data, {
       errors++;
     }
   }
-  validate170.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema88 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate172(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3667,7 +3763,7 @@ function validate172(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema87.enum
+        allowedValues: schema88.enum
       }
     };
     if (vErrors === null) {
@@ -3677,16 +3773,16 @@ function validate172(data, {
     }
     errors++;
   }
-  validate172.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema89 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate174(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3728,16 +3824,16 @@ function validate174(data, {
       errors++;
     }
   }
-  validate174.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema90 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"],
   "default": "fp32",
   "nullable": true
 };
-function validate176(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3767,7 +3863,7 @@ function validate176(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema89.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -3777,10 +3873,10 @@ function validate176(data, {
     }
     errors++;
   }
-  validate176.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema91 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -3788,7 +3884,7 @@ const schema90 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate178(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3864,16 +3960,16 @@ function validate178(data, {
       errors++;
     }
   }
-  validate178.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema92 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate180(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3915,10 +4011,10 @@ function validate180(data, {
       errors++;
     }
   }
-  validate180.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-function validate155(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3944,153 +4040,153 @@ function validate155(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate156(data.steps, {
+      if (!validate159(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate158(data.batchSize, {
+      if (!validate161(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate160(data.gradientAccumulationSteps, {
+      if (!validate163(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientCheckpointing !== undefined) {
-      if (!validate56(data.gradientCheckpointing, {
+      if (!validate58(data.gradientCheckpointing, {
         instancePath: instancePath + "/gradientCheckpointing",
         parentData: data,
         parentDataProperty: "gradientCheckpointing",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate24(data.learningRate, {
+      if (!validate25(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate164(data.weightDecay, {
+      if (!validate167(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate166(data.betas, {
+      if (!validate169(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate170(data.warmupSteps, {
+      if (!validate173(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate172(data.learningRateSchedule, {
+      if (!validate175(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate174(data.emaDecay, {
+      if (!validate177(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate176(data.precision, {
+      if (!validate179(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate178(data.seed, {
+      if (!validate181(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate180(data.gradientClip, {
+      if (!validate183(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate155.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema93 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4103,7 +4199,7 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema94 = {
   "type": "integer",
   "format": "int64",
   "default": 50,
@@ -4111,7 +4207,7 @@ const schema93 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate184(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4187,17 +4283,17 @@ function validate184(data, {
       errors++;
     }
   }
-  validate184.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate186(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4257,10 +4353,10 @@ function validate186(data, {
       errors++;
     }
   }
-  validate186.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-function validate183(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4286,32 +4382,32 @@ function validate183(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate184(data.everySteps, {
+      if (!validate187(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate186(data.keep, {
+      if (!validate189(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate183.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4325,10 +4421,13 @@ const schema95 = {
       "$ref": "TnO73preTyq2Z90rf5x3esfQAN6DXNUrX5qiry0ma5o"
     },
     "sampler": {
-      "$ref": "GxN2YEwt8MxJV2bOUaacun0B2c2lUVN5OBgnvDhLc"
+      "$ref": "mgeG2m3a4uFlHIKH3eRuMAEidns4zv2G6nlOjQznUU"
     },
     "extractorUri": {
       "$ref": "0gtOKNAmIG1iYIZ0jEe2fESx65np8CACRcraUaZlw"
+    },
+    "autoencoderUri": {
+      "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "everySteps": {
       "$ref": "4jFwiDzxlbeOx5LqAgT6Mm5bYifxuOwzW3TfAe92w"
@@ -4336,14 +4435,14 @@ const schema95 = {
   },
   "nullable": true
 };
-const schema96 = {
+const schema97 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate190(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4403,17 +4502,17 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema98 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate192(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4473,16 +4572,16 @@ function validate192(data, {
       errors++;
     }
   }
-  validate192.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema99 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate194(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4524,16 +4623,16 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema100 = {
   "type": "string",
-  "enum": ["dpm-solver++"],
+  "enum": ["dpm-solver++", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate196(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4557,13 +4656,13 @@ function validate196(data, {
     }
     errors++;
   }
-  if (!(data === "dpm-solver++")) {
+  if (!(data === "dpm-solver++" || data === "euler-maruyama")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema99.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -4573,16 +4672,16 @@ function validate196(data, {
     }
     errors++;
   }
-  validate196.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema101 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate198(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4624,10 +4723,10 @@ function validate198(data, {
       errors++;
     }
   }
-  validate198.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema102 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4635,7 +4734,7 @@ const schema101 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate200(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4711,10 +4810,10 @@ function validate200(data, {
       errors++;
     }
   }
-  validate200.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-function validate189(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4740,76 +4839,87 @@ function validate189(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.samples !== undefined) {
-      if (!validate190(data.samples, {
+      if (!validate193(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate192(data.steps, {
+      if (!validate195(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate194(data.guidance, {
+      if (!validate197(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate196(data.sampler, {
+      if (!validate199(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate198(data.extractorUri, {
+      if (!validate201(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.autoencoderUri !== undefined) {
+      if (!validate26(data.autoencoderUri, {
+        instancePath: instancePath + "/autoencoderUri",
+        parentData: data,
+        parentDataProperty: "autoencoderUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate200(data.everySteps, {
+      if (!validate204(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate189.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema103 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -4824,13 +4934,13 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema104 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate205(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4890,16 +5000,16 @@ function validate205(data, {
       errors++;
     }
   }
-  validate205.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-const schema33 = {
+const schema34 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate61(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4959,10 +5069,10 @@ function validate61(data, {
       errors++;
     }
   }
-  validate61.errors = vErrors;
+  validate62.errors = vErrors;
   return errors === 0;
 }
-function validate203(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4988,43 +5098,43 @@ function validate203(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate25(data.maxFidIncrease, {
+      if (!validate27(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate205(data.maxFidIncreasePercent, {
+      if (!validate209(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate61(data.minMacsReductionPercent, {
+      if (!validate62(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate203.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema105 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -5033,7 +5143,7 @@ const schema104 = {
     }
   }
 };
-function validate209(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5059,13 +5169,13 @@ function validate209(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate26(data.uri, {
+      if (!validate28(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
         errors = vErrors.length;
       }
     }
@@ -5085,10 +5195,10 @@ function validate209(data, {
     }
     errors++;
   }
-  validate209.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema106 = {
   "type": "object",
   "properties": {
     "image": {
@@ -5133,13 +5243,13 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema107 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate213(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5197,15 +5307,15 @@ function validate213(data, {
       errors++;
     }
   }
-  validate213.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema108 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate215(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5235,7 +5345,7 @@ function validate215(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema108.enum
       }
     };
     if (vErrors === null) {
@@ -5245,10 +5355,10 @@ function validate215(data, {
     }
     errors++;
   }
-  validate215.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema109 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5256,7 +5366,7 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema109 = {
+const schema110 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5265,12 +5375,12 @@ const schema109 = {
     }
   }
 };
-const schema23 = {
+const schema25 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate47(data, {
+function validate49(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5327,10 +5437,10 @@ function validate47(data, {
     }
     errors++;
   }
-  validate47.errors = vErrors;
+  validate49.errors = vErrors;
   return errors === 0;
 }
-function validate218(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5356,13 +5466,13 @@ function validate218(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate47(data.name, {
+      if (!validate49(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
@@ -5382,10 +5492,10 @@ function validate218(data, {
     }
     errors++;
   }
-  validate218.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-function validate217(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5428,21 +5538,21 @@ function validate217(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate218(data[i0], {
+      if (!validate222(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate217.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema111 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -5454,7 +5564,7 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema12 = {
+const schema14 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -5463,7 +5573,7 @@ const schema12 = {
   "properties": {},
   "nullable": true
 };
-const schema13 = {
+const schema15 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -5472,10 +5582,10 @@ const schema13 = {
   "maxLength": 32,
   "pattern": "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
 };
-const schema14 = {
+const schema16 = {
   "type": "integer"
 };
-function validate29(data, {
+function validate31(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5499,13 +5609,13 @@ function validate29(data, {
     }
     errors++;
   }
-  validate29.errors = vErrors;
+  validate31.errors = vErrors;
   return errors === 0;
 }
-const schema15 = {
+const schema17 = {
   "type": "string"
 };
-function validate31(data, {
+function validate33(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5529,11 +5639,11 @@ function validate31(data, {
     }
     errors++;
   }
-  validate31.errors = vErrors;
+  validate33.errors = vErrors;
   return errors === 0;
 }
 const pattern0 = new RegExp("^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$", "u");
-function validate28(data, {
+function validate30(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5544,26 +5654,26 @@ function validate28(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate29(data, {
+  if (!validate31(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+    vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate31(data, {
+    if (!validate33(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+      vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -5626,10 +5736,10 @@ function validate28(data, {
       errors++;
     }
   }
-  validate28.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
-function validate27(data, {
+function validate29(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5671,21 +5781,21 @@ function validate27(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate28(data[key0], {
+      if (!validate30(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate27.errors = vErrors;
+  validate29.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5711,32 +5821,32 @@ function validate222(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate27(data.requests, {
+      if (!validate29(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate27(data.limits, {
+      if (!validate29(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate222.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema27 = {
+const schema29 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -5745,11 +5855,11 @@ const schema27 = {
   "properties": {},
   "nullable": true
 };
-const schema16 = {
+const schema18 = {
   "type": "string",
   "maxLength": 63
 };
-function validate34(data, {
+function validate36(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5790,10 +5900,10 @@ function validate34(data, {
     }
     errors++;
   }
-  validate34.errors = vErrors;
+  validate36.errors = vErrors;
   return errors === 0;
 }
-function validate54(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5835,21 +5945,21 @@ function validate54(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate34(data[key0], {
+      if (!validate36(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate54.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -5857,7 +5967,7 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema113 = {
   "type": "object",
   "properties": {
     "key": {
@@ -5877,12 +5987,12 @@ const schema112 = {
     }
   }
 };
-const schema113 = {
+const schema114 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate229(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5924,15 +6034,15 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema115 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate231(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5962,7 +6072,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -5972,15 +6082,15 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema116 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate233(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6022,15 +6132,15 @@ function validate233(data, {
       errors++;
     }
   }
-  validate233.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate235(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6060,7 +6170,7 @@ function validate235(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema116.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -6070,16 +6180,16 @@ function validate235(data, {
     }
     errors++;
   }
-  validate235.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
+const schema32 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate58(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6138,10 +6248,10 @@ function validate58(data, {
       errors++;
     }
   }
-  validate58.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-function validate228(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6151,57 +6261,57 @@ function validate228(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate229(data.key, {
+      if (!validate233(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate231(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.value !== undefined) {
-      if (!validate233(data.value, {
-        instancePath: instancePath + "/value",
-        parentData: data,
-        parentDataProperty: "value",
         rootData
       })) {
         vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
-    if (data.effect !== undefined) {
-      if (!validate235(data.effect, {
-        instancePath: instancePath + "/effect",
+    if (data.operator !== undefined) {
+      if (!validate235(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "effect",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate237(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.effect !== undefined) {
+      if (!validate239(data.effect, {
+        instancePath: instancePath + "/effect",
+        parentData: data,
+        parentDataProperty: "effect",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate58(data.tolerationSeconds, {
+      if (!validate60(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
@@ -6221,10 +6331,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6267,21 +6377,21 @@ function validate227(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate228(data[i0], {
+      if (!validate232(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate227.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -6290,7 +6400,7 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema119 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -6302,7 +6412,7 @@ const schema118 = {
   },
   "nullable": true
 };
-const schema119 = {
+const schema120 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -6312,7 +6422,7 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema121 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6320,7 +6430,7 @@ const schema120 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema17 = {
+const schema19 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -6329,7 +6439,7 @@ const schema17 = {
     }
   }
 };
-const schema18 = {
+const schema20 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6337,7 +6447,7 @@ const schema18 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema19 = {
+const schema21 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -6352,11 +6462,11 @@ const schema19 = {
     }
   }
 };
-const schema20 = {
+const schema22 = {
   "type": "string",
   "maxLength": 316
 };
-function validate38(data, {
+function validate40(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6397,14 +6507,14 @@ function validate38(data, {
     }
     errors++;
   }
-  validate38.errors = vErrors;
+  validate40.errors = vErrors;
   return errors === 0;
 }
-const schema21 = {
+const schema23 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate40(data, {
+function validate42(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6434,7 +6544,7 @@ function validate40(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema21.enum
+        allowedValues: schema23.enum
       }
     };
     if (vErrors === null) {
@@ -6444,10 +6554,10 @@ function validate40(data, {
     }
     errors++;
   }
-  validate40.errors = vErrors;
+  validate42.errors = vErrors;
   return errors === 0;
 }
-const schema22 = {
+const schema24 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -6455,7 +6565,7 @@ const schema22 = {
   },
   "nullable": true
 };
-function validate42(data, {
+function validate44(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6498,21 +6608,21 @@ function validate42(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate34(data[i0], {
+      if (!validate36(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate42.errors = vErrors;
+  validate44.errors = vErrors;
   return errors === 0;
 }
-function validate37(data, {
+function validate39(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6554,35 +6664,35 @@ function validate37(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate38(data.key, {
+      if (!validate40(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate40(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
         errors = vErrors.length;
       }
     }
+    if (data.operator !== undefined) {
+      if (!validate42(data.operator, {
+        instancePath: instancePath + "/operator",
+        parentData: data,
+        parentDataProperty: "operator",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.values !== undefined) {
-      if (!validate42(data.values, {
+      if (!validate44(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+        vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
         errors = vErrors.length;
       }
     }
@@ -6602,10 +6712,137 @@ function validate37(data, {
     }
     errors++;
   }
+  validate39.errors = vErrors;
+  return errors === 0;
+}
+function validate38(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate39(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate38.errors = vErrors;
+  return errors === 0;
+}
+function validate37(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.matchExpressions === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "matchExpressions"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.matchExpressions !== undefined) {
+      if (!validate38(data.matchExpressions, {
+        instancePath: instancePath + "/matchExpressions",
+        parentData: data,
+        parentDataProperty: "matchExpressions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
   validate37.errors = vErrors;
   return errors === 0;
 }
-function validate36(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6674,137 +6911,10 @@ function validate36(data, {
     }
     errors++;
   }
-  validate36.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-function validate35(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.matchExpressions === undefined) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "matchExpressions"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.matchExpressions !== undefined) {
-      if (!validate36(data.matchExpressions, {
-        instancePath: instancePath + "/matchExpressions",
-        parentData: data,
-        parentDataProperty: "matchExpressions",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate35.errors = vErrors;
-  return errors === 0;
-}
-function validate243(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (Array.isArray(data)) {
-    if (data.length > 16) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.length < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate35(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate243.errors = vErrors;
-  return errors === 0;
-}
-function validate242(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6846,21 +6956,21 @@ function validate242(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate243(data.nodeSelectorTerms, {
+      if (!validate247(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate242.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6868,7 +6978,7 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema123 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -6880,14 +6990,14 @@ const schema122 = {
     }
   }
 };
-const schema123 = {
+const schema124 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate249(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6963,10 +7073,10 @@ function validate249(data, {
       errors++;
     }
   }
-  validate249.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-function validate248(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7008,24 +7118,24 @@ function validate248(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate249(data.weight, {
+      if (!validate253(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate35(data.preference, {
+      if (!validate37(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
+        vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
         errors = vErrors.length;
       }
     }
@@ -7045,10 +7155,10 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7091,21 +7201,21 @@ function validate247(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate248(data[i0], {
+      if (!validate252(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate247.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-function validate241(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7131,32 +7241,32 @@ function validate241(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate242(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate246(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate247(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate251(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate241.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7182,21 +7292,21 @@ function validate240(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate241(data.nodeAffinity, {
+      if (!validate245(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate240.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7204,7 +7314,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema126 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7219,12 +7329,12 @@ const schema125 = {
     }
   }
 };
-const schema126 = {
+const schema127 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate259(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7266,10 +7376,10 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -7281,7 +7391,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema24 = {
+const schema26 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -7297,11 +7407,11 @@ const schema24 = {
   },
   "nullable": true
 };
-const schema25 = {
+const schema27 = {
   "type": "boolean",
   "nullable": true
 };
-function validate51(data, {
+function validate53(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7325,10 +7435,10 @@ function validate51(data, {
     }
     errors++;
   }
-  validate51.errors = vErrors;
+  validate53.errors = vErrors;
   return errors === 0;
 }
-function validate48(data, {
+function validate50(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7386,43 +7496,43 @@ function validate48(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate47(data.name, {
+      if (!validate49(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate47(data.key, {
+      if (!validate49(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate51(data.optional, {
+      if (!validate53(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate48.errors = vErrors;
+  validate50.errors = vErrors;
   return errors === 0;
 }
-function validate261(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7448,32 +7558,32 @@ function validate261(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate48(data.secretKeyRef, {
+      if (!validate50(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate48(data.configMapKeyRef, {
+      if (!validate50(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
+        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate261.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7499,35 +7609,35 @@ function validate257(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate23(data.name, {
+      if (!validate24(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate259(data.value, {
+      if (!validate263(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate261(data.valueFrom, {
+      if (!validate265(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
@@ -7547,10 +7657,10 @@ function validate257(data, {
     }
     errors++;
   }
-  validate257.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-function validate256(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7593,27 +7703,27 @@ function validate256(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate257(data[i0], {
+      if (!validate261(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate256.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema26 = {
+const schema28 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate53(data, {
+function validate55(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7671,10 +7781,10 @@ function validate53(data, {
       errors++;
     }
   }
-  validate53.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -7683,11 +7793,11 @@ const schema128 = {
   "properties": {},
   "nullable": true
 };
-const schema129 = {
+const schema130 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate272(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7728,10 +7838,10 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7773,21 +7883,21 @@ function validate271(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate272(data[key0], {
+      if (!validate276(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate271.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-function validate212(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7813,153 +7923,153 @@ function validate212(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate213(data.image, {
+      if (!validate217(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate215(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate217(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
         rootData
       })) {
         vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate219(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
+        parentData: data,
+        parentDataProperty: "imagePullPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate221(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate222(data.resources, {
+      if (!validate226(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate54(data.nodeSelector, {
+      if (!validate56(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate227(data.tolerations, {
+      if (!validate231(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate240(data.affinity, {
+      if (!validate244(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate256(data.env, {
+      if (!validate260(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate53(data.serviceAccountName, {
+      if (!validate55(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate53(data.priorityClassName, {
+      if (!validate55(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate53(data.runtimeClassName, {
+      if (!validate55(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate54(data.podLabels, {
+      if (!validate56(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate271(data.podAnnotations, {
+      if (!validate275(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate212.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -7967,7 +8077,7 @@ const schema130 = {
   "maximum": 100,
   "nullable": true
 };
-function validate277(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8043,17 +8153,17 @@ function validate277(data, {
       errors++;
     }
   }
-  validate277.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema132 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate279(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8129,17 +8239,17 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate281(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8215,10 +8325,10 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-function validate77(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8276,145 +8386,145 @@ function validate77(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate78(data.model, {
+      if (!validate79(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate110(data.dataset, {
+      if (!validate113(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate117(data.sparsity, {
+      if (!validate120(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate155(data.training, {
+      if (!validate158(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate183(data.checkpoint, {
+      if (!validate186(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate189(data.evaluation, {
+      if (!validate192(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate203(data.acceptance, {
+      if (!validate207(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate209(data.output, {
+      if (!validate213(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate212(data.trainer, {
+      if (!validate216(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
     if (data.suspend !== undefined) {
-      if (!validate56(data.suspend, {
+      if (!validate58(data.suspend, {
         instancePath: instancePath + "/suspend",
         parentData: data,
         parentDataProperty: "suspend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate277(data.backoffLimit, {
+      if (!validate281(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate279(data.activeDeadlineSeconds, {
+      if (!validate283(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate281(data.ttlSecondsAfterFinished, {
+      if (!validate285(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
@@ -8434,10 +8544,10 @@ function validate77(data, {
     }
     errors++;
   }
-  validate77.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -8485,12 +8595,12 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema135 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate285(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8532,15 +8642,15 @@ function validate285(data, {
       errors++;
     }
   }
-  validate285.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate287(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8570,7 +8680,7 @@ function validate287(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema135.enum
+        allowedValues: schema136.enum
       }
     };
     if (vErrors === null) {
@@ -8580,16 +8690,16 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema31 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
 const formats0 = formats["date-time"];
-function validate57(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8631,10 +8741,10 @@ function validate57(data, {
       errors++;
     }
   }
-  validate57.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8642,7 +8752,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema138 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -8666,11 +8776,11 @@ const schema137 = {
     }
   }
 };
-const schema138 = {
+const schema139 = {
   "type": "string",
   "maxLength": 64
 };
-function validate293(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8711,14 +8821,14 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema140 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate295(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8748,7 +8858,7 @@ function validate295(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema139.enum
+        allowedValues: schema140.enum
       }
     };
     if (vErrors === null) {
@@ -8758,14 +8868,14 @@ function validate295(data, {
     }
     errors++;
   }
-  validate295.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "string",
   "format": "date-time"
 };
-function validate298(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8806,14 +8916,14 @@ function validate298(data, {
     }
     errors++;
   }
-  validate298.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate301(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8854,10 +8964,10 @@ function validate301(data, {
     }
     errors++;
   }
-  validate301.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8947,68 +9057,68 @@ function validate292(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate293(data.type, {
+      if (!validate297(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate295(data.status, {
+      if (!validate299(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate58(data.observedGeneration, {
+      if (!validate60(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate298(data.lastTransitionTime, {
+      if (!validate302(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate23(data.reason, {
+      if (!validate24(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate301(data.message, {
+      if (!validate305(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
@@ -9028,10 +9138,10 @@ function validate292(data, {
     }
     errors++;
   }
-  validate292.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9074,21 +9184,21 @@ function validate291(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate292(data[i0], {
+      if (!validate296(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate291.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema143 = {
   "type": "object",
   "properties": {
     "number": {
@@ -9109,12 +9219,12 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema37 = {
+const schema38 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate65(data, {
+function validate66(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9157,10 +9267,10 @@ function validate65(data, {
       errors++;
     }
   }
-  validate65.errors = vErrors;
+  validate66.errors = vErrors;
   return errors === 0;
 }
-function validate306(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9186,65 +9296,65 @@ function validate306(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate65(data.number, {
+      if (!validate66(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastExitReason !== undefined) {
-      if (!validate60(data.lastExitReason, {
+      if (!validate26(data.lastExitReason, {
         instancePath: instancePath + "/lastExitReason",
         parentData: data,
         parentDataProperty: "lastExitReason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.podUid !== undefined) {
-      if (!validate59(data.podUid, {
+      if (!validate61(data.podUid, {
         instancePath: instancePath + "/podUid",
         parentData: data,
         parentDataProperty: "podUid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podCreatedAt !== undefined) {
+      if (!validate59(data.podCreatedAt, {
+        instancePath: instancePath + "/podCreatedAt",
+        parentData: data,
+        parentDataProperty: "podCreatedAt",
         rootData
       })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
-    if (data.podCreatedAt !== undefined) {
-      if (!validate57(data.podCreatedAt, {
-        instancePath: instancePath + "/podCreatedAt",
-        parentData: data,
-        parentDataProperty: "podCreatedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.resumedFromStep !== undefined) {
-      if (!validate58(data.resumedFromStep, {
+      if (!validate60(data.resumedFromStep, {
         instancePath: instancePath + "/resumedFromStep",
         parentData: data,
         parentDataProperty: "resumedFromStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate306.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "step": {
@@ -9295,12 +9405,12 @@ const schema143 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema36 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate63(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9342,16 +9452,16 @@ function validate63(data, {
       errors++;
     }
   }
-  validate63.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema35 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate62(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9411,15 +9521,15 @@ function validate62(data, {
       errors++;
     }
   }
-  validate62.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema37 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate64(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9461,10 +9571,10 @@ function validate64(data, {
       errors++;
     }
   }
-  validate64.errors = vErrors;
+  validate65.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -9472,7 +9582,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema146 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -9487,12 +9597,12 @@ const schema145 = {
     }
   }
 };
-const schema146 = {
+const schema147 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate330(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9551,10 +9661,10 @@ function validate330(data, {
       errors++;
     }
   }
-  validate330.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9580,35 +9690,35 @@ function validate329(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate330(data.step, {
+      if (!validate334(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate63(data.distance, {
+      if (!validate64(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate63(data.sparsity, {
+      if (!validate64(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
@@ -9628,10 +9738,10 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9674,21 +9784,21 @@ function validate328(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate329(data[i0], {
+      if (!validate333(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate328.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9714,175 +9824,175 @@ function validate313(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate58(data.step, {
+      if (!validate60(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSteps !== undefined) {
-      if (!validate58(data.totalSteps, {
+      if (!validate60(data.totalSteps, {
         instancePath: instancePath + "/totalSteps",
         parentData: data,
         parentDataProperty: "totalSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.percent !== undefined) {
-      if (!validate61(data.percent, {
+      if (!validate62(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.display !== undefined) {
-      if (!validate63(data.display, {
+      if (!validate64(data.display, {
         instancePath: instancePath + "/display",
         parentData: data,
         parentDataProperty: "display",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stage !== undefined) {
-      if (!validate62(data.stage, {
-        instancePath: instancePath + "/stage",
-        parentData: data,
-        parentDataProperty: "stage",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stages !== undefined) {
-      if (!validate62(data.stages, {
-        instancePath: instancePath + "/stages",
-        parentData: data,
-        parentDataProperty: "stages",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stagePattern !== undefined) {
-      if (!validate64(data.stagePattern, {
-        instancePath: instancePath + "/stagePattern",
-        parentData: data,
-        parentDataProperty: "stagePattern",
         rootData
       })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
+    if (data.stage !== undefined) {
+      if (!validate63(data.stage, {
+        instancePath: instancePath + "/stage",
+        parentData: data,
+        parentDataProperty: "stage",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stages !== undefined) {
+      if (!validate63(data.stages, {
+        instancePath: instancePath + "/stages",
+        parentData: data,
+        parentDataProperty: "stages",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stagePattern !== undefined) {
+      if (!validate65(data.stagePattern, {
+        instancePath: instancePath + "/stagePattern",
+        parentData: data,
+        parentDataProperty: "stagePattern",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maskFlips !== undefined) {
-      if (!validate58(data.maskFlips, {
+      if (!validate60(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate59(data.phase, {
+      if (!validate61(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.loss !== undefined) {
+      if (!validate64(data.loss, {
+        instancePath: instancePath + "/loss",
+        parentData: data,
+        parentDataProperty: "loss",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.samplesPerSecond !== undefined) {
+      if (!validate64(data.samplesPerSecond, {
+        instancePath: instancePath + "/samplesPerSecond",
+        parentData: data,
+        parentDataProperty: "samplesPerSecond",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.remainingSeconds !== undefined) {
+      if (!validate60(data.remainingSeconds, {
+        instancePath: instancePath + "/remainingSeconds",
+        parentData: data,
+        parentDataProperty: "remainingSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.eta !== undefined) {
+      if (!validate64(data.eta, {
+        instancePath: instancePath + "/eta",
+        parentData: data,
+        parentDataProperty: "eta",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reportedAt !== undefined) {
+      if (!validate59(data.reportedAt, {
+        instancePath: instancePath + "/reportedAt",
+        parentData: data,
+        parentDataProperty: "reportedAt",
         rootData
       })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
-    if (data.loss !== undefined) {
-      if (!validate63(data.loss, {
-        instancePath: instancePath + "/loss",
-        parentData: data,
-        parentDataProperty: "loss",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samplesPerSecond !== undefined) {
-      if (!validate63(data.samplesPerSecond, {
-        instancePath: instancePath + "/samplesPerSecond",
-        parentData: data,
-        parentDataProperty: "samplesPerSecond",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.remainingSeconds !== undefined) {
-      if (!validate58(data.remainingSeconds, {
-        instancePath: instancePath + "/remainingSeconds",
-        parentData: data,
-        parentDataProperty: "remainingSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.eta !== undefined) {
-      if (!validate63(data.eta, {
-        instancePath: instancePath + "/eta",
-        parentData: data,
-        parentDataProperty: "eta",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reportedAt !== undefined) {
-      if (!validate57(data.reportedAt, {
-        instancePath: instancePath + "/reportedAt",
-        parentData: data,
-        parentDataProperty: "reportedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.history !== undefined) {
-      if (!validate328(data.history, {
+      if (!validate332(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate313.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -9897,12 +10007,12 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema39 = {
+const schema40 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate67(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9944,15 +10054,15 @@ function validate67(data, {
       errors++;
     }
   }
-  validate67.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema39 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate66(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9994,10 +10104,10 @@ function validate66(data, {
       errors++;
     }
   }
-  validate66.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-function validate337(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10023,43 +10133,43 @@ function validate337(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate67(data.uri, {
+      if (!validate68(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate60(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maskDigest !== undefined) {
+      if (!validate67(data.maskDigest, {
+        instancePath: instancePath + "/maskDigest",
+        parentData: data,
+        parentDataProperty: "maskDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
-    if (data.step !== undefined) {
-      if (!validate58(data.step, {
-        instancePath: instancePath + "/step",
-        parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maskDigest !== undefined) {
-      if (!validate66(data.maskDigest, {
-        instancePath: instancePath + "/maskDigest",
-        parentData: data,
-        parentDataProperty: "maskDigest",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
-        errors = vErrors.length;
-      }
-    }
   }
-  validate337.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -10089,7 +10199,7 @@ const schema148 = {
   },
   "nullable": true
 };
-function validate342(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10115,98 +10225,98 @@ function validate342(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate64(data.pattern, {
+      if (!validate65(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.target !== undefined) {
+      if (!validate64(data.target, {
+        instancePath: instancePath + "/target",
+        parentData: data,
+        parentDataProperty: "target",
         rootData
       })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
-    if (data.target !== undefined) {
-      if (!validate63(data.target, {
-        instancePath: instancePath + "/target",
-        parentData: data,
-        parentDataProperty: "target",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.achieved !== undefined) {
-      if (!validate63(data.achieved, {
+      if (!validate64(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate58(data.maskedParameters, {
+      if (!validate60(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate58(data.totalParameters, {
+      if (!validate60(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate65(data.maskedLayers, {
+      if (!validate66(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate65(data.skippedLayers, {
+      if (!validate66(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate51(data.compliant, {
+      if (!validate53(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate342.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema150 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -10230,7 +10340,7 @@ const schema149 = {
   },
   "nullable": true
 };
-function validate352(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10256,76 +10366,76 @@ function validate352(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate63(data.convention, {
+      if (!validate64(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate58(data.dense, {
+      if (!validate60(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate58(data.sparse, {
+      if (!validate60(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate58(data.totalDense, {
+      if (!validate60(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate58(data.totalSparse, {
+      if (!validate60(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate63(data.reductionPercent, {
+      if (!validate64(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate352.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -10367,7 +10477,7 @@ const schema150 = {
   },
   "nullable": true
 };
-function validate360(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10393,142 +10503,142 @@ function validate360(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate59(data.metric, {
+      if (!validate61(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate65(data.samples, {
+      if (!validate66(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate63(data.dense, {
+      if (!validate64(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate63(data.sparse, {
+      if (!validate64(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate63(data.increase, {
+      if (!validate64(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate66(data.referenceDigest, {
+      if (!validate67(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate66(data.extractorDigest, {
+      if (!validate67(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate58(data.seed, {
+      if (!validate60(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate59(data.sampler, {
+      if (!validate61(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate65(data.steps, {
+      if (!validate66(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate63(data.guidance, {
+      if (!validate64(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.rankDeficient !== undefined) {
-      if (!validate51(data.rankDeficient, {
+      if (!validate53(data.rankDeficient, {
         instancePath: instancePath + "/rankDeficient",
         parentData: data,
         parentDataProperty: "rankDeficient",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate360.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -10549,7 +10659,7 @@ const schema151 = {
   },
   "nullable": true
 };
-function validate374(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10575,65 +10685,65 @@ function validate374(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate67(data.uri, {
+      if (!validate68(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate59(data.sha256, {
+      if (!validate61(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate58(data.sizeBytes, {
+      if (!validate60(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate67(data.manifestUri, {
+      if (!validate68(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate67(data.sampleGridUri, {
+      if (!validate68(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-function validate284(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10659,153 +10769,153 @@ function validate284(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate285(data.observedGeneration, {
+      if (!validate289(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate287(data.phase, {
+      if (!validate291(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.startTime !== undefined) {
-      if (!validate57(data.startTime, {
-        instancePath: instancePath + "/startTime",
-        parentData: data,
-        parentDataProperty: "startTime",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.completionTime !== undefined) {
-      if (!validate57(data.completionTime, {
-        instancePath: instancePath + "/completionTime",
-        parentData: data,
-        parentDataProperty: "completionTime",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.conditions !== undefined) {
-      if (!validate291(data.conditions, {
-        instancePath: instancePath + "/conditions",
-        parentData: data,
-        parentDataProperty: "conditions",
         rootData
       })) {
         vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
-    if (data.jobUid !== undefined) {
-      if (!validate59(data.jobUid, {
-        instancePath: instancePath + "/jobUid",
+    if (data.startTime !== undefined) {
+      if (!validate59(data.startTime, {
+        instancePath: instancePath + "/startTime",
         parentData: data,
-        parentDataProperty: "jobUid",
+        parentDataProperty: "startTime",
         rootData
       })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
+    if (data.completionTime !== undefined) {
+      if (!validate59(data.completionTime, {
+        instancePath: instancePath + "/completionTime",
+        parentData: data,
+        parentDataProperty: "completionTime",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.conditions !== undefined) {
+      if (!validate295(data.conditions, {
+        instancePath: instancePath + "/conditions",
+        parentData: data,
+        parentDataProperty: "conditions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.jobUid !== undefined) {
+      if (!validate61(data.jobUid, {
+        instancePath: instancePath + "/jobUid",
+        parentData: data,
+        parentDataProperty: "jobUid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.attempts !== undefined) {
-      if (!validate306(data.attempts, {
+      if (!validate310(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate313(data.progress, {
+      if (!validate317(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate337(data.checkpoint, {
+      if (!validate341(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate342(data.sparsity, {
+      if (!validate346(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate352(data.macs, {
+      if (!validate356(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate360(data.fid, {
+      if (!validate364(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate374(data.model, {
+      if (!validate378(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate284.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-function validate68(data, {
+function validate69(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10864,57 +10974,57 @@ function validate68(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate69(data.apiVersion, {
+      if (!validate70(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate71(data.kind, {
+      if (!validate72(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate73(data.metadata, {
+      if (!validate74(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate77(data.spec, {
+      if (!validate78(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate284(data.status, {
+      if (!validate288(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
@@ -10934,6 +11044,6 @@ function validate68(data, {
     }
     errors++;
   }
-  validate68.errors = vErrors;
+  validate69.errors = vErrors;
   return errors === 0;
 }

@@ -25,15 +25,15 @@ export interface ISparseFinetune {
      */
     "model": {
       /**
-       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections.
+       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any class of its whose forward takes a picture, a time and labels or text, such as UNet2DConditionModel.
        */
-      "architecture"?: "uvit";
+      "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
       /**
-       * A named size, with its image size, channels, number of classes and prediction.
+       * A named size of a U-ViT, with its image size, channels, number of classes and prediction.
        */
-      "preset"?: "fashion-mnist-uvit-tiny" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large";
+      "preset"?: "fashion-mnist-uvit-tiny" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
       /**
-       * Explicit sizes, for a model that no preset names.
+       * Explicit sizes, for a U-ViT that no preset names.
        */
       "config"?: {
         /**
@@ -45,7 +45,7 @@ export interface ISparseFinetune {
          */
         "patchSize": number;
         /**
-         * Colour channels, 1 for grey and 3 for RGB.
+         * Colour channels, 1 for grey and 3 for RGB; 4 for latents.
          */
         "channels": number;
         /**
@@ -73,6 +73,14 @@ export interface ISparseFinetune {
          */
         "numClasses"?: number;
         /**
+         * Number of vectors of the text that a picture is drawn after, 77 for CLIP; with contextWidth.
+         */
+        "contextTokens"?: number;
+        /**
+         * Length of such a vector, 768 for the CLIP that the published models use.
+         */
+        "contextWidth"?: number;
+        /**
          * Whether a 3x3 convolution follows the last layer, as in the published U-ViT models.
          */
         "finalConv"?: boolean;
@@ -86,11 +94,11 @@ export interface ISparseFinetune {
        */
       "pretrained": {
         /**
-         * A .safetensors file, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+         * For a U-ViT a .safetensors file, or a .pth or .pt file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
          */
         "uri": string;
         /**
-         * SHA-256 digest of the file, 64 hexadecimal digits. When given, training starts only if it matches.
+         * SHA-256 digest of the file (of diffusion_pytorch_model.safetensors in a folder), 64 hexadecimal digits. When given, training starts only if it matches.
          */
         "sha256"?: string;
       };
@@ -100,9 +108,9 @@ export interface ISparseFinetune {
      */
     "dataset": {
       /**
-       * How the pictures are stored. fashion-mnist are its four IDX files, cifar10 its Python batches, image-folder PNG or JPEG files in one folder for each class, and generated samples the dense model itself.
+       * How the pictures are stored. fashion-mnist are its four IDX files, cifar10 its Python batches, celeba the aligned JPEG files, image-folder PNG or JPEG files in one folder for each class, and generated samples the dense model itself. imagenet256-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
        */
-      "format": "fashion-mnist" | "cifar10" | "image-folder" | "generated";
+      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "mscoco256-features" | "generated";
       /**
        * Folder with the pictures, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
        */
@@ -171,7 +179,7 @@ export interface ISparseFinetune {
        */
       "layers"?: {
         /**
-         * Globs of the modules to mask. A layer whose input isn't a multiple of M stays dense and is reported.
+         * Globs of the modules to mask. A layer whose input isn't a multiple of M stays dense and is reported. When absent: in a U-ViT \*.attn.qkv, \*.attn.proj, \*.mlp.fc1, \*.mlp.fc2 and \*.skip_linear; in a DiT \*.attn1.to_\* and \*.ff.net.\*; in a UNet every layer but conv_in and conv_out; in another class every layer but the first, the last, embeddings and norms.
          */
         "include"?: Array<string>;
         /**
@@ -271,21 +279,25 @@ export interface ISparseFinetune {
        */
       "samples"?: number;
       /**
-       * Steps of the sampler for a picture.
+       * Steps of the sampler for a picture. euler-maruyama needs many, 1000 in the paper.
        */
       "steps"?: number;
       /**
-       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string.
+       * Strength s of classifier-free guidance, c + s (c - u) as in U-ViT, for models with classes or text; 0 turns it off. DiT's published scale is 1 + s. A decimal string.
        */
       "guidance"?: string;
       /**
-       * The sampler.
+       * The sampler. dpm-solver++ solves the probability-flow ODE in few steps, euler-maruyama walks the reverse SDE, as in the published figures of CIFAR-10 and CelebA.
        */
-      "sampler"?: "dpm-solver++";
+      "sampler"?: "dpm-solver++" | "euler-maruyama";
       /**
        * Network whose features the distance compares, a .safetensors file as in model.pretrained.uri. The distance is named after it.
        */
       "extractorUri"?: string;
+      /**
+       * Folder of diffusers' AutoencoderKL, as in dataset.uri, which makes pictures of latents before they are measured. Required with the formats that hold latents.
+       */
+      "autoencoderUri"?: string;
       /**
        * Steps between two evaluations during training; 0 means only at the end.
        */
