@@ -30,7 +30,7 @@ function inWorld(scenario: (world: World, context: Context) => Promise<Outcome>)
 const scenarios: Record<string, Scenario> = {
   kill: inWorld(killScenario),
   elected: inWorld((world, context) =>
-    electedScenario(world, { ...context, runs: Math.ceil(context.runs / 20) }),
+    electedScenario(world, { ...context, runs: Math.ceil(context.runs / 20), inFlight: 4 }),
   ),
   // A silent watch is noticed after two minutes without a byte.
   faults: inWorld((world, context) =>
