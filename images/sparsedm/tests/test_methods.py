@@ -234,6 +234,15 @@ def test_what_is_exported_is_what_the_frozen_forward_computes_with(name: str) ->
     assert torch.equal(method.sparse_weight(weight, masking), method.masked_weight(weight, masking))
 
 
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.masks])
+def test_under_open_masks_the_student_is_the_dense_model(name: str) -> None:
+    model, layers = masked_linear(build_method(name, 0.1, 0.1, 1.0))
+    x = torch.randn(5, 8, dtype=torch.float64)
+    layers.open()
+    weight, _ = next(layers.parameters())
+    assert torch.equal(model(x), nn.functional.linear(x, weight, model[0].bias))
+
+
 def test_s_ste_freezes_into_the_weights_that_it_computed_with() -> None:
     method = build_method("s-ste")
     model, layers = masked_linear(method)
