@@ -103,6 +103,12 @@ function checkTakeovers(fault: Fault, takeovers: readonly Takeover[], timing: Le
   );
 }
 
+/** The leader writes before the next fault, so that each leader counts in the audit log. */
+async function write(stage: Stage): Promise<void> {
+  await stage.create();
+  await stage.settled(30_000);
+}
+
 async function cause(
   fault: Fault,
   crew: Crew,
@@ -113,9 +119,7 @@ async function cause(
   await pair.standby.ready();
   await delay(random.between(0, 500));
   const times = await actions[fault](pair.leader, pair.standby);
-  // The new leader writes before the next fault, so that each takeover counts in the audit log.
-  await stage.create();
-  await stage.settled(30_000);
+  await write(stage);
   pair.leader = pair.standby;
   pair.standby = await crew.start();
   return { fault, ...times };
@@ -133,6 +137,7 @@ export async function replicaScenario(world: World, options: ReplicaOptions): Pr
   const busy = stage.keepBusy(options.inFlight, () => true);
   try {
     const story = await attempt('runs end whoever leads', async () => {
+      await write(stage);
       for (let round = 0; round < rounds; round++) {
         for (const fault of faults) {
           const takeover = await cause(fault, crew, stage, pair, random);
