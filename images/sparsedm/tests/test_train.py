@@ -19,6 +19,7 @@ from sparsedm.artifact import load_artifact
 from sparsedm.errors import Diverged, InputError
 from sparsedm.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS
+from sparsedm.metrics.extractor import Classifier
 from sparsedm.objective import Objective
 from sparsedm.progress import Console
 from sparsedm.ranking import build_ranking
@@ -360,6 +361,19 @@ def test_a_wrong_input_ends_with_3(
 ) -> None:
     code, told = place.command(place.spec(f"input-{reason}", **changes), monkeypatch)
     assert (code, told["error"]["reason"]) == (3, reason)
+
+
+def test_an_extractor_of_other_pictures_ends_with_3_before_the_training(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.directory / "colour.safetensors"
+    metadata = {"name": "colour-cnn", "channels": "3", "classes": "2"}
+    save_file(Classifier(3, 2).state_dict(), file, metadata=metadata)
+    spec = place.spec("colour", evaluation__extractorUri=f"file://{file}")
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "ExtractorMismatch")
+    assert "of 32x32 and 1 channels" in told["error"]["message"]
+    assert not (place.directory / "colour/checkpoints").exists()
 
 
 def test_another_digest_of_the_weights_ends_with_3(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,21 @@ class Evaluator:
         self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path)
         self.reference: FrechetStats | None = None
         self.dataset: Dataset | None = None
+        self._check_extractor()
+
+    def _check_extractor(self) -> None:
+        """Before anything is trained: an extractor for other pictures would fail only after the training."""
+        config = self.config
+        blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
+        try:
+            self.extractor(blank)
+        except RuntimeError as error:
+            _, channels, height, width = blank.shape
+            raise InputError(
+                "ExtractorMismatch",
+                f"The extractor {self.extractor_name} takes other pictures than those that are drawn, of "
+                f"{width}x{height} and {channels} channels: choose another evaluation.extractorUri.",
+            ) from error
 
     def set_reference(
         self, dataset: Dataset, cache: Path | None = None, on_images: OnWork = lambda images: None
