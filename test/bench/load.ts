@@ -4,7 +4,7 @@ import { sparseFinetunes } from '../../src/api/types';
 import { collectionPath } from '../../src/runtime/objects';
 import type { Transport } from '../../src/runtime/transport';
 import { finetune } from '../integration/specs';
-import { claim, namespace } from './world';
+import { namespace } from './world';
 
 export type LoadOptions = {
   objects: number;
@@ -18,7 +18,7 @@ export async function createFinetune(transport: Transport, name: string): Promis
   await transport.request({
     method: 'POST',
     path: collectionPath(sparseFinetunes, namespace),
-    body: finetune(name, namespace, { output: { uri: `pvc://${claim}/${name}` } }),
+    body: finetune(name, namespace),
   });
 }
 

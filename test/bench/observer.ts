@@ -1,11 +1,12 @@
-/** Watches what the contender does, as any client could, and notes when each change arrived. */
+/** Watches what the contender does, as any client could, notes when each change arrived, and plays the Job controller. */
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import { isTrue } from '../../src/kube/conditions';
 import { labels } from '../../src/kube/names';
-import { jobs } from '../../src/kube/resources';
+import { jobs, pods } from '../../src/kube/resources';
 import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import type { Transport, WatchEvent } from '../../src/runtime/transport';
-import { namespace } from './world';
+import { createJobController } from './job-controller';
+import { namespace, nodeNames } from './world';
 
 /** Times are milliseconds of performance.now(), by the name of the SparseFinetune. */
 export class Arrivals {
@@ -39,9 +40,11 @@ export class Arrivals {
   }
 }
 
+type Take = (event: WatchEvent, at: number) => void;
+
 export type Observer = {
   arrivals: Arrivals;
-  /** Throws when a watch has failed. */
+  /** Throws when a watch or the Job controller has failed. */
   check(): void;
   stop(): Promise<void>;
 };
@@ -54,8 +57,8 @@ export async function observe(transport: Transport): Promise<Observer> {
   let failure: unknown;
 
   /** Follows the resource for good: the server ends a watch at times, and it goes on where that ended. */
-  async function follow(resource: Resource, since: string, take: (event: WatchEvent, at: number) => void) {
-    let version: string | undefined = since;
+  async function follow(resource: Resource, since: string | undefined, take: Take) {
+    let version = since;
     while (!stopping.signal.aborted) {
       const stream = transport.watch({
         path: collectionPath(resource, namespace),
@@ -80,14 +83,22 @@ export async function observe(transport: Transport): Promise<Observer> {
     return list.metadata.resourceVersion;
   }
 
-  const [finetuneVersion, jobVersion] = await Promise.all([versionOf(sparseFinetunes), versionOf(jobs)]);
+  const controller = createJobController(transport, nodeNames);
+  const [finetuneVersion, jobVersion, podVersion] = await Promise.all(
+    [sparseFinetunes, jobs, pods].map(versionOf),
+  );
   const following = Promise.all([
     follow(sparseFinetunes, finetuneVersion, (event, at) => arrivals.takeFinetune(event, at)),
-    follow(jobs, jobVersion, (event, at) => arrivals.takeJob(event, at)),
+    follow(jobs, jobVersion, (event, at) => {
+      arrivals.takeJob(event, at);
+      controller.takeJob(event);
+    }),
+    follow(pods, podVersion, (event) => controller.takePod(event)),
   ]).catch((error: unknown) => (failure = error));
   return {
     arrivals,
     check() {
+      controller.check();
       if (failure !== undefined) throw new Error('the bench lost sight of the cluster', { cause: failure });
     },
     async stop() {

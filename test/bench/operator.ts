@@ -76,7 +76,7 @@ async function bench(options: Options): Promise<Results> {
 const program = new Command('npm run bench:operator --')
   .description('The operator beside a baseline written in Go with controller-runtime.')
   .requiredOption('--objects <count>', 'SparseFinetunes to run: 100, 1000, 10000', countFrom(1, 100_000))
-  .option('--rate <count>', 'objects created each second', countFrom(1, 10_000), 50)
+  .option('--rate <count>', 'objects created each second', countFrom(1, 10_000), 40)
   .option('--parallel <count>', 'creations at one time, at most', countFrom(1, 1000), 16)
   .option('--restarts <count>', 'starts with all objects there; their median counts', countFrom(1, 100), 3)
   .option('--rest-seconds <seconds>', 'how long the rest at the end is watched', countFrom(1, 3600), 15)

@@ -1,0 +1,97 @@
+/**
+ * What a run needs of Kubernetes' Job controller and scheduler, and no more: a pod on a node for each Job, a Job that
+ * has started once its pod is made and is complete once its pod has succeeded. The Job's status is written by this
+ * alone, in two patches; the pod's by kwok, in two more.
+ */
+import { timestamp } from '../../src/kube/conditions';
+import { ownerReference } from '../../src/kube/owner';
+import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
+import { collectionPath, keyOf, objectPath } from '../../src/runtime/objects';
+import type { Transport, WatchEvent } from '../../src/runtime/transport';
+
+export type JobController = {
+  takeJob(event: WatchEvent): void;
+  takePod(event: WatchEvent): void;
+  /** Throws when a write has failed. */
+  check(): void;
+};
+
+const now = () => timestamp(new Date());
+
+/** The pod that the Job asks for, on a node. */
+export function podOf(job: Job, nodeName: string): Pod {
+  const { name, namespace = '', uid = '' } = job.metadata;
+  const { template } = job.spec!;
+  const labels = template.metadata?.labels as Record<string, string> | undefined;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `${name}-0`,
+      namespace,
+      labels: { ...labels, 'batch.kubernetes.io/controller-uid': uid, 'batch.kubernetes.io/job-name': name },
+      ownerReferences: [{ ...ownerReference(job), apiVersion: 'batch/v1', kind: 'Job' }],
+    },
+    spec: { ...template.spec!, nodeName },
+  };
+}
+
+export const started = (time: string) => ({ startTime: time, active: 1, ready: 0 });
+
+export function completed(time: string) {
+  const conditions = ['SuccessCriteriaMet', 'Complete'].map((type) => ({
+    type,
+    status: 'True',
+    reason: 'CompletionsReached',
+    message: 'Reached expected number of succeeded pods',
+    lastProbeTime: time,
+    lastTransitionTime: time,
+  }));
+  return { completionTime: time, active: 0, ready: 0, succeeded: 1, conditions };
+}
+
+export function createJobController(transport: Transport, nodeNames: readonly string[]): JobController {
+  const ended = new Set<string>();
+  let placed = 0;
+  let failure: unknown;
+
+  async function patchStatus(job: { name: string; namespace: string }, status: object): Promise<void> {
+    await transport.request({
+      method: 'PATCH',
+      path: `${objectPath(jobs, job)}/status`,
+      contentType: 'application/merge-patch+json',
+      body: { status },
+    });
+  }
+
+  async function begin(job: Job): Promise<void> {
+    const pod = podOf(job, nodeNames[placed++ % nodeNames.length] ?? '');
+    await transport.request({
+      method: 'POST',
+      path: collectionPath(pods, job.metadata.namespace),
+      body: pod,
+    });
+    await patchStatus(keyOf(job), started(now()));
+  }
+
+  const noteFailure = (error: unknown) => {
+    failure ??= error;
+  };
+
+  return {
+    takeJob({ type, object }) {
+      if (type === 'ADDED') begin(object as Job).catch(noteFailure);
+    },
+    takePod({ object }) {
+      const owner = object.metadata.ownerReferences?.[0];
+      const { status } = object as Pod;
+      if (owner === undefined || status?.phase !== 'Succeeded' || ended.has(owner.uid)) return;
+      ended.add(owner.uid);
+      const job = { name: owner.name, namespace: object.metadata.namespace ?? '' };
+      patchStatus(job, completed(now())).catch(noteFailure);
+    },
+    check() {
+      if (failure !== undefined) throw new Error('the Job controller could not write', { cause: failure });
+    },
+  };
+}
