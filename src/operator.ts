@@ -9,7 +9,7 @@ import {
   serviceOfPod,
 } from './inference/reconcile';
 import { cachedJob, cachedPod } from './kube/cached';
-import { createKubeClient } from './kube/client';
+import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { childSelector } from './kube/names';
 import { deployments, jobs, pods, services, type Pod } from './kube/resources';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
@@ -79,7 +79,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     controller: 'sparsedm.io/operator',
     instance: identity,
   });
-  const observe = manager.observe.bind(manager);
+  const observe: NonNullable<KubeClientOptions['observe']> = (resource, object) =>
+    manager.observe(resource, object);
   const stores = {
     finetunes: manager.watch(sparseFinetunes),
     services: manager.watch(sparseInferenceServices, { indexes: { [REFERENCE_INDEX]: finetuneOfService } }),
@@ -92,7 +93,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       indexes: { [FINETUNE_INDEX]: finetuneOfPod, [SERVICE_INDEX]: serviceOfPod },
     }),
   };
-  const client = createKubeClient({ transport, observe, guard: () => manager.assertLeader() });
+  const guard = () => manager.assertLeader();
+  const client = createKubeClient({ transport, observe, guard });
 
   addControllers();
   addReports();
@@ -100,14 +102,26 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   function addControllers(): void {
     const shared = { client, clock, events, ...stores };
     const { images, reportsUrl, concurrency } = config;
+    const finetuneController = 'sparsefinetune';
+    // A pass that wrote its status has nothing to learn from reading it.
+    const finetuneClient = createKubeClient({
+      transport,
+      guard,
+      observe: (resource, object, asDecided) =>
+        manager.observe(resource, object, asDecided ? finetuneController : undefined),
+    });
     manager.controller({
-      name: 'sparsefinetune',
+      name: finetuneController,
       for: sparseFinetunes,
       owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children, settleMs }],
       watches: [
         { resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey), settleMs },
       ],
-      reconciler: createFinetuneReconciler({ ...shared, settings: { image: images.trainer, reportsUrl } }),
+      reconciler: createFinetuneReconciler({
+        ...shared,
+        client: finetuneClient,
+        settings: { image: images.trainer, reportsUrl },
+      }),
       concurrency,
     });
     manager.controller({

@@ -22,6 +22,7 @@ const thing: Thing = {
 
 let requests: Request[];
 let observed: KubeObject[];
+let decided: boolean[];
 let answer: (request: Request) => unknown;
 
 function client(guard?: () => void) {
@@ -37,7 +38,10 @@ function client(guard?: () => void) {
   };
   return createKubeClient({
     transport,
-    observe: (_, object) => void observed.push(object),
+    observe: (_, object, asDecided) => {
+      observed.push(object);
+      decided.push(asDecided);
+    },
     ...(guard === undefined ? {} : { guard }),
   });
 }
@@ -55,6 +59,7 @@ function stored(request: Request): Thing {
 beforeEach(() => {
   requests = [];
   observed = [];
+  decided = [];
   answer = stored;
 });
 
@@ -148,6 +153,20 @@ describe('patchStatus', () => {
   test('sends nothing when nothing changed', async () => {
     expect(await client().patchStatus(things, object, structuredClone(object.status!))).toBe(false);
     expect(requests).toEqual([]);
+  });
+
+  test.each([
+    ['the answer holds that status and no other spec, its writer knows all of it', {}, true],
+    [
+      'the spec has changed meanwhile, there is news',
+      { metadata: { ...object.metadata, generation: 2 } },
+      false,
+    ],
+    ['somebody else’s field came along, there is news', { status: { phase: 'Running', other: 1 } }, false],
+  ])('where %s', async (_, changes, want) => {
+    answer = () => ({ ...object, status: { phase: 'Running' }, ...changes });
+    await client().patchStatus(things, object, { phase: 'Running' });
+    expect(decided).toEqual([want]);
   });
 
   /** The first write meets a newer version; reading shows an object of this uid. */

@@ -10,7 +10,7 @@ import {
   type Resource,
 } from '../runtime/objects';
 import type { Query, Transport } from '../runtime/transport';
-import { covers, mergePatch, stableStringify } from './patch';
+import { covers, equalJson, mergePatch, stableStringify } from './patch';
 
 export type WriteOptions = { fieldManager?: string; signal?: AbortSignal };
 
@@ -68,8 +68,11 @@ export type KubeClient = {
 
 export type KubeClientOptions = {
   transport: Transport;
-  /** Called with the answer of each write: Manager.observe. */
-  observe?: <T extends KubeObject>(resource: Resource<T>, object: T) => void;
+  /**
+   * Called with the answer of each write: Manager.observe. `asDecided` when the object is nothing but what the writer
+   * wanted: its status, and the generation of which it knew.
+   */
+  observe?: <T extends KubeObject>(resource: Resource<T>, object: T, asDecided: boolean) => void;
   /** Called before each write; throws where this process may not write (now): Manager.assertLeader. */
   guard?: () => void;
   fieldManager?: string;
@@ -105,8 +108,8 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
   /** What the last apply of an object (by uid) sent and led to. */
   const applied = new Map<string, Applied>();
 
-  function finishWrite<T extends KubeObject>(resource: Resource<T>, object: T): T {
-    options.observe?.(resource, object);
+  function finishWrite<T extends KubeObject>(resource: Resource<T>, object: T, asDecided = false): T {
+    options.observe?.(resource, object, asDecided);
     return object;
   }
 
@@ -234,7 +237,8 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       const answer = requireUnchanged
         ? await patch(object.metadata.resourceVersion)
         : await patchWhileSame(resource, object, patch);
-      finishWrite(resource, answer);
+      const sameSpec = answer.metadata.generation === object.metadata.generation;
+      finishWrite(resource, answer, sameSpec && equalJson(answer.status, status));
       return true;
     },
 

@@ -42,7 +42,7 @@ export type Cache<T extends KubeObject = KubeObject> = {
   synced(): boolean;
   readonly whenSynced: Promise<unknown>;
   holds(resource: Resource): boolean;
-  observeWrite(object: KubeObject): void;
+  observeWrite(object: KubeObject, writer?: string): void;
   state(): CacheState[];
 };
 
@@ -105,10 +105,10 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
         ...reflector.state(),
       })),
     holds: (other) => other.group === resource.group && other.plural === resource.plural,
-    observeWrite(object) {
+    observeWrite(object, writer) {
       if (!matches(object.metadata.labels ?? {})) return;
       const kept = transform === undefined ? (object as T) : transform(object as T);
-      partOf(object)?.store.observeWrite(stripManagedFields(kept));
+      partOf(object)?.store.observeWrite(stripManagedFields(kept), writer);
     },
   };
 }

@@ -87,6 +87,27 @@ function createSut(lists: Record<string, KubeObject[]>, options: Partial<Manager
   return { clock, api, manager, stop, start, settle };
 }
 
+describe('a write', () => {
+  test.each([
+    ['that its controller has decided on leads to no pass of it, but to one of another', 'one', ['two']],
+    ['that holds news leads to a pass of every controller', undefined, ['one', 'two']],
+  ])('%s', async (_, writer, want) => {
+    const { manager, start, settle } = createSut({ parents: [object('Parent', 'p', 1)] });
+    const passes: string[] = [];
+    for (const name of ['one', 'two']) {
+      const reconcile = () => Promise.resolve(void passes.push(name));
+      manager.controller({ name, for: parents, reconciler: { reconcile } });
+    }
+    void start();
+    await settle();
+    passes.splice(0);
+    manager.observe(parents, object('Parent', 'p', 101), writer);
+    await settle();
+    expect(passes).toEqual(want);
+    expect(manager.watch(parents).get('a', 'p')?.metadata.resourceVersion).toBe('101');
+  });
+});
+
 describe('children that settle', () => {
   const child = (version: number) => object('Child', 'c', version, ownedBy('p'));
 

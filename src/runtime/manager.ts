@@ -11,7 +11,7 @@ import {
 import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderTiming } from './leader';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
-import { keyOf, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
+import { keyOf, keyText, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
 import type { QueueState } from './queue';
 import type { ReflectorTuning } from './reflector';
 import type { Store, StoreChange } from './store';
@@ -72,8 +72,11 @@ export type Manager = {
   controller<T extends KubeObject>(spec: ControllerSpec<T>): void;
   /** Something that runs beside the controllers until the signal aborts; call before start. */
   task(task: Task): void;
-  /** Puts what a write returned into the caches. */
-  observe<T extends KubeObject>(resource: Resource<T>, object: T): void;
+  /**
+   * Puts what a write returned into the caches. The controller named as its writer is not told of it, for it knows
+   * already: name one only where the object is exactly what its pass has decided on.
+   */
+  observe<T extends KubeObject>(resource: Resource<T>, object: T, writer?: string): void;
   /**
    * Runs until the signal aborts and everything has drained. Rejects with LeadershipLostError when the lease is lost:
    * the process must then exit at once.
@@ -140,7 +143,7 @@ export function createManager(options: ManagerOptions): Manager {
     });
     const primary = cacheFor(spec.for, spec.forOptions);
     const sources: (() => () => void)[] = [
-      () => follow(primary, (object) => [keyOf(object)], enqueue()),
+      () => follow(primary, (object) => [keyOf(object)], enqueue(), spec.name),
       ...(spec.owns ?? []).map((owned) => {
         const cache = cacheFor(owned.resource, owned);
         return () => follow(cache, (object) => ownerKeys(object, spec.for, owned), enqueue(owned.settleMs));
@@ -254,9 +257,9 @@ export function createManager(options: ManagerOptions): Manager {
     watch: (resource, watch) => cacheFor(resource, watch).store,
     controller,
     task: (task) => void tasks.push(task),
-    observe(resource, object) {
+    observe(resource, object, writer) {
       for (const cache of caches.values()) {
-        if (cache.holds(resource)) cache.observeWrite(object);
+        if (cache.holds(resource)) cache.observeWrite(object, writer);
       }
     },
     start,
@@ -281,12 +284,17 @@ function follow<T extends KubeObject>(
   cache: Cache<T>,
   toKeys: (object: T) => readonly ObjectKey[],
   enqueue: Enqueue,
+  writer?: string,
 ): () => void {
   return cache.subscribe((change: StoreChange<T>) => {
+    if (change.writer !== undefined && change.writer === writer) return;
     const priority = change.initial ? 'low' : 'normal';
-    for (const key of toKeys(change.object)) enqueue(key, priority);
+    const keys = toKeys(change.object);
+    for (const key of keys) enqueue(key, priority);
     if (change.previous === undefined) return;
-    for (const key of toKeys(change.previous)) enqueue(key, priority);
+    // A key added twice is two passes where a worker waits: it takes the first at once.
+    const known = new Set(keys.map(keyText));
+    for (const key of toKeys(change.previous)) if (!known.has(keyText(key))) enqueue(key, priority);
   });
 }
 

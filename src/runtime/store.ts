@@ -16,10 +16,15 @@ export type Index<T> = { index(object: T): readonly string[] }['index'];
 /** The object as it is cached: another one, for whoever wrote what it is given goes on to read that. */
 export type Transform<T> = { transform(object: T): T }['transform'];
 
-export type StoreChange<T> =
-  | { type: 'added'; object: T; previous?: undefined; initial: boolean }
-  | { type: 'updated'; object: T; previous: T; initial: boolean }
-  | { type: 'deleted'; object: T; previous?: undefined; initial: boolean };
+export type StoreChange<T> = (
+  | { type: 'added'; object: T; previous?: undefined }
+  | { type: 'updated'; object: T; previous: T }
+  | { type: 'deleted'; object: T; previous?: undefined }
+) & {
+  initial: boolean;
+  /** Whose write led to this state and to nothing else, so that it has no news for its writer. */
+  writer?: string | undefined;
+};
 
 export type StoreListener<T> = (change: StoreChange<T>) => void;
 
@@ -157,14 +162,17 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
     if (resourceVersion !== undefined) this.#resourceVersion = resourceVersion;
   }
 
-  /** Read-your-writes: what a create, apply or patch of ours returned. Says whether it was newer and is kept. */
-  observeWrite(object: T): boolean {
+  /**
+   * Read-your-writes: what a create, apply or patch of ours returned. Says whether it was newer and is kept. Name the
+   * writer only where the object is exactly what it knows of already.
+   */
+  observeWrite(object: T, writer?: string): boolean {
     const { resourceVersion } = object.metadata;
     const key = keyText(keyOf(object));
     if (!isNewer(resourceVersion, this.#resourceVersion)) return false;
     const held = this.#entries.get(key)?.object;
     if (held !== undefined && !isNewer(resourceVersion, held.metadata.resourceVersion)) return false;
-    this.#put(key, object, ++this.#writes, false);
+    this.#put(key, object, ++this.#writes, false, writer);
     return true;
   }
 
@@ -174,7 +182,7 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
     return isNewer(entry.object.metadata.resourceVersion, resourceVersion);
   }
 
-  #put(key: string, object: T, writtenAt: number, initial: boolean): void {
+  #put(key: string, object: T, writtenAt: number, initial: boolean, writer?: string): void {
     const previous = this.#entries.get(key)?.object;
     this.#entries.set(key, { object, writtenAt });
     const sameVersion =
@@ -184,8 +192,8 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
       if (previous !== undefined) erase(data, index(previous), key);
       insert(data, index(object), key);
     }
-    if (previous === undefined) this.#notify({ type: 'added', object, initial });
-    else this.#notify({ type: 'updated', object, previous, initial });
+    if (previous === undefined) this.#notify({ type: 'added', object, initial, writer });
+    else this.#notify({ type: 'updated', object, previous, initial, writer });
   }
 
   #remove(key: string, initial: boolean): void {
