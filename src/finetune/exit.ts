@@ -6,11 +6,9 @@ import { TRAINER_CONTAINER } from './job';
 /** Why a training pod ended badly: the trainer's own word first, then the kubelet's. undefined when it did not. */
 export function failureOf(pod: Pod): Trouble | undefined {
   const exit = lastExit(pod, TRAINER_CONTAINER);
-  const told = parseTerminationMessage(exit?.message)?.error;
-  if (told !== undefined && exit?.exitCode !== 0) return told;
-  const failure = podFailure(pod);
-  if (failure !== undefined) return failure;
-  return exit === undefined || exit.exitCode === 0 ? undefined : explainExit(exit);
+  const failed = exit !== undefined && exit.exitCode !== 0;
+  const told = failed ? parseTerminationMessage(exit.message)?.error : undefined;
+  return told ?? podFailure(pod) ?? (failed ? explainExit(exit) : undefined);
 }
 
 function explainExit({ exitCode, reason, message }: Exit): Trouble {
