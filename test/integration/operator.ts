@@ -12,7 +12,7 @@ import { realClock } from '../../src/runtime/clock';
 import { loadConnection } from '../../src/runtime/credentials';
 import { silentLogger, type Logger } from '../../src/runtime/logger';
 import { createMetrics } from '../../src/runtime/metrics';
-import { createTransport } from '../../src/runtime/transport';
+import { createTransport, type Transport } from '../../src/runtime/transport';
 import { eventually, type ApiServer } from './harness';
 import { finetune, type Changes } from './specs';
 import { completeJob, createPodOf, endPod, isFinished, jobKey, results, runPod } from './stand-ins';
@@ -26,7 +26,13 @@ export type RunningOperator = {
   stop(): Promise<void>;
 };
 
-export type OperatorOptions = { images?: Config['images']; userAgent?: string; logger?: Logger };
+export type OperatorOptions = {
+  images?: Config['images'];
+  userAgent?: string;
+  logger?: Logger;
+  /** Puts something between the operator and the API server. */
+  wrap?: (transport: Transport) => Transport;
+};
 
 /** Starts an operator on the server's namespace; returns when its caches are filled and its endpoint listens. */
 export async function startOperator(
@@ -61,7 +67,7 @@ export async function startOperator(
   let port = 0;
   const operator = createOperator({
     config,
-    transport,
+    transport: options.wrap?.(transport) ?? transport,
     clock: realClock,
     logger: options.logger ?? silentLogger,
     metrics,

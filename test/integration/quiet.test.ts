@@ -1,0 +1,118 @@
+/** What does not change leaves no trace: not in the log, not in the API. */
+import { Writable } from 'node:stream';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
+import { deployments, jobs } from '../../src/kube/resources';
+import { ApiError } from '../../src/runtime/errors';
+import { createLogger } from '../../src/runtime/logger';
+import type { Transport, WatchRequest } from '../../src/runtime/transport';
+import { eventually, openApiServer, versions, type ApiServer } from './harness';
+import { startOperator, writesOf } from './operator';
+import { finetune, service } from './specs';
+
+let server: ApiServer;
+const atEnd: (() => Promise<unknown>)[] = [];
+beforeAll(async () => {
+  server = await openApiServer();
+});
+afterEach(async () => {
+  for (const end of atEnd.splice(0).reverse()) await end();
+});
+afterAll(() => server.close());
+
+/** Lets every open watch end as expired when told to, so that all is listed again. */
+function expiringWatches() {
+  const open = new Set<(error: Error) => void>();
+  const wrap = (transport: Transport): Transport => ({
+    ...transport,
+    async *watch(request: WatchRequest) {
+      const expired = Promise.withResolvers<never>();
+      expired.promise.catch(() => undefined);
+      open.add(expired.reject);
+      const inner = transport.watch(request);
+      try {
+        for (;;) {
+          const { value, done } = await Promise.race([inner.next(), expired.promise]);
+          if (done === true) return;
+          yield value;
+        }
+      } finally {
+        open.delete(expired.reject);
+        // Not awaited: it ends with its request, which waits for the next event.
+        void inner.return();
+      }
+    },
+  });
+  const expire = () => {
+    for (const reject of open) reject(new ApiError({ status: 410, reason: 'Expired', message: 'too old' }));
+  };
+  return { wrap, expire };
+}
+
+function infoLog() {
+  const lines: string[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _, done) {
+      lines.push((JSON.parse(chunk.toString()) as { message: string }).message);
+      done();
+    },
+  });
+  return { logger: createLogger({ level: 'info', stream }), lines };
+}
+
+function annotated(object: SparseFinetune): SparseFinetune {
+  return { ...object, metadata: { ...object.metadata, annotations: { touched: 'yes' } } };
+}
+
+test('reading all again logs nothing and writes nothing while nothing has changed', async () => {
+  const { wrap, expire } = expiringWatches();
+  const { logger, lines } = infoLog();
+  const userAgent = 'sparsedm-operator/quiet';
+  const operator = await startOperator(server, { wrap, logger, userAgent });
+  atEnd.push(() => operator.stop());
+  const names = ['a', 'b', 'c'];
+  for (const name of names) await server.client.create(sparseFinetunes, finetune(name, server.namespace));
+  await server.client.create(sparseInferenceServices, service('s', server.namespace));
+  const state = async () => ({
+    finetunes: await versions(server.client, sparseFinetunes, server.namespace),
+    services: await versions(server.client, sparseInferenceServices, server.namespace),
+    jobs: await versions(server.client, jobs, server.namespace),
+    deployments: await versions(server.client, deployments, server.namespace),
+    writes: (await writesOf(userAgent, server.namespace)).length,
+  });
+  // The status that tells of the Job is the last that is written.
+  await eventually(async () => {
+    const all = await server.client.list(sparseFinetunes, { namespace: server.namespace });
+    expect(all.map(({ status }) => status?.phase)).toEqual(names.map(() => 'Pending'));
+    expect(Object.keys((await state()).jobs)).toHaveLength(names.length);
+    expect(Object.keys((await state()).deployments)).toHaveLength(1);
+  });
+  const listed = async () =>
+    (await operator.metrics.client.lists.get()).values.reduce((sum, { value }) => sum + value, 0);
+  const passed = async () =>
+    (await operator.metrics.controller.reconciles.get()).values.reduce((sum, { value }) => sum + value, 0);
+  let before = await state();
+  await eventually(
+    async () => {
+      const now = await state();
+      const settled = JSON.stringify(now) === JSON.stringify(before);
+      before = now;
+      return settled;
+    },
+    { intervalMs: 500 },
+  );
+  expect(lines).toEqual(['report endpoint listens']);
+  const lists = await listed();
+  const caches = (await operator.metrics.client.lists.get()).values.length;
+  expire();
+  await eventually(async () => expect(await listed()).toBe(lists + caches));
+  // And somebody's annotation, which concerns nobody here, leads to a pass and to nothing more.
+  const passes = await passed();
+  await server.client.apply(sparseFinetunes, annotated(finetune('a', server.namespace)), {
+    fieldManager: 'somebody',
+  });
+  await eventually(async () => (await passed()) > passes);
+  before.finetunes.a = (await state()).finetunes.a;
+  expect(lines).toEqual(['report endpoint listens']);
+  expect(await state()).toEqual(before);
+});
