@@ -1,8 +1,6 @@
 /** What a program asked of the API server, from the server's audit log. */
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { auditLines } from '../cluster/index';
+import { tally } from './statistics';
 
 type AuditEvent = {
   verb: string;
@@ -32,25 +30,11 @@ export function requestOf(line: string, { userAgent, until }: Counted): string |
   return `${event.verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}`;
 }
 
-export function addRequest(requests: Requests, name: string): void {
-  requests[name] = (requests[name] ?? 0) + 1;
-}
-
-/** The log with its rotated parts. */
-async function logFiles(auditLog: string): Promise<string[]> {
-  const folder = path.dirname(auditLog);
-  const { name } = path.parse(auditLog);
-  const files = await readdir(folder);
-  return files.filter((file) => file.startsWith(name)).map((file) => path.join(folder, file));
-}
-
 export async function countRequests(auditLog: string, counted: Counted): Promise<Requests> {
   const requests: Requests = {};
-  for (const file of await logFiles(auditLog)) {
-    for await (const line of createInterface({ input: createReadStream(file) })) {
-      const name = requestOf(line, counted);
-      if (name !== undefined) addRequest(requests, name);
-    }
+  for await (const line of auditLines(auditLog)) {
+    const name = requestOf(line, counted);
+    if (name !== undefined) tally(requests, name);
   }
   return requests;
 }

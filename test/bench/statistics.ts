@@ -10,6 +10,11 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
+/** Counts occurrences. */
+export function tally(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
+
 /** Rounded to so many decimals: figures beyond what was measured only pretend. */
 export function rounded(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));

@@ -1,9 +1,7 @@
 /** What the API server did for whom, from its audit log: the only witness that is on nobody's side. */
-import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { check, tally, type Check } from './outcome';
+import { tally } from '../bench/statistics';
+import { auditLines } from '../cluster/index';
+import { check, type Check } from './outcome';
 
 export type AuditEvent = {
   verb: string;
@@ -15,23 +13,13 @@ export type AuditEvent = {
   stageTimestamp: string;
 };
 
-/** The log and the parts that were set aside when it grew. */
-async function logFiles(auditLog: string): Promise<string[]> {
-  const folder = path.dirname(auditLog);
-  const { name } = path.parse(auditLog);
-  const files = await readdir(folder);
-  return files.filter((file) => file.startsWith(name)).map((file) => path.join(folder, file));
-}
-
 /** Events of requests on a namespace's objects, in the order in which they were received. */
 export async function readAudit(auditLog: string, namespace: string): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
-  for (const file of await logFiles(auditLog)) {
-    for await (const line of createInterface({ input: createReadStream(file) })) {
-      if (!line.includes(namespace)) continue;
-      const event = parse(line);
-      if (event?.objectRef?.namespace === namespace) events.push(event);
-    }
+  for await (const line of auditLines(auditLog)) {
+    if (!line.includes(namespace)) continue;
+    const event = parse(line);
+    if (event?.objectRef?.namespace === namespace) events.push(event);
   }
   return events.sort((a, b) => (a.requestReceivedTimestamp < b.requestReceivedTimestamp ? -1 : 1));
 }

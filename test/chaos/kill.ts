@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LeaderTiming } from '../../src/runtime/leader';
-import { attempt, check, describeSpread, spreadOf, tally, type Check, type Outcome } from './outcome';
+import { tally } from '../bench/statistics';
+import { attempt, check, describeSpread, spreadOf, type Check, type Outcome } from './outcome';
 import { startProcess, type OperatorProcess } from './process';
 import type { Random } from './random';
 import { openStage, type Stage } from './stage';

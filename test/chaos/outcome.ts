@@ -1,4 +1,6 @@
 /** What a scenario found: invariants that held or broke, and figures worth keeping. */
+import { quantile } from '../bench/statistics';
+
 export type Check = { name: string; ok: boolean; detail: string };
 export type Figures = Record<string, unknown>;
 export type Outcome = { checks: Check[]; figures: Figures };
@@ -20,17 +22,10 @@ export type Spread = { count: number; p50: number; p99: number; max: number };
 
 /** Nearest-rank percentiles, rounded to whole numbers. Example: of 1 to 100 the p99 is 99. */
 export function spreadOf(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (part: number) =>
-    Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN);
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+  const at = (share: number) => Math.round(quantile(values, share));
+  return { count: values.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 export function describeSpread({ count, p50, p99, max }: Spread, unit = 'ms'): string {
   return `p50 ${p50} ${unit}, p99 ${p99} ${unit}, max ${max} ${unit} of ${count}`;
-}
-
-/** Counts occurrences. */
-export function tally(counts: Record<string, number>, key: string): void {
-  counts[key] = (counts[key] ?? 0) + 1;
 }

@@ -10,7 +10,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConnection } from '../../src/runtime/credentials';
-import { tally } from './outcome';
+import { tally } from '../bench/statistics';
 import type { Random } from './random';
 
 export type SeenRequest = {

@@ -10,6 +10,7 @@ export {
   type ControlPlaneOptions,
 } from './control-plane';
 export { loadImage, loadFromBuildah, loadedSource } from './load';
+export { auditLines } from './audit-log';
 export { cacheDir, clusterPaths, kubeconfigPath } from './paths';
 export { installPackages, packages, type PackageName } from './packages';
 export { ClusterError } from './wait';

@@ -106,18 +106,27 @@ export type TestManager = {
   stop(): Promise<void>;
 };
 
+/** A transport as the operator's own. */
+export function operatorTransport(
+  kubeconfig: string,
+  metrics: ReturnType<typeof createMetrics>,
+  userAgent = 'sparsedm-operator/test',
+): Transport {
+  return createTransport({
+    connection: loadConnection({ kubeconfig }),
+    clock: realClock,
+    metrics,
+    userAgent,
+  });
+}
+
 /** A manager as the operator wires it, on one namespace; without leader election unless asked for. */
 export function createTestManager(
   server: Pick<ApiServer, 'kubeconfig' | 'namespace'>,
   options: Partial<ManagerOptions> & { logger?: Logger; userAgent?: string } = {},
 ): TestManager {
   const metrics = createMetrics();
-  const transport = createTransport({
-    connection: loadConnection({ kubeconfig: server.kubeconfig }),
-    clock: realClock,
-    metrics,
-    userAgent: options.userAgent ?? 'sparsedm-operator/test',
-  });
+  const transport = operatorTransport(server.kubeconfig, metrics, options.userAgent);
   const manager = createManager({
     transport,
     clock: realClock,

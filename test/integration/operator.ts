@@ -9,11 +9,10 @@ import type { Config } from '../../src/config';
 import { jobs, type Job, type Pod } from '../../src/kube/resources';
 import { createOperator } from '../../src/operator';
 import { realClock } from '../../src/runtime/clock';
-import { loadConnection } from '../../src/runtime/credentials';
 import { silentLogger, type Logger } from '../../src/runtime/logger';
 import { createMetrics } from '../../src/runtime/metrics';
-import { createTransport, type Transport } from '../../src/runtime/transport';
-import { eventually, type ApiServer } from './harness';
+import type { Transport } from '../../src/runtime/transport';
+import { eventually, operatorTransport, type ApiServer } from './harness';
 import { finetune, type Changes } from './specs';
 import { completeJob, createPodOf, endPod, isFinished, jobKey, results, runPod } from './stand-ins';
 
@@ -40,12 +39,7 @@ export async function startOperator(
   options: OperatorOptions = {},
 ): Promise<RunningOperator> {
   const metrics = createMetrics();
-  const transport = createTransport({
-    connection: loadConnection({ kubeconfig: server.kubeconfig }),
-    clock: realClock,
-    metrics,
-    userAgent: options.userAgent ?? 'sparsedm-operator/test',
-  });
+  const transport = operatorTransport(server.kubeconfig, metrics, options.userAgent);
   const config: Config = {
     namespaces: [server.namespace],
     leaderElection: {
