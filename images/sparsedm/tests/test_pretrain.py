@@ -4,16 +4,18 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sparsedm import pretrain
 from sparsedm.cli import main
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import Diverged, InputError
-from sparsedm.models import PRESETS, UViTConfig
+from sparsedm.models import PRESETS, UViTConfig, build_model, load_weights
 from sparsedm.pretrain import PretrainConfig, Pretraining, train
 
 TINY = UViTConfig(
@@ -139,3 +141,69 @@ def test_half_the_width_is_a_model_of_its_own(tmp_path, tiny) -> None:
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(InputError, match="--width 15 gives no tiny: width 15 is not a multiple of heads 2"):
         _ = config(width=15).architecture
+
+
+@pytest.fixture
+def teacher(tmp_path) -> str:
+    torch.manual_seed(5)
+    path = tmp_path / "teacher.safetensors"
+    save_file(build_model(TINY).state_dict(), path)
+    return str(path)
+
+
+def test_a_teacher_adds_its_weighted_distance_to_the_loss(tmp_path, tiny, teacher) -> None:
+    def loss(**change) -> float:
+        return Pretraining(config(width=8, **change), tiny, tmp_path).loss().item()
+
+    alone = loss()
+    followed = [loss(teacher=teacher, distillation_weight=weight) for weight in (0.0, 1.0, 3.0)]
+    assert followed[0] == alone
+    assert followed[1] > alone
+    assert followed[2] - alone == pytest.approx(3 * (followed[1] - alone), rel=1e-4)
+
+
+def test_a_followed_model_stays_closer_to_its_teacher(tmp_path, tiny, teacher) -> None:
+    x, t, y = torch.randn(16, 1, 8, 8), torch.linspace(0.05, 0.95, 16), torch.arange(16) % 2
+    guide = build_model(TINY)
+    load_weights(guide, teacher)
+
+    def distance_after(**change) -> float:
+        fast = {"steps": 40, "warmup_steps": 5, "learning_rate": 5e-3, "width": 8}
+        run = Pretraining(config(**fast, **change), tiny, tmp_path)
+        for _ in range(40):
+            run.advance()
+        if run.teacher is not None:
+            assert all(torch.equal(v, guide.state_dict()[n]) for n, v in run.teacher.state_dict().items())
+        with torch.no_grad():
+            return (run.model(x, t, y) - guide(x, t, y)).square().mean().item()
+
+    assert distance_after(teacher=teacher, distillation_weight=100.0) < 0.5 * distance_after()
+
+
+def test_the_command_names_its_teacher_in_the_manifest(tmp_path, teacher) -> None:
+    file = tmp_path / "half.safetensors"
+    arguments = ["--preset", "tiny", "--width", "8", "--data", "x", "--out", str(tmp_path / "run")]
+    length = ["--steps", "2", "--batch-size", "4", "--warmup-steps", "1", "--export", str(file)]
+    assert main(["pretrain", *arguments, *length, "--teacher", teacher, "--distillation-weight", "10"]) == 0
+    command = json.loads(file.with_suffix(".json").read_text())["training"]["command"]
+    assert "--warmup-steps 1 " in command
+    assert command.endswith(f"--teacher {teacher} --distillation-weight 10")
+
+
+def test_a_teacher_of_another_width_is_refused(tmp_path, tiny) -> None:
+    path = tmp_path / "narrow.safetensors"
+    save_file(build_model(replace(TINY, width=8)).state_dict(), path)
+    with pytest.raises(InputError, match="do not fit the model"):
+        Pretraining(config(teacher=str(path)), tiny, tmp_path)
+
+
+def test_a_folder_of_an_older_version_goes_on(tmp_path, tiny) -> None:
+    run = Pretraining(config(), tiny, tmp_path)
+    run.save()
+    state = torch.load(run.checkpoint_path, weights_only=True)
+    saved = json.loads(state["config"])
+    state["config"] = json.dumps(
+        {k: v for k, v in saved.items() if k not in ("teacher", "distillation_weight")}
+    )
+    torch.save(state, run.checkpoint_path)
+    assert Pretraining(config(), tiny, tmp_path).resume()

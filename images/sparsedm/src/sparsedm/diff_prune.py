@@ -208,20 +208,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def summary(manifest: dict[str, Any], config: UViTConfig) -> str:
-    """What was cut, and the part of a SparseFinetune's spec that trains it on."""
-    macs = manifest["macs"]
-    fields = {
+def spec_fields(config: UViTConfig) -> dict[str, Any]:
+    """`model.config` of a SparseFinetune that trains the smaller model on."""
+    return {
         "imageSize": config.image_size, "patchSize": config.patch_size, "channels": config.channels,
         "width": config.width, "depth": config.depth, "heads": config.heads, "headWidth": config.head_width,
         "mlpWidth": config.mlp_width, "numClasses": config.num_classes,
-        "finalConv": str(config.final_conv).lower(), "prediction": config.prediction,
+        "finalConv": config.final_conv, "prediction": config.prediction,
     }  # fmt: skip
+
+
+def _yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def summary(manifest: dict[str, Any], config: UViTConfig) -> str:
+    """What was cut, and the part of a SparseFinetune's spec that trains it on."""
+    macs, fields = manifest["macs"], spec_fields(config)
     lines = [
         f"{macs['pruned'] / 1e6:.2f} of {macs['dense'] / 1e6:.2f} M MACs are left, by the gradients of "
         f"{manifest['pruning']['times']} times. Train it on with:",
         "model:",
-        "  config: {" + ", ".join(f"{name}: {value}" for name, value in fields.items()) + "}",
+        "  config: {" + ", ".join(f"{name}: {_yaml(value)}" for name, value in fields.items()) + "}",
         "sparsity: {method: dense}",
     ]
     return "\n".join(lines)

@@ -51,11 +51,13 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
 def _training(run: Pretraining) -> dict[str, Any]:
     config = run.config
     width = f"--width {config.width} " if config.width else ""
+    teacher = f" --teacher {config.teacher} --distillation-weight {config.distillation_weight:g}"
     length = f"--steps {config.steps}" if config.steps else f"--minutes {config.minutes:g}"
     return {
         "command": f"sparsedm pretrain --preset {config.preset} {width}--dataset {config.dataset} {length} "
         f"--batch-size {config.batch_size} --learning-rate {config.learning_rate:g} "
-        f"--precision {config.precision} --ema-decay {config.ema_decay:g} --seed {config.seed}",
+        f"--warmup-steps {config.warmup_steps} --precision {config.precision} "
+        f"--ema-decay {config.ema_decay:g} --seed {config.seed}{teacher if config.teacher else ''}",
         "weights": "exponential moving average",
         "steps": run.step,
         "images": run.step * config.batch_size,

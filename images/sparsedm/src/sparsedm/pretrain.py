@@ -25,7 +25,7 @@ from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
 from sparsedm.generate import image_grid
-from sparsedm.models import PRESETS, UViT, UViTConfig, build_model
+from sparsedm.models import PRESETS, UViT, UViTConfig, build_model, load_weights
 from sparsedm.stop import StopSignal
 
 
@@ -34,7 +34,8 @@ class PretrainConfig:
     """Settings of a run; it ends after `steps`, or after `minutes` of training summed over resumes.
 
     `width` in place of the preset's gives the smaller (or larger) model of the same family: half the width is
-    the dense model that a sparse one has to beat.
+    the dense model that a sparse one has to beat. With `teacher`, a file with weights of the preset's own
+    width, the loss is |target - out|^2 + distillation_weight * |out_T - out|^2, as in sparse fine-tuning.
     """
 
     preset: str = "fashion-mnist-uvit-tiny"
@@ -52,6 +53,8 @@ class PretrainConfig:
     label_dropout: float = 0.1
     precision: str = "bf16"
     seed: int = 0
+    teacher: str | None = None
+    distillation_weight: float = 0.1
 
     @property
     def architecture(self) -> UViTConfig:
@@ -99,12 +102,21 @@ class Pretraining:
         )
         self.random = torch.Generator().manual_seed(config.seed)
         self.order = SampleOrder(len(data), config.seed)
+        self.teacher = self._frozen_teacher()
         self.step = 0
         self.seconds = 0.0
 
     @property
     def architecture(self) -> UViTConfig:
         return self.model.config
+
+    def _frozen_teacher(self) -> UViT | None:
+        """Raises InputError where the file does not hold the preset's weights."""
+        if self.config.teacher is None:
+            return None
+        teacher = build_model(PRESETS[self.config.preset])
+        load_weights(teacher, self.config.teacher)
+        return teacher.eval().requires_grad_(False)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -142,9 +154,11 @@ class Pretraining:
         return True
 
     def _check_same_run(self, saved: dict) -> None:
-        """Only the length of a run may change between its parts."""
+        """Only the length of a run may change between its parts. What an older version did not save had the
+        default's value."""
         mine = json.loads(json.dumps(asdict(self.config)))
-        changed = sorted(k for k in mine if k not in ("steps", "minutes") and mine[k] != saved.get(k))
+        saved = json.loads(json.dumps(asdict(PretrainConfig()))) | saved
+        changed = sorted(k for k in mine if k not in ("steps", "minutes") and mine[k] != saved[k])
         if changed:
             raise InputError(
                 "CheckpointMismatch",
@@ -166,13 +180,23 @@ class Pretraining:
         return x, torch.where(dropped, self.architecture.null_label, y)
 
     def loss(self) -> Tensor:
-        """Mean squared error of the step's prediction, per pixel (dimensionless)."""
+        """Mean squared error of the step's prediction, per pixel (dimensionless), and of its distance from
+        the teacher's where there is one."""
         x, y = self.batch()
         t = stratified_times(len(x), self.random)
         eps = torch.randn(x.shape, generator=self.random)
+        x_t = self.sde.q_sample(x, t, eps)
+        out = self._predict(self.model, x_t, t, y)
+        loss = F.mse_loss(out, self.sde.target(x, eps, t, self.architecture.prediction))
+        if self.teacher is None:
+            return loss
+        with torch.no_grad():
+            taught = self._predict(self.teacher, x_t, t, y)
+        return loss + self.config.distillation_weight * F.mse_loss(out, taught)
+
+    def _predict(self, model: UViT, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
-            out = self.model(self.sde.q_sample(x, t, eps), t, y)
-        return F.mse_loss(out.float(), self.sde.target(x, eps, t, self.architecture.prediction))
+            return model(x_t, t, y).float()
 
     def advance(self) -> float:
         """One optimizer step; returns its loss."""
@@ -272,9 +296,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="minutes of training in all")
     parser.add_argument("--batch-size", type=int, default=defaults.batch_size)
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument("--warmup-steps", type=int, default=defaults.warmup_steps)
     parser.add_argument("--precision", choices=["bf16", "fp32"], default=defaults.precision)
     parser.add_argument("--ema-decay", type=float, default=defaults.ema_decay)
     parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--teacher", metavar="FILE", help="weights of the preset's own width to follow")
+    parser.add_argument("--distillation-weight", type=float, default=defaults.distillation_weight)
     parser.add_argument("--threads", type=int, help="CPU threads (default: all it may use)")
     parser.add_argument(
         "--export", type=Path, help="write the averaged weights here at the end (.safetensors)"
@@ -294,7 +321,8 @@ def run(args: argparse.Namespace) -> int:
     config = PretrainConfig(
         preset=args.preset, width=args.width, dataset=args.dataset, steps=args.steps, minutes=args.minutes,
         batch_size=args.batch_size, learning_rate=args.learning_rate, precision=args.precision,
-        ema_decay=args.ema_decay, seed=args.seed,
+        warmup_steps=args.warmup_steps, ema_decay=args.ema_decay, seed=args.seed,
+        teacher=args.teacher, distillation_weight=args.distillation_weight,
     )  # fmt: skip
     architecture = config.architecture
     data = open_dataset(config.dataset, args.data, architecture.image_size, architecture.channels)
