@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sparsedm import train as train_module
+from sparsedm import learner as learner_module
 from sparsedm.checkpoint import CheckpointStore
 from sparsedm.objective import Objective
 from tiny_run import Workplace
@@ -204,7 +204,7 @@ def short_run(place: Workplace, output: str, kind: str) -> None:
     changes, _ = KINDS[kind]
     spec = place.spec(output, training__steps=SHORT, checkpoint={"everySteps": 1, "keep": 100}, **changes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_module, "LOSS_SCALE", OVERFLOWING)
+        patch.setattr(learner_module, "LOSS_SCALE", OVERFLOWING)
         place.train(spec)
 
 

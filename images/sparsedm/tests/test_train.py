@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from sparsedm import learner as learner_module
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
 from sparsedm.errors import Diverged, InputError
@@ -524,13 +525,13 @@ def test_sigterm_during_the_evaluation_and_no_step_is_repeated(
 
 
 def test_the_student_must_start_as_the_dense_model(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = train_module.MaskedLayers
+    real = learner_module.MaskedLayers
 
     def forgetful(student: torch.nn.Module, *rest: Any) -> Any:
         torch.nn.init.normal_(student.decoder_pred.weight)
         return real(student, *rest)
 
-    monkeypatch.setattr(train_module, "MaskedLayers", forgetful)
+    monkeypatch.setattr(learner_module, "MaskedLayers", forgetful)
     with pytest.raises(RuntimeError, match="pre-trained weights did not get into the student"):
         place.train(place.spec("forgetful"))
 

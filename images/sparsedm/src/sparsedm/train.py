@@ -12,14 +12,12 @@ checkpoint.
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,11 +29,11 @@ from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
-from sparsedm.ema import Ema
-from sparsedm.errors import ConfigError, Diverged, InputError, SparseDMError
+from sparsedm.errors import ConfigError, InputError, SparseDMError
 from sparsedm.evaluate import Evaluator
 from sparsedm.generated import open_generated
-from sparsedm.layers import MaskedLayers, bake_masks
+from sparsedm.layers import bake_masks
+from sparsedm.learner import Learner, begin
 from sparsedm.learning_rate import learning_rate_at
 from sparsedm.macs import count_macs
 from sparsedm.methods import build_method
@@ -45,18 +43,13 @@ from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
 from sparsedm.plan import classes_of, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
 from sparsedm.progress import Console, Pace, RunProgress
-from sparsedm.ranking import build_ranking
-from sparsedm.recompute import recompute_blocks
 from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.report_client import ReportClient
-from sparsedm.run_state import RunState
 from sparsedm.schedule import Stage
 from sparsedm.stop import StopSignal
 from sparsedm.uris import resolve_uri
 
 REFERENCE_FILE = "reference.npz"
-LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
-"""fp16: the first factor of the loss, and the steps without overflow after which it doubles."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,24 +139,12 @@ class Finetune:
         self.order = SampleOrder(len(self.dataset), training.seed)
 
         # Student, EMA and teacher all start from the dense weights.
-        student = copy.deepcopy(self.dense).requires_grad_(True).train()
-        ranking = build_ranking(sparsity.mask_type, training.seed, self.dense.state_dict())
-        self.layers = MaskedLayers(student, self.selection.selected, self.method.masked_weight, ranking)
-        if training.gradient_checkpointing:
-            recompute_blocks(student)
-        self.optimizer = torch.optim.AdamW(
-            student.parameters(),
-            lr=training.learning_rate,
-            betas=training.betas,
-            weight_decay=training.weight_decay,
+        self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
+        self.layers = self.state.layers
+        self.objective = Objective(
+            self.state.student, self.dense, self.method.distillation_weight, training.precision
         )
-        noise = torch.Generator(self.device).manual_seed(training.seed)
-        self.scaler = torch.amp.GradScaler(
-            self.device.type, enabled=training.precision == "fp16", **LOSS_SCALE
-        )
-        ema = Ema(student, training.ema_decay)
-        self.state = RunState(student, ema, self.optimizer, self.scaler, self.layers, noise)
-        self.objective = Objective(student, self.dense, self.method.distillation_weight, training.precision)
+        self.learner = Learner(self.state, self.objective, self.method, training, self._draw)
         self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep)
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
@@ -191,17 +172,8 @@ class Finetune:
             began = time.monotonic()
             stage = schedule.stage_at(step)
             self._move_masks(step, stage)
-            rate = self._set_learning_rate(step)
-
-            value = self._gradient(step)
-            self.method.before_optimizer(self.layers.parameters(), rate)
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            self.method.after_optimizer(self.layers.parameters(), rate, schedule.moved(step))
-            self.optimizer.zero_grad(set_to_none=True)
-            state.ema.update(state.student)
-
-            state.after_step(value, stage.number)
+            loss = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
+            state.after_step(loss, stage.number)
             self._report_step(step, time.monotonic() - began)
             if self._due(self.config.evaluation.every_steps) and state.step < self.total_steps:
                 self._evaluate_on_the_way()
@@ -294,6 +266,9 @@ class Finetune:
             )
         return dataset
 
+    def _draw(self, step: int) -> Batch:
+        return self._batch(step, self.state.noise)
+
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
         size = self.config.training.pictures_per_step
         x0, labels = self.dataset.training_batch(self.order, step * size, size)
@@ -323,53 +298,15 @@ class Finetune:
                 "their input dimensions."
             )
 
-    def _set_learning_rate(self, step: int) -> float:
+    def _learning_rate(self, step: int) -> float:
         training = self.config.training
-        rate = learning_rate_at(
+        return learning_rate_at(
             step,
             self.total_steps,
             training.learning_rate,
             training.warmup_steps,
             training.learning_rate_schedule,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        return rate
-
-    def _gradient(self, step: int) -> float:
-        """The step's loss; its gradient is in place, clipped and finite.
-
-        A gradient that fp16 cannot hold is computed again, of new noise, under a smaller scale. Nothing has
-        stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
-        """
-        while True:
-            value = self._backward(step)
-            self.scaler.unscale_(self.optimizer)
-            limit = self.config.training.gradient_clip or float("inf")
-            norm = torch.nn.utils.clip_grad_norm_(self.state.student.parameters(), limit)
-            if torch.isfinite(norm):
-                return value
-            scale = self.scaler.get_scale()
-            self.optimizer.zero_grad(set_to_none=True)
-            if self.scaler.is_enabled():
-                self.scaler.update()
-            if not 1.0 <= self.scaler.get_scale() < scale:
-                raise Diverged(step, "The gradient")
-            self.state.overflows += 1
-
-    def _backward(self, step: int) -> float:
-        """Sums the gradients of the batch's parts; returns the mean loss, or raises Diverged before the
-        weights are touched."""
-        parts = self.config.training.gradient_accumulation_steps
-        total = torch.zeros((), device=self.device)
-        for part in self._batch(step, self.state.noise).parts(parts):
-            loss = self.objective(part) / parts
-            self.scaler.scale(loss).backward()
-            total += loss.detach()
-        value = total.item()
-        if not np.isfinite(value):
-            raise Diverged(step, "The loss")
-        return value
 
     def _due(self, every: int) -> bool:
         return every > 0 and self.state.step % every == 0

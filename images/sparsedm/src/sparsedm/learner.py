@@ -1,0 +1,113 @@
+"""One step of the optimizer: the gradient of a batch in parts, clipped and finite; then AdamW and the EMA.
+
+`train` walks through a run with it; bench/train_step.py measures the very same step.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from sparsedm.config import TrainingSpec
+from sparsedm.ema import Ema
+from sparsedm.errors import Diverged
+from sparsedm.layers import MaskedLayers, Selection
+from sparsedm.methods import Method
+from sparsedm.objective import Batch, Objective
+from sparsedm.ranking import build_ranking
+from sparsedm.recompute import recompute_blocks
+from sparsedm.run_state import RunState
+
+LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
+"""fp16: the first factor of the loss, and the steps without overflow after which it doubles."""
+
+
+def begin(
+    dense: nn.Module, selection: Selection, method: Method, training: TrainingSpec, mask_type: str
+) -> RunState:
+    """Student and EMA as the dense model, masks open, an optimizer that has not stepped."""
+    device = next(dense.parameters()).device
+    student = copy.deepcopy(dense).requires_grad_(True).train()
+    ranking = build_ranking(mask_type, training.seed, dense.state_dict())
+    layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking)
+    if training.gradient_checkpointing:
+        recompute_blocks(student)
+    optimizer = torch.optim.AdamW(
+        student.parameters(),
+        lr=training.learning_rate,
+        betas=training.betas,
+        weight_decay=training.weight_decay,
+        fused=device.type == "cuda",
+    )
+    scaler = torch.amp.GradScaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
+    noise = torch.Generator(device).manual_seed(training.seed)
+    return RunState(student, Ema(student, training.ema_decay), optimizer, scaler, layers, noise)
+
+
+class Learner:
+    """Moves a run's state by one step after the other; `draw` makes the batch of a step."""
+
+    def __init__(
+        self,
+        state: RunState,
+        objective: Objective,
+        method: Method,
+        training: TrainingSpec,
+        draw: Callable[[int], Batch],
+    ) -> None:
+        self.state, self.objective, self.method, self.draw = state, objective, method, draw
+        self.parts = training.gradient_accumulation_steps
+        self.limit = training.gradient_clip or float("inf")
+
+    def step(self, step: int, rate: float, moved: float) -> float:
+        """Step number `step` at a learning rate of `rate`; returns its loss. `moved` as in Method.
+
+        Raises Diverged before the weights are touched.
+        """
+        state, layers = self.state, self.state.layers
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._gradient(step)
+        self.method.before_optimizer(layers.parameters(), rate)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        self.method.after_optimizer(layers.parameters(), rate, moved)
+        state.optimizer.zero_grad(set_to_none=True)
+        state.ema.update(state.student)
+        return loss
+
+    def _gradient(self, step: int) -> float:
+        """The step's loss; its gradient is in place, clipped and finite.
+
+        A gradient that fp16 cannot hold is computed again, of new noise, under a smaller scale. Nothing has
+        stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
+        """
+        state, scaler = self.state, self.state.scaler
+        while True:
+            loss = self._backward(step).item()
+            if not math.isfinite(loss):
+                raise Diverged(step, "The loss")
+            scaler.unscale_(state.optimizer)
+            norm = nn.utils.clip_grad_norm_(state.student.parameters(), self.limit)
+            if torch.isfinite(norm):
+                return loss
+            scale = scaler.get_scale()
+            state.optimizer.zero_grad(set_to_none=True)
+            if scaler.is_enabled():
+                scaler.update()
+            if not 1.0 <= scaler.get_scale() < scale:
+                raise Diverged(step, "The gradient")
+            state.overflows += 1
+
+    def _backward(self, step: int) -> Tensor:
+        """Sums the gradients of the batch's parts; returns the mean loss."""
+        total = torch.zeros((), device=self.state.noise.device)
+        for part in self.draw(step).parts(self.parts):
+            loss = self.objective(part) / self.parts
+            self.state.scaler.scale(loss).backward()
+            total += loss.detach()
+        return total
