@@ -21,6 +21,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
     "pretrain": ("sparsedm.pretrain", "train a dense model"),
     "diff-prune": ("sparsedm.diff_prune", "cut whole heads and channels out of a dense model"),
+    "study": ("sparsedm.study.cli", "compare all methods on one model, over several seeds"),
     "train-extractor": ("sparsedm.metrics.extractor", "train the feature extractor of the Frechet distance"),
 }
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""

@@ -1,0 +1,273 @@
+"""`sparsedm study`: runs what is missing, seed by seed, and keeps each finished run in the CSV at once.
+
+Every run is a process of its own, with an equal share of the cores; `--jobs` of them run side by side.
+Stopped at any time, the study goes on when the command is given again: finished runs are not repeated, the
+others go on from their last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sparsedm.device import usable_cores
+from sparsedm.errors import ConfigError, InputError
+from sparsedm.progress import Console, Pace, format_duration
+from sparsedm.stop import StopSignal
+from sparsedm.study.results import CSV_FILE, LOG_FILE, RESULT_FILE, Result, read_results, write_results
+from sparsedm.study.rows import PRESET, ROWS, Row
+from sparsedm.study.settings import Settings
+
+POLL_SECONDS = 0.5
+GRACE_SECONDS = 60.0
+"""A stopped run finishes its step and writes a checkpoint; after this it is killed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    row: Row
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.row.name, self.seed
+
+    def __str__(self) -> str:
+        return f"{self.row.name}, seed {self.seed}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of Fashion-MNIST")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the study's folder; goes on where it stopped"
+    )
+    parser.add_argument("--seeds", type=_seeds, default=(0, 1, 2), help="with commas (default 0,1,2)")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of every row (default 300)")
+    parser.add_argument("--samples", type=int, default=500, help="images drawn to measure (default 500)")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="rows by name or group; commas between")
+    parser.add_argument("--jobs", type=int, default=1, help="runs side by side (default 1)")
+    parser.add_argument("--list", action="store_true", help="print all rows and their settings")
+    parser.add_argument("--dry-run", action="store_true", help="print what is missing; run nothing")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no list of whole numbers, as in 0,1,2") from error
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text} has a seed twice, or one below 0")
+    return seeds
+
+
+def run(args: argparse.Namespace) -> int:
+    rows = choose_rows(args.only)
+    if args.list:
+        print("\n".join(describe_row(row) for row in rows))
+        return 0
+    missing = [f"{name} is required." for name in ("--data", "--out") if getattr(args, name[2:]) is None]
+    if args.jobs < 1 or args.steps < 1 or args.samples < 2:
+        missing.append("--jobs and --steps must be at least 1, and --samples at least 2.")
+    if missing:
+        raise ConfigError(missing)
+    out = args.out.resolve()
+    finished = read_results(out / CSV_FILE)
+    check_settings(finished, args.steps, args.samples)
+    wanted = runs_to_do(rows, args.seeds, finished)
+    if args.dry_run:
+        print("\n".join(str(one) for one in wanted))
+        print(f"{len(wanted)} runs are missing; {len(finished)} are in {out / CSV_FILE}.")
+        return 0
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out) as lock, StopSignal() as stop:
+        # Read again: a study that has just ended may have added to it.
+        finished = read_results(out / CSV_FILE)
+        wanted = runs_to_do(rows, args.seeds, finished)
+        settings = Settings(args.data.resolve(), out, args.steps, args.samples)
+        if wanted:
+            prepare_reference(settings)
+        return Study(settings, args.jobs, finished, stop, lock).run(wanted)
+
+
+def choose_rows(globs: str) -> list[Row]:
+    """In the study's order. Raises ConfigError for a glob that matches no name and no group."""
+    wanted = [glob.strip() for glob in globs.split(",")]
+
+    def matches(row: Row, glob: str) -> bool:
+        return fnmatch.fnmatchcase(row.name, glob) or fnmatch.fnmatchcase(row.group, glob)
+
+    idle = [glob for glob in wanted if not any(matches(row, glob) for row in ROWS)]
+    if idle:
+        raise ConfigError([f"--only {', '.join(idle)} matches no row: see `sparsedm study --list`."])
+    return [row for row in ROWS if any(matches(row, glob) for glob in wanted)]
+
+
+def runs_to_do(rows: Sequence[Row], seeds: Sequence[int], finished: Sequence[Result]) -> list[Run]:
+    """What is missing: the first seed of every row, then the second of every row, and so on."""
+    there = {result.key for result in finished}
+    runs = (Run(row, seed) for seed in seeds for row in rows)
+    return [one for one in runs if one.key not in there]
+
+
+def check_settings(finished: Sequence[Result], steps: int, samples: int) -> None:
+    """Raises InputError where the folder's runs had another budget: they could not be compared."""
+    extra = {row.name: row.extra_steps for row in ROWS}
+    for result in finished:
+        had = result.steps - extra.get(result.row, 0)
+        if result.samples != samples or (result.steps and had != steps):
+            raise InputError(
+                "StudyMismatch",
+                f"The study in this folder has {had} steps and {result.samples} samples ({result.row}), and "
+                f"this command {steps} and {samples}: choose another --out folder, or the same settings.",
+            )
+
+
+def describe_row(row: Row) -> str:
+    parts = [row.pattern, row.schedule, row.family]
+    if row.schedule == "progressive":
+        parts.append(f"ramp {row.ramp} %" if row.ramp else "equal parts")
+    if row.freezing is not None:
+        parts.append(f"frozen {row.freezing} %")
+    if row.mask not in ("", "magnitude"):
+        parts.append(f"{row.mask} mask")
+    if row.width:
+        parts.append(f"width {row.width}")
+    if row.distillation:
+        parts.append(f"distillation {row.distillation:g}")
+    if row.extra_steps:
+        parts.append(f"{row.extra_steps} more steps")
+    settings = ", ".join(part for part in parts if part)
+    return f"{row.name:<28} {row.group:<10} {row.method:<13} {settings}".rstrip()
+
+
+def prepare_reference(settings: Settings) -> None:
+    """The data set's statistics, once, before runs side by side would each compute them. Raises InputError
+    where the data set is not there."""
+    # Imported here: --list and --dry-run need no torch.
+    from sparsedm.models import PRESETS
+    from sparsedm.study.one_run import evaluator_of
+
+    evaluator_of(PRESETS[PRESET], 0, settings)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[IO[str]]:
+    """One study in a folder at a time. Its runs inherit the lock: one that was left behind keeps it."""
+    with (out / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError("StudyInUse", f"Another study is running in {out}: wait for its end.") from error
+        yield file
+
+
+class Study:
+    """Keeps `jobs` runs going until none is missing."""
+
+    def __init__(
+        self, settings: Settings, jobs: int, finished: Sequence[Result], stop: StopSignal, lock: IO[str]
+    ) -> None:
+        self.settings, self.jobs, self.finished = settings, jobs, list(finished)
+        self.stop, self.lock = stop, lock
+        self.csv = settings.out / CSV_FILE
+        self.console = Console()
+        self.active: dict[Run, subprocess.Popen[bytes]] = {}
+        self.failed: list[Run] = []
+
+    def run(self, runs: Sequence[Run]) -> int:
+        """0, or 1 when a run failed. Raises Interrupted when it was asked to stop."""
+        waiting = list(runs)
+        self.all = len(self.finished) + len(waiting)
+        self.pace = Pace(sum(self._work(one) for one in waiting))
+        self.last = time.monotonic()
+        try:
+            self._show()
+            while waiting or self.active:
+                self.stop.check("finished runs are kept; the same command goes on with the others.")
+                while waiting and len(self.active) < self.jobs:
+                    one = waiting.pop(0)
+                    self.active[one] = self._start(one)
+                time.sleep(POLL_SECONDS)
+                self._collect()
+        finally:
+            self._end_active()
+            self.console.close()
+        print(f"{len(self.finished)} runs are in {self.csv}.")
+        if self.failed:
+            print(
+                f"Failed: {'; '.join(map(str, self.failed))}. The same command repeats them.", file=sys.stderr
+            )
+        return 1 if self.failed else 0
+
+    def _work(self, one: Run) -> float:
+        return one.row.work(self.settings.steps, self.settings.samples)
+
+    def _start(self, one: Run) -> subprocess.Popen[bytes]:
+        """In a session of its own: Ctrl-C reaches the study alone, which ends its runs in order."""
+        settings, threads = self.settings, max(1, usable_cores() // self.jobs)
+        folder = settings.folder(one.row, one.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RESULT_FILE).unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "sparsedm.study.one_run", "--row", one.row.name, "--seed", str(one.seed),
+            "--data", str(settings.data), "--out", str(settings.out),
+            "--steps", str(settings.steps), "--samples", str(settings.samples),
+        ]  # fmt: skip
+        # Threads that spin while they wait take the cores from those that work.
+        env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(threads)}
+        with (folder / LOG_FILE).open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=env,
+                start_new_session=True, pass_fds=(self.lock.fileno(),),
+            )  # fmt: skip
+
+    def _collect(self) -> None:
+        """Keeps the results of the runs that have ended since."""
+        for one in [one for one, process in self.active.items() if process.poll() is not None]:
+            process = self.active.pop(one)
+            folder = self.settings.folder(one.row, one.seed)
+            if process.returncode == 0:
+                result = Result(**json.loads((folder / RESULT_FILE).read_text()))
+                self.finished.append(result)
+                write_results(self.csv, self.finished)
+                self.console.say(f"{one}: {result.frechet:.2f} in {format_duration(result.seconds)}")
+            else:
+                self.failed.append(one)
+                self.console.say(f"{one} failed with exit code {process.returncode}: see {folder / LOG_FILE}")
+            now = time.monotonic()
+            self.pace.add(self._work(one), now - self.last)
+            self.last = now
+            self._show()
+
+    def _show(self) -> None:
+        pace = self.pace
+        percent = int(100 * pace.done / pace.planned) if pace.planned else 100
+        progress = {
+            "phase": "study", "percent": percent, "display": f"{percent}%",
+            "step": len(self.finished), "totalSteps": self.all,
+        }  # fmt: skip
+        if pace.rate:
+            progress["eta"] = format_duration((pace.planned - pace.done) / pace.rate)
+        self.console.show(progress, force=True)
+
+    def _end_active(self) -> None:
+        """Lets the runs write their checkpoints."""
+        for process in self.active.values():
+            process.terminate()
+        for process in self.active.values():
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,257 @@
+"""One run of the study in a process of its own: trains a row with one seed, measures it, leaves result.json.
+
+    python -m sparsedm.study.one_run --row NAME --seed N --data DIR --out DIR --steps N --samples N
+
+Training is done by the package's own commands (train, pretrain, diff-prune), which go on from their last
+checkpoint. Nothing is selected: what is measured are the averaged weights after the last step. The seed of
+the measurement's noise is another one than the training's, and the same for all rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from sparsedm import diff_prune, pretrain
+from sparsedm.artifact import load_artifact
+from sparsedm.checkpoint import write_atomically
+from sparsedm.config import DEFAULT_EXTRACTOR, parse_config
+from sparsedm.data import open_dataset
+from sparsedm.device import limit_threads, pick_device
+from sparsedm.errors import SparseDMError
+from sparsedm.evaluate import Evaluator, Plan
+from sparsedm.macs import Macs, count_macs
+from sparsedm.models import PRESETS, UViTConfig, build_model, config_of, load_weights
+from sparsedm.progress import Console
+from sparsedm.report_client import ReportClient
+from sparsedm.stop import StopSignal
+from sparsedm.study.results import RESULT_FILE, Result
+from sparsedm.study.rows import BY_NAME, PRESET, Row
+from sparsedm.study.settings import (
+    BATCH_SIZE,
+    EVALUATION_SEED,
+    GUIDANCE,
+    LEARNING_RATE,
+    PRUNING_TIMES,
+    SAMPLER,
+    SAMPLER_STEPS,
+    WARMUP_STEPS,
+    Settings,
+)
+from sparsedm.train import REFERENCE_FILE, train
+from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
+
+DENSE_WEIGHTS = PACKAGED_WEIGHTS / f"{PRESET}.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a recipe gives: the model to measure, its MACs, and the steps it was trained for here."""
+
+    model: nn.Module
+    macs_linear: int
+    macs_total: int
+    steps: int
+
+    @classmethod
+    def dense(cls, model: nn.Module, macs: Macs, steps: int) -> Trained:
+        return cls(model, macs.dense, macs.total_dense, steps)
+
+
+def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result:
+    """Raises SparseDMError; a run that was stopped goes on when it is started again."""
+    began = time.monotonic()
+    limit_threads()
+    folder = settings.folder(row, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = RECIPES[row.kind](row, seed, settings, stop)
+    evaluator = evaluator_of(config_of(trained.model), seed, settings)
+    measured = evaluator.measure(
+        trained.model.to(evaluator.device), lambda passes: stop.check("the run is measured again by a retry.")
+    )
+    return Result(
+        row=row.name,
+        method=row.method,
+        pattern=row.pattern,
+        schedule=row.schedule,
+        family=row.family,
+        ramp=_percent(row.ramp),
+        freezing=_percent(row.freezing),
+        mask=row.mask,
+        distillation=row.distillation,
+        seed=seed,
+        steps=trained.steps,
+        frechet=round(measured.distance, 4),
+        extractor=evaluator.extractor_name,
+        macs_linear=trained.macs_linear,
+        macs_total=trained.macs_total,
+        samples=settings.samples,
+        evaluation_seed=evaluator.plan.seed,
+        seconds=round(time.monotonic() - began, 1),
+        threads=torch.get_num_threads(),
+        cpu=cpu_name(),
+        torch=torch.__version__,
+        finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _percent(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def evaluator_of(config: UViTConfig, seed: int, settings: Settings) -> Evaluator:
+    """Measures as all runs of this seed are measured. The statistics of the data set are kept in `out`."""
+    plan = Plan(settings.samples, SAMPLER_STEPS, GUIDANCE, SAMPLER, EVALUATION_SEED + seed)
+    evaluator = Evaluator(config, plan, resolve_uri(DEFAULT_EXTRACTOR), pick_device())
+    data = open_dataset("fashion-mnist", settings.data, config.image_size, config.channels)
+    evaluator.set_reference(data, settings.reference)
+    return evaluator
+
+
+def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
+    """As the kernel names it, or the architecture where it does not."""
+    try:
+        lines = info.read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+# --- recipes: (row, seed, settings, stop) -> Trained ---
+
+
+def _measure(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
+    """The dense model as it ships."""
+    model = build_model(PRESETS[PRESET])
+    load_weights(model, DENSE_WEIGHTS)
+    return Trained.dense(model, count_macs(PRESETS[PRESET]), 0)
+
+
+def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
+    model = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
+    return _finetuned(model, row.sparsity(), seed, settings, settings.folder(row, seed), stop)
+
+
+def _finetuned(
+    model: dict[str, Any], sparsity: dict[str, Any], seed: int, settings: Settings, folder: Path,
+    stop: StopSignal,
+) -> Trained:  # fmt: skip
+    """By `sparsedm train`, whose own measurement is kept to the least it can be: the study's counts."""
+    out = folder / "model"
+    out.mkdir(exist_ok=True)
+    if not (out / REFERENCE_FILE).exists():
+        shutil.copyfile(settings.reference, out / REFERENCE_FILE)
+    spec = {
+        "model": model,
+        "dataset": {"format": "fashion-mnist", "uri": f"file://{settings.data}"},
+        "sparsity": sparsity,
+        "training": {
+            "steps": settings.steps,
+            "batchSize": BATCH_SIZE,
+            "learningRate": LEARNING_RATE,
+            "learningRateSchedule": "cosine",
+            "warmupSteps": WARMUP_STEPS,
+            "seed": seed,
+        },
+        "checkpoint": {"everySteps": 100, "keep": 1},
+        "evaluation": {"samples": 2, "steps": 1},
+        "output": {"uri": f"file://{out}"},
+    }
+    train(parse_config(spec), ReportClient(None, None), Console(), stop)
+    made, manifest = load_artifact(out)
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    macs = manifest["macs"]
+    return Trained(made, macs["sparse"], macs["totalSparse"], manifest["provenance"]["steps"])
+
+
+def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
+    """A smaller dense model from nothing, with the dense one as its teacher where the row is distilled."""
+    folder, steps = settings.folder(row, seed), settings.steps + row.extra_steps
+    weights = folder / "half.safetensors"
+    options = {
+        "preset": PRESET, "width": row.width, "data": settings.data, "out": folder / "pretrain",
+        "steps": steps, "batch-size": BATCH_SIZE, "learning-rate": LEARNING_RATE,
+        "warmup-steps": WARMUP_STEPS, "precision": "fp32", "seed": seed, "export": weights,
+    }  # fmt: skip
+    if row.distillation:
+        options |= {"teacher": DENSE_WEIGHTS, "distillation-weight": row.distillation}
+    _command(pretrain, options)
+    config = dataclasses.replace(PRESETS[PRESET], width=row.width or PRESETS[PRESET].width)
+    model = build_model(config)
+    load_weights(model, weights)
+    return Trained.dense(model, count_macs(config), steps)
+
+
+def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
+    """Heads and channels cut to the MACs of 2:4, then trained on as the dense model is."""
+    folder = settings.folder(row, seed)
+    weights = folder / "pruned.safetensors"
+    if not weights.with_suffix(".json").exists():
+        _command(
+            diff_prune,
+            {
+                "preset": PRESET, "weights": DENSE_WEIGHTS, "dataset": "fashion-mnist",
+                "data": settings.data, "out": weights, "times": PRUNING_TIMES, "seed": seed,
+            },
+        )  # fmt: skip
+    stop.check("the model is pruned, and a retry trains it on.")
+    config = UViTConfig(**json.loads(weights.with_suffix(".json").read_text())["config"])
+    model = {"config": diff_prune.spec_fields(config), "pretrained": {"uri": f"file://{weights}"}}
+    return _finetuned(model, {"method": "dense"}, seed, settings, folder, stop)
+
+
+def _command(module: ModuleType, options: dict[str, Any]) -> None:
+    """Runs a command of the package in this process."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    module.run(
+        parser.parse_args([text for name, value in options.items() for text in (f"--{name}", str(value))])
+    )
+
+
+RECIPES: dict[str, Callable[[Row, int, Settings, StopSignal], Trained]] = {
+    "measure": _measure,
+    "train": _train,
+    "scratch": _scratch,
+    "diff-pruning": _diff_pruning,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--row", choices=sorted(BY_NAME), required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--samples", type=int, required=True)
+    args = parser.parse_args()
+    row, settings = BY_NAME[args.row], Settings(args.data, args.out, args.steps, args.samples)
+    try:
+        with StopSignal() as stop:
+            result = perform(row, args.seed, settings, stop)
+    except SparseDMError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return error.exit_code
+    text = json.dumps(dataclasses.asdict(result))
+    write_atomically(settings.folder(row, args.seed) / RESULT_FILE, text.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""What the study compares: one row is one setting, trained once for each seed.
+
+All rows have the same budget of optimizer steps, the same batch and learning rate. `sr-ste` is `sparsedm`
+without distillation, so the pairs that show what distillation adds are rows of these two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["measure", "train", "scratch", "diff-pruning"]
+
+PRESET = "fashion-mnist-uvit-tiny"
+DENSE_STEPS = 8293
+"""Steps that the shipped dense model had had (weights/fashion-mnist-uvit-tiny.json)."""
+HALF_WIDTH = 92
+"""Of the dense model's 128: the width whose multiply-accumulates come closest to those of 2:4."""
+DISTILLATION = 10.0
+PAPER_DISTILLATION = 0.1
+RAMP = 10
+FREEZE = 80
+PAPER_FREEZE = 15
+PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
+
+
+@dataclass(frozen=True)
+class Row:
+    """`pattern` and `schedule` are empty where nothing is masked. `freezing` is the percentage of the steps
+    under a mask that no longer moves; `ramp` the one in which a progressive schedule reaches its target, None
+    for an equal part for each pattern, as in the paper. `extra_steps` come on top of the budget."""
+
+    name: str
+    group: str
+    method: str
+    kind: Kind = "train"
+    pattern: str = ""
+    schedule: str = ""
+    family: str = ""
+    ramp: int | None = None
+    freezing: int | None = None
+    distillation: float = 0.0
+    mask: str = ""
+    width: int | None = None
+    extra_steps: int = 0
+
+    @property
+    def title(self) -> str:
+        """As tables and figures name it."""
+        return TITLES.get(self.name, self.name)
+
+    def sparsity(self) -> dict[str, Any]:
+        """`spec.sparsity` of the run; what the method does not read is left out."""
+        if not self.pattern:
+            return {"method": self.method}
+        schedule: dict[str, Any] = {"type": self.schedule}
+        if self.method not in ("asp", "masked-dense"):
+            schedule["freezeMaskPercent"] = self.freezing
+        if self.schedule == "progressive":
+            schedule["family"] = self.family
+            if self.ramp:
+                schedule["rampPercent"] = self.ramp
+        return {
+            "method": self.method,
+            "pattern": self.pattern,
+            "schedule": schedule,
+            "maskType": self.mask,
+            "distillationWeight": f"{self.distillation:g}",
+        }
+
+    def work(self, steps: int, samples: int) -> float:
+        """Forward passes of one image, a backward pass counting two: what the time left is told from."""
+        cost = 0.6 if self.width else 1.0
+        measuring = samples * 20 * 2 * cost
+        if self.kind == "measure" or self.method == "masked-dense":
+            return measuring
+        teacher = 1.0 if self.distillation else 0.0
+        pruning = 3 * 128 * 100 if self.kind == "diff-pruning" else 0
+        return measuring + pruning + (steps + self.extra_steps) * 64 * (3 * cost + teacher)
+
+
+def _sparse(name: str, group: str, method: str = "sparsedm", **change: Any) -> Row:
+    taught = method in ("sparsedm", "cast")
+    defaults: dict[str, Any] = {
+        "pattern": "2:4", "schedule": "fixed", "freezing": FREEZE, "mask": "magnitude",
+        "distillation": DISTILLATION if taught else 0.0,
+    }  # fmt: skip
+    if change.get("schedule") == "progressive":
+        defaults |= {"family": "linear", "ramp": RAMP}
+    return Row(name, group, method, **(defaults | change))
+
+
+def _bars() -> Iterator[Row]:
+    yield Row("dense", "bars", "dense", "measure")
+    yield Row("dense-trained-on", "bars", "dense")
+    yield _sparse("masked-dense", "bars", "masked-dense", freezing=100)
+    yield _sparse("random-mask", "bars", mask="random", freezing=100)
+    yield Row("half-scratch", "bars", "half-size", "scratch", width=HALF_WIDTH)
+    yield Row("half-distilled", "bars", "half-size", "scratch", width=HALF_WIDTH, distillation=DISTILLATION)
+    yield Row("diff-pruning", "bars", "diff-pruning", "diff-pruning")
+
+
+def _methods() -> Iterator[Row]:
+    yield _sparse("asp", "methods", "asp", freezing=100)
+    for method in ("ste", "sr-ste", "s-ste", "cast"):
+        yield _sparse(f"{method}-fixed", "methods", method)
+        if method != "cast":
+            yield _sparse(f"{method}-fixed-moving", "methods", method, freezing=0)
+    # It has to settle after what is left outside its mask is cut.
+    yield _sparse("cast-fixed-late", "methods", "cast", freezing=PAPER_FREEZE)
+
+
+def _schedules() -> Iterator[Row]:
+    for schedule in ("fixed", "progressive"):
+        name = f"sparsedm-{schedule}"
+        yield _sparse(name, "schedules", schedule=schedule)
+        yield _sparse(f"{name}-moving", "schedules", schedule=schedule, freezing=0)
+        yield _sparse(f"{name}-weak", "schedules", schedule=schedule, distillation=PAPER_DISTILLATION)
+        yield _sparse(f"{name}-late", "schedules", schedule=schedule, freezing=PAPER_FREEZE)
+    yield _sparse("sr-ste-progressive", "schedules", "sr-ste", schedule="progressive")
+    yield _sparse("sr-ste-progressive-moving", "schedules", "sr-ste", schedule="progressive", freezing=0)
+    yield _sparse("sparsedm-doubling", "schedules", schedule="progressive", family="doubling")
+    for family in ("linear", "doubling"):
+        yield _sparse(
+            f"sparsedm-equal-{family}", "schedules", schedule="progressive", family=family, ramp=None,
+            freezing=PAPER_FREEZE,
+        )  # fmt: skip
+
+
+def _patterns() -> Iterator[Row]:
+    for pattern in PATTERNS:
+        for schedule in ("fixed", "progressive"):
+            if pattern != "2:4":
+                name = f"sparsedm-{schedule}-{pattern.replace(':', '-')}"
+                yield _sparse(name, "patterns", schedule=schedule, pattern=pattern)
+
+
+def _long() -> Iterator[Row]:
+    """A small model that has had all the training that the dense and the sparse one have had together."""
+    yield Row("half-long", "long", "half-size", "scratch", width=HALF_WIDTH, extra_steps=DENSE_STEPS)
+
+
+TITLES = {
+    "dense": "dense",
+    "dense-trained-on": "dense, trained on",
+    "masked-dense": "masked once, not trained",
+    "random-mask": "random mask (control)",
+    "half-scratch": "half-size from scratch",
+    "half-distilled": "half-size, distilled",
+    "half-long": "half-size, all steps of the dense model too",
+    "diff-pruning": "Diff-Pruning",
+    "sparsedm-fixed": "SparseDM, fixed",
+    "sparsedm-progressive": "SparseDM, progressive",
+}
+
+ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_long())
+BY_NAME = {row.name: row for row in ROWS}

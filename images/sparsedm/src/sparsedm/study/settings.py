@@ -1,0 +1,36 @@
+"""What is the same for all rows of the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsedm.study.rows import Row
+
+EVALUATION_SEED = 1000
+"""Added to the training's seed: every row of one seed is measured with the same noise, which no training and
+no choice of settings has seen."""
+BATCH_SIZE = 64
+LEARNING_RATE = "0.001"
+WARMUP_STEPS = 20
+SAMPLER, SAMPLER_STEPS, GUIDANCE = "dpm-solver++", 20, 0.5
+PRUNING_TIMES = 100
+"""Diff-Pruning's gradients are of so many times, evenly spaced; its paper has 1,000."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`data` is the folder of Fashion-MNIST, `out` the study's, `steps` the budget of every row."""
+
+    data: Path
+    out: Path
+    steps: int
+    samples: int
+
+    def folder(self, row: Row, seed: int) -> Path:
+        return self.out / "runs" / f"{row.name}-seed{seed}"
+
+    @property
+    def reference(self) -> Path:
+        """Statistics of the data set, the same for all runs."""
+        return self.out / "reference.npz"
