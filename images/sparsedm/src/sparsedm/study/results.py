@@ -70,8 +70,10 @@ def read_results(path: Path) -> list[Result]:
 
 def _result(line: dict[str, str], place: str) -> Result:
     try:
+        if None in line or None in line.values():
+            raise ValueError("it has too few or too many values")
         return Result(**{name: read(line[name]) for name, read in _READ.items()})
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise InputError("StudyUnreadable", f"{place} is not a run ({error}): remove that line.") from error
 
 

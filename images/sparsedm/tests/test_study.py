@@ -1,0 +1,309 @@
+"""The study: its rows, what is left to do, its CSV, and true runs on a few generated pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sparsedm.cli import main
+from sparsedm.config import TrainConfig, parse_config
+from sparsedm.errors import ConfigError, InputError
+from sparsedm.layers import select_layers
+from sparsedm.macs import bare_model, count_macs
+from sparsedm.models import PRESETS, WEIGHTS_DIR
+from sparsedm.pattern import Pattern
+from sparsedm.plan import schedule_of
+from sparsedm.study.cli import Run, check_settings, choose_rows, locked, runs_to_do
+from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
+from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, PRESET, ROWS
+
+RESULT = Result(
+    row="sparsedm-fixed", method="sparsedm", pattern="2:4", schedule="fixed", family="", ramp="",
+    freezing="80", mask="magnitude", distillation=10.0, seed=0, steps=300, frechet=12.5,
+    extractor="fashion-mnist-cnn", macs_linear=34869248, macs_total=40444928, samples=500,
+    evaluation_seed=1000, seconds=99.5, threads=2, cpu="a, fast one", torch="2.15.0",
+    finished="2026-01-01T00:00:00Z",
+)  # fmt: skip
+
+
+def result(row: str, seed: int = 0, **change: object) -> Result:
+    return dataclasses.replace(RESULT, row=row, seed=seed, **change)
+
+
+def config(row: str) -> TrainConfig:
+    """As `sparsedm train` reads the row."""
+    return parse_config(
+        {
+            "model": {"preset": PRESET, "pretrained": {"uri": "file:///dense.safetensors"}},
+            "dataset": {"format": "fashion-mnist", "uri": "file:///data"},
+            "sparsity": BY_NAME[row].sparsity(),
+            "output": {"uri": "file:///out"},
+        }
+    )
+
+
+# --- rows ---
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("what does training alone do", ["dense", "dense-trained-on"]),
+        ("what does masking alone do", ["masked-dense", "random-mask"]),
+        ("is half a model as good", ["half-scratch", "half-distilled", "diff-pruning", "half-long"]),
+        ("how do other methods do", ["asp", "ste-fixed", "sr-ste-fixed", "s-ste-fixed", "cast-fixed"]),
+        ("is progressive better than fixed", ["sparsedm-fixed", "sparsedm-progressive"]),
+        ("without distillation", ["sr-ste-fixed", "sr-ste-progressive"]),
+        ("without freezing", ["sparsedm-fixed-moving", "sparsedm-progressive-moving"]),
+        ("without either", ["sr-ste-fixed-moving", "sr-ste-progressive-moving"]),
+        ("the paper's two lists", ["sparsedm-equal-linear", "sparsedm-equal-doubling", "sparsedm-doubling"]),
+    ],
+)
+def test_each_question_has_its_rows(question: str, names: list[str]) -> None:
+    assert [name for name in names if name not in BY_NAME] == []
+
+
+@pytest.mark.parametrize("schedule", ["fixed", "progressive"])
+def test_every_pattern_is_trained_with_both_schedules(schedule: str) -> None:
+    found = {
+        row.pattern
+        for row in ROWS
+        if (row.method, row.schedule, row.freezing, row.distillation) == ("sparsedm", schedule, 80, 10.0)
+        and row.mask == "magnitude"
+    }
+    assert found == set(PATTERNS) == {"1:4", "2:4", "3:4", "2:8", "4:8", "1:2"}
+
+
+@pytest.mark.parametrize("row", [r.name for r in ROWS if r.kind == "train"])
+def test_a_row_trains_what_its_columns_say(row: str) -> None:
+    wanted, made = BY_NAME[row], config(row)
+    sparsity, schedule = made.sparsity, schedule_of(made)
+    assert sparsity.method == wanted.method
+    if wanted.pattern:
+        assert str(sparsity.pattern) == str(schedule.stages[-1].pattern) == wanted.pattern
+        assert sparsity.schedule.type == wanted.schedule
+        assert sparsity.mask_type == wanted.mask
+        assert sparsity.distillation_weight == wanted.distillation
+        assert schedule.freeze_from == max(300 - 3 * (wanted.freezing or 0), schedule.stages[-1].start)
+    if wanted.schedule == "progressive":
+        assert (sparsity.schedule.family, sparsity.schedule.ramp_percent) == (wanted.family, wanted.ramp)
+        assert len(schedule.stages) > 2
+
+
+def test_no_two_rows_are_the_same_run() -> None:
+    settings = [dataclasses.replace(row, name="", group="") for row in ROWS]
+    assert len(set(settings)) == len(BY_NAME) == len(ROWS)
+
+
+def test_half_size_is_the_width_whose_macs_are_closest_to_those_of_2_of_4() -> None:
+    dense, pattern = PRESETS[PRESET], Pattern(2, 4)
+    want = count_macs(dense, select_layers(bare_model(dense), pattern).selected, pattern).sparse
+    widths = range(dense.heads, dense.width + 1, dense.heads)
+    off = {w: abs(count_macs(dataclasses.replace(dense, width=w)).dense - want) for w in widths}
+    assert min(off, key=off.__getitem__) == HALF_WIDTH
+
+
+def test_the_dense_models_steps_are_those_of_its_manifest() -> None:
+    manifest = json.loads((WEIGHTS_DIR / f"{PRESET}.json").read_text())
+    assert manifest["training"]["steps"] == DENSE_STEPS
+
+
+# --- what is left to do ---
+
+
+def test_the_first_seed_of_every_row_comes_first() -> None:
+    rows = [BY_NAME["dense"], BY_NAME["asp"]]
+    want = [("dense", 0), ("asp", 0), ("dense", 1), ("asp", 1)]
+    assert [run.key for run in runs_to_do(rows, (0, 1), [])] == want
+
+
+def test_a_finished_run_is_never_repeated() -> None:
+    rows = [BY_NAME["dense"], BY_NAME["asp"]]
+    assert runs_to_do(rows, (0, 1), [result("dense", 1), result("asp", 0)]) == [
+        Run(BY_NAME["dense"], 0),
+        Run(BY_NAME["asp"], 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("globs", "want"),
+    [
+        ("asp", ["asp"]),
+        ("half-*,dense", ["dense", "half-scratch", "half-distilled", "half-long"]),
+        ("long", ["half-long"]),
+        ("bars,methods,schedules,patterns,long", [row.name for row in ROWS]),
+    ],
+)
+def test_rows_are_chosen_by_name_or_group(globs: str, want: list[str]) -> None:
+    assert [row.name for row in choose_rows(globs)] == want
+
+
+def test_a_glob_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--only spasre matches no row"):
+        choose_rows("asp, spasre")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        result("asp", steps=200),
+        result("dense", steps=0, samples=100),
+        result("half-long", steps=300),
+    ],
+)
+def test_runs_of_another_budget_are_not_mixed_in(other: Result) -> None:
+    with pytest.raises(InputError, match="choose another --out folder"):
+        check_settings([RESULT, other], 300, 500)
+
+
+def test_rows_with_a_budget_of_their_own_fit() -> None:
+    check_settings([RESULT, result("dense", steps=0), result("half-long", steps=300 + DENSE_STEPS)], 300, 500)
+
+
+# --- the CSV ---
+
+
+def test_the_csv_has_a_column_for_all_that_a_distance_depends_on(tmp_path: Path) -> None:
+    write_results(tmp_path / CSV_FILE, [RESULT])
+    header = (tmp_path / CSV_FILE).read_text().splitlines()[0].split(",")
+    want = "method pattern schedule distillation seed steps frechet extractor macs_linear macs_total seconds"
+    assert [name for name in want.split() if name not in header] == []
+    assert tuple(header) == COLUMNS
+
+
+def test_the_csv_gives_back_what_was_written(tmp_path: Path) -> None:
+    results = [RESULT, result("dense", 2, pattern="", distillation=0.0, freezing="")]
+    write_results(tmp_path / CSV_FILE, results)
+    assert read_results(tmp_path / CSV_FILE) == results
+
+
+def test_no_csv_is_no_run(tmp_path: Path) -> None:
+    assert read_results(tmp_path / CSV_FILE) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        (lambda text: text.replace("frechet", "distance"), "other columns"),
+        (lambda text: text.replace("12.5", "good"), "line 2 is not a run"),
+        (lambda text: text.rsplit(",", 3)[0], "line 2 is not a run"),
+    ],
+    ids=["renamed column", "word for a number", "cut off"],
+)
+def test_a_csv_that_is_not_the_studys_is_refused(
+    change: Callable[[str], str], want: str, tmp_path: Path
+) -> None:
+    path = tmp_path / CSV_FILE
+    write_results(path, [RESULT])
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=want):
+        read_results(path)
+
+
+# --- true runs ---
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fashion-MNIST's files with 80 pictures of noise."""
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (80, 28, 28), dtype=np.uint8)
+    labels = np.arange(80, dtype=np.uint8) % 10
+    for name, values in (("images-idx3", images), ("labels-idx1", labels)):
+        head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        (folder / f"train-{name}-ubyte").write_bytes(head + values.tobytes())
+    return folder
+
+
+def arguments(data: Path, out: Path, only: str, steps: int = 2) -> list[str]:
+    where = ["--data", str(data), "--out", str(out), "--only", only]
+    return ["study", *where, "--seeds", "0", "--steps", str(steps), "--samples", "10"]
+
+
+def test_finished_runs_are_kept_and_a_failed_one_is_repeated(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    claimed = tmp_path / "runs" / "sparsedm-progressive-seed0" / "model" / "run.json"
+    claimed.parent.mkdir(parents=True)
+    claimed.write_text('{"run": "another", "configDigest": "sha256:0"}')
+    command = [*arguments(data, tmp_path, "dense,sparsedm-progressive"), "--jobs", "2"]
+
+    assert main(command) == 1
+    assert "sparsedm-progressive, seed 0 failed with exit code 3" in capsys.readouterr().out
+    first = read_results(tmp_path / CSV_FILE)
+    assert [one.key for one in first] == [("dense", 0)]
+
+    claimed.unlink()
+    assert main([*command, "--dry-run"]) == 0
+    assert "sparsedm-progressive, seed 0\n1 runs are missing; 1 are in" in capsys.readouterr().out
+    assert main(command) == 0
+    dense, sparse = read_results(tmp_path / CSV_FILE)
+    assert [dense] == first
+    assert (dense.steps, sparse.steps, sparse.pattern, sparse.evaluation_seed) == (0, 2, "2:4", 1000)
+    assert (dense.macs_linear, sparse.macs_linear) == (69472256, 34869248)
+    assert sparse.frechet > 0
+    assert sparse.frechet != dense.frechet
+
+    before = (tmp_path / CSV_FILE).read_bytes()
+    assert main(command) == 0
+    assert (tmp_path / CSV_FILE).read_bytes() == before
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.05)
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sparsedm.cli", *arguments(data, tmp_path, "dense-trained-on", 100_000)]
+    log = tmp_path / "runs" / "dense-trained-on-seed0" / "log.txt"
+
+    def stopped_after(text: str) -> str:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        until(lambda: log.exists() and text in log.read_text(), process)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 143, errors
+        return errors
+
+    assert "the same command goes on with the others" in stopped_after("training step")
+    with locked(tmp_path):  # no run was left behind
+        assert list(log.parent.glob("model/checkpoints/step-*"))
+    stopped_after("Resumed from the checkpoint of step")
+    assert read_results(tmp_path / CSV_FILE) == []
+
+
+def test_two_studies_in_one_folder_are_refused(data: Path, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(InputError, match="Another study is running"), locked(tmp_path):
+        pass
+
+
+def test_the_list_needs_no_folders(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "--list", "--only", "random-mask"]) == 0
+    line = capsys.readouterr().out.split(maxsplit=3)
+    assert line[:3] == ["random-mask", "bars", "sparsedm"]
+    assert line[3].strip() == "2:4, fixed, frozen 100 %, random mask, distillation 10"
+
+
+def test_missing_folders_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "--dry-run"]) == 2
+    assert "--data is required. --out is required." in capsys.readouterr().err
