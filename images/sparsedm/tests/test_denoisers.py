@@ -319,7 +319,7 @@ def test_the_same_run_twice_gives_the_same_files(place: Workplace) -> None:
         return found
 
     first = files()
-    assert {"manifest.json", "model.safetensors", "report.md", "samples.png", "reference.npz"} <= set(first)
+    assert {"manifest.json", "model.safetensors", "report.html", "samples.png", "reference.npz"} <= set(first)
     assert files() == first, "but for the time"
 
 

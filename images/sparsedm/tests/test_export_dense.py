@@ -26,7 +26,7 @@ TINY = UViTConfig(
 class MeanBrightness:
     """Features by hand: mean and deviation of the pixels; bright images are class 1."""
 
-    name, digest = "brightness", "d"
+    name, metric, digest = "brightness", "fd-brightness", "d"
 
     def __call__(self, images):
         flat = images.flatten(1)

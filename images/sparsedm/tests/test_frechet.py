@@ -94,37 +94,3 @@ def test_wrong_shapes_and_numbers_are_refused() -> None:
         stats.update(np.array([[0.0, np.nan, 0.0]]))
     with pytest.raises(ValueError, match="3 and 4 features"):
         frechet_distance(stats, stats_of(np.zeros((2, 4))))
-
-
-def test_statistics_survive_the_file(tmp_path) -> None:
-    stats = stats_of(np.random.default_rng(6).standard_normal((40, 5)))
-    stats.save(tmp_path / "reference.npz", "d1")
-    back = FrechetStats.load(tmp_path / "reference.npz", "d1")
-    assert back.n == 40
-    np.testing.assert_array_equal(back.mean, stats.mean)
-    np.testing.assert_allclose(back.cov, stats.cov, rtol=1e-15)
-    with pytest.raises(InputError, match="made with the extractor d1, not d2"):
-        FrechetStats.load(tmp_path / "reference.npz", "d2")
-
-
-def test_mu_and_sigma_win_over_other_arrays(tmp_path) -> None:
-    np.savez(tmp_path / "other.npz", np.zeros((2, 2)), mu=np.ones(3), sigma=np.eye(3))
-    stats = FrechetStats.load(tmp_path / "other.npz")
-    assert stats.mean.tolist() == [1, 1, 1]
-    assert not stats.rank_deficient
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda p: p.write_bytes(b"no archive"),
-        lambda p: np.savez(p, np.zeros(3)),
-        lambda p: np.savez(p, mu=np.zeros(3), sigma=np.zeros((2, 2))),
-        lambda p: np.savez(p, mu=np.array([{"an": "object"}], dtype=object), sigma=np.eye(1)),
-    ],
-)
-def test_other_files_are_no_statistics(tmp_path, write) -> None:
-    path = tmp_path / "x.npz"
-    write(path)
-    with pytest.raises(InputError, match=r"x.npz"):
-        FrechetStats.load(path)

@@ -228,7 +228,7 @@ def test_the_fp16_run_above_overflows_before_and_between_its_steps(place: Workpl
     assert overflows[-1] > overflows[0]
     assert [state["emaUpdates"] for state in states] == list(range(1, SHORT + 1))
     assert [state["step"] for state in states] == list(range(1, SHORT + 1))
-    report = (place.directory / "fp16/report.md").read_text()
+    report = (place.directory / "fp16/report.html").read_text()
     assert f"fp16 overflowed {overflows[-1]} times; those gradients were computed again." in report
     scales = [state["scaler"]["scale"] for state in states]
     assert max(scales) < OVERFLOWING["init_scale"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -81,10 +82,11 @@ def test_the_frozen_mask_is_the_exported_one(learned: tuple[dict[str, Any], Path
 
 def test_the_report_and_the_sample_grid(learned: tuple[dict[str, Any], Path]) -> None:
     manifest, directory = learned
-    report = (directory / "report.md").read_text()
-    assert f"| {manifest['fid']['dense']} | {manifest['fid']['sparse']} |" in report
-    assert "![Dense samples above sparse samples](samples.png)" in report
-    assert re.search(r"\| 5 \| 2:4 \| 80 to 100 \| 0\.\d{4} \| \d\.\d{3} % \|", report)
+    report = (directory / "report.html").read_text()
+    assert f"<td>{manifest['fid']['dense']}</td><td>{manifest['fid']['sparse']}</td>" in report
+    picture = base64.b64encode((directory / "samples.png").read_bytes()).decode()
+    assert f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{picture}">' in report
+    assert re.search(r"<td>5</td><td>2:4</td><td>80 to 100</td><td>0\.\d{4}</td><td>\d\.\d{3} %</td>", report)
     assert Image.open(directory / "samples.png").size[0] > 100
 
 
@@ -209,8 +211,8 @@ def test_dense_trains_on_without_masks(place: Workplace) -> None:
     moved = [name for name in dense if not torch.equal(weights[name], dense[name])]
     assert "mid_block.attn.qkv.weight" in moved
     assert load_artifact(place.directory / "control")[1] == manifest
-    report = (place.directory / "control/report.md").read_text()
-    assert "trained on" in report.splitlines()[0]
+    report = (place.directory / "control/report.html").read_text()
+    assert "<h1>uvit, trained on</h1>" in report
 
 
 @pytest.mark.parametrize("mask_type", ["random", "fixed"])

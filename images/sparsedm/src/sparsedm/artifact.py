@@ -34,7 +34,7 @@ SCHEMA_VERSION = 1
 WEIGHTS_FILE = "model.safetensors"
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.png"
-REPORT_FILE = "report.md"
+REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def save_artifact(
     fid: Mapping[str, Any],
     provenance: Mapping[str, Any],
     before_manifest: Callable[[dict[str, Any]], None] = lambda manifest: None,
+    quality: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
 
@@ -113,6 +114,7 @@ def save_artifact(
         "sparsity": sparsity,
         "macs": dict(macs),
         "fid": dict(fid),
+        **({} if quality is None else {"quality": dict(quality)}),
         "provenance": {
             **provenance,
             "versions": {

@@ -52,6 +52,8 @@ ONE_RHYTHM = {
 """Methods that leave no choice when the mask is recomputed, and why."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 SAMPLERS = ("dpm-solver++", "euler-maruyama")
+METRICS = ("fid", "fd")
+"""fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
 DEFAULT_EXTRACTOR = "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors"
 SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation", "output")
 """Parts of a SparseFinetune's spec that the trainer reads; the others below are the operator's."""
@@ -149,7 +151,8 @@ class CheckpointSpec:
 @dataclass(frozen=True)
 class EvaluationSpec:
     """`every_steps` 0 evaluates at the end only. `guidance` None is 0.5 for a class-conditional model, else
-    0. `autoencoder_uri` is set where the data set holds latents."""
+    0. `autoencoder_uri` is set where the data set holds latents. Without `reference_stats_uri` the data
+    set is the reference."""
 
     samples: int
     steps: int
@@ -158,6 +161,8 @@ class EvaluationSpec:
     every_steps: int
     sampler: str
     autoencoder_uri: str | None = None
+    metric: str = "fd"
+    reference_stats_uri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -587,9 +592,27 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
         every_steps=r.integer("everySteps", 0, 0, 100_000_000),
         sampler=r.choice("sampler", SAMPLERS, "dpm-solver++"),
         autoencoder_uri=r.uri("autoencoderUri", required=False),
+        metric=r.choice("metric", METRICS, "fd"),
+        reference_stats_uri=r.uri("referenceStatsUri", required=False),
     )
+    _check_files(r, spec)
     r.finish()
     return spec
+
+
+def _check_files(r: _Reader, spec: EvaluationSpec) -> None:
+    extractor, statistics = spec.extractor_uri, spec.reference_stats_uri
+    if not extractor.endswith(WEIGHT_SUFFIXES):
+        r.complain(
+            "extractorUri", f"must be a file ending in {', '.join(WEIGHT_SUFFIXES)}, not {_show(extractor)}."
+        )
+    if spec.metric == "fid" and extractor.endswith(".safetensors"):
+        r.complain(
+            "metric",
+            "must be fd with this extractorUri: fid needs the .pth with the Inception weights of 2015-12-05.",
+        )
+    if statistics is not None and not statistics.endswith(".npz"):
+        r.complain("referenceStatsUri", f"must be a file ending in .npz, not {_show(statistics)}.")
 
 
 def load_config(file: str | None, env: Mapping[str, str] = os.environ) -> TrainConfig:

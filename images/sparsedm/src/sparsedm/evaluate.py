@@ -3,9 +3,11 @@ statistics.
 
 The figure is a Frechet distance over the features of a named extractor to the training images, and bears
 that name (`fd-NAME`); it is an FID only when the extractor is the standard Inception network. Images are
-drawn as bytes before they are measured, as the reference images are.
+drawn as bytes before they are measured, as the reference images are. Precision, recall and KID come from the
+same features, where those of the reference are known.
 
 `sparsedm evaluate --model DIR` measures an artifact again, and with `--dense FILE` the dense model beside it.
+The reference is a data set (`--data`), or statistics in an npz (`--reference`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.artifact import decimal, load_artifact
-from sparsedm.config import DEFAULT_EXTRACTOR, FORMATS, SAMPLERS
+from sparsedm.config import DEFAULT_EXTRACTOR, FORMATS, METRICS, SAMPLERS
 from sparsedm.data import Dataset, open_dataset
 from sparsedm.data.features import SCALES
 from sparsedm.device import limit_threads, pick_device
@@ -32,6 +34,10 @@ from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.metrics.extractor import load_extractor
 from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats, frechet_distance
+from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME
+from sparsedm.metrics.kernel_distance import kernel_distance
+from sparsedm.metrics.precision_recall import NEIGHBOURS, precision_recall
+from sparsedm.metrics.reference import FeatureSample, Reference
 from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.progress import Console, format_duration
@@ -66,6 +72,16 @@ class Plan:
         return torch.arange(self.samples) % config.num_classes if config.num_classes else None
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """Of one model: the distance, the first images that it drew, (keep, C, H, W) in [-1, 1], and the features
+    of some, (n, dims)."""
+
+    distance: float
+    images: Tensor
+    features: Tensor
+
+
 def image_seeds(run_seed: int, stream: int, count: int) -> list[int]:
     """One seed per image; other run seeds and the other stream (0 evaluation, 1 generated data) share none
     of them.
@@ -95,15 +111,23 @@ class Evaluator:
         extractor_path: Path,
         device: torch.device,
         decode: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+        metric: str | None = None,
     ) -> None:
-        """`decode` makes pictures of what the model draws; latents need one."""
+        """`decode` makes pictures of what the model draws; latents need one. `metric` "fid" takes no other
+        extractor than the standard Inception network."""
         self.config = config
         self.decode = decode
         self.plan = plan
         self.device = device
-        self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path)
-        self.reference: FrechetStats | None = None
+        self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path, device)
+        self.reference: Reference | None = None
         self.dataset: Dataset | None = None
+        if metric == "fid" and self.extractor.metric != "FID":
+            raise InputError(
+                "ExtractorMismatch",
+                f"The metric fid needs {WEIGHTS_NAME} with sha256 {STANDARD_SHA256}, and {extractor_path} "
+                f"has {self.extractor_digest}: name that file as the extractor, or ask for no fid.",
+            )
         self._check_extractor()
 
     def _check_extractor(self) -> None:
@@ -121,38 +145,55 @@ class Evaluator:
             ) from error
 
     def set_reference(
-        self, dataset: Dataset, cache: Path | None = None, on_images: OnWork = lambda images: None
+        self,
+        dataset: Dataset,
+        cache: Path | None = None,
+        on_images: OnWork = lambda images: None,
     ) -> None:
-        """Statistics of all images of `dataset`: from the npz `cache` where it exists, else kept there.
+        """All images of `dataset`, and features of some: from the npz `cache` if it exists, else kept there.
 
         A model with text draws after the data set's texts.
         """
         self.dataset = dataset
         if cache is not None and cache.exists():
-            self.reference = FrechetStats.load(cache, self.extractor_digest)
+            self.load_reference(cache)
             return
-        stats = FrechetStats()
+        stats, sample = FrechetStats(), FeatureSample(len(dataset))
         for start in range(0, len(dataset), REFERENCE_BATCH):
             images, _ = dataset.batch(np.arange(start, min(start + REFERENCE_BATCH, len(dataset))))
-            stats.update(self.extractor(self.decode(images)))
+            features = self.extractor(self.decode(images))
+            stats.update(features)
+            sample.update(features)
             on_images(len(images))
+        self.reference = Reference(stats, sample.features())
         if cache is not None:
-            stats.save(cache, self.extractor_digest)
-        self.reference = stats
+            self.save_reference(cache)
 
-    def measure(self, model: nn.Module, on_work: OnWork, keep: int = 0) -> tuple[float, Tensor]:
-        """The distance of `model` and its first `keep` images, (keep, C, H, W) in [-1, 1]."""
+    def save_reference(self, path: Path) -> None:
+        """Writes what load_reference reads."""
+        if self.reference is None:
+            raise ValueError("set_reference comes first.")
+        self.reference.save(path, self.extractor_digest)
+
+    def load_reference(self, path: Path) -> None:
+        """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""
+        self.reference = Reference.load(path, self.extractor_digest, self.extractor.dims)
+
+    def measure(self, model: nn.Module, on_work: OnWork, keep: int = 0) -> Measurement:
         if self.reference is None:
             raise ValueError("set_reference comes first.")
         seeds = self.plan.seeds()
-        stats, kept = FrechetStats(), []
+        stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
         model.eval()
         for start in range(0, self.plan.samples, SAMPLE_BATCH):
             part = slice(start, start + SAMPLE_BATCH)
             images = self._draw(model, seeds[part], self._conditions(part), on_work)
-            stats.update(self.extractor(images))
+            features = self.extractor(images)
+            stats.update(features)
+            sample.update(features)
             kept.append(images[: max(0, keep - start)])
-        return frechet_distance(stats, self.reference), torch.cat(kept)
+        distance = frechet_distance(stats, self.reference.stats)
+        return Measurement(distance, torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:
         """Labels, every class in turn, or the data set's texts in its order; None without either."""
@@ -184,20 +225,46 @@ class Evaluator:
         if self.reference is None:
             raise ValueError("set_reference comes first.")
         figures = {
-            "metric": f"fd-{self.extractor_name}",
+            "metric": self.extractor.metric,
             "samples": self.plan.samples,
             "sparse": decimal(sparse, 2),
-            "referenceDigest": statistics_digest(self.reference),
+            "referenceDigest": statistics_digest(self.reference.stats),
             "extractorDigest": self.extractor_digest,
+            "preprocessing": self.extractor.preprocessing,
             "seed": self.plan.seed,
             "sampler": self.plan.sampler,
             "steps": self.plan.steps,
             "guidance": decimal(self.plan.guidance),
-            "rankDeficient": self.plan.samples < max(RELIABLE_SAMPLES, self.reference.dims + 1),
+            "rankDeficient": self.plan.samples < max(RELIABLE_SAMPLES, self.reference.stats.dims + 1),
         }
         if dense is not None:
             figures |= {"dense": decimal(dense, 2), "increase": decimal(sparse - dense, 2)}
         return figures
+
+    def quality(self, measured: Mapping[str, Measurement]) -> dict[str, Any]:
+        """Precision, recall and KID of each model by its name, with what they depend on; or `absent`, a
+        sentence that says why there are none."""
+        real = None if self.reference is None else self.reference.features
+        if real is None:
+            return {"absent": "The reference is statistics alone, without features of real pictures."}
+        if min(len(real), self.plan.samples) <= NEIGHBOURS:
+            return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real pictures."}
+        figures = {name: quality_figures(real, m.features, self.plan.seed) for name, m in measured.items()}
+        return {**figures, "neighbours": NEIGHBOURS, "referenceFeatures": len(real)}
+
+
+def quality_figures(real: Tensor, drawn: Tensor, seed: int) -> dict[str, Any]:
+    """As in a manifest, of (n, dims) features each."""
+    precision, recall = precision_recall(real, drawn)
+    kid = kernel_distance(real, drawn, seed)
+    return {
+        "precision": decimal(precision),
+        "recall": decimal(recall),
+        "kid": decimal(kid.mean, 6),
+        "kidDeviation": decimal(kid.deviation, 6),
+        "kidSubsets": kid.subsets,
+        "kidSubsetSize": kid.subset_size,
+    }
 
 
 def statistics_digest(stats: FrechetStats) -> str:
@@ -212,12 +279,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", required=True, metavar="DIR", help="artifact directory, as training wrote it"
     )
     parser.add_argument("--dense", metavar="FILE", help="dense weights (.safetensors) to measure beside it")
+    parser.add_argument("--data", metavar="DIR", help="data set whose training images are the reference")
     parser.add_argument(
-        "--data", required=True, metavar="DIR", help="data set whose training images are the reference"
+        "--reference",
+        metavar="FILE",
+        type=Path,
+        help="npz with mu and sigma, the reference in place of --data",
+    )
+    parser.add_argument(
+        "--save-reference", metavar="FILE", type=Path, help="keep the statistics of --data as such an npz"
     )
     parser.add_argument("--format", default="fashion-mnist", choices=[f for f in FORMATS if f != "generated"])
     parser.add_argument("--autoencoder", metavar="DIR", type=Path, help="makes pictures of latents")
-    parser.add_argument("--extractor", metavar="FILE", default=None, help="default: the one that ships")
+    parser.add_argument(
+        "--extractor", metavar="FILE", help=f"default: the one that ships; {WEIGHTS_NAME} makes it the FID"
+    )
+    parser.add_argument("--metric", choices=METRICS, help="fid takes no other extractor than that of the FID")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=20, help="sampler steps (default 20)")
     parser.add_argument("--guidance", type=float, default=None, help="default 0.5 for a model with classes")
@@ -227,35 +304,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    figures = _evaluate(args)
-    rows = (f"{key:<16} {value}" for key, value in figures.items())
-    print(json.dumps(figures) if args.json else "\n".join(rows))
+    figures, quality = _evaluate(args)
+    if args.json:
+        print(json.dumps({**figures, "quality": quality}))
+        return 0
+    rows = list(figures.items())
+    for name, value in quality.items():
+        inner = value.items() if isinstance(value, Mapping) else [("", value)]
+        rows += [(f"{name} {key}".strip(), entry) for key, entry in inner]
+    print("\n".join(f"{key:<20} {value}" for key, value in rows))
     return 0
 
 
-def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures and quality of the artifact, and of the dense model where one is given."""
     limit_threads()
     device = pick_device()
     model, _ = load_artifact(args.model)
     config = config_of(model)
-    if args.samples < 2:
-        raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
+    _check_arguments(args, config)
     plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)
     extractor = Path(args.extractor) if args.extractor else resolve_uri(DEFAULT_EXTRACTOR)
     decode = {}
-    if args.autoencoder and args.format in SCALES:
+    if args.format in SCALES:
         decode = {"decode": Autoencoder(args.autoencoder, SCALES[args.format], device)}
-    elif args.format in SCALES:
-        raise ConfigError([f"--autoencoder is required with --format {args.format}."])
-    evaluator = Evaluator(config, plan, extractor, device, **decode)
-    evaluator.set_reference(open_dataset(args.format, args.data, config.image_size, config.channels))
-    dense_distance = None
+    evaluator = Evaluator(config, plan, extractor, device, **decode, metric=args.metric)
+    _set_reference(evaluator, args, config)
+    measured = {}
     if args.dense:
         dense = build_model(config)
         load_weights(dense, args.dense)
-        dense_distance, _ = evaluator.measure(dense.to(device), _Counter("dense", plan, args.json))
-    distance, _ = evaluator.measure(model.to(device), _Counter("sparse", plan, args.json))
-    return evaluator.figures(dense_distance, distance)
+        measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan, args.json))
+    measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan, args.json))
+    dense_distance = measured["dense"].distance if args.dense else None
+    return evaluator.figures(dense_distance, measured["sparse"].distance), evaluator.quality(measured)
+
+
+def _check_arguments(args: argparse.Namespace, config: ModelConfig) -> None:
+    if args.samples < 2:
+        raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
+    problems = []
+    if args.format in SCALES and not args.autoencoder:
+        problems.append(f"--autoencoder is required with --format {args.format}.")
+    if not args.data and not args.reference:
+        problems.append("--data or --reference is required: what are the pictures compared with?")
+    if not args.data and config.context:
+        problems.append("--data is required too for a model with text, which draws after its texts.")
+    if args.save_reference and args.reference:
+        problems.append("--save-reference keeps the statistics of --data: leave out --reference.")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _set_reference(evaluator: Evaluator, args: argparse.Namespace, config: ModelConfig) -> None:
+    dataset = open_dataset(args.format, args.data, config.image_size, config.channels) if args.data else None
+    if args.reference or dataset is None:
+        evaluator.dataset = dataset
+        evaluator.load_reference(args.reference)
+        return
+    evaluator.set_reference(dataset)
+    if args.save_reference:
+        evaluator.save_reference(args.save_reference)
 
 
 class _Counter:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.checkpoint import Checkpoint, CheckpointStore
+from sparsedm.curve import Curve
 from sparsedm.ema import Ema
 from sparsedm.layers import MaskedLayers
 
@@ -45,13 +46,17 @@ class RunState:
         self.stage_flips: dict[str, int] = {}
         self.overflows = 0
         self.history: list[dict[str, Any]] = []
+        self.curve = Curve()
+        self._moved = 0
 
     def after_refresh(self, flips: int, stage: int) -> None:
-        self.flips = flips
+        self.flips = self._moved = flips
         self.stage_flips[str(stage)] = self.stage_flips.get(str(stage), 0) + flips
 
     def after_step(self, loss: float, stage: int) -> None:
         self.step += 1
+        self.curve.add(loss, self.optimizer.param_groups[0]["lr"], self._moved)
+        self._moved = 0
         self.loss = loss if self.loss is None else LOSS_SMOOTHING * self.loss + (1 - LOSS_SMOOTHING) * loss
         total, count = self.stage_sums.get(str(stage), [0.0, 0])
         self.stage_sums[str(stage)] = [total + loss, count + 1]
@@ -82,6 +87,7 @@ class RunState:
             "loss": self.loss,
             "stageSums": self.stage_sums,
             "history": self.history,
+            "curve": self.curve.state(),
             "masks": self.layers.describe(),
             "flips": self.flips,
             "stageFlips": self.stage_flips,
@@ -112,6 +118,7 @@ class RunState:
         self.loss = state["loss"]
         self.stage_sums = state["stageSums"]
         self.history = state["history"]
+        self.curve.restore(state["curve"])
         self.flips = state["flips"]
         self.stage_flips = state["stageFlips"]
         self.overflows = state["overflows"]

@@ -30,7 +30,7 @@ from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
 from sparsedm.errors import ConfigError, InputError, SparseDMError
-from sparsedm.evaluate import Evaluator
+from sparsedm.evaluate import Evaluator, Measurement
 from sparsedm.generated import open_generated
 from sparsedm.layers import bake_masks
 from sparsedm.learner import Learner, begin
@@ -135,7 +135,7 @@ class Finetune:
         self.progress = self._progress()
         self.progress.enter("loading")
         self.evaluator = self._evaluator()
-        self.dataset = self._open_dataset()
+        self.dataset = self.evaluator.dataset = self._open_dataset()
         self.order = SampleOrder(len(self.dataset), training.seed)
 
         # Student, EMA and teacher all start from the dense weights.
@@ -189,9 +189,10 @@ class Finetune:
         """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there."""
         self.progress.enter("evaluating")
         weights = self._sparse_weights()
-        dense, dense_images = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
-        sparse, sparse_images = self._measure(weights, keep=GRID_IMAGES)
-        fid = self.evaluator.figures(dense, sparse)
+        dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
+        sparse = self._measure(weights, keep=GRID_IMAGES)
+        fid = self.evaluator.figures(dense.distance, sparse.distance)
+        quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
 
         self.progress.enter("exporting")
         classes = classes_of(self.model_config, self.dataset)
@@ -201,18 +202,25 @@ class Finetune:
             f"{f'{pattern} sparse' if self.method.masks else 'trained on'}, {fid['metric']} {fid['sparse']}",
         )
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
-        grid = sample_grid(dense_images, sparse_images, columns, titles, classes or ())
+        grid = sample_grid(dense.images, sparse.images, columns, titles, classes or ())
         grid.save(self.output / SAMPLES_FILE, optimize=True)
 
         name = self.config.model.preset or self.config.model.architecture
         identity = Identity(name, self.model_config, classes, pattern, self.selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
-            text = write_report(manifest, self._course(), SAMPLES_FILE)
+            text = write_report(manifest, self._course(), (self.output / SAMPLES_FILE).read_bytes())
             write_atomically(self.output / REPORT_FILE, text.encode())
 
         manifest = save_artifact(
-            self.output, weights, identity, self.macs.status(), fid, self._provenance(), write_report_file
+            self.output,
+            weights,
+            identity,
+            self.macs.status(),
+            fid,
+            self._provenance(),
+            write_report_file,
+            quality=quality,
         )
         self.progress.enter("done")
         return manifest
@@ -242,7 +250,12 @@ class Finetune:
             directory = resolve_uri(evaluation.autoencoder_uri)
             decode = {"decode": Autoencoder(directory, scale, self.device)}
         extractor = resolve_uri(evaluation.extractor_uri)
-        return Evaluator(self.model_config, self.plan, extractor, self.device, **decode)
+        evaluator = Evaluator(
+            self.model_config, self.plan, extractor, self.device, **decode, metric=evaluation.metric
+        )
+        if evaluation.reference_stats_uri:
+            evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
+        return evaluator
 
     def _open_dataset(self) -> Dataset:
         spec, model = self.config.dataset, self.model_config
@@ -353,14 +366,14 @@ class Finetune:
     def _evaluate_on_the_way(self) -> None:
         self.progress.enter("evaluating")
         weights = self._sparse_weights()
-        distance, _ = self._measure(weights)
+        distance = self._measure(weights).distance
         achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
         entry = {"step": self.state.step, "distance": decimal(distance, 2), "sparsity": achieved}
         self.state.history.append(entry)
         self.progress.history = self.state.history
         self.progress.enter("training")
 
-    def _measure(self, weights: dict[str, Tensor], keep: int = 0) -> tuple[float, Tensor]:
+    def _measure(self, weights: dict[str, Tensor], keep: int = 0) -> Measurement:
         if self.evaluator.reference is None:
             cache = self.output / REFERENCE_FILE
             self.evaluator.set_reference(self.dataset, cache, lambda images: self._check_stop())
@@ -388,7 +401,14 @@ class Finetune:
         if not self.method.trains:
             return None
         state = self.state
-        return Course(self.schedule, state.stage_losses(), state.stage_flip_rates(), state.overflows)
+        return Course(
+            self.schedule,
+            state.stage_losses(),
+            state.stage_flip_rates(),
+            state.overflows,
+            tuple(state.curve.points()),
+            tuple(state.history),
+        )
 
     def _provenance(self) -> dict[str, Any]:
         config = self.config
@@ -398,6 +418,7 @@ class Finetune:
             "configDigest": config.digest(),
             "pretrainedSha256": self.pretrained_sha256,
             "dataset": config.dataset.uri or "generated",
+            "reference": config.evaluation.reference_stats_uri or "the data set",
             "seed": config.training.seed,
             "steps": self.total_steps,
             "method": config.sparsity.method,

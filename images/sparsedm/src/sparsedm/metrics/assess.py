@@ -10,14 +10,14 @@ from torch import nn
 
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion.samplers import sample
-from sparsedm.metrics.extractor import Extractor
+from sparsedm.metrics.extractor import FeatureExtractor
 from sparsedm.metrics.frechet import FrechetStats, frechet_distance
 from sparsedm.models import config_of
 
 BATCH = 64
 
 
-def reference_stats(extractor: Extractor, data: ArrayDataset) -> FrechetStats:
+def reference_stats(extractor: FeatureExtractor, data: ArrayDataset) -> FrechetStats:
     """Statistics of all images of `data`."""
     stats = FrechetStats()
     for start in range(0, len(data), 500):
@@ -27,7 +27,7 @@ def reference_stats(extractor: Extractor, data: ArrayDataset) -> FrechetStats:
 
 def assess(
     model: nn.Module,
-    extractor: Extractor,
+    extractor: FeatureExtractor,
     reference: FrechetStats,
     classes: list[str],
     per_class: int,
@@ -54,7 +54,7 @@ def assess(
         if progress is not None:
             progress(stats.n, len(labels))
     return {
-        "metric": f"fd-{extractor.name}",
+        "metric": extractor.metric,
         "extractorDigest": extractor.digest,
         "distance": round(frechet_distance(stats, reference), 3),
         "rankDeficient": stats.rank_deficient,

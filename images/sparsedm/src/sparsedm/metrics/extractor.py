@@ -13,6 +13,7 @@ import os
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,9 +27,27 @@ from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
 from sparsedm.device import limit_threads
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
+from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME, load_inception
 from sparsedm.models import file_sha256
+from sparsedm.models.weights import PICKLES
 
 FEATURES = 64
+CPU = torch.device("cpu")
+
+
+class FeatureExtractor(Protocol):
+    """A network as a function from pictures to `dims` features. `metric` is what a distance over them is
+    called, `preprocessing` what is done to the pictures first, `digest` the sha256 of the network's file."""
+
+    name: str
+    metric: str
+    digest: str
+    dims: int
+    preprocessing: str
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+    def classify(self, images: Tensor) -> Tensor: ...
 
 
 class Classifier(nn.Module):
@@ -63,10 +82,12 @@ class Extractor:
     """A loaded classifier as a function from images to features."""
 
     dims = FEATURES
+    preprocessing = "8-bit, as large as drawn, x / 127.5 - 1"
 
     def __init__(self, network: Classifier, name: str, digest: str) -> None:
         self.network = network.eval().requires_grad_(False)
         self.name = name
+        self.metric = f"fd-{name}"
         self.digest = digest
 
     @torch.no_grad()
@@ -86,13 +107,26 @@ def _as_picture(images: Tensor) -> Tensor:
     return to_uint8(images).float().div_(127.5).sub_(1.0)
 
 
-def load_extractor(path: str | Path) -> tuple[Extractor, str, str]:
-    """The extractor at `path` with its name and the sha256 of its file; the metric's name is `fd-<name>`."""
+def load_extractor(
+    path: str | Path, device: torch.device = CPU, standard_sha256: str = STANDARD_SHA256
+) -> tuple[FeatureExtractor, str, str]:
+    """The extractor at `path` with its name and the sha256 of its file.
+
+    A .pth holds the Inception network of FID, which computes on `device`; only the file whose digest is
+    `standard_sha256` makes the metric FID. Anything else is a classifier of this package, on the CPU.
+    """
     path = Path(path)
+    inception = path.suffix in PICKLES
     if not path.is_file():
+        remedy = f" FID needs {WEIGHTS_NAME}, which does not ship: put it there." if inception else ""
         raise InputError(
-            "ExtractorNotFound", f"There is no extractor at {path}: check evaluation.extractorUri."
+            "ExtractorNotFound", f"There is no extractor at {path}: check evaluation.extractorUri.{remedy}"
         )
+    extractor = load_inception(path, device, standard_sha256) if inception else _load_classifier(path)
+    return extractor, extractor.name, extractor.digest
+
+
+def _load_classifier(path: Path) -> Extractor:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -104,11 +138,10 @@ def load_extractor(path: str | Path) -> tuple[Extractor, str, str]:
             "ExtractorUnreadable",
             f"{path} is no extractor of this package ({error}): make one with `sparsedm train-extractor`.",
         ) from error
-    digest = file_sha256(path)
-    return Extractor(network, name, digest), name, digest
+    return Extractor(network, name, file_sha256(path))
 
 
-def accuracy(extractor: Extractor, data: ArrayDataset, batch: int = 500) -> float:
+def accuracy(extractor: FeatureExtractor, data: ArrayDataset, batch: int = 500) -> float:
     """Share of the data set's images whose class is recognised."""
     right = 0
     for start in range(0, len(data), batch):

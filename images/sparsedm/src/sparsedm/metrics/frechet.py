@@ -8,10 +8,6 @@ as `fd-<extractor>`.
 
 from __future__ import annotations
 
-import os
-import zipfile
-from pathlib import Path
-
 import numpy as np
 from torch import Tensor
 
@@ -85,42 +81,11 @@ class FrechetStats:
                 f"A covariance needs at least 2 samples, not {self.n}: raise their number.",
             )
 
-    def save(self, path: str | Path, extractor_digest: str) -> None:
-        """Writes an npz with `mu`, `sigma`, `n` and the extractor's digest; others read the first two."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            np.savez(file, mu=self.mean, sigma=self.cov, n=self.n, extractor_digest=extractor_digest)
-        os.replace(temporary, path)
-
     @classmethod
-    def load(cls, path: str | Path, extractor_digest: str | None = None) -> FrechetStats:
-        """Reads statistics that this or another tool wrote; arrays other than mu and sigma are passed over.
-
-        A file of another tool does not tell n and is taken to have enough samples. Raises InputError when
-        the file is no such npz, or when it was made with another extractor than `extractor_digest`.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                mu, sigma = arrays["mu"].astype(np.float64), arrays["sigma"].astype(np.float64)
-                n = int(arrays["n"]) if "n" in arrays else max(RELIABLE_SAMPLES, len(mu) + 1)
-                made_with = str(arrays["extractor_digest"]) if "extractor_digest" in arrays else None
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise InputError(
-                "StatisticsUnreadable",
-                f"{path} holds no reference statistics mu and sigma ({error}): remove it.",
-            ) from error
-        if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
-            raise InputError(
-                "StatisticsUnreadable", f"{path} has mu of {mu.shape} and sigma of {sigma.shape}: remove it."
-            )
-        if extractor_digest and made_with and made_with != extractor_digest:
-            raise InputError(
-                "StatisticsMismatch",
-                f"{path} was made with the extractor {made_with}, not {extractor_digest}: remove it.",
-            )
+    def of(cls, n: int, mean: np.ndarray, cov: np.ndarray) -> FrechetStats:
+        """Of `n` samples, at least 2, that have these moments, (dims,) and (dims, dims) float64."""
         stats = cls()
-        stats.n, stats._mean, stats._scatter = n, mu, sigma * (n - 1)
+        stats.n, stats._mean, stats._scatter = n, mean, cov * (n - 1)
         return stats
 
 
