@@ -87,6 +87,43 @@ function createSut(lists: Record<string, KubeObject[]>, options: Partial<Manager
   return { clock, api, manager, stop, start, settle };
 }
 
+test('what somebody asked for goes before news of it and of its children', async () => {
+  const { api, manager, start, settle } = createSut({
+    parents: ['busy', 'new-spec', 'ends', 'news'].map((name) => object('Parent', name, 1, { generation: 1 })),
+    children: [],
+  });
+  const passes: string[] = [];
+  let release = () => {};
+  const reconcile = ({ name }: { name: string }) => {
+    passes.push(name);
+    return name === 'busy' ? new Promise<void>((resolve) => (release = resolve)) : Promise.resolve();
+  };
+  const owns = [{ resource: children, ownerKind: 'Parent' }];
+  manager.controller({ name: 'one', for: parents, owns, concurrency: 1, reconciler: { reconcile } });
+  void start();
+  await settle();
+  release();
+  await settle();
+  passes.splice(0);
+
+  const say = (plural: string, event: WatchEvent) => {
+    api.say(plural, event);
+    return settle();
+  };
+  await say('parents', { type: 'MODIFIED', object: object('Parent', 'busy', 101, { generation: 2 }) });
+  await say('children', { type: 'ADDED', object: object('Child', 'c', 102, ownedBy('of-child')) });
+  await say('parents', { type: 'MODIFIED', object: object('Parent', 'news', 103, { generation: 1 }) });
+  await say('parents', { type: 'MODIFIED', object: object('Parent', 'new-spec', 104, { generation: 2 }) });
+  const deletionTimestamp = '2026-01-01T00:00:00Z';
+  const ending = object('Parent', 'ends', 105, { generation: 1, deletionTimestamp });
+  await say('parents', { type: 'MODIFIED', object: ending });
+  await say('parents', { type: 'ADDED', object: object('Parent', 'added', 106, { generation: 1 }) });
+  expect(passes).toEqual(['busy']);
+  release();
+  await settle();
+  expect(passes).toEqual(['busy', 'new-spec', 'ends', 'added', 'of-child', 'news']);
+});
+
 describe('a write', () => {
   test.each([
     ['that its controller has decided on leads to no pass of it, but to one of another', 'one', ['two']],

@@ -12,7 +12,7 @@ import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderT
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { keyOf, keyText, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
-import type { QueueState } from './queue';
+import type { Priority, QueueState } from './queue';
 import type { ReflectorTuning } from './reflector';
 import type { Store, StoreChange } from './store';
 import type { Tracing } from './tracing';
@@ -143,7 +143,7 @@ export function createManager(options: ManagerOptions): Manager {
     });
     const primary = cacheFor(spec.for, spec.forOptions);
     const sources: (() => () => void)[] = [
-      () => follow(primary, (object) => [keyOf(object)], enqueue(), spec.name),
+      () => follow(primary, (object) => [keyOf(object)], enqueue(), { writer: spec.name, priority: demand }),
       ...(spec.owns ?? []).map((owned) => {
         const cache = cacheFor(owned.resource, owned);
         return () => follow(cache, (object) => ownerKeys(object, spec.for, owned), enqueue(owned.settleMs));
@@ -278,24 +278,36 @@ export function createManager(options: ManagerOptions): Manager {
   };
 }
 
-type Enqueue = (key: ObjectKey, priority: 'normal' | 'low') => void;
+type Enqueue = (key: ObjectKey, priority: Priority) => void;
 
 function follow<T extends KubeObject>(
   cache: Cache<T>,
   toKeys: (object: T) => readonly ObjectKey[],
   enqueue: Enqueue,
-  writer?: string,
+  { writer, priority = news }: { writer?: string; priority?: (change: StoreChange<T>) => Priority } = {},
 ): () => void {
   return cache.subscribe((change: StoreChange<T>) => {
     if (change.writer !== undefined && change.writer === writer) return;
-    const priority = change.initial ? 'low' : 'normal';
     const keys = toKeys(change.object);
-    for (const key of keys) enqueue(key, priority);
+    const urgency = priority(change);
+    for (const key of keys) enqueue(key, urgency);
     if (change.previous === undefined) return;
     // A key added twice is two passes where a worker waits: it takes the first at once.
     const known = new Set(keys.map(keyText));
-    for (const key of toKeys(change.previous)) if (!known.has(keyText(key))) enqueue(key, priority);
+    for (const key of toKeys(change.previous)) if (!known.has(keyText(key))) enqueue(key, urgency);
   });
+}
+
+function news({ initial }: StoreChange<KubeObject>): Priority {
+  return initial ? 'low' : 'normal';
+}
+
+/** Of the controller's own objects, those that are new or wanted otherwise come first: somebody waits for them. */
+function demand(change: StoreChange<KubeObject>): Priority {
+  if (change.initial || change.previous === undefined) return change.initial ? 'low' : 'high';
+  const [before, after] = [change.previous.metadata, change.object.metadata];
+  const same = before.generation === after.generation && before.deletionTimestamp === after.deletionTimestamp;
+  return same ? 'normal' : 'high';
 }
 
 /** The key of the object that controls this one, when it is of the controller's kind. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { createMetrics } from './metrics';
-import { WorkQueue } from './queue';
+import { WorkQueue, type Priority } from './queue';
 
 function newQueue(backoff = { baseMs: 10, capMs: 1000 }) {
   const clock = new FakeClock();
@@ -42,21 +42,39 @@ describe('keys', () => {
     queue.add('n1');
     queue.add('l3');
     queue.add('n1', 'low');
-    expect(await takeAll(queue)).toEqual(['n1', 'l3', 'l1', 'l2']);
+    queue.add('h1', 'high');
+    queue.add('l2', 'high');
+    queue.add('h1');
+    expect(await takeAll(queue)).toEqual(['h1', 'l2', 'n1', 'l3', 'l1']);
   });
 
-  test('of low priority get one hand-out in ten while others come without end', async () => {
+  test('added while processed come again with the highest priority asked for', async () => {
     const { queue } = newQueue();
-    for (let index = 0; index < 3; index++) queue.add(`quiet/${index}`, 'low');
+    queue.add('a');
+    await queue.take();
+    queue.add('b');
+    for (const priority of ['low', 'high', 'normal'] as const) queue.add('a', priority);
+    queue.done('a');
+    expect(await takeAll(queue)).toEqual(['a', 'b']);
+  });
+
+  test.each([
+    { busy: ['high'], quiet: 'normal', handOuts: [4, 9, 14] },
+    { busy: ['high'], quiet: 'low', handOuts: [4, 9, 14] },
+    { busy: ['normal'], quiet: 'low', handOuts: [4, 9, 14] },
+    { busy: ['high', 'normal'], quiet: 'low', handOuts: [24, 49, 74] },
+  ] as const)('of $quiet priority get their share while $busy come without end', async (row) => {
+    const { queue } = newQueue();
+    for (let index = 0; index < 3; index++) queue.add(`quiet/${index}`, row.quiet);
     const order: string[] = [];
-    for (let round = 0; round < 30; round++) {
-      queue.add(`busy/${round}`);
+    for (let round = 0; round < 80; round++) {
+      for (const priority of row.busy) queue.add(`${priority}/${round}`, priority);
       const key = (await queue.take())!;
       order.push(key.split('/')[0]!);
       queue.done(key);
     }
     const quiet = order.flatMap((namespace, index) => (namespace === 'quiet' ? [index] : []));
-    expect(quiet).toEqual([9, 19, 29]);
+    expect(quiet).toEqual(row.handOuts);
   });
 
   test('of namespaces that wait take turns, in the order in which the namespaces came', async () => {
@@ -127,16 +145,17 @@ test('its state says what waits, runs, is delayed and fails, and names no more t
   queue.add('a/runs');
   await queue.take();
   clock.advance(1500);
-  for (const key of ['a/1', 'b/1', 'b/2', 'b/3']) queue.add(key);
+  for (const key of ['a/1', 'b/1', 'b/2', 'b/3', 'b/4']) queue.add(key);
   queue.add('a/2', 'low');
+  queue.add('a/3', 'high');
   queue.addRateLimited('c/1');
   queue.addAfter('d/later', 60_000);
   expect(queue.state()).toEqual({
     waiting: {
-      total: 5,
+      total: 7,
       namespaces: [
-        { namespace: 'b', normal: 3, low: 0 },
-        { namespace: 'a', normal: 1, low: 1 },
+        { namespace: 'b', high: 0, normal: 4, low: 0 },
+        { namespace: 'a', high: 1, normal: 1, low: 1 },
       ],
     },
     processing: [{ key: 'a/runs', since: new Date('2026-01-01T00:00:00Z') }],
@@ -190,10 +209,12 @@ test('metrics carry client-go names', async () => {
   expect(after).toContain(`workqueue_work_duration_seconds_count${labels} 1`);
 });
 
+const ranked = ['high', 'normal', 'low'] as const;
+const priorityArbitrary = fc.constantFrom(...ranked);
 const keyArbitrary = fc.constantFrom('a', 'b', 'c', 'd');
 const commands = fc.array(
   fc.oneof(
-    fc.record({ op: fc.constant('add' as const), key: keyArbitrary, low: fc.boolean() }),
+    fc.record({ op: fc.constant('add' as const), key: keyArbitrary, priority: priorityArbitrary }),
     fc.record({ op: fc.constant('after' as const), key: keyArbitrary, ms: fc.integer({ min: 0, max: 500 }) }),
     fc.record({ op: fc.constant('fail' as const), key: keyArbitrary }),
     fc.record({ op: fc.constant('take' as const) }),
@@ -222,7 +243,7 @@ function worker() {
     owed.delete(key);
   };
   const add = (command: Command & { key: string }) => {
-    if (command.op === 'add') queue.add(command.key, command.low ? 'low' : 'normal');
+    if (command.op === 'add') queue.add(command.key, command.priority);
     if (command.op === 'after') queue.addAfter(command.key, command.ms);
     if (command.op === 'fail') queue.addRateLimited(command.key);
     owed.add(command.key);
@@ -266,7 +287,7 @@ const fairnessSteps = fc.array(
         op: fc.constant('add' as const),
         namespace: fc.constantFrom(...namespaces),
         count: fc.integer({ min: 1, max: 30 }),
-        low: fc.boolean(),
+        priority: priorityArbitrary,
       }),
     },
   ),
@@ -278,22 +299,29 @@ const fairnessSteps = fc.array(
  * hand-out (or since it began to wait).
  */
 function fairnessModel() {
-  const lanes = { normal: new Set<string>(), low: new Set<string>() };
-  const watched = { normal: new Map<string, string[]>(), low: new Map<string, string[]>() };
-  const waits = (lane: 'normal' | 'low', namespace: string) =>
-    [...lanes[lane]].some((key) => key.startsWith(`${namespace}/`));
+  const keys = { high: new Set<string>(), normal: new Set<string>(), low: new Set<string>() };
+  const watched = {
+    high: new Map<string, string[]>(),
+    normal: new Map<string, string[]>(),
+    low: new Map<string, string[]>(),
+  };
+  const laneOf = (key: string) => ranked.find((lane) => keys[lane].has(key));
+  const waits = (lane: Priority, namespace: string) =>
+    [...keys[lane]].some((key) => key.startsWith(`${namespace}/`));
   return {
-    add(key: string, low: boolean) {
-      if (lanes.normal.has(key) || (low && lanes.low.has(key))) return;
-      const lane = low ? 'low' : 'normal';
+    add(key: string, lane: Priority) {
+      const held = laneOf(key);
+      if (held !== undefined && ranked.indexOf(held) <= ranked.indexOf(lane)) return;
       const namespace = key.split('/')[0]!;
       if (!waits(lane, namespace)) watched[lane].set(namespace, []);
-      if (lanes.low.delete(key) && !waits('low', namespace)) watched.low.delete(namespace);
-      lanes[lane].add(key);
+      if (held !== undefined && keys[held].delete(key) && !waits(held, namespace)) {
+        watched[held].delete(namespace);
+      }
+      keys[lane].add(key);
     },
-    handOut(key: string) {
-      const lane = lanes.normal.delete(key) ? 'normal' : 'low';
-      lanes[lane].delete(key);
+    handOut(key: string): Priority {
+      const lane = laneOf(key)!;
+      keys[lane].delete(key);
       const namespace = key.split('/')[0]!;
       for (const [other, seen] of watched[lane]) {
         if (other !== namespace) seen.push(namespace);
@@ -302,6 +330,7 @@ function fairnessModel() {
       else watched[lane].delete(namespace);
       return lane;
     },
+    waiting: () => ranked.filter((lane) => keys[lane].size > 0),
     watched,
   };
 }
@@ -312,23 +341,24 @@ test('property: between two hand-outs for a namespace that waits, each other get
       const { queue } = newQueue();
       const model = fairnessModel();
       let next = 0;
-      let passedOver = 0;
+      let highest = 0;
       for (const step of steps) {
         if (step.op === 'add') {
           for (let count = 0; count < step.count; count++) {
             // Some keys come again, so that low ones rise.
             const key = `${step.namespace}/${next++ % 40}`;
-            queue.add(key, step.low ? 'low' : 'normal');
-            model.add(key, step.low);
+            queue.add(key, step.priority);
+            model.add(key, step.priority);
           }
         } else if (queue.depth > 0) {
-          const lowWaits = model.watched.low.size > 0;
+          const [first, ...others] = model.waiting();
           const key = (await queue.take())!;
           queue.done(key);
-          passedOver = model.handOut(key) === 'low' || !lowWaits ? 0 : passedOver + 1;
-          expect(passedOver).toBeLessThan(10);
+          highest = model.handOut(key) === first && others.length > 0 ? highest + 1 : 0;
+          // Four of each priority but the lowest, and the fifth turn goes further down.
+          expect(highest).toBeLessThan(2 * 5);
         }
-        for (const lane of [model.watched.normal, model.watched.low]) {
+        for (const lane of Object.values(model.watched)) {
           for (const seen of lane.values()) expect(new Set(seen).size).toBe(seen.length);
         }
       }

@@ -3,12 +3,15 @@ import type { Clock } from './clock';
 import { FairLane } from './lane';
 import type { Metrics, QueueProgress } from './metrics';
 
-/** Changes go before the mass of a first list or a takeover. */
-export type Priority = 'normal' | 'low';
+/**
+ * What somebody has just asked for (a new object, another spec) goes before news of what runs, and that before the mass
+ * of a first list or a takeover.
+ */
+export type Priority = 'high' | 'normal' | 'low';
 
 /** What is in a queue, for people; lists of names end after the first hundred. */
 export type QueueState = {
-  waiting: { total: number; namespaces: { namespace: string; normal: number; low: number }[] };
+  waiting: { total: number; namespaces: ({ namespace: string } & Record<Priority, number>)[] };
   processing: { key: string; since: Date }[];
   delayed: { total: number; next: { key: string; due: Date }[] };
   failing: { total: number; worst: { key: string; failures: number }[] };
@@ -24,9 +27,18 @@ export type QueueOptions = {
 
 const defaultBackoff: BackoffOptions = { baseMs: 5, capMs: 300_000 };
 
-/** While keys of both priorities wait, one hand-out of so many is of low priority. */
-const lowShare = 10;
+const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priority[];
+
+/** While keys of lower priorities wait, one hand-out of so many goes to them. */
+const lowerShare = 5;
 const longestList = 100;
+
+/** Keys of one priority, and how many of them were handed out in a row while keys of lower priority waited. */
+type Lane = { keys: FairLane; inARow: number };
+
+function higher(a: Priority, b: Priority): Priority {
+  return priorities.indexOf(a) < priorities.indexOf(b) ? a : b;
+}
 
 /**
  * Keys to be processed, each at most once in the queue and by at most one worker.
@@ -34,17 +46,15 @@ const longestList = 100;
  * A key added while it is processed is handed out again afterwards. A key handed out takes its pending delay with it:
  * the pass that begins sees everything there is and asks for the next delay itself.
  *
- * Namespaces take turns within a priority, so that none waits for the many keys of another. Normal priority goes first,
- * whatever the namespace, but not always: a namespace in which something changes all the time must not keep the keys of
- * low priority, which may be of objects that changed before this process led, waiting for ever.
+ * Namespaces take turns within a priority, so that none waits for the many keys of another. The higher priority goes
+ * first, whatever the namespace, but not always: a namespace in which something changes all the time must not keep the
+ * keys of lower priority, which may be of objects that changed before this process led, waiting for ever.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: BackoffOptions;
-  readonly #normal = new FairLane();
-  readonly #low = new FairLane();
-  /** Hand-outs of normal priority, one after the other, while a key of low priority waited. */
-  #passedOver = 0;
+  /** One lane for each of `priorities`. */
+  readonly #lanes: readonly Lane[] = priorities.map(() => ({ keys: new FairLane(), inARow: 0 }));
   readonly #processing = new Map<string, { since: number; waitedMs: number; again?: Priority }>();
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
@@ -64,7 +74,7 @@ export class WorkQueue {
 
   /** Keys that wait, without those in process or delayed. */
   get depth(): number {
-    return this.#normal.size + this.#low.size;
+    return this.#lanes.reduce((sum, { keys }) => sum + keys.size, 0);
   }
 
   get processing(): number {
@@ -90,16 +100,16 @@ export class WorkQueue {
     const running = this.#processing.get(key);
     if (running !== undefined) {
       if (running.again === undefined) this.#metrics?.adds.inc(this.#metricLabels);
-      running.again = running.again === 'normal' ? 'normal' : priority;
+      running.again = higher(running.again ?? priority, priority);
       return;
     }
     this.#addWaiting(key, priority);
   }
 
   #addWaiting(key: string, priority: Priority): void {
-    if (this.#normal.has(key)) return;
-    if (priority === 'low' && this.#low.has(key)) return;
-    const waitingSince = this.#low.take(key);
+    const held = this.#lanes.findIndex(({ keys }) => keys.has(key));
+    if (held >= 0 && held <= priorities.indexOf(priority)) return;
+    const waitingSince = this.#lanes[held]?.keys.take(key);
     if (waitingSince === undefined) this.#metrics?.adds.inc(this.#metricLabels);
     this.#enqueue(key, priority, waitingSince ?? this.#clock.monotonic());
   }
@@ -155,8 +165,7 @@ export class WorkQueue {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();
-    this.#normal.clear();
-    this.#low.clear();
+    for (const { keys } of this.#lanes) keys.clear();
     this.#metrics?.depth.set(this.#metricLabels, 0);
     for (const waiter of this.#waiters.splice(0)) waiter(undefined);
   }
@@ -164,10 +173,15 @@ export class WorkQueue {
   state(): QueueState {
     const now = this.#clock.monotonic();
     const at = (monotonic: number) => new Date(this.#clock.now().getTime() + monotonic - now);
-    const [normal, low] = [this.#normal.counts(), this.#low.counts()];
-    const namespaces = [...new Set([...normal.keys(), ...low.keys()])]
-      .map((namespace) => ({ namespace, normal: normal.get(namespace) ?? 0, low: low.get(namespace) ?? 0 }))
-      .sort((a, b) => b.normal + b.low - a.normal - a.low);
+    const [high, normal, low] = this.#lanes.map(({ keys }) => keys.counts());
+    const namespaces = [...new Set(this.#lanes.flatMap(({ keys }) => [...keys.counts().keys()]))]
+      .map((namespace) => ({
+        namespace,
+        high: high?.get(namespace) ?? 0,
+        normal: normal?.get(namespace) ?? 0,
+        low: low?.get(namespace) ?? 0,
+      }))
+      .sort((a, b) => b.high + b.normal + b.low - a.high - a.normal - a.low);
     const delayed = [...this.#delayed].sort(([, a], [, b]) => a.at - b.at);
     const failing = [...this.#failures].sort(([, a], [, b]) => b - a);
     return {
@@ -185,24 +199,26 @@ export class WorkQueue {
   }
 
   #enqueue(key: string, priority: Priority, since: number): void {
-    (priority === 'low' ? this.#low : this.#normal).push(key, since);
+    this.#lanes[priorities.indexOf(priority)]?.keys.push(key, since);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) waiter(this.#shift());
   }
 
   #shift(): string | undefined {
-    const next = this.#nextLane().shift();
+    const next = this.#nextLane()?.shift();
     if (next === undefined) return undefined;
     this.#begin(next.key, next.since);
     return next.key;
   }
 
-  #nextLane(): FairLane {
-    const both = this.#normal.size > 0 && this.#low.size > 0;
-    if (both && ++this.#passedOver < lowShare) return this.#normal;
-    this.#passedOver = 0;
-    return this.#low.size > 0 ? this.#low : this.#normal;
+  #nextLane(): FairLane | undefined {
+    const waiting = this.#lanes.filter(({ keys }) => keys.size > 0);
+    for (const lane of waiting) {
+      if (lane === waiting.at(-1) || ++lane.inARow < lowerShare) return lane.keys;
+      lane.inARow = 0;
+    }
+    return undefined;
   }
 
   #begin(key: string, waitingSince: number): void {
