@@ -133,15 +133,11 @@ function boundChecks(
 /** Runs without faults, for the comparison. */
 async function calmLoad(world: World, stage: Stage, proxy: FaultProxy, inFlight: number): Promise<Load> {
   const busy = stage.keepBusy(inFlight, () => stage.lives.length < 2 * inFlight);
-  await waitUntil(() => stage.lives.length >= 2 * inFlight);
+  await stage.created(2 * inFlight);
   await busy.stop();
   await stage.finished(60_000);
   const names = stage.lives.map(({ name }) => name);
   return loadOf(world, stage, proxy.seen, names);
-}
-
-async function waitUntil(condition: () => boolean): Promise<void> {
-  while (!condition()) await delay(20);
 }
 
 export async function faultScenario(world: World, options: FaultOptions): Promise<Outcome> {

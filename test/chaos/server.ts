@@ -48,10 +48,10 @@ async function withRuns(scene: Scene, fault: () => Promise<string>): Promise<str
   const { stage, inFlight } = scene;
   const busy = stage.keepBusy(inFlight, () => true);
   try {
-    await waitUntil(() => stage.lives.length >= 2 * inFlight);
+    await stage.created(2 * inFlight);
     const told = await fault();
     const during = stage.lives.length;
-    await waitUntil(() => stage.lives.length >= during + inFlight);
+    await stage.created(during + inFlight);
     await busy.stop();
     const stoppedAt = performance.now();
     await stage.finished(finishMs);
@@ -60,10 +60,6 @@ async function withRuns(scene: Scene, fault: () => Promise<string>): Promise<str
   } finally {
     await busy.stop().catch(() => undefined);
   }
-}
-
-async function waitUntil(condition: () => boolean): Promise<void> {
-  await waitFor(condition, { what: 'more runs to be created', timeoutMs: finishMs, intervalMs: 20 });
 }
 
 async function crashApiServer(scene: Scene): Promise<string> {

@@ -7,6 +7,7 @@ import { FINETUNE_INDEX, finetuneOfPod } from '../../src/finetune/reconcile';
 import { trainJobName } from '../../src/kube/names';
 import { isOwnedBy } from '../../src/kube/owner';
 import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
+import { waitFor } from '../cluster/wait';
 import { createTestManager, eventually } from '../integration/api-server';
 import { finetune } from '../integration/specs';
 import { isFinished, results } from '../integration/stand-ins';
@@ -15,6 +16,8 @@ import { createKubelet } from './kubelet';
 import { check, type Check } from './outcome';
 import type { Random } from './random';
 import type { World } from './world';
+
+const createMs = 90_000;
 
 export type Life = { name: string; kills: number };
 
@@ -31,6 +34,8 @@ export type Stage = {
   lives: readonly Life[];
   unfinished(): Life[];
   create(): Promise<Life>;
+  /** Resolves when so many runs have been created in all; fails when that takes longer than any fault lasts. */
+  created(count: number): Promise<void>;
   /** Keeps so many runs unfinished, while `wanted` answers that more are; ends after stop(). */
   keepBusy(inFlight: number, wanted: () => boolean): { stop(): Promise<void> };
   /** The world outside of the operator stands still; runs are neither created nor moved on. */
@@ -223,6 +228,13 @@ export async function openStage(world: World, options: StageOptions): Promise<St
   return {
     namespace,
     lives,
+    async created(count) {
+      await waitFor(() => lives.length >= count, {
+        what: `${count} runs to be created`,
+        timeoutMs: createMs,
+        intervalMs: 20,
+      });
+    },
     unfinished,
     create,
     keepBusy,
