@@ -19,6 +19,5 @@ LABEL org.opencontainers.image.title="SparseDM operator" \
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /build/dist/ /app/
-# --enable-source-maps keeps stack traces readable.
-ENTRYPOINT ["node", "--enable-source-maps", "/app/main.js"]
+ENTRYPOINT ["node", "/app/main.js"]
 USER 10001:10001

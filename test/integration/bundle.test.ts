@@ -91,6 +91,12 @@ describe('the bundle', () => {
     expect(parts).toMatch(/import\("\.\/main-parts\/opentelemetry-\w+\.mjs"\)/);
   });
 
+  test('has client-node’s kubeconfig and none of its classes of Kubernetes’ kinds', async () => {
+    const text = await readFile(program, 'utf8');
+    expect(text).toContain('class KubeConfig');
+    expect(text).not.toMatch(/class V1Pod\b/);
+  });
+
   test('traces what it does, shows itself at /debug, and stops when told to', async () => {
     const namespace = await server.createNamespace();
     const { health, log, stop } = await startOperator(namespace, ['--debug-endpoints'], {
