@@ -65,10 +65,14 @@ describe('the Job of a SparseFinetune', () => {
     ]);
   });
 
-  it('mounts the claims of the extractor and of the autoencoder too', () => {
-    const evaluation = { extractorUri: 'pvc://tools/inception', autoencoderUri: 'pvc://vae/kl-f8' };
+  it('mounts the claims of the extractor, the statistics and the autoencoder too', () => {
+    const evaluation = {
+      extractorUri: 'pvc://tools/inception.pth',
+      referenceStatsUri: 'pvc://statistics/cifar10.npz',
+      autoencoderUri: 'pvc://vae/kl-f8',
+    };
     const mounts = containerOf(buildJob(aFinetune({ evaluation }), settings)).volumeMounts!;
-    for (const mountPath of ['/mnt/pvc/tools', '/mnt/pvc/vae']) {
+    for (const mountPath of ['/mnt/pvc/tools', '/mnt/pvc/statistics', '/mnt/pvc/vae']) {
       expect(mounts).toContainEqual(expect.objectContaining({ mountPath, readOnly: true }));
     }
   });

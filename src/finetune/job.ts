@@ -83,6 +83,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
           { uri: finetune.spec.model.pretrained.uri },
           { uri: finetune.spec.dataset.uri },
           { uri: finetune.spec.evaluation?.extractorUri },
+          { uri: finetune.spec.evaluation?.referenceStatsUri },
           { uri: finetune.spec.evaluation?.autoencoderUri },
           { uri: finetune.spec.output.uri, writes: true },
         ],

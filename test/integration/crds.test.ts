@@ -121,6 +121,24 @@ describe('a SparseFinetune is refused', () => {
       'write pvc://CLAIM/PATH',
     ],
     [
+      'FID over another network',
+      { evaluation: { metric: 'fid' } },
+      'spec.evaluation.extractorUri',
+      'mount pt_inception-2015-12-05-6726825d.pth',
+    ],
+    [
+      'an extractor of unknown format',
+      { evaluation: { extractorUri: 'pvc://tools/inception.onnx' } },
+      'spec.evaluation.extractorUri',
+      'give the path of a .safetensors file',
+    ],
+    [
+      'statistics that are no npz',
+      { evaluation: { referenceStatsUri: 'pvc://tools/cifar10.pkl' } },
+      'spec.evaluation.referenceStatsUri',
+      'give the path of an .npz file',
+    ],
+    [
       'an unknown sampler',
       { evaluation: { sampler: 'euler' } },
       'spec.evaluation.sampler',
@@ -654,6 +672,16 @@ describe('a SparseFinetune is accepted', () => {
       },
     ],
     ['explicit sizes of text', ownConfig({ channels: 4, contextTokens: 77, contextWidth: 768 })],
+    [
+      'FID against published statistics',
+      {
+        evaluation: {
+          metric: 'fid',
+          extractorUri: 'pvc://tools/pt_inception-2015-12-05-6726825d.pth',
+          referenceStatsUri: 'pvc://tools/fid_stats_cifar10_train_pytorch.npz',
+        },
+      },
+    ],
     ['the sampler of the paper', { evaluation: { sampler: 'euler-maruyama', steps: 1000 } }],
     ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
     ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
@@ -755,6 +783,7 @@ describe('a SparseFinetune is accepted', () => {
       },
       checkpoint: { everySteps: 50, keep: 2 },
       evaluation: {
+        metric: 'fd',
         samples: 500,
         steps: 20,
         guidance: '0.5',

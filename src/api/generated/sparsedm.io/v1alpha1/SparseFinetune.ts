@@ -275,6 +275,10 @@ export interface ISparseFinetune {
      */
     "evaluation"?: {
       /**
+       * fid refuses any extractor but the standard Inception network, before the training begins. fd takes whichever extractorUri names, and the distance bears its name.
+       */
+      "metric"?: "fid" | "fd";
+      /**
        * Pictures that each model draws for the Frechet distance. Fewer than 2048 make it rank-deficient, which the status says.
        */
       "samples"?: number;
@@ -291,9 +295,13 @@ export interface ISparseFinetune {
        */
       "sampler"?: "dpm-solver++" | "euler-maruyama";
       /**
-       * Network whose features the distance compares, a .safetensors file as in model.pretrained.uri. The distance is named after it.
+       * Network whose features the distance compares, and after which it is named: a .safetensors file that `sparsedm train-extractor` wrote, or the Inception weights of FID, a .pth or .pt file that holds a state dict alone. The distance is called FID only with pt_inception-2015-12-05-6726825d.pth, which you have to put on a claim; its digest is checked.
        */
       "extractorUri"?: string;
+      /**
+       * Statistics of the real pictures' features, in place of those of the data set: an .npz file with mu and sigma over the same extractor, as pytorch-fid writes it. Precision, recall and KID are then absent, unless `sparsedm evaluate --save-reference` wrote it.
+       */
+      "referenceStatsUri"?: string;
       /**
        * Folder of diffusers' AutoencoderKL, as in dataset.uri, which makes pictures of latents before they are measured. Required with the formats that hold latents.
        */
@@ -800,7 +808,7 @@ export interface ISparseFinetune {
       "reductionPercent"?: string;
     };
     /**
-     * The Frechet distance of both models to the data. It is the FID only when metric is fid.
+     * The Frechet distance of both models to the data. It is the FID only when metric is FID.
      */
     "fid"?: {
       /**
