@@ -25,6 +25,7 @@ from sparsedm.device import usable_cores
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.progress import Console, Pace, format_duration
 from sparsedm.stop import StopSignal
+from sparsedm.study.report import write_report
 from sparsedm.study.results import CSV_FILE, LOG_FILE, RESULT_FILE, Result, read_results, write_results
 from sparsedm.study.rows import PRESET, ROWS, Row
 from sparsedm.study.settings import Settings
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (default 1)")
     parser.add_argument("--list", action="store_true", help="print all rows and their settings")
     parser.add_argument("--dry-run", action="store_true", help="print what is missing; run nothing")
+    parser.add_argument("--report-only", action="store_true", help="only make page and figures of the CSV")
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -76,12 +78,16 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         print("\n".join(describe_row(row) for row in rows))
         return 0
-    missing = [f"{name} is required." for name in ("--data", "--out") if getattr(args, name[2:]) is None]
+    needed = ("--out",) if args.report_only else ("--data", "--out")
+    missing = [f"{name} is required." for name in needed if getattr(args, name[2:]) is None]
     if args.jobs < 1 or args.steps < 1 or args.samples < 2:
         missing.append("--jobs and --steps must be at least 1, and --samples at least 2.")
     if missing:
         raise ConfigError(missing)
     out = args.out.resolve()
+    if args.report_only:
+        print("\n".join(map(str, write_report(out))))
+        return 0
     finished = read_results(out / CSV_FILE)
     check_settings(finished, args.steps, args.samples)
     wanted = runs_to_do(rows, args.seeds, finished)
@@ -97,7 +103,9 @@ def run(args: argparse.Namespace) -> int:
         settings = Settings(args.data.resolve(), out, args.steps, args.samples)
         if wanted:
             prepare_reference(settings)
-        return Study(settings, args.jobs, finished, stop, lock).run(wanted)
+        code = Study(settings, args.jobs, finished, stop, lock).run(wanted)
+    print("\n".join(map(str, write_report(out))))
+    return code
 
 
 def choose_rows(globs: str) -> list[Row]:

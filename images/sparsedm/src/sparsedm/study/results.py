@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
+from sparsedm.study.rows import BY_NAME
 
 CSV_FILE = "fashion-mnist-study.csv"
 RESULT_FILE = "result.json"
@@ -72,6 +73,8 @@ def _result(line: dict[str, str], place: str) -> Result:
     try:
         if None in line or None in line.values():
             raise ValueError("it has too few or too many values")
+        if line["row"] not in BY_NAME:
+            raise ValueError(f"there is no row {line['row']}")
         return Result(**{name: read(line[name]) for name, read in _READ.items()})
     except ValueError as error:
         raise InputError("StudyUnreadable", f"{place} is not a run ({error}): remove that line.") from error

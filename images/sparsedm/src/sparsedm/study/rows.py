@@ -128,12 +128,16 @@ def _schedules() -> Iterator[Row]:
         )  # fmt: skip
 
 
+def pattern_row(schedule: str, pattern: str) -> str:
+    """The name of the row that trains `pattern` with the settings of the example."""
+    return f"sparsedm-{schedule}" if pattern == "2:4" else f"sparsedm-{schedule}-{pattern.replace(':', '-')}"
+
+
 def _patterns() -> Iterator[Row]:
     for pattern in PATTERNS:
         for schedule in ("fixed", "progressive"):
             if pattern != "2:4":
-                name = f"sparsedm-{schedule}-{pattern.replace(':', '-')}"
-                yield _sparse(name, "patterns", schedule=schedule, pattern=pattern)
+                yield _sparse(pattern_row(schedule, pattern), "patterns", schedule=schedule, pattern=pattern)
 
 
 def _long() -> Iterator[Row]:
@@ -148,7 +152,7 @@ TITLES = {
     "random-mask": "random mask (control)",
     "half-scratch": "half-size from scratch",
     "half-distilled": "half-size, distilled",
-    "half-long": "half-size, all steps of the dense model too",
+    "half-long": "half-size, trained for longer",
     "diff-pruning": "Diff-Pruning",
     "sparsedm-fixed": "SparseDM, fixed",
     "sparsedm-progressive": "SparseDM, progressive",

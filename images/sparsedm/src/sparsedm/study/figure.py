@@ -1,0 +1,107 @@
+"""Distances as dots with error bars, one line for each row, as SVG: the same values give the same bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from sparsedm.chart import COLOURS
+from sparsedm.study.statistics import Spread
+
+WIDTH, LINE = 720, 24
+LEFT, RIGHT, TOP, BOTTOM = 230, 24, 48, 44
+"""Pixels: of the picture, of one row, and of the margins about the plot."""
+STEPS = (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8)
+"""Ticks within each power of ten."""
+
+
+@dataclass(frozen=True)
+class Dots:
+    """One line of the figure: its label and a value for each series that has one."""
+
+    label: str
+    values: Sequence[Spread | None]
+
+
+def dot_figure(
+    title: str, x_label: str, series: Sequence[str], lines: Sequence[Dots], level: tuple[str, float] | None
+) -> str:
+    """An <svg> with a logarithmic axis; `level` is a named value, drawn from top to bottom, dashed.
+
+    Raises ValueError without a single value.
+    """
+    low, high = _range([v for one in lines for v in one.values if v], [level[1]] if level else [])
+    height = TOP + LINE * len(lines) + BOTTOM
+
+    def at(value: float) -> float:
+        share = math.log(min(max(value, low), high) / low) / math.log(high / low)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    foot = height - BOTTOM
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" role="img" font-family="sans-serif" font-size="12">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        _text(8, 18, title, "start", ' font-weight="bold"'),
+        *(_upright(at(tick), foot, "#e4e4e4") for tick in axis_ticks(low, high)),
+        *(_text(at(tick), foot + 16, f"{tick:g}", "middle") for tick in axis_ticks(low, high)),
+        _text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_label, "middle"),
+    ]
+    if level is not None:
+        parts.append(_upright(at(level[1]), foot, "#555", ' stroke-dasharray="5 4"'))
+        parts.append(_text(at(level[1]), TOP - 6, level[0], "middle", ' fill="#555"'))
+    if len(series) > 1:
+        names = enumerate(series)
+        parts += [_text(LEFT + 110 * n, 18, name, "start", f' fill="{COLOURS[n]}"') for n, name in names]
+    for number, one in enumerate(lines):
+        parts += _line(at, one, TOP + LINE * (number + 0.5))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _line(at: Callable[[float], float], one: Dots, y: float) -> list[str]:
+    """The label, and the series' dots one below the other."""
+    parts = [_text(LEFT - 10, y + 4, one.label, "end")]
+    for place, value in enumerate(one.values):
+        if value is not None:
+            parts += _dot(at, value, y + 5 * (2 * place - len(one.values) + 1), COLOURS[place])
+    return parts
+
+
+def _upright(x: float, foot: float, colour: str, more: str = "") -> str:
+    x_text = _number(x)
+    return f'<line x1="{x_text}" y1="{TOP}" x2="{x_text}" y2="{_number(foot)}" stroke="{colour}"{more}/>'
+
+
+def axis_ticks(low: float, high: float) -> list[float]:
+    """Round values from `low` to `high`. Worked example: 9 to 45 gives 10, 12, 15, 20, 30 and 40."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [step * 10.0**power for power in powers for step in STEPS]
+    return [value for value in found if low <= value <= high]
+
+
+def _range(values: Sequence[Spread], levels: Sequence[float]) -> tuple[float, float]:
+    """All dots with their bars, and a little more."""
+    if not values:
+        raise ValueError("a figure needs at least one value.")
+    low = min([v.mean - (v.deviation or 0.0) for v in values] + list(levels))
+    high = max([v.mean + (v.deviation or 0.0) for v in values] + list(levels))
+    return max(low, 0.1 * min(v.mean for v in values), 1e-3) * 0.9, high * 1.1
+
+
+def _dot(at: Callable[[float], float], value: Spread, y: float, colour: str) -> list[str]:
+    bar = []
+    if value.deviation:
+        left, right = _number(at(value.mean - value.deviation)), _number(at(value.mean + value.deviation))
+        bar = [f'<line x1="{left}" y1="{_number(y)}" x2="{right}" y2="{_number(y)}" stroke="{colour}"/>']
+    return [*bar, f'<circle cx="{_number(at(value.mean))}" cy="{_number(y)}" r="3.5" fill="{colour}"/>']
+
+
+def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
+    return f'<text x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}"{more}>{escape(text)}</text>'
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

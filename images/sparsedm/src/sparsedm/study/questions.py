@@ -1,0 +1,138 @@
+"""The four questions of the study, each a list of pairs of rows, and the sentence that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsedm.study.rows import PATTERNS, pattern_row
+from sparsedm.study.statistics import Difference, Distances, Verdict, difference
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`first` is better where its distance is lower than that of `second`."""
+
+    setting: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """The first pair decides, at the settings of the example; with `against_all` every pair has to agree."""
+
+    text: str
+    pairs: tuple[Pair, ...]
+    against_all: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`differences` in the order of the question's pairs."""
+
+    question: Question
+    differences: tuple[Difference, ...]
+    sentence: str
+
+
+QUESTIONS = (
+    Question(
+        "Is progressive better than fixed?",
+        (
+            Pair("2:4, distilled, frozen 80 %", "sparsedm-progressive", "sparsedm-fixed"),
+            Pair("not distilled", "sr-ste-progressive", "sr-ste-fixed"),
+            Pair("distillation 0.1", "sparsedm-progressive-weak", "sparsedm-fixed-weak"),
+            Pair("never frozen", "sparsedm-progressive-moving", "sparsedm-fixed-moving"),
+            Pair("neither", "sr-ste-progressive-moving", "sr-ste-fixed-moving"),
+            Pair("frozen 15 %", "sparsedm-progressive-late", "sparsedm-fixed-late"),
+            Pair("frozen 15 %, equal parts, the paper's first list",
+                 "sparsedm-equal-linear", "sparsedm-fixed-late"),
+            Pair("frozen 15 %, equal parts, the paper's second list",
+                 "sparsedm-equal-doubling", "sparsedm-fixed-late"),
+            Pair("frozen 80 %, the paper's second list", "sparsedm-doubling", "sparsedm-fixed"),
+            *(
+                Pair(pattern, pattern_row("progressive", pattern), pattern_row("fixed", pattern))
+                for pattern in PATTERNS
+                if pattern != "2:4"
+            ),
+        ),
+    ),
+    Question(
+        "Does distillation help?",
+        (
+            Pair("progressive, frozen 80 %", "sparsedm-progressive", "sr-ste-progressive"),
+            Pair("fixed, frozen 80 %", "sparsedm-fixed", "sr-ste-fixed"),
+            Pair("progressive, never frozen", "sparsedm-progressive-moving", "sr-ste-progressive-moving"),
+            Pair("fixed, never frozen", "sparsedm-fixed-moving", "sr-ste-fixed-moving"),
+            Pair("progressive, the paper's weight 0.1", "sparsedm-progressive-weak", "sr-ste-progressive"),
+            Pair("fixed, the paper's weight 0.1", "sparsedm-fixed-weak", "sr-ste-fixed"),
+            Pair("half-size model", "half-distilled", "half-scratch"),
+        ),
+    ),
+    Question(
+        "Does freezing the mask help?",
+        (
+            Pair("progressive, frozen 80 %", "sparsedm-progressive", "sparsedm-progressive-moving"),
+            Pair("fixed, frozen 80 %", "sparsedm-fixed", "sparsedm-fixed-moving"),
+            Pair("progressive, frozen 15 %", "sparsedm-progressive-late", "sparsedm-progressive-moving"),
+            Pair("fixed, frozen 15 %", "sparsedm-fixed-late", "sparsedm-fixed-moving"),
+            Pair("progressive, not distilled", "sr-ste-progressive", "sr-ste-progressive-moving"),
+            Pair("fixed, not distilled", "sr-ste-fixed", "sr-ste-fixed-moving"),
+            Pair("ste", "ste-fixed", "ste-fixed-moving"),
+            Pair("s-ste", "s-ste-fixed", "s-ste-fixed-moving"),
+        ),
+    ),
+    Question(
+        "Does 2:4 cost less than half a model?",
+        (
+            Pair("a half-size model from scratch", "sparsedm-progressive", "half-scratch"),
+            Pair("a distilled half-size model", "sparsedm-progressive", "half-distilled"),
+            Pair("Diff-Pruning", "sparsedm-progressive", "diff-pruning"),
+            Pair("a half-size model with as many steps in all", "sparsedm-progressive", "half-long"),
+        ),
+        against_all=True,
+    ),
+)  # fmt: skip
+
+
+def answer(question: Question, distances: Distances) -> Answer:
+    pairs = question.pairs
+    found = tuple(difference(distances.get(p.first, {}), distances.get(p.second, {})) for p in pairs)
+    deciding = _against_all(pairs, found) if question.against_all else _first_pair(pairs[0], found[0])
+    words = {Verdict.SAME: f"with {Verdict.SAME}"}
+    counts = ((verdict, sum(d.verdict is verdict for d in found)) for verdict in Verdict)
+    counted = ", ".join(f"{n} {words.get(verdict, verdict)}" for verdict, n in counts if n)
+    return Answer(question, found, f"{deciding} Of {len(pairs)} pairs: {counted}.")
+
+
+def _first_pair(pair: Pair, found: Difference) -> str:
+    size = "" if found.mean is None or found.margin is None else f"{abs(found.mean):.2f} ± {found.margin:.2f}"
+    return {
+        Verdict.BETTER: f"**Yes**, at {pair.setting}: the distance is lower by {size}.",
+        Verdict.WORSE: f"**No**, at {pair.setting}: the distance is higher by {size}.",
+        Verdict.SAME: f"**No difference beyond the spread**, at {pair.setting}: {found}.",
+        Verdict.OPEN: f"**Open**, at {pair.setting}: {_why_open(found)}.",
+    }[found.verdict]
+
+
+def _why_open(found: Difference) -> str:
+    return "it has not been run" if found.mean is None else f"one seed ({found}) has no spread"
+
+
+def _against_all(pairs: Sequence[Pair], found: Sequence[Difference]) -> str:
+    groups = {
+        verdict: [p.setting for p, d in zip(pairs, found, strict=True) if d.verdict is verdict]
+        for verdict in Verdict
+    }
+    if len(groups[Verdict.BETTER]) == len(pairs):
+        return "**Yes**, less than each of them."
+    words = {
+        Verdict.BETTER: "less than",
+        Verdict.WORSE: "more than",
+        Verdict.SAME: "no difference beyond the spread to",
+        Verdict.OPEN: "not known yet against",
+    }
+    parts = [f"{words[verdict]} {', '.join(names)}" for verdict, names in groups.items() if names]
+    head = "**Open**" if groups[Verdict.OPEN] else "**Not less than each of them**"
+    return f"{head}: {'; '.join(parts)}."

@@ -1,0 +1,264 @@
+"""The study's page and figures from its CSV alone: the answers, every row, and how they came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sparsedm.checkpoint import write_atomically
+from sparsedm.errors import InputError
+from sparsedm.study.figure import Dots, dot_figure
+from sparsedm.study.questions import QUESTIONS, Answer, answer
+from sparsedm.study.results import CSV_FILE, Result, read_results
+from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, ROWS, Row, pattern_row
+from sparsedm.study.settings import (
+    BATCH_SIZE,
+    EVALUATION_SEED,
+    GUIDANCE,
+    LEARNING_RATE,
+    PRUNING_TIMES,
+    SAMPLER_STEPS,
+    WARMUP_STEPS,
+)
+from sparsedm.study.statistics import Distances, Spread, distances_of, spread
+
+REPORT_FILE = "fashion-mnist-study.md"
+METHODS_FIGURE = "fashion-mnist-study-methods.svg"
+PATTERNS_FIGURE = "fashion-mnist-study-patterns.svg"
+GROUPS = {
+    "bars": "Models to compare with",
+    "long": "The same with more training",
+    "methods": "Methods at 2:4, fixed pattern",
+    "schedules": "Schedules, distillation and freezing at 2:4",
+    "patterns": "Other patterns",
+}
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Makes page and figures of `folder`'s CSV, beside it. Raises InputError where there is none."""
+    results = read_results(folder / CSV_FILE)
+    if not results:
+        raise InputError("StudyNotFound", f"There are no runs in {folder / CSV_FILE}: run the study first.")
+    files = {
+        REPORT_FILE: page(results),
+        METHODS_FIGURE: methods_figure(results),
+        PATTERNS_FIGURE: patterns_figure(results),
+    }
+    for name, text in files.items():
+        if text:
+            write_atomically(folder / name, text.encode())
+    return [folder / name for name, text in files.items() if text]
+
+
+def page(results: Sequence[Result]) -> str:
+    """Markdown."""
+    distances = distances_of(results)
+    answers = [answer(question, distances) for question in QUESTIONS]
+    parts = [
+        "# The study on Fashion-MNIST: what each part of the method is worth",
+        _introduction(results),
+        "## Answers",
+        *(text for one in answers for text in _answered(one, distances)),
+        "## All rows",
+        "Mean and standard deviation of the distance over the seeds; lower is better. The change is that of "
+        "the mean against the dense model. MACs are per image and denoising step, in millions: linear "
+        "layers, and with attention.",
+        *_figures(results),
+        *(text for group in GROUPS for text in _group(group, results)),
+        "## How it was made",
+        _settings(results),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _introduction(results: Sequence[Result]) -> str:
+    steps, rows = _budget(results), {r.row for r in results}
+    seeds = sorted({r.seed for r in results})
+    missing = len(ROWS) * len(seeds) - len({r.key for r in results})
+    lack = f" **{missing} of {len(ROWS) * len(seeds)} runs are missing.**" if missing else ""
+    return (
+        f"The shipped dense model (1.07 M parameters, {DENSE_STEPS:,} steps of training) made sparse in "
+        f"{len(rows)} ways, each with the same budget of {steps} steps and {_numbered(seeds)}.{lack} The "
+        f"distance is `fd-{results[0].extractor}`, a Frechet distance over a small classifier's features: it "
+        "is no FID, and comparable only with itself. Nothing was selected: what is measured are the averaged "
+        "(EMA) weights after the last step."
+    )
+
+
+def _numbered(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def _budget(results: Iterable[Result]) -> int:
+    """Steps of the rows that train no longer than the others."""
+    return max((r.steps for r in results if not BY_NAME[r.row].extra_steps), default=0)
+
+
+def _answered(one: Answer, distances: Distances) -> list[str]:
+    lines = []
+    for pair, found in zip(one.question.pairs, one.differences, strict=True):
+        figures = [_spread_of(name, distances) for name in (pair.first, pair.second)]
+        verdict = "" if str(found) == "not run" else found.verdict
+        lines.append([pair.setting, pair.first, pair.second, *figures, str(found), verdict])
+    header = ["pair", "first row", "second row", "first", "second", "first - second", "first is"]
+    table = aligned_table([header, *lines], right={3, 4, 5})
+    return [f"### {one.question.text}", one.sentence, table]
+
+
+def _spread_of(name: str, distances: Distances) -> str:
+    values = distances.get(name)
+    return str(spread(list(values.values()))) if values else ""
+
+
+def _figures(results: Sequence[Result]) -> list[str]:
+    figures = []
+    if methods_figure(results):
+        figures.append(
+            f"![Distance of each method at 2:4 and of the models to compare with]({METHODS_FIGURE})"
+        )
+    if patterns_figure(results):
+        figures.append(f"![Distance by pattern, fixed and progressive]({PATTERNS_FIGURE})")
+    return figures
+
+
+def _group(group: str, results: Sequence[Result]) -> list[str]:
+    """The group's rows, the best first."""
+    by_row = _by_row(results)
+    dense = _mean(by_row.get("dense", []))
+    ranked = sorted(
+        (row for row in ROWS if row.group == group and row.name in by_row),
+        key=lambda row: _mean(by_row[row.name]) or 0.0,
+    )
+    if not ranked:
+        return []
+    header = ["row", "pattern", "schedule", "frozen", "distillation", "steps", "seeds", "distance", "change",
+              "MACs", "with attention"]  # fmt: skip
+    lines = [_row_line(row, by_row[row.name], dense) for row in ranked]
+    return [f"### {GROUPS[group]}", aligned_table([header, *lines], right=set(range(3, 11)))]
+
+
+def _by_row(results: Iterable[Result]) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.row, []).append(result)
+    return found
+
+
+def _mean(results: Sequence[Result]) -> float | None:
+    return spread([r.frechet for r in results]).mean if results else None
+
+
+def _row_line(row: Row, results: Sequence[Result], dense: float | None) -> list[str]:
+    one, found = results[0], spread([r.frechet for r in results])
+    change = "" if dense is None else f"{100 * (found.mean / dense - 1):+.1f} %"
+    frozen = f"{one.freezing} %" if one.freezing else ""
+    distillation = f"{one.distillation:g}" if one.distillation else ""
+    return [
+        row.name, one.pattern, schedule_text(row), frozen, distillation,
+        f"{one.steps:,}", str(found.count), str(found), change,
+        f"{one.macs_linear / 1e6:.2f}", f"{one.macs_total / 1e6:.2f}",
+    ]  # fmt: skip
+
+
+def schedule_text(row: Row) -> str:
+    """ "progressive, linear, ramp 10 %"; what is not plain about the mask belongs to it."""
+    parts = [row.schedule, row.family]
+    if row.schedule == "progressive":
+        parts.append(f"ramp {row.ramp} %" if row.ramp else "equal parts")
+    if row.mask == "random":
+        parts.append("random mask")
+    if row.width:
+        parts.append(f"width {row.width}")
+    return ", ".join(part for part in parts if part)
+
+
+def aligned_table(lines: Sequence[Sequence[str]], right: set[int]) -> str:
+    """Markdown whose columns are padded; those in `right` are aligned to the right. The first line is the
+    header."""
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
+
+    def written(line: Sequence[str]) -> str:
+        cells = [
+            text.rjust(width) if i in right else text.ljust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return f"| {' | '.join(cells)} |"
+
+    rule = ["-" * (width - 1) + ":" if i in right else "-" * width for i, width in enumerate(widths)]
+    return "\n".join([written(lines[0]), f"| {' | '.join(rule)} |", *map(written, lines[1:])])
+
+
+def _settings(results: Sequence[Result]) -> str:
+    steps, samples = _budget(results), results[0].samples
+    seeds = sorted({r.seed for r in results})
+    hours = sum(r.seconds for r in results) / 3600
+    cpus = _listed(f"{r.cpu} ({r.threads} thread{'s' if r.threads > 1 else ''} a run)" for r in results)
+    days = sorted(r.finished[:10] for r in results)
+    options = f"--seeds {','.join(map(str, seeds))} --steps {steps} --samples {samples}"
+    lines = [
+        f"Command: `sparsedm study --data DIR --out DIR {options}`; from a clone, `npm run study` finds data "
+        "and Python by itself. `--list` prints the rows.",
+        f"Training: AdamW, learning rate {LEARNING_RATE} after {WARMUP_STEPS} steps of warm-up, falling "
+        f"along a cosine, batch {BATCH_SIZE}, fp32, EMA. The seed decides the order of the data, times, "
+        "noise and dropped labels, a random mask, and the start of a half-size model.",
+        f"Measuring: {samples} samples, DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, "
+        f"against all training images. Seed s is measured with the noise of evaluation seed "
+        f"{EVALUATION_SEED}+s: the same for all rows, and another one than that on which the example's "
+        "settings were chosen. Below 2,048 samples the covariance is estimated roughly.",
+        "Differences are taken seed by seed, and ± is Student's 95 % interval of their mean; in the rows ± "
+        "is the standard deviation over the seeds. Nothing is corrected for the number of pairs: of twenty "
+        "without a difference, one would show one by chance.",
+        f"The dense model had had {DENSE_STEPS:,} steps before. Sparse rows and Diff-Pruning start from it; "
+        f"half-size models (width {HALF_WIDTH} of 128, the closest to the MACs of 2:4) start from nothing, "
+        f"and {steps} steps do them no justice: `half-long` has {DENSE_STEPS:,} more.",
+        "`sr-ste` is `sparsedm` without distillation. Learning rate, ramp, freezing and distillation weight "
+        "10 were chosen for `sparsedm`, progressive, among about ten settings; no other row was tuned.",
+        f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
+        "trained on as the dense model is, without a teacher.",
+        f"Machine: {cpus}; torch {_listed(r.torch for r in results)}. Sums depend on the number of threads "
+        "in their last digits, and training makes more of that.",
+        f"{len(results)} runs from {days[0]} to {days[-1]}, {hours:.1f} hours in all; each is a line of "
+        f"[{CSV_FILE}]({CSV_FILE}).",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(sorted(set(texts)))
+
+
+# --- figures; empty where none of their rows has been run ---
+
+
+def methods_figure(results: Sequence[Result]) -> str:
+    """2:4 and the models to compare with, the best first."""
+    by_row = _by_row(results)
+    rows = [row for row in ROWS if row.group != "patterns" and row.name in by_row]
+    found = [(row.title, _spread(by_row[row.name])) for row in rows]
+    lines = [Dots(title, [value]) for title, value in sorted(found, key=lambda pair: pair[1].mean)]
+    return _drawn("Distance by method at 2:4", [""], lines, results)
+
+
+def patterns_figure(results: Sequence[Result]) -> str:
+    by_row = _by_row(results)
+    lines = []
+    for pattern in PATTERNS:
+        names = [pattern_row(schedule, pattern) for schedule in ("fixed", "progressive")]
+        values = [_spread(by_row[name]) if name in by_row else None for name in names]
+        if any(values):
+            lines.append(Dots(pattern, values))
+    return _drawn("Distance by pattern, SparseDM", ["fixed", "progressive"], lines, results)
+
+
+def _spread(results: Sequence[Result]) -> Spread:
+    return spread([r.frechet for r in results])
+
+
+def _drawn(title: str, series: Sequence[str], lines: Sequence[Dots], results: Sequence[Result]) -> str:
+    if not lines:
+        return ""
+    dense = _mean(_by_row(results).get("dense", []))
+    label = (
+        f"fd-{results[0].extractor}, {results[0].samples} samples; bars: standard deviation over the seeds"
+    )
+    return dot_figure(title, label, series, lines, None if dense is None else ("dense", dense))
