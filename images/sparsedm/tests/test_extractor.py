@@ -53,7 +53,9 @@ def test_features_are_those_of_the_8_bit_picture_and_of_no_batch_mate(trained) -
     extractor, _, _ = load_extractor(trained)
     images = bars(6, 2).batch(range(6))[0]
     shifted = images + 0.4 / 127.5  # less than half a grey level
+    pixels = bars(6, 2).images
     assert torch.equal(extractor(images), extractor(shifted))
+    assert torch.equal(extractor(images), extractor(torch.from_numpy(pixels)))
     torch.testing.assert_close(extractor(images)[2:3], extractor(images[2:3]), rtol=1e-4, atol=1e-4)
 
 

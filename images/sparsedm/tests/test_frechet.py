@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import linalg
 
 from sparsedm.errors import InputError
 from sparsedm.metrics.frechet import FrechetStats, frechet_distance
@@ -53,6 +54,44 @@ def test_two_by_two_that_do_not_commute() -> None:
 def test_a_set_is_at_no_distance_from_itself(count: int) -> None:
     stats = stats_of(np.random.default_rng(2).standard_normal((count, 64)) * 3 + 5)
     assert frechet_distance(stats, stats) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_few_samples_give_a_finite_distance_that_is_marked(count: int) -> None:
+    random = np.random.default_rng(7)
+    few, many = stats_of(random.standard_normal((count, 256))), stats_of(random.standard_normal((3000, 256)))
+    assert few.rank_deficient
+    assert not many.rank_deficient
+    assert np.isfinite(frechet_distance(few, many))
+    assert frechet_distance(few, many) == pytest.approx(frechet_distance(many, few), rel=1e-6)
+    assert frechet_distance(few, few) == pytest.approx(0.0, abs=1e-3)
+
+
+def published(a: np.ndarray, b: np.ndarray) -> float:
+    """The formula as pytorch-fid computes it, over a general matrix square root."""
+    product = linalg.sqrtm(np.cov(a, rowvar=False) @ np.cov(b, rowvar=False))
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    traces = np.trace(np.cov(a, rowvar=False)) + np.trace(np.cov(b, rowvar=False))
+    return float(difference @ difference + traces - 2 * np.trace(product.real))
+
+
+@pytest.mark.parametrize("dims", [3, 64, 200])
+@pytest.mark.parametrize("kind", ["normal", "positive and correlated, as Inception's"])
+def test_it_equals_the_published_formula(dims: int, kind: str) -> None:
+    random = np.random.default_rng(dims)
+    mixing = random.standard_normal((dims, dims)) / np.sqrt(dims)
+    a, b = random.standard_normal((600, dims)), random.standard_normal((500, dims)) * 1.3 + 0.2
+    if kind != "normal":
+        a, b = np.maximum(a @ mixing, 0), np.maximum(b @ mixing + 0.1, 0)
+    want = published(a, b)
+    assert want > 0.1
+    assert frechet_distance(stats_of(a, 77), stats_of(b, 33)) == pytest.approx(want, abs=1e-3)
+
+
+def test_no_general_matrix_square_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """scipy's has changed its arguments and its values between versions."""
+    monkeypatch.delattr(linalg, "sqrtm")
+    test_two_by_two_that_do_not_commute()
 
 
 @pytest.mark.parametrize("batch", [1, 5, 25, 33])

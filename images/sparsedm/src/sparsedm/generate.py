@@ -30,10 +30,12 @@ from sparsedm.models import (
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """(B, C, H, W) float in [-1, 1] -> the same shape in uint8, rounded to the nearest of 0..255.
+    """(B, C, H, W) float in [-1, 1] -> the same shape in uint8, rounded to the nearest of 0..255; bytes stay.
 
     Worked example: -1 -> 0, 0 -> 128 (127.5 rounds to even), 1 -> 255.
     """
+    if images.dtype == torch.uint8:
+        return images.to("cpu")
     return images.float().clamp(-1.0, 1.0).add(1.0).mul(127.5).round().to("cpu").byte()
 
 

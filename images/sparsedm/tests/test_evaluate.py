@@ -1,0 +1,223 @@
+"""`sparsedm evaluate`: the figures of the training again, against a data set or statistics in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sparsedm import evaluate as module
+from sparsedm.cli import main
+from sparsedm.data import open_dataset
+from sparsedm.evaluate import Evaluator, Plan
+from sparsedm.models import build_model
+from tiny_run import CONFIG, PICTURES, Workplace
+
+SAMPLES = 6
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    torch.set_num_threads(1)
+    return Workplace(tmp_path_factory.mktemp("evaluate"))
+
+
+@pytest.fixture(scope="module")
+def manifest(place: Workplace) -> dict[str, Any]:
+    return place.train(
+        place.spec("out", training__steps=2, training__warmupSteps=0, checkpoint__everySteps=2)
+    )
+
+
+@pytest.fixture
+def arguments(place: Workplace, manifest: dict[str, Any]) -> list[str]:
+    """The artifact and the dense model as the training measured them; a reference is yet to be named."""
+    return [
+        "evaluate", "--model", str(place.directory / "out"), "--dense", str(place.weights), "--json",
+        "--format", "image-folder", "--extractor", str(place.extractor),
+        "--samples", str(SAMPLES), "--steps", "2",
+    ]  # fmt: skip
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out)
+
+
+def without_digest(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key != "referenceDigest"}
+
+
+def test_it_measures_what_the_training_measured(
+    place: Workplace, manifest: dict[str, Any], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--data", str(place.pictures)]) == 0
+    assert told(capsys) == {**manifest["fid"], "quality": manifest["quality"]}
+    assert manifest["quality"]["referenceFeatures"] == PICTURES
+
+
+def test_a_kept_reference_gives_the_same_figures_without_the_data(
+    place: Workplace, arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "reference.npz"
+    assert main([*arguments, "--data", str(place.pictures), "--save-reference", str(file)]) == 0
+    first = told(capsys)
+    assert main([*arguments, "--reference", str(file)]) == 0
+    again = told(capsys)
+    assert without_digest(again) == without_digest(first)
+    assert again["quality"]["sparse"]["precision"] == first["quality"]["sparse"]["precision"]
+
+
+def test_statistics_of_another_tool_give_the_distance_alone_and_say_why(
+    place: Workplace, arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kept, bare = tmp_path / "kept.npz", tmp_path / "bare.npz"
+    assert main([*arguments, "--data", str(place.pictures), "--save-reference", str(kept)]) == 0
+    first = told(capsys)
+    with np.load(kept) as arrays:
+        np.savez(bare, arrays["features"], mu=arrays["mu"], sigma=arrays["sigma"])
+    assert main([*arguments, "--reference", str(bare)]) == 0
+    figures = told(capsys)
+    assert (figures["dense"], figures["sparse"]) == (first["dense"], first["sparse"])
+    assert figures["quality"] == {
+        "absent": "The reference is statistics alone, without features of real pictures."
+    }
+
+
+def test_a_run_takes_statistics_from_a_file_and_computes_none(
+    place: Workplace, manifest: dict[str, Any]
+) -> None:
+    file = place.directory / "statistics.npz"
+    with np.load(place.directory / "out/reference.npz") as arrays:
+        np.savez(file, mu=arrays["mu"], sigma=arrays["sigma"])
+    spec = place.spec(
+        "against-a-file", training__steps=2, training__warmupSteps=0, checkpoint__everySteps=2,
+        evaluation__referenceStatsUri=f"file://{file}",
+    )  # fmt: skip
+    again = place.train(spec)
+    assert (again["fid"]["dense"], again["fid"]["sparse"]) == (
+        manifest["fid"]["dense"],
+        manifest["fid"]["sparse"],
+    )
+    assert "absent" in again["quality"]
+    assert again["provenance"]["reference"] == f"file://{file}"
+    assert not (place.directory / "against-a-file/reference.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "reason", "want"),
+    [
+        ({"referenceStatsUri": "file:///none.npz"}, 3, "StatisticsNotFound", "/none.npz"),
+        ({"referenceStatsUri": "file:///none.pkl"}, 2, "ConfigurationInvalid", "ending in .npz"),
+        ({"metric": "fid"}, 2, "ConfigurationInvalid", "fid needs the .pth with the Inception weights"),
+        (
+            {"metric": "fid", "extractorUri": "file:///none.pth"}, 3, "ExtractorNotFound",
+            "FID needs pt_inception-2015-12-05-6726825d.pth",
+        ),
+        ({"extractorUri": "file:///none.onnx"}, 2, "ConfigurationInvalid", "must be a file ending in"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_ends_before_the_training(
+    place: Workplace,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    changes: dict[str, str],
+    code: int,
+    reason: str,
+    want: str,
+) -> None:
+    evaluation = {f"evaluation__{key}": value for key, value in changes.items()}
+    spec = place.spec(output__uri=f"file://{tmp_path}/out", **evaluation)
+    ended, last_word = place.command(spec, monkeypatch)
+    assert (ended, last_word["error"]["reason"]) == (code, reason)
+    assert want in last_word["error"]["message"]
+    assert not (tmp_path / "out/checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "want"),
+    [
+        ([], "--data or --reference is required"),
+        (
+            ["--reference", "r.npz", "--save-reference", "s.npz"],
+            "--save-reference keeps the statistics of --data",
+        ),
+        (["--reference", "nowhere.npz"], "no reference statistics at nowhere.npz"),
+        (["--data", "x", "--samples", "1"], "--samples must be at least 2"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_explained(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], more: list[str], want: str
+) -> None:
+    assert main([*arguments, *more]) in (2, 3)
+    assert want in capsys.readouterr().err
+
+
+def test_people_read_a_table(
+    place: Workplace, manifest: dict[str, Any], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*(a for a in arguments if a != "--json"), "--data", str(place.pictures)]) == 0
+    printed = capsys.readouterr().out
+    assert f"sparse               {manifest['fid']['sparse']}\n" in printed
+    assert f"sparse recall        {manifest['quality']['sparse']['recall']}\n" in printed
+
+
+class Counting:
+    """Counts the pictures that are measured."""
+
+    def __init__(self, extractor: Any) -> None:
+        self._extractor, self.dims, self.metric = extractor, extractor.dims, extractor.metric
+        self.preprocessing = extractor.preprocessing
+        self.pictures = 0
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        self.pictures += len(images)
+        return self._extractor(images)
+
+
+def measured(place: Workplace, samples: int) -> tuple[module.Measurement, int, dict[str, Any]]:
+    """A dense model of random weights: its measurement, the pictures that this took, and the figures."""
+    evaluator = Evaluator(
+        CONFIG, Plan(samples, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu")
+    )
+    evaluator.set_reference(open_dataset("image-folder", place.pictures, 32, 1))
+    evaluator.extractor = counting = Counting(evaluator.extractor)
+    torch.manual_seed(1)
+    result = evaluator.measure(build_model(CONFIG), lambda passes: None, keep=3)
+    return (
+        result,
+        counting.pictures,
+        {**evaluator.figures(None, result.distance), **evaluator.quality({"dense": result})},
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, 100])
+def test_exactly_as_many_pictures_are_measured_as_asked_for(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(module, "SAMPLE_BATCH", batch)
+    result, pictures, _ = measured(place, 10)
+    assert pictures == len(result.features) == 10
+    assert len(result.images) == 3
+
+
+def test_batches_of_5_and_25_measure_the_same(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for batch in (5, 25):
+        monkeypatch.setattr(module, "SAMPLE_BATCH", batch)
+        results.append(measured(place, 50)[0].distance)
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(("samples", "has_quality"), [(2, False), (3, False), (4, True), (100, True)])
+def test_few_pictures_give_a_finite_figure_that_is_marked(
+    place: Workplace, samples: int, has_quality: bool
+) -> None:
+    result, _, figures = measured(place, samples)
+    assert np.isfinite(result.distance)
+    assert figures["rankDeficient"]
+    assert ("absent" not in figures) == has_quality
+    assert ("dense" in figures) == has_quality
