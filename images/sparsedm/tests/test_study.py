@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 import signal
 import struct
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sparsedm.cli import main
 from sparsedm.config import TrainConfig, parse_config
@@ -25,6 +27,7 @@ from sparsedm.models import PRESETS, WEIGHTS_DIR
 from sparsedm.pattern import Pattern
 from sparsedm.plan import schedule_of
 from sparsedm.study.cli import Run, check_settings, choose_rows, locked, runs_to_do
+from sparsedm.study.one_run import device_name
 from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
 from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, PRESET, ROWS
 
@@ -32,7 +35,7 @@ RESULT = Result(
     row="sparsedm-fixed", method="sparsedm", pattern="2:4", schedule="fixed", family="", ramp="",
     freezing="80", mask="magnitude", distillation=10.0, seed=0, steps=300, frechet=12.5,
     extractor="fashion-mnist-cnn", macs_linear=34869248, macs_total=40444928, samples=500,
-    evaluation_seed=1000, seconds=99.5, threads=2, cpu="a, fast one", torch="2.15.0",
+    evaluation_seed=1000, seconds=99.5, threads=2, device="a, fast one", torch="2.15.0",
     finished="2026-01-01T00:00:00Z",
 )  # fmt: skip
 
@@ -307,3 +310,17 @@ def test_the_list_needs_no_folders(capsys: pytest.CaptureFixture[str]) -> None:
 def test_missing_folders_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", "--dry-run"]) == 2
     assert "--data is required. --out is required." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("processor : 0\nmodel name\t: AMD EPYC\nprocessor : 1\nmodel name\t: AMD EPYC\n", "AMD EPYC"),
+        ("processor : 0\n", platform.machine()),
+    ],
+)
+def test_a_run_names_its_processor(text: str, want: str, tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text(text)
+    assert device_name(torch.device("cpu"), info) == want
+    assert device_name(torch.device("cpu"), tmp_path / "absent") == platform.machine()

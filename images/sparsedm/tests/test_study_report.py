@@ -34,7 +34,7 @@ def results(row: str, *distances: float) -> list[Result]:
             family=settings.family, ramp=str(settings.ramp or ""), freezing=str(settings.freezing or ""),
             mask=settings.mask, distillation=settings.distillation, seed=seed, steps=300, frechet=distance,
             extractor="fashion-mnist-cnn", macs_linear=34_869_248, macs_total=40_444_928, samples=500,
-            evaluation_seed=1000 + seed, seconds=120.0, threads=1, cpu="AMD EPYC", torch="2.15.0",
+            evaluation_seed=1000 + seed, seconds=120.0, threads=1, device="AMD EPYC", torch="2.15.0",
             finished=f"2026-01-0{seed + 1}T00:00:00Z",
         )
         for seed, distance in enumerate(distances)

@@ -103,7 +103,7 @@ def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result
         evaluation_seed=evaluator.plan.seed,
         seconds=round(time.monotonic() - began, 1),
         threads=torch.get_num_threads(),
-        cpu=cpu_name(),
+        device=device_name(evaluator.device),
         torch=torch.__version__,
         finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -122,8 +122,10 @@ def evaluator_of(config: UViTConfig, seed: int, settings: Settings) -> Evaluator
     return evaluator
 
 
-def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
-    """As the kernel names it, or the architecture where it does not."""
+def device_name(device: torch.device, info: Path = Path("/proc/cpuinfo")) -> str:
+    """The GPU's name, or the CPU's as the kernel has it, or else its architecture."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     try:
         lines = info.read_text().splitlines()
     except OSError:

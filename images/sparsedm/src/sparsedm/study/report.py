@@ -192,7 +192,7 @@ def _settings(results: Sequence[Result]) -> str:
     steps, samples = _budget(results), results[0].samples
     seeds = sorted({r.seed for r in results})
     hours = sum(r.seconds for r in results) / 3600
-    cpus = _listed(f"{r.cpu} ({r.threads} thread{'s' if r.threads > 1 else ''} a run)" for r in results)
+    devices = _listed(f"{r.device} ({r.threads} thread{'s' if r.threads > 1 else ''} a run)" for r in results)
     days = sorted(r.finished[:10] for r in results)
     options = f"--seeds {','.join(map(str, seeds))} --steps {steps} --samples {samples}"
     lines = [
@@ -215,8 +215,8 @@ def _settings(results: Sequence[Result]) -> str:
         "10 were chosen for `sparsedm`, progressive, among about ten settings; no other row was tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
         "trained on as the dense model is, without a teacher.",
-        f"Machine: {cpus}; torch {_listed(r.torch for r in results)}. Sums depend on the number of threads "
-        "in their last digits, and training makes more of that.",
+        f"Machine: {devices}; torch {_listed(r.torch for r in results)}. Sums depend on the number of "
+        "threads in their last digits, and training makes more of that.",
         f"{len(results)} runs from {days[0]} to {days[-1]}, {hours:.1f} hours in all; each is a line of "
         f"[{CSV_FILE}]({CSV_FILE}).",
     ]

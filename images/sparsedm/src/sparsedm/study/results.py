@@ -42,7 +42,7 @@ class Result:
     evaluation_seed: int
     seconds: float
     threads: int
-    cpu: str
+    device: str
     torch: str
     finished: str
 
