@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sparsedm.masks import (
+    BITS,
     apply_mask,
     group_counts,
     has_negative_zero,
@@ -143,6 +144,18 @@ def test_apply_mask_leaves_no_negative_zero() -> None:
     assert masked.tolist() == [[-3.0, 0.0, 0.0, -2.0]]
     assert not has_negative_zero(masked)
     assert has_negative_zero(weight * nm_mask(weight, 2, 4))
+
+
+@pytest.mark.parametrize("dtype", list(BITS))
+@pytest.mark.parametrize("shape", [(5, 8), (3, 8, 2, 3)])
+def test_apply_mask_keeps_every_bit_of_what_stays(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    weight.view(-1)[:4] = torch.tensor([float("nan"), float("inf"), -0.0, 1e-45])
+    weight = weight.to(memory_format=torch.channels_last) if weight.dim() == 4 else weight
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    mask.view(-1)[:4] = True
+    found, want = apply_mask(weight, mask), torch.where(mask, weight, 0.0)
+    assert torch.equal(found.view(BITS[dtype]), want.view(BITS[dtype]))
 
 
 def test_group_counts_of_linear_and_conv() -> None:

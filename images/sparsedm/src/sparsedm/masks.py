@@ -4,20 +4,22 @@ Groups run along dimension 1: `in_features` of a Linear weight (O, I), `C_in` of
 kw) for a fixed output channel and kernel position. The survivors are those of largest magnitude; among
 equals the lowest index wins, so the mask is a function of the weights alone.
 
-No sort: the rank of a weight in its group is the number of weights that beat it, and it survives when fewer
-than N do. Each of the M(M-1)/2 pairs is compared once, over all groups together (6 comparisons for 2:4).
-Where one weight of M goes (7:8, 31:32, with which the schedules begin) M comparisons do.
+No sort: a weight survives when it beats at least M - N of the others in its group. Each of the M(M-1)/2
+pairs is compared once, over all groups together. For M of 2, 4 and 8 the M counts of a group lie side by side
+in the bytes of one integer, so that one addition counts for the whole group. Where one weight of more goes
+(31:32, with which a schedule begins) M comparisons do.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from sparsedm.pattern import Pattern
 
@@ -64,8 +66,12 @@ def nm_mask(weight: Tensor, n: int, m: int) -> Tensor:
 def magnitude_mask(weight: Tensor, n: int, m: int) -> Tensor:
     """`nm_mask` without its checks, for the training loop (which stops at a NaN loss or gradient)."""
     last = input_last(weight.detach())
-    columns = last.abs().reshape(-1, m).t().contiguous()
-    return _input_back(_survivors(columns, n).t().reshape(last.shape)).contiguous()
+    magnitude = last.abs()
+    if m in WORDS:
+        kept = _in_words(magnitude.reshape(-1), n, m).reshape(last.shape)
+    else:
+        kept = _survivors(magnitude.reshape(-1, m).t().contiguous(), n).t().reshape(last.shape)
+    return _input_back(kept).contiguous()
 
 
 def _input_back(last: Tensor) -> Tensor:
@@ -73,12 +79,38 @@ def _input_back(last: Tensor) -> Tensor:
     return last if last.dim() == 2 else last.permute(0, 3, 1, 2)
 
 
+WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""M, and the integer with as many bytes."""
+
+
+def _word(values: Sequence[int]) -> int:
+    """The integer whose bytes, from the lowest on, are `values`; signed, as torch has no other."""
+    return int.from_bytes(bytes(values), "little", signed=True)
+
+
+def _in_words(magnitude: Tensor, n: int, m: int) -> Tensor:
+    """magnitude: (groups * m,). Returns bool of that shape with n True in each group.
+
+    Byte i of a group's integer counts the weights that i beats. It starts at i, as if i had beaten all the
+    earlier ones; each comparison of i with i + k adds 1 to i and takes 1 from i + k where i wins, the earlier
+    of two equals. Of 128 + count - (m - n) the highest bit says whether the count is at least m - n.
+    Worked example: 2:4 of [1, -4, 2, 3] counts [0, 3, 1, 2] and keeps [no, yes, no, yes].
+    """
+    counts = torch.full((len(magnitude) // m,), _word([128 + i - (m - n) for i in range(m)]), dtype=WORDS[m])
+    counts = counts.to(magnitude.device)
+    for k in range(1, m):
+        wins = F.pad(magnitude[:-k] >= magnitude[k:], (0, k)).view(WORDS[m])
+        wins &= _word([1] * (m - k) + [0] * k)  # not those over a group's end
+        counts += wins
+        wins <<= 8 * k
+        counts -= wins
+    return ((counts >> 7) & _word([1] * m)).view(torch.bool)
+
+
 def _survivors(columns: Tensor, n: int) -> Tensor:
     """columns: (m, groups) magnitudes. Returns bool (m, groups) with n True in each column."""
     m = columns.shape[0]
-    if (n, m) == (2, 4):
-        return _two_of_four(*columns)
-    if n == m - 1 and m > 2:
+    if n == m - 1:
         return _all_but_one(columns)
     beaten = torch.zeros(columns.shape, dtype=torch.int8, device=columns.device)
     for i in range(m - 1):
@@ -95,17 +127,6 @@ def _all_but_one(columns: Tensor) -> Tensor:
     return places != torch.where(columns == columns.amin(dim=0), places, -1).amax(dim=0)
 
 
-def _two_of_four(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """The same by logic alone, twice as fast: a weight survives when it wins two of its three comparisons."""
-    ab, ac, ad, bc, bd, cd = a >= b, a >= c, a >= d, b >= c, b >= d, c >= d
-    return torch.stack([_two(ab, ac, ad), _two(~ab, bc, bd), _two(~ac, ~bc, cd), _two(~ad, ~bd, ~cd)])
-
-
-def _two(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """At least two of three are True."""
-    return (x & y) | (z & (x | y))
-
-
 def group_counts(weight: Tensor, m: int) -> Tensor:
     """The number of non-zero weights in each group of `m`: int64, one entry per group."""
     return (input_last(weight.detach()) != 0).reshape(-1, m).sum(dim=1)
@@ -117,9 +138,18 @@ def has_negative_zero(weight: Tensor) -> bool:
     return bool((torch.signbit(flat) & (flat == 0)).any())
 
 
+BITS = {torch.float64: torch.int64, torch.float32: torch.int32, torch.float16: torch.int16}
+BITS[torch.bfloat16] = torch.int16
+"""Float types, and the integers of their size."""
+
+
 def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
-    """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights)."""
-    return torch.where(mask, weight, weight.new_zeros(()))
+    """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights).
+
+    By its bits, because torch.where takes many times as long on a CPU. No gradient passes through.
+    """
+    ones = mask.view(torch.int8).neg()  # all bits where the mask is True, also once it is widened
+    return (weight.detach().view(BITS[weight.dtype]) & ones).view(weight.dtype)
 
 
 def soft_threshold(weight: Tensor, mask: Tensor, m: int) -> Tensor:
