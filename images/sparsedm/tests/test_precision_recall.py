@@ -6,11 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparsedm.metrics.precision_recall import precision_recall
+from sparsedm.metrics.precision_recall import CHUNK, NEIGHBOURS, Manifold
 
 
 def normal(count: int, seed: int, shift: float = 0.0, dims: int = 8) -> Tensor:
     return torch.randn(count, dims, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+def precision_recall(
+    real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS, chunk: int = CHUNK
+) -> tuple[float, float]:
+    return (
+        Manifold(real, neighbours, chunk).share(generated),
+        Manifold(generated, neighbours, chunk).share(real),
+    )
 
 
 def brute_force(points: Tensor, manifold: Tensor, neighbours: int) -> float:

@@ -35,8 +35,8 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.metrics.extractor import load_extractor
 from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats, frechet_distance
 from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME
-from sparsedm.metrics.kernel_distance import kernel_distance
-from sparsedm.metrics.precision_recall import NEIGHBOURS, precision_recall
+from sparsedm.metrics.kernel_distance import KernelDistance, kernel_distance
+from sparsedm.metrics.precision_recall import NEIGHBOURS, Manifold
 from sparsedm.metrics.reference import FeatureSample, Reference
 from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
@@ -249,17 +249,21 @@ class Evaluator:
             return {"absent": "The reference is statistics alone, without features of real pictures."}
         if min(len(real), self.plan.samples) <= NEIGHBOURS:
             return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real pictures."}
-        figures = {name: quality_figures(real, m.features, self.plan.seed) for name, m in measured.items()}
+        manifold = Manifold(real)
+        figures = {
+            name: {
+                "precision": decimal(manifold.share(m.features)),
+                "recall": decimal(Manifold(m.features).share(real)),
+                **kernel_figures(kernel_distance(real, m.features, self.plan.seed)),
+            }
+            for name, m in measured.items()
+        }
         return {**figures, "neighbours": NEIGHBOURS, "referenceFeatures": len(real)}
 
 
-def quality_figures(real: Tensor, drawn: Tensor, seed: int) -> dict[str, Any]:
-    """As in a manifest, of (n, dims) features each."""
-    precision, recall = precision_recall(real, drawn)
-    kid = kernel_distance(real, drawn, seed)
+def kernel_figures(kid: KernelDistance) -> dict[str, Any]:
+    """As in a manifest."""
     return {
-        "precision": decimal(precision),
-        "recall": decimal(recall),
         "kid": decimal(kid.mean, 6),
         "kidDeviation": decimal(kid.deviation, 6),
         "kidSubsets": kid.subsets,

@@ -23,27 +23,30 @@ _ROUNDING = 1e-10
 """Squared distances below this share of the largest squared norm are rounding: copies of a point lie at 0."""
 
 
-def precision_recall(
-    real: Tensor, generated: Tensor, neighbours: int = NEIGHBOURS, chunk: int = CHUNK
-) -> tuple[float, float]:
-    """Of (n, dims) and (m, dims) features, with more than `neighbours` points each."""
-    centre = real.double().mean(dim=0)
-    real, generated = real.double() - centre, generated.double() - centre
-    return (
-        _share_inside(generated, real, neighbours, chunk),
-        _share_inside(real, generated, neighbours, chunk),
-    )
+class Manifold:
+    """The balls about (n, dims) features, with more than `neighbours` of them."""
 
+    def __init__(self, points: Tensor, neighbours: int = NEIGHBOURS, chunk: int = CHUNK) -> None:
+        self._centre = points.double().mean(dim=0)
+        self._points = points.double() - self._centre
+        self._chunk = chunk
+        # A point is its own nearest neighbour, hence one more.
+        self._radii = torch.cat(
+            [
+                _squared(part, self._points).kthvalue(neighbours + 1).values
+                for part in self._points.split(chunk)
+            ]
+        )
 
-def _share_inside(points: Tensor, manifold: Tensor, neighbours: int, chunk: int) -> float:
-    """Share of `points` that lie in at least one ball of `manifold`."""
-    # A point is its own nearest neighbour, hence one more.
-    radii = torch.cat(
-        [_squared(part, manifold).kthvalue(neighbours + 1).values for part in manifold.split(chunk)]
-    )
-    slack = _ROUNDING * torch.cat([points, manifold]).square().sum(dim=1).max()
-    inside = [(_squared(part, manifold) <= radii + slack).any(dim=1) for part in points.split(chunk)]
-    return torch.cat(inside).double().mean().item()
+    def share(self, points: Tensor) -> float:
+        """Share of (m, dims) features that lie in at least one ball."""
+        points = points.double() - self._centre
+        slack = _ROUNDING * torch.cat([points, self._points]).square().sum(dim=1).max()
+        inside = [
+            (_squared(part, self._points) <= self._radii + slack).any(dim=1)
+            for part in points.split(self._chunk)
+        ]
+        return torch.cat(inside).double().mean().item()
 
 
 def _squared(a: Tensor, b: Tensor) -> Tensor:
