@@ -291,7 +291,9 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(data: Path, tmp_path: Pa
     assert "the same command goes on with the others" in stopped_after("training step")
     with locked(tmp_path):  # no run was left behind
         assert list(log.parent.glob("model/checkpoints/step-*"))
+    first = float((log.parent / "seconds.txt").read_text())
     stopped_after("Resumed from the checkpoint of step")
+    assert float((log.parent / "seconds.txt").read_text()) > first > 0
     assert read_results(tmp_path / CSV_FILE) == []
 
 

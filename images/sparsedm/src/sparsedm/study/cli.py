@@ -162,7 +162,9 @@ def describe_row(row: Row) -> str:
 def prepare_reference(settings: Settings) -> None:
     """The data set's statistics, once, before runs side by side would each compute them. Raises InputError
     where the data set is not there."""
-    # Imported here: --list and --dry-run need no torch.
+    if settings.reference.exists():
+        return
+    # Imported here: what trains takes seconds to load, and --list and --report-only need not wait for it.
     from sparsedm.models import PRESETS
     from sparsedm.study.one_run import evaluator_of
 

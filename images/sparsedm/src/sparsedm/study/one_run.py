@@ -16,7 +16,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ from sparsedm.study.settings import (
 from sparsedm.train import REFERENCE_FILE, train
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
+SECONDS_FILE = "seconds.txt"
 DENSE_WEIGHTS = PACKAGED_WEIGHTS / f"{PRESET}.safetensors"
 
 
@@ -74,15 +76,16 @@ class Trained:
 
 def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result:
     """Raises SparseDMError; a run that was stopped goes on when it is started again."""
-    began = time.monotonic()
     limit_threads()
     folder = settings.folder(row, seed)
     folder.mkdir(parents=True, exist_ok=True)
-    trained = RECIPES[row.kind](row, seed, settings, stop)
-    evaluator = evaluator_of(config_of(trained.model), seed, settings)
-    measured = evaluator.measure(
-        trained.model.to(evaluator.device), lambda passes: stop.check("the run is measured again by a retry.")
-    )
+    with stopwatch(folder / SECONDS_FILE) as seconds:
+        trained = RECIPES[row.kind](row, seed, settings, stop)
+        evaluator = evaluator_of(config_of(trained.model), seed, settings)
+        measured = evaluator.measure(
+            trained.model.to(evaluator.device),
+            lambda passes: stop.check("the run is measured again by a retry."),
+        )
     return Result(
         row=row.name,
         method=row.method,
@@ -101,12 +104,26 @@ def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result
         macs_total=trained.macs_total,
         samples=settings.samples,
         evaluation_seed=evaluator.plan.seed,
-        seconds=round(time.monotonic() - began, 1),
+        seconds=round(seconds(), 1),
         threads=torch.get_num_threads(),
         device=device_name(evaluator.device),
         torch=torch.__version__,
         finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+@contextmanager
+def stopwatch(file: Path) -> Iterator[Callable[[], float]]:
+    """Gives the seconds that a run has taken, with those of its earlier attempts, which `file` keeps."""
+    before, began = float(file.read_text()) if file.exists() else 0.0, time.monotonic()
+
+    def seconds() -> float:
+        return before + time.monotonic() - began
+
+    try:
+        yield seconds
+    finally:
+        write_atomically(file, f"{seconds():.1f}".encode())
 
 
 def _percent(value: int | None) -> str:

@@ -21,7 +21,8 @@ LOG_FILE = "log.txt"
 @dataclass(frozen=True)
 class Result:
     """`steps` were trained for this row, `macs_*` are of one image and denoising step, `seconds` wall time of
-    the whole run. `freezing` and `ramp` are percentages, empty where there are none."""
+    all attempts but those that were killed. `freezing` and `ramp` are percentages, empty where there are
+    none."""
 
     row: str
     method: str
