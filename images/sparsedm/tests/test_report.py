@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from sparsedm.cli import main
 from sparsedm.curve import Curve
 from sparsedm.learning_rate import learning_rate_at
 from sparsedm.report import write_report
@@ -140,7 +141,9 @@ def test_a_model_that_was_only_masked_has_figures_and_no_curves(place: Workplace
     assert f"<td>{manifest['fid']['dense']}</td>" in report
 
 
-def test_precision_recall_and_kid_are_in_the_table_or_their_absence_is_explained(undisturbed: Path) -> None:
+def test_precision_recall_and_kid_are_in_the_table_or_their_absence_is_explained(
+    undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     manifest = json.loads((undisturbed / "manifest.json").read_text())
     quality, report = manifest["quality"], report_of(undisturbed)
     assert quality["referenceFeatures"] == 44
@@ -148,6 +151,8 @@ def test_precision_recall_and_kid_are_in_the_table_or_their_absence_is_explained
         assert 0 <= float(quality["sparse"][key]) <= 1
         assert f"<td>{quality['dense'][key]}</td><td>{quality['sparse'][key]}</td>" in report
     assert f"<td>{quality['sparse']['kid']} ± {quality['sparse']['kidDeviation']}</td>" in report
+    assert main(["inspect", str(undisturbed)]) == 0
+    assert f"quality, sparse:\n  precision      {quality['sparse']['precision']}\n" in capsys.readouterr().out
     without = {**manifest, "quality": {"absent": "There is <no> reason."}}
     page = write_report(without, None, b"")
     assert "Precision, recall and KID are absent. There is &lt;no&gt; reason." in page

@@ -151,12 +151,21 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
         macs_lines(macs),
         _figures("sparsity", manifest["sparsity"]),
         _figures("fid", manifest["fid"]),
+        *_quality(manifest.get("quality", {})),
         _figures("weights", {**manifest["weights"], "maskDigest": manifest["maskDigest"]}),
         _figures("provenance", manifest["provenance"]),
     ]
     if manifest["classes"]:
         sections.insert(1, f"classes: {', '.join(manifest['classes'])}")
     return "\n\n".join(sections)
+
+
+def _quality(quality: Mapping[str, Any]) -> list[str]:
+    """Precision, recall and KID of each model; an artifact of an earlier version has none."""
+    if "absent" in quality:
+        return [_figures("quality", quality)]
+    models = {name: value for name, value in quality.items() if isinstance(value, Mapping)}
+    return [_figures(f"quality, {name}", value) for name, value in models.items()]
 
 
 def _figures(title: str, values: Mapping[str, Any]) -> str:

@@ -148,9 +148,8 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
         _list([f"{key}: {_inline(value)}" for key, value in _origins(manifest).items()]),
         "<h2>Layers left dense</h2>",
         _list([f"{layer['name']}: {layer['reason']}" for layer in manifest["skippedLayers"]] or ["None."]),
-        _paragraph(
-            "Check this artifact with `sparsedm verify DIR`, look into it with `sparsedm inspect DIR`."
-        ),
+        "<p>Check this artifact with <code>sparsedm verify DIR</code>, look into it with "
+        "<code>sparsedm inspect DIR</code>.</p>",
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"
