@@ -101,6 +101,17 @@ def test_a_saved_mask_that_does_not_keep_its_pattern_is_refused() -> None:
         layers.restore(masks, layers.describe())
 
 
+def test_a_mask_that_has_lost_its_pattern_is_found() -> None:
+    layers = MaskedLayers(nn.Sequential(nn.Linear(8, 2)), ["0"], build_method("ste").masked_weight)
+    layers.check()
+    layers.refresh(Pattern(2, 4))
+    layers.check()
+    _, _, masking = next(layers.weights())
+    masking.mask[0, 0] = ~masking.mask[0, 0]
+    with pytest.raises(ValueError, match="mask of 0 does not keep 2:4 in every group"):
+        layers.check()
+
+
 def test_masked_model_keeps_its_state_dict_and_parameters() -> None:
     model = build_model(TINY)
     before = {k: v.clone() for k, v in model.state_dict().items()}

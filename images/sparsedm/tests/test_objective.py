@@ -46,6 +46,18 @@ def test_without_a_label_for_none_all_labels_stay() -> None:
     assert torch.equal(conditions(CLASSES_WITHOUT_NONE, labels), labels)
 
 
+def test_the_shares_of_a_batch_are_parts_of_the_whole_one() -> None:
+    x0, labels = torch.randn(12, 1, 8, 8), torch.arange(12) % 3
+
+    def drawn(part: slice) -> Batch:
+        generator = torch.Generator().manual_seed(0)
+        return noisy_batch(x0[part], labels[part], CLASSES, VPSDE(), generator, whole=12, first=part.start)
+
+    whole, shares = drawn(slice(0, 12)), [drawn(slice(first, first + 4)) for first in (0, 4, 8)]
+    for name in ("x_t", "t", "labels", "target"):
+        assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(whole, name)), name
+
+
 class Constant(nn.Module):
     """Says `values`, one for each channel, with a dropout that halves or doubles them in training."""
 

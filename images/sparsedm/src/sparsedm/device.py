@@ -12,7 +12,14 @@ CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
 def pick_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU of this process where several train together (world.py), else the first one, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if "LOCAL_RANK" not in os.environ:
+        return torch.device("cuda")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device
 
 
 def usable_cores(cpu_limit: Path = CPU_LIMIT) -> int:
@@ -29,6 +36,7 @@ def usable_cores(cpu_limit: Path = CPU_LIMIT) -> int:
 
 
 def limit_threads() -> None:
-    """More threads than CPUs make a limited container many times slower. OMP_NUM_THREADS wins."""
+    """More threads than CPUs make a limited container many times slower; processes that train together share
+    them. OMP_NUM_THREADS wins."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(usable_cores())
+        torch.set_num_threads(max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))

@@ -54,3 +54,25 @@ class Interrupted(SparseDMError):
     def __init__(self, message: str, signal_number: int = 15) -> None:
         super().__init__("Interrupted", message)
         self.exit_code = 128 + signal_number
+
+
+class ProcessLost(SparseDMError):
+    """One of several processes has ended, or no longer answers."""
+
+    def __init__(self, rank: int, size: int, cause: str) -> None:
+        super().__init__(
+            "ProcessLost",
+            f"Process {rank} of {size} waits for another one that has ended or does not answer "
+            f"({' '.join(cause.split())[:200]}): a retry goes on from the last checkpoint.",
+        )
+
+
+class ProcessesDiffer(SparseDMError):
+    """Processes that must hold the same do not."""
+
+    def __init__(self, what: str, rank: int, step: int) -> None:
+        super().__init__(
+            "ProcessesDiffer",
+            f"At step {step} the {what} of process {rank} differ from those of process 0: this checkpoint is "
+            "not written, and a retry goes on from the last one.",
+        )

@@ -9,7 +9,7 @@ work and hurt most. Embeddings and norms are no Linear or Conv2d and can't be se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from sparsedm.masks import Masking, apply_mask, group_counts, magnitude_mask, mask_digest
 from sparsedm.pattern import Pattern
 from sparsedm.ranking import MagnitudeRanking, Ranking
+
+SCALING = "scaling"
+"""Name of a masked layer's parameter that holds its learned factors, where the method has them."""
 
 DEFAULT_INCLUDE = ("*.attn.qkv", "*.attn.proj", "*.mlp.fc1", "*.mlp.fc2", "*.skip_linear")
 
@@ -103,6 +106,7 @@ class MaskedLayers:
     `masked_weight(weight, masking)` is the method's forward, `ranking` says which weights stay. A stage
     pattern whose M does not divide a layer's input dimension leaves that layer dense for the stage (7:8 on a
     layer of 12 inputs with the target 2:4). `pattern` is the one in force, None while all masks are open.
+    `scaling(weight)` makes the factors that are learned beside a layer's weight, None for none.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class MaskedLayers:
         names: Sequence[str],
         masked_weight: Callable[[Tensor, Masking], Tensor],
         ranking: Ranking | None = None,
+        scaling: Callable[[Tensor], Tensor | None] = lambda weight: None,
     ) -> None:
         self.modules: dict[str, nn.Module] = {}
         self.ranking = ranking or MagnitudeRanking()
@@ -119,7 +124,10 @@ class MaskedLayers:
         modules = dict(model.named_modules())
         for name in names:
             module = modules[name]
-            module.masking = _open(module.weight)
+            factors = scaling(module.weight.detach())
+            if factors is not None:
+                module.register_parameter(SCALING, nn.Parameter(factors))
+            module.masking = self._open(module)
             module.masked_weight = masked_weight
             module.__class__ = _masked_class(type(module))
             self.modules[name] = module
@@ -148,7 +156,7 @@ class MaskedLayers:
         flips = []
         for name, module in self.modules.items():
             before, weight = module.masking, module._parameters["weight"]
-            module.masking = self._masking(name, weight, pattern, before.scale)
+            module.masking = self._masking(name, weight, pattern, before)
             if pattern == self.pattern:
                 flips.append((module.masking.mask != before.mask).sum())
         self.pattern = pattern
@@ -158,21 +166,23 @@ class MaskedLayers:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""
         return [name for name, weight, _ in self.weights() if weight.shape[1] % pattern.m]
 
-    def _masking(self, name: str, weight: Tensor, pattern: Pattern, scale: float) -> Masking:
+    def _masking(self, name: str, weight: Tensor, pattern: Pattern, before: Masking) -> Masking:
+        """Another mask; what is learned or fixed beside it stays."""
         if weight.shape[1] % pattern.m:
-            return _open(weight)
+            return Masking(torch.ones_like(weight, dtype=torch.bool), scaling=before.scaling)
         mask = magnitude_mask(self.ranking(name, weight), pattern.n, pattern.m)
-        return Masking(mask, pattern.m, scale)
+        return Masking(mask, pattern.m, before.scale, scaling=before.scaling)
 
     @torch.no_grad()
     def maskings_of(self, weights: Mapping[str, Tensor], pattern: Pattern) -> dict[str, Masking]:
         """How a state dict is masked: as the layers are where they are frozen, else by its own ranking."""
-        return {
-            name: masking
-            if self.frozen
-            else self._masking(name, weights[f"{name}.weight"], pattern, masking.scale)
-            for name, _, masking in self.weights()
-        }
+        maskings = {}
+        for name, _, masking in self.weights():
+            own = replace(masking, scaling=weights.get(f"{name}.{SCALING}"))
+            if not self.frozen:
+                own = self._masking(name, weights[f"{name}.weight"], pattern, own)
+            maskings[name] = own
+        return maskings
 
     def freeze(self) -> None:
         """From here on the masks do not move."""
@@ -199,28 +209,34 @@ class MaskedLayers:
         for name, module in self.modules.items():
             weight = module._parameters["weight"]
             fits = self.pattern is not None and weight.shape[1] % self.pattern.m == 0
-            mask = masks[name].to(weight.device)
-            if fits and not torch.all(group_counts(mask, self.pattern.m) == self.pattern.n):
-                raise ValueError(f"the saved mask of {name} does not keep {self.pattern} in every group.")
             module.masking = Masking(
-                mask,
+                masks[name].to(weight.device),
                 self.pattern.m if fits else 1,
                 described["scales"][name],
                 self.frozen,
+                module.masking.scaling,
             )
+        self.check()
+
+    def check(self) -> None:
+        """Raises ValueError where a mask has not exactly N in every group of the pattern in force."""
+        for name, masking in ((name, masking) for name, _, masking in self.weights() if masking.group > 1):
+            if not torch.all(group_counts(masking.mask, masking.group) == self.pattern.n):
+                raise ValueError(f"the mask of {name} does not keep {self.pattern} in every group.")
 
     def open(self) -> None:
         """All masks True: the model computes what the dense model does."""
         self.pattern, self.frozen = None, False
         for module in self.modules.values():
-            module.masking = _open(module._parameters["weight"])
+            module.masking = self._open(module)
+
+    @staticmethod
+    def _open(module: nn.Module) -> Masking:
+        mask = torch.ones_like(module._parameters["weight"], dtype=torch.bool)
+        return Masking(mask, scaling=module._parameters.get(SCALING))
 
     def digest(self) -> str:
         return mask_digest(self.masks())
-
-
-def _open(weight: Tensor) -> Masking:
-    return Masking(torch.ones_like(weight, dtype=torch.bool))
 
 
 def bake_masks(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

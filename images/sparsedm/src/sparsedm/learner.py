@@ -1,5 +1,8 @@
 """One step of the optimizer: the gradient of a batch in parts, clipped and finite; then AdamW and the EMA.
 
+Where several processes train together, each has the gradient of its share of the batch, and all go on with
+the mean.
+
 `train` walks through a run with it; bench/train_step.py measures the very same step.
 """
 
@@ -9,6 +12,7 @@ import copy
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +25,7 @@ from sparsedm.objective import Batch, Objective
 from sparsedm.ranking import build_ranking
 from sparsedm.recompute import recompute_blocks
 from sparsedm.run_state import RunState
+from sparsedm.world import ALONE, World
 
 LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
 """fp16: the first factor of the loss, and the steps without overflow after which it doubles."""
@@ -33,7 +38,7 @@ def begin(
     device = next(dense.parameters()).device
     student = copy.deepcopy(dense).requires_grad_(True).train()
     ranking = build_ranking(mask_type, training.seed, dense.state_dict())
-    layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking)
+    layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking, method.scaling)
     if training.gradient_checkpointing:
         recompute_blocks(student)
     optimizer = torch.optim.AdamW(
@@ -49,7 +54,11 @@ def begin(
 
 
 class Learner:
-    """Moves a run's state by one step after the other; `draw` makes the batch of a step."""
+    """Moves a run's state by one step after the other.
+
+    `draw` makes the batch of a step, or this process's share of it; `stops` says whether this process has
+    been asked to stop.
+    """
 
     def __init__(
         self,
@@ -58,43 +67,47 @@ class Learner:
         method: Method,
         training: TrainingSpec,
         draw: Callable[[int], Batch],
+        stops: Callable[[], bool] = lambda: False,
+        world: World = ALONE,
     ) -> None:
         self.state, self.objective, self.method, self.draw = state, objective, method, draw
+        self.stops, self.world, self.seed = stops, world, training.seed
         self.parts = training.gradient_accumulation_steps
         self.limit = training.gradient_clip or float("inf")
 
-    def step(self, step: int, rate: float, moved: float) -> float:
-        """Step number `step` at a learning rate of `rate`; returns its loss. `moved` as in Method.
+    def step(self, step: int, rate: float, moved: float) -> tuple[float, bool]:
+        """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process has been
+        asked to stop. `moved` as in Method.
 
         Raises Diverged before the weights are touched.
         """
         state, layers = self.state, self.state.layers
         for group in state.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._gradient(step)
+        loss, stops = self._gradient(step)
         self.method.before_optimizer(layers.parameters(), rate)
         state.scaler.step(state.optimizer)
         state.scaler.update()
         self.method.after_optimizer(layers.parameters(), rate, moved)
         state.optimizer.zero_grad(set_to_none=True)
         state.ema.update(state.student)
-        return loss
+        return loss, stops
 
-    def _gradient(self, step: int) -> float:
-        """The step's loss; its gradient is in place, clipped and finite.
+    def _gradient(self, step: int) -> tuple[float, bool]:
+        """The step's loss, and the wish to stop; the gradient is in place, clipped and finite.
 
         A gradient that fp16 cannot hold is computed again, of new noise, under a smaller scale. Nothing has
         stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
         """
         state, scaler = self.state, self.state.scaler
         while True:
-            loss = self._backward(step).item()
+            loss, stops = self._backward(step).tolist()
             if not math.isfinite(loss):
                 raise Diverged(step, "The loss")
             scaler.unscale_(state.optimizer)
             norm = nn.utils.clip_grad_norm_(state.student.parameters(), self.limit)
             if torch.isfinite(norm):
-                return loss
+                return loss, stops > 0
             scale = scaler.get_scale()
             state.optimizer.zero_grad(set_to_none=True)
             if scaler.is_enabled():
@@ -104,10 +117,20 @@ class Learner:
             state.overflows += 1
 
     def _backward(self, step: int) -> Tensor:
-        """Sums the gradients of the batch's parts; returns the mean loss."""
-        total = torch.zeros((), device=self.state.noise.device)
+        """Sums the gradients of the batch's parts, and takes their mean over the processes; returns (2,): the
+        mean loss, and above 0 where a process was asked to stop."""
+        torch.manual_seed(_dropout_seed(self.seed, step, self.world.rank))
+        numbers = torch.zeros(2, device=self.state.noise.device)
         for part in self.draw(step).parts(self.parts):
             loss = self.objective(part) / self.parts
             self.state.scaler.scale(loss).backward()
-            total += loss.detach()
-        return total
+            numbers[0] += loss.detach()
+        numbers[1] = float(self.stops())
+        parameters = self.state.student.parameters()
+        self.world.average(numbers, [p.grad for p in parameters if p.grad is not None])
+        return numbers
+
+
+def _dropout_seed(seed: int, step: int, rank: int) -> int:
+    """What a network's own dropout draws from in a step: it needs no state, wherever a run is cut."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])

@@ -28,13 +28,15 @@ from sparsedm.pattern import Pattern
 class Masking:
     """What masks one layer. `group` is M of the pattern in force, 1 where the mask is open (all True).
 
-    `scale` is the fixed factor of S-STE, 1 elsewhere. `frozen` says that the mask no longer moves.
+    `scale` is the fixed factor of S-STE, 1 elsewhere. `frozen` says that the mask no longer moves. `scaling`
+    are CAST's learned factors (outputs, parts of a row), None elsewhere.
     """
 
     mask: Tensor
     group: int = 1
     scale: float = 1.0
     frozen: bool = False
+    scaling: Tensor | None = None
 
 
 def input_last(weight: Tensor) -> Tensor:
@@ -165,6 +167,16 @@ def soft_threshold(weight: Tensor, mask: Tensor, m: int) -> Tensor:
     threshold = magnitude.masked_fill(kept.reshape(-1, m), 0.0).amax(dim=1, keepdim=True)
     shrunk = (magnitude - threshold).relu().reshape(last.shape)
     return _input_back(torch.where(shrunk > 0, torch.copysign(shrunk, last), 0.0))
+
+
+def scale_parts(weight: Tensor, scaling: Tensor) -> Tensor:
+    """Each row of the weight cut along its inputs into as many equal parts as `scaling` (outputs, parts) has
+    columns, and each part times its factor. Gradients pass to both.
+
+    Worked example: [1, -4, 2, 3] with the factors [2, 0.5] is [2, -8, 1, 1.5].
+    """
+    factors = scaling.repeat_interleave(weight.shape[1] // scaling.shape[1], dim=1)
+    return weight * factors.reshape(*factors.shape, *[1] * (weight.dim() - 2))
 
 
 def mask_digest(masks: Mapping[str, Tensor]) -> str:

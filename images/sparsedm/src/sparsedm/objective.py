@@ -51,18 +51,23 @@ def noisy_batch(
     sde: VPSDE,
     generator: torch.Generator,
     nothing: Tensor | None = None,
+    whole: int | None = None,
+    first: int = 0,
 ) -> Batch:
     """Draws times, noise and dropped labels from `generator` alone, always in this order.
 
-    labels: (B,), or text (B, L, D) with `nothing` (L, D), the text that stands for none.
+    labels: (B,), or text (B, L, D) with `nothing` (L, D), the text that stands for none. Where x0 is a share
+    of a batch of `whole` pictures, from its picture `first` on, the draws are the share's of the whole
+    batch's.
     """
-    t = stratified_times(len(x0), generator)
-    eps = torch.randn(x0.shape, generator=generator, device=x0.device)
+    count, own = whole or len(x0), slice(first, first + len(x0))
+    t = stratified_times(count, generator)[own]
+    eps = torch.randn((count, *x0.shape[1:]), generator=generator, device=x0.device)[own]
     kept = None
     if config.num_classes or config.context:
         if labels is None:
             raise InputError("DatasetMismatch", "The model has classes and the data set has no labels.")
-        dropped = torch.rand(len(x0), generator=generator, device=x0.device) < LABEL_DROP
+        dropped = torch.rand(count, generator=generator, device=x0.device)[own] < LABEL_DROP
         kept = _dropped(labels.to(x0.device), dropped, config, nothing)
     return Batch(sde.q_sample(x0, t, eps), t, kept, sde.target(x0, eps, t, config.prediction))
 

@@ -19,9 +19,10 @@ LOSS_SMOOTHING = 0.95
 class RunState:
     """Student, EMA, optimizer, loss scale, masks and random state, with the counters beside them.
 
-    `step` steps are done. The position in the data is step * batch size, the learning rate and the stage
-    follow from the step, so none of them is state of its own. `flips` are the weights that changed sides when
-    the masks were last recomputed, `overflows` the gradients that fp16 could not hold.
+    `step` steps are done. The position in the data is step * batch size; the learning rate, the stage and
+    what a network's dropout draws follow from the step, so none of them is state of its own. `flips` are the
+    weights that changed sides when the masks were last recomputed, `overflows` the gradients that fp16 could
+    not hold.
     """
 
     def __init__(
@@ -73,14 +74,14 @@ class RunState:
         return {int(s): self.stage_flips[s] / (size * steps[s]) for s in known}
 
     def save(self, store: CheckpointStore) -> Path:
+        """Raises ValueError, and writes nothing, where a mask does not keep its pattern."""
+        self.layers.check()
         tensors = {f"student/{k}": v for k, v in self.student.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.weights.items()}
         for name, parameter in self.student.named_parameters():
             tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
         tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
-        tensors |= {"random/noise": self.noise.get_state(), "random/torch": torch.get_rng_state()}
-        if self.noise.device.type == "cuda":  # what a network's dropout draws from
-            tensors["random/cuda"] = torch.cuda.get_rng_state()
+        tensors["random/noise"] = self.noise.get_state()
         state = {
             "step": self.step,
             "emaUpdates": self.ema.updates,
@@ -106,9 +107,6 @@ class RunState:
         for name, weight in self.ema.weights.items():
             weight.copy_(groups["ema"][name])
         self._restore_optimizer(groups["optimizer"])
-        torch.set_rng_state(groups["random"]["torch"])
-        if "cuda" in groups["random"] and self.noise.device.type == "cuda":
-            torch.cuda.set_rng_state(groups["random"]["cuda"])
         state = checkpoint.state
         self.layers.restore(groups.get("mask", {}), state["masks"])
         self.scaler.load_state_dict(state["scaler"])

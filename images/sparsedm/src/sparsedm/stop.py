@@ -21,6 +21,10 @@ class StopSignal:
     def requested(self) -> bool:
         return self.number is not None
 
+    def request(self) -> None:
+        """As if SIGTERM had come: another process has got it."""
+        self.number = self.number or signal.SIGTERM
+
     def check(self, state: str) -> None:
         """Raises Interrupted once a signal has come; `state` says what is saved."""
         if self.number is not None:

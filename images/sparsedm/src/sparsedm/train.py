@@ -5,13 +5,15 @@
     EMA under the mask -> dense and sparse measured alike -> artifact
 
 Reads SPARSEDM_CONFIG (or --config), writes to output.uri, goes on from the newest whole checkpoint there by
-itself. Exit codes: 0 done, 2 configuration wrong, 3 input wrong, 4 diverged, 143 stopped by SIGTERM after a
-checkpoint.
+itself. Where there are several GPUs, as many processes train together (world.py). Exit codes: 0 done, 2
+configuration wrong, 3 input wrong, 4 diverged, 143 stopped by SIGTERM after a checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,10 +31,11 @@ from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
-from sparsedm.errors import ConfigError, InputError, SparseDMError
+from sparsedm.errors import ConfigError, InputError, ProcessLost, SparseDMError
 from sparsedm.evaluate import Evaluator, Measurement
 from sparsedm.generated import open_generated
-from sparsedm.layers import bake_masks
+from sparsedm.launch import launch, processes_to_start
+from sparsedm.layers import SCALING, bake_masks
 from sparsedm.learner import Learner, begin
 from sparsedm.learning_rate import learning_rate_at
 from sparsedm.macs import count_macs
@@ -48,6 +51,7 @@ from sparsedm.report_client import ReportClient
 from sparsedm.schedule import Stage
 from sparsedm.stop import StopSignal
 from sparsedm.uris import resolve_uri
+from sparsedm.world import ALONE, World, open_world
 
 REFERENCE_FILE = "reference.npz"
 
@@ -59,25 +63,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print layers, masks, MACs and stages; train nothing"
     )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="that train together, each on a share of every batch; default: one for each GPU, else 1",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    """Starts the processes that train together, or is one of them."""
+    if args.processes is not None and args.processes < 1:
+        raise ConfigError([f"--processes must be at least 1, not {args.processes}."])
+    count = 1 if args.dry_run else processes_to_start(args.processes)
+    if count > 1:
+        command = [sys.executable, "-m", "sparsedm.cli", "train"]
+        return launch(count, [*command, *(["--config", args.config] if args.config else [])])
+    return run_here(args)
+
+
+def run_here(args: argparse.Namespace) -> int:
     """Every end is here: an exit code, a sentence on stderr, and the last word to the operator."""
-    client = ReportClient.from_environment()
-    console = Console()
+    rank = int(os.environ.get("RANK", "0"))
+    client = ReportClient(None, None) if rank else ReportClient.from_environment()
+    console = Console(io.StringIO()) if rank else Console()
     try:
         config = load_config(args.config)
         if args.dry_run:
             print(describe(config))
             return 0
-        with StopSignal() as stop:
-            train(config, client, console, stop)
+        _train_together(config, client, console)
         client.close()
         return 0
     except SparseDMError as error:
         client.close(error={"reason": error.reason, "message": error.message})
         for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
-            print(f"error: {problem}", file=sys.stderr)
+            print(f"error{f' of process {rank}' if rank else ''}: {problem}", file=sys.stderr)
         return error.exit_code
     except Exception as error:
         client.close(error={"reason": "Unexpected", "message": f"{type(error).__name__}: {error}"})
@@ -86,17 +107,34 @@ def run(args: argparse.Namespace) -> int:
         console.close()
 
 
-def train(config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal) -> dict[str, Any]:
-    """Trains, measures, writes the artifact, and returns its manifest. A finished run is only told again."""
-    output = claim_output(config)
-    manifest = finished_manifest(output, config.digest())
+def _train_together(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    with StopSignal() as stop, open_world() as world:
+        try:
+            train(config, client, console, stop, world)
+        except ProcessLost:
+            stop.check(
+                "the other processes stopped before this one; a retry goes on from the last checkpoint."
+            )
+            raise
+
+
+def train(
+    config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal, world: World = ALONE
+) -> dict[str, Any]:
+    """Trains, measures, writes the artifact, and returns its manifest; {} where another process leads. A
+    finished run is only told again."""
+    world.check_batch(config.training.batch_size)
+    output = world.lead(lambda: claim_output(config)) or resolve_uri(config.output.uri)
+    manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
     if manifest is not None:
         client.update(progress=finished_progress(manifest))
     else:
-        finetune = Finetune(config, output, client, console, stop)
+        finetune = Finetune(config, output, client, console, stop, world)
         finetune.resume()
         finetune.train()
-        manifest = finetune.finish()
+        manifest = finetune.finish() if world.leads else {}
+    if not world.leads:
+        return manifest
     client.update(urgent=True, **result_of(config, manifest))
     fid = manifest["fid"]
     console.say(
@@ -109,9 +147,16 @@ class Finetune:
     """One run, from its dense weights on. The methods are called in the order in which they stand here."""
 
     def __init__(
-        self, config: TrainConfig, output: Path, client: ReportClient, console: Console, stop: StopSignal
+        self,
+        config: TrainConfig,
+        output: Path,
+        client: ReportClient,
+        console: Console,
+        stop: StopSignal,
+        world: World = ALONE,
     ) -> None:
-        self.config, self.output, self.client, self.console, self.stop = config, output, client, console, stop
+        self.config, self.output, self.client, self.console = config, output, client, console
+        self.stop, self.world = stop, world
         training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
@@ -144,7 +189,9 @@ class Finetune:
         self.objective = Objective(
             self.state.student, self.dense, self.method.distillation_weight, training.precision
         )
-        self.learner = Learner(self.state, self.objective, self.method, training, self._draw)
+        self.learner = Learner(
+            self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, world
+        )
         self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep)
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
@@ -172,18 +219,17 @@ class Finetune:
             began = time.monotonic()
             stage = schedule.stage_at(step)
             self._move_masks(step, stage)
-            loss = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
+            loss, stops = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
             state.after_step(loss, stage.number)
             self._report_step(step, time.monotonic() - began)
-            if self._due(self.config.evaluation.every_steps) and state.step < self.total_steps:
-                self._evaluate_on_the_way()
-            if (
-                self._due(self.config.checkpoint.every_steps)
-                or state.step == self.total_steps
-                or self.stop.requested
-            ):
+            last = state.step == self.total_steps
+            if self._due(self.config.evaluation.every_steps) and not last:
+                self.world.lead(self._evaluate_on_the_way)
+            if self._due(self.config.checkpoint.every_steps) or last or stops:
                 self._save_checkpoint()
-            self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
+            if stops:
+                self.stop.request()
+                self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
 
     def finish(self) -> dict[str, Any]:
         """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there."""
@@ -260,7 +306,7 @@ class Finetune:
     def _open_dataset(self) -> Dataset:
         spec, model = self.config.dataset, self.model_config
         if spec.format == "generated":
-            dataset = open_generated(self.dense, self.config, self.output, self.progress, self.stop)
+            dataset = self._open_generated()
         else:
             dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
         highest = -1 if dataset.labels is None else int(dataset.labels.max())
@@ -279,14 +325,28 @@ class Finetune:
             )
         return dataset
 
+    def _open_generated(self) -> Dataset:
+        """Drawn by the process that leads; the others read what it has drawn."""
+
+        def opened() -> Dataset:
+            return open_generated(self.dense, self.config, self.output, self.progress, self.stop)
+
+        dataset = self.world.lead(opened)
+        return opened() if dataset is None else dataset
+
     def _draw(self, step: int) -> Batch:
         return self._batch(step, self.state.noise)
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
+        """This process's share of the step's pictures, under noise that is drawn for all of them."""
         size = self.config.training.pictures_per_step
-        x0, labels = self.dataset.training_batch(self.order, step * size, size)
-        nothing = self.dataset.nothing
-        return noisy_batch(x0.to(self.device), labels, self.model_config, VPSDE(), generator, nothing)
+        share = self.world.share(size)
+        count = share.stop - share.start
+        x0, labels = self.dataset.training_batch(self.order, step * size + share.start, count)
+        return noisy_batch(
+            x0.to(self.device), labels, self.model_config, VPSDE(), generator, self.dataset.nothing,
+            whole=size, first=share.start,
+        )  # fmt: skip
 
     def _move_masks(self, step: int, stage: Stage) -> None:
         """Before a step: new masks where they are due, and the end of their moving."""
@@ -347,18 +407,20 @@ class Finetune:
         return sparsity_status(weights, self.config.sparsity.pattern, self.selection)
 
     def _save_checkpoint(self) -> None:
-        path = self.state.save(self.store)
-        uri = f"{self.config.output.uri}/checkpoints/{path.name}"
-        self.client.update(
-            checkpoint={"uri": uri, "step": self.state.step, "maskDigest": self.layers.digest()}
-        )
+        step, digest = self.state.step, self.layers.digest()
+        self.world.check_same("masks", digest, step)
+        path = self.world.lead(lambda: self.state.save(self.store))
+        if path is not None:
+            uri = f"{self.config.output.uri}/checkpoints/{path.name}"
+            self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
 
     def _sparse_weights(self) -> dict[str, Tensor]:
         """The averaged weights as the method makes them sparse: under the frozen mask that they were tuned
         with, else under their own."""
         step, weights = self.state.step, self.state.ema.weights
         pattern = self.schedule.stage_at(step - 1).pattern if step else self.config.sparsity.pattern
-        sparse = dict(weights)
+        # What is learned beside the weights is folded into them.
+        sparse = {name: weight for name, weight in weights.items() if not name.endswith(f".{SCALING}")}
         for name, masking in self.layers.maskings_of(weights, pattern).items():
             sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
         return sparse
@@ -424,6 +486,7 @@ class Finetune:
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
             "masks": mask_rhythm(config),
+            "weights": f"EMA, decay {config.training.ema_decay:g}" if self.total_steps else "as pretrained",
         }
 
 

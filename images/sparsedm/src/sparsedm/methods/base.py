@@ -41,6 +41,10 @@ class Method:
         """W~ of the forward pass, and with it dL/dW of the backward pass."""
         raise NotImplementedError
 
+    def scaling(self, weight: Tensor) -> Tensor | None:
+        """The factors that are learned beside a layer's weight, as they begin; None without any."""
+        return None
+
     def begin_stage(self, weight: Tensor, masking: Masking) -> None:
         """Called for each layer when a stage has made its first mask."""
 

@@ -1,0 +1,287 @@
+"""Processes that train together end as one does, stop together, and do not wait for one that is gone.
+
+Each case is the real command; on CPUs the processes meet over gloo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sparsedm import launch
+from sparsedm.checkpoint import CheckpointStore
+from sparsedm.errors import ConfigError
+from sparsedm.world import World
+from tiny_run import Workplace
+
+STEPS = 10
+SOURCES = Path(__file__).parents[1] / "src"
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    torch.set_num_threads(1)
+    return Workplace(tmp_path_factory.mktemp("world"))
+
+
+def spec_of(place: Workplace, output: str, **changes: Any) -> dict[str, Any]:
+    settings = {"training__steps": STEPS, "checkpoint": {"everySteps": 1, "keep": 100}, **changes}
+    return place.spec(output, **settings)
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+Together = Callable[..., Ended]
+CLI = ("-m", "sparsedm.cli", "train")
+
+
+@pytest.fixture
+def together(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Together:
+    """Starts Python with the arguments in as many processes, as `sparsedm train` does."""
+
+    def run(processes: int, spec: dict[str, Any], arguments: Sequence[str] = CLI) -> Ended:
+        for name, value in environment(place, spec).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(launch, "GRACE_SECONDS", 5.0)
+        code = launch.launch(processes, [sys.executable, *arguments])
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+def environment(place: Workplace, spec: dict[str, Any]) -> dict[str, str]:
+    return {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(SOURCES),
+        "SPARSEDM_CONFIG": json.dumps(spec),
+        "SPARSEDM_TERMINATION_LOG": str(place.directory / "termination.json"),
+    }
+
+
+def command(place: Workplace, spec: dict[str, Any], *arguments: str) -> Ended:
+    done = subprocess.run(
+        [sys.executable, *arguments], env={**os.environ, **environment(place, spec)},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def assert_same_within_rounding(want: Path, got: Path, steps: int = STEPS) -> None:
+    last = f"checkpoints/step-{steps:08d}"
+    one, other = (load_file(place / last / "tensors.safetensors") for place in (want, got))
+    assert list(one) == list(other)
+    for name in one:
+        if name.startswith("mask/"):
+            assert torch.equal(one[name], other[name]), name
+        elif name.startswith(("student/", "ema/")):
+            assert torch.allclose(one[name], other[name], rtol=1e-4, atol=1e-5), name
+    assert torch.equal(one["random/noise"], other["random/noise"])
+    states = [json.loads((place / last / "state.json").read_text()) for place in (want, got)]
+    assert states[0]["loss"] == pytest.approx(states[1]["loss"], rel=1e-5)
+    for stage, (total, count) in states[0]["stageSums"].items():
+        assert states[1]["stageSums"][stage] == [pytest.approx(total, rel=1e-5), count]
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulation, recomputed": {
+        "training__batchSize": 4,
+        "training__gradientAccumulationSteps": 3,
+        "training__gradientCheckpointing": True,
+        "sparsity__method": "s-ste",
+    },
+}
+"""All of a model with classes, a tenth of whose labels is dropped."""
+
+
+@pytest.fixture(scope="module")
+def alone(place: Workplace) -> dict[str, Path]:
+    """The same runs in one process."""
+    ends = {}
+    for kind, changes in KINDS.items():
+        place.train(spec_of(place, f"{kind}-1", **changes))
+        ends[kind] = place.directory / f"{kind}-1"
+    return ends
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_two_processes_end_as_one(
+    place: Workplace, alone: dict[str, Path], together: Together, kind: str
+) -> None:
+    ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]))
+    assert ended.code == 0, ended.err
+    assert ended.out.count("100% done") == 1, "only process 0 shows its progress"
+    assert_same_within_rounding(alone[kind], place.directory / f"{kind}-2")
+
+
+DISTURBED = """
+import os, signal, sys
+from datetime import timedelta
+from sparsedm import learner, world
+from sparsedm.cli import main
+
+def spoil_a_mask(state):
+    masking = next(iter(state.layers.weights()))[2]
+    masking.mask = ~masking.mask
+
+DISTURBANCES = {
+    "SIGTERM": lambda state: os.kill(os.getpid(), signal.SIGTERM),
+    "SIGTERM to the launcher": lambda state: os.kill(os.getppid(), signal.SIGTERM),
+    "SIGKILL": lambda state: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGSTOP": lambda state: os.kill(os.getpid(), signal.SIGSTOP),
+    "another mask": spoil_a_mask,
+}
+what, who, when = sys.argv[1:4]
+whole = learner.Learner.step
+
+def disturbed(self, step, *rest):
+    if step == int(when) and os.environ["RANK"] == who:
+        DISTURBANCES[what](self.state)
+    return whole(self, step, *rest)
+
+learner.Learner.step = disturbed
+world.STEP_TIMEOUT = timedelta(seconds=20)
+sys.exit(main(["train"]))
+"""
+
+
+@pytest.fixture
+def disturbed(place: Workplace, together: Together) -> Together:
+    """In process number `who`, as it begins step number `step` (from 0)."""
+    script = place.directory / "disturbed.py"
+    script.write_text(DISTURBED)
+
+    def run(output: str, what: str, who: int, step: int, processes: int = 2) -> Ended:
+        return together(processes, spec_of(place, output), (str(script), what, str(who), str(step)))
+
+    return run
+
+
+def newest(place: Workplace, output: str) -> int:
+    checkpoint, damaged = CheckpointStore(place.directory / output / "checkpoints", 100).resume()
+    assert checkpoint is not None
+    assert damaged == []
+    return checkpoint.step
+
+
+def told(place: Workplace) -> dict[str, Any]:
+    return json.loads((place.directory / "termination.json").read_text())
+
+
+@pytest.mark.parametrize(("what", "who"), [("SIGTERM", 1), ("SIGTERM to the launcher", 0)])
+def test_all_stop_after_the_same_step_whoever_is_told_to(
+    place: Workplace, disturbed: Together, what: str, who: int
+) -> None:
+    output = f"stopped-{who}-{len(what)}"
+    ended = disturbed(output, what, who, 3)
+    assert ended.code == 143, ended.err
+    # The launcher's signal needs its way: it is heard in the step in which it is sent, or soon after.
+    step = newest(place, output)
+    assert step == 4 or (what != "SIGTERM" and step > 4)
+    sentence = f"Stopped by SIGTERM: the checkpoint of step {step} is saved"
+    assert ended.err.count(sentence) == 2, ended.err
+    assert told(place)["error"]["reason"] == "Interrupted"
+
+
+def test_a_run_goes_on_with_another_number_of_processes(
+    place: Workplace, alone: dict[str, Path], disturbed: Together
+) -> None:
+    """Steps 1 to 4 in two, 5 to 7 in one, and the others in four that torchrun starts."""
+    output = "changing"
+    assert disturbed(output, "SIGTERM", 1, 3).code == 143
+    assert disturbed(output, "SIGTERM", 0, 6, processes=1).code == 143
+    assert newest(place, output) == 7
+    spec = place.directory / "four.json"
+    spec.write_text(json.dumps(spec_of(place, output)))
+    ended = command(place, {}, *TORCHRUN, "4", *CLI, "--config", str(spec))
+    assert ended.code == 0, ended.err
+    assert ended.out.count("100% done") == 1, "only process 0 shows its progress"
+    assert_same_within_rounding(alone["plain"], place.directory / output)
+
+
+@pytest.mark.parametrize(("what", "code"), [("SIGKILL", 137), ("SIGSTOP", 1)])
+def test_the_others_do_not_wait_for_a_process_that_is_gone_or_stands_still(
+    place: Workplace, disturbed: Together, what: str, code: int
+) -> None:
+    output = f"lost-{what}"
+    ended = disturbed(output, what, 1, 3)
+    assert ended.code == code, ended.err
+    assert "error: Process 0 of 2 waits for another one that has ended or does not answer" in ended.err
+    assert told(place)["error"]["reason"] == "ProcessLost"
+    assert newest(place, output) == 3
+
+
+def test_masks_that_differ_are_found_before_they_are_saved(place: Workplace, disturbed: Together) -> None:
+    ended = disturbed("differing", "another mask", 1, 3)
+    assert ended.code == 1
+    assert "At step 4 the masks of process 1 differ from those of process 0" in ended.err
+    assert newest(place, "differing") == 3
+
+
+def test_an_error_of_the_input_ends_all_with_its_own_code(place: Workplace) -> None:
+    spec = spec_of(place, "no-data", dataset__uri="file:///none")
+    ended = command(place, spec, *CLI, "--processes", "2")
+    assert ended.code == 3, ended.err
+    assert told(place)["error"]["reason"] == "DatasetNotFound"
+
+
+def test_the_same_pictures_are_drawn_and_measured_on_one_two_and_four_processes(
+    place: Workplace, together: Together
+) -> None:
+    """Of a model that is masked without training, so that nothing else can differ; the pictures it is
+    measured against are drawn by the dense model."""
+    changes = {"sparsity__method": "masked-dense", "dataset": {"format": "generated", "samples": 10}}
+    place.train(spec_of(place, "drawn-1", **changes))
+    for count in (2, 4):
+        assert together(count, spec_of(place, f"drawn-{count}", **changes)).code == 0
+    ends = [place.directory / f"drawn-{count}" for count in (1, 2, 4)]
+    for name in ("samples.png", "model.safetensors", "generated.safetensors"):
+        assert len({(end / name).read_bytes() for end in ends}) == 1, name
+    figures = [json.loads((end / "manifest.json").read_text())["fid"] for end in ends]
+    assert figures[0] == figures[1] == figures[2]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "env", "gpus", "want"),
+    [
+        pytest.param(None, {}, 0, 1, id="one without a GPU"),
+        pytest.param(None, {}, 1, 1, id="one on one GPU"),
+        pytest.param(None, {}, 4, 4, id="one for each GPU that the pod was given"),
+        pytest.param(2, {}, 4, 2, id="as many as are asked for"),
+        pytest.param(None, {"RANK": "1"}, 4, 1, id="none inside torchrun"),
+    ],
+)
+def test_how_many_processes_start(
+    monkeypatch: pytest.MonkeyPatch, wanted: int | None, env: dict[str, str], gpus: int, want: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert launch.processes_to_start(wanted, env) == want
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused_with_the_remedy() -> None:
+    World(0, 4).check_batch(64)
+    with pytest.raises(ConfigError, match="64 is not a multiple of the 6 processes that train: write 66"):
+        World(0, 6).check_batch(64)
+
+
+def test_shares_lie_side_by_side() -> None:
+    shares = [World(rank, 4).share(24) for rank in range(4)]
+    assert [number for share in shares for number in range(24)[share]] == list(range(24))
