@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparsedm.masks import (
     BITS,
@@ -17,6 +19,7 @@ from sparsedm.masks import (
     magnitude_mask,
     mask_digest,
     nm_mask,
+    scale_parts,
     soft_threshold,
 )
 
@@ -69,6 +72,27 @@ def test_every_group_has_exactly_n_survivors_even_when_all_are_equal(n: int, m: 
     mask = nm_mask(torch.full((5, 4 * m), 0.5), n, m)
     want = torch.arange(4 * m).remainder(m).lt(n).expand(5, -1)
     assert torch.equal(mask, want), "the lowest indices win"
+
+
+class Traffic(TorchDispatchMode):
+    """Counts the numbers that all operations together write."""
+
+    written = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self.written += result.numel() if isinstance(result, torch.Tensor) else 0
+        return result
+
+
+@pytest.mark.parametrize(("n", "m", "most"), [(2, 4, 30), (7, 8, 50), (15, 16, 16), (31, 32, 16)])
+def test_what_a_mask_costs(n: int, m: int, most: int) -> None:
+    """Numbers written for each weight; 31:32 is made without comparing all pairs, which would take 110. No
+    clock is asked."""
+    weight = torch.randn(64, 32 * 8)
+    with Traffic() as traffic:
+        magnitude_mask(weight, n, m)
+    assert traffic.written <= most * weight.numel()
 
 
 def sorted_mask(groups: np.ndarray, n: int) -> np.ndarray:
@@ -144,6 +168,20 @@ def test_apply_mask_leaves_no_negative_zero() -> None:
     assert masked.tolist() == [[-3.0, 0.0, 0.0, -2.0]]
     assert not has_negative_zero(masked)
     assert has_negative_zero(weight * nm_mask(weight, 2, 4))
+
+
+def test_worked_example_of_scaled_parts() -> None:
+    found = scale_parts(torch.tensor([[1.0, -4.0, 2.0, 3.0]]), torch.tensor([[2.0, 0.5]]))
+    assert found.tolist() == [[2.0, -8.0, 1.0, 1.5]]
+
+
+def test_scaled_parts_of_a_convolution_are_parts_of_its_input_channels() -> None:
+    weight = torch.randn(3, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    factors = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    found = scale_parts(weight, factors)
+    for row, part in itertools.product(range(3), range(2)):
+        channels = slice(2 * part, 2 * part + 2)
+        assert torch.equal(found[row, channels], weight[row, channels] * factors[row, part])
 
 
 @pytest.mark.parametrize("dtype", list(BITS))

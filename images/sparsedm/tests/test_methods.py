@@ -266,6 +266,34 @@ def test_cast_computes_with_the_dense_weight_until_the_mask_freezes() -> None:
     assert torch.allclose(model(x), nn.functional.linear(x, weight * mask, model[0].bias), atol=1e-14)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_factors_of_cast_and_their_gradients_equal_their_formulas(frozen: bool) -> None:
+    """W~ = A * W, or A * W * m under a frozen mask; dL/dW = A * G also where m is 0; dL/dA is the sum of
+    G * W (m) over a part."""
+    method = build_method("cast")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 3, dtype=torch.float64))
+    layers = MaskedLayers(model, ["0"], method.masked_weight, scaling=method.scaling)
+    layers.refresh(Pattern(2, 4))
+    if frozen:
+        layers.freeze()
+    _, weight, masking = next(layers.weights())
+    factors = dict(model.named_parameters())["0.scaling"]
+    assert factors.tolist() == [[1.0, 1.0]] * 3
+    with torch.no_grad():
+        factors += torch.randn(3, 2, dtype=torch.float64)
+    wide = factors.detach().repeat_interleave(4, dim=1)
+    used = weight.detach() * masking.mask if frozen else weight.detach()
+    x = torch.randn(5, 8, dtype=torch.float64)
+    gradient = gradient_of_masked_weight(wide * used, model[0].bias.detach(), x)
+
+    loss_of(model, x).backward()
+    assert torch.allclose(weight.grad, wide * gradient, rtol=1e-12)
+    assert torch.allclose(factors.grad, (gradient * used).reshape(3, 2, 4).sum(dim=2), rtol=1e-12)
+    folded = wide * weight.detach() * masking.mask
+    assert torch.allclose(method.sparse_weight(weight, masking), folded, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("name", "trains", "masks", "alpha"),
     [

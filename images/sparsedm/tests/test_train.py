@@ -21,7 +21,7 @@ from sparsedm.artifact import load_artifact
 from sparsedm.errors import Diverged, InputError
 from sparsedm.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS
-from sparsedm.metrics.extractor import Classifier
+from sparsedm.metrics.extractor import Classifier, load_extractor
 from sparsedm.objective import Objective
 from sparsedm.progress import Console
 from sparsedm.ranking import build_ranking
@@ -68,6 +68,39 @@ def test_the_artifact_is_proven_and_says_what_it_is(learned: tuple[dict[str, Any
     assert (fid["metric"], fid["samples"], fid["rankDeficient"]) == ("fd-test-cnn", 6, True)
     assert float(fid["sparse"]) - float(fid["dense"]) == pytest.approx(float(fid["increase"]), abs=0.011)
     assert manifest["provenance"]["schedule"].startswith("progressive: 7:8 to step 20")
+
+
+def test_a_figure_stands_beside_all_it_depends_on(
+    place: Workplace, learned: tuple[dict[str, Any], Path]
+) -> None:
+    manifest, _ = learned
+    fid, provenance = manifest["fid"], manifest["provenance"]
+    kept = ("guidance", "sampler", "steps", "seed", "samples")
+    assert [fid[name] for name in kept] == ["0.5", "dpm-solver++", 2, 0, 6]
+    digest = load_extractor(place.extractor)[2]
+    assert fid["extractorDigest"] == digest
+    assert re.fullmatch("sha256:[0-9a-f]{64}", fid["referenceDigest"])
+    assert provenance["weights"] == "EMA, decay 0.99"
+
+
+def test_no_checkpoint_is_written_of_a_mask_that_has_lost_its_pattern(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = learner_module.Learner.step
+
+    def spoiled(self: Any, step: int, *rest: Any) -> Any:
+        if step == 7:
+            masking = next(self.state.layers.weights())[2]
+            masking.mask[0, 0] = ~masking.mask[0, 0]
+        return whole(self, step, *rest)
+
+    monkeypatch.setattr(learner_module.Learner, "step", spoiled)
+    spec = place.spec("spoiled-mask", checkpoint={"everySteps": 4, "keep": 9})
+    with pytest.raises(ValueError, match="does not keep 6:8 in every group"):
+        place.train(spec)
+    assert [p.name for p in (place.directory / "spoiled-mask/checkpoints").glob("step-*")] == [
+        "step-00000004"
+    ]
 
 
 def test_the_frozen_mask_is_the_exported_one(learned: tuple[dict[str, Any], Path]) -> None:
@@ -200,6 +233,25 @@ def test_asp_prunes_the_averaged_weights_too_and_never_moves_its_mask(place: Wor
             assert not tensors[f"{kind}/{layer}.weight"][~mask].any(), f"{kind} {layer} is not pruned"
         assert not tensors[f"optimizer/{layer}.weight/exp_avg"][~mask].any()
     assert manifest["provenance"]["masks"] == "magnitude, once for each pattern"
+
+
+@pytest.mark.parametrize("freeze", [0, 40])
+def test_cast_folds_its_factors_into_the_exported_weights(place: Workplace, freeze: int) -> None:
+    name = f"cast-{freeze}"
+    spec = place.spec(
+        name, training__steps=5, sparsity__method="cast",
+        sparsity__schedule={"type": "fixed", "freezeMaskPercent": freeze},
+    )  # fmt: skip
+    manifest = place.train(spec)
+    tensors = load_file(place.directory / name / "checkpoints/step-00000005/tensors.safetensors")
+    weights = load_file(place.directory / name / "model.safetensors")
+    assert not [key for key in weights if key.endswith("scaling")]
+    for layer in (layer["name"] for layer in manifest["layers"]):
+        average, factors = tensors[f"ema/{layer}.weight"], tensors[f"ema/{layer}.scaling"]
+        assert not torch.equal(factors, torch.ones_like(factors)), "they are learned"
+        mask = tensors[f"mask/{layer}"] if freeze else nm_mask(average, 2, 4)
+        want = average * factors.repeat_interleave(average.shape[1] // 2, dim=1) * mask
+        assert torch.equal(weights[f"{layer}.weight"], want)
 
 
 def test_dense_trains_on_without_masks(place: Workplace) -> None:

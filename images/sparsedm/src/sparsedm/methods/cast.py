@@ -8,8 +8,15 @@ From the freeze on, what is left outside the mask is cut and the model settles u
 Worked example (repeated in test_methods.py): eta = 0.1, lambda = 4, half of the way: the decay of the step is
 0.2, and W = [1, -4, 0.1, -3] with m = [0, 1, 0, 1] becomes [0.8, -4, 0, -3].
 
-Two things differ from the paper: its decay adapts to each weight, while this one is the same for all, as
-Adam's steps nearly are; and its module that scales weights up again, to make up for the decay, is left out.
+A module scales weights up again, to make up for the decay: each row of W is cut into n = 2 equal parts, and
+each part has a factor of its own that begins at 1 and is learned with W: W~ = A * W. The mask ranks W itself.
+When the weights are exported the factors are folded into them, which turns no zero into anything else. (The
+paper's equations 11 and 12, algorithm 2 and section VI-A, as a public account of it quotes them.)
+Worked example (repeated in test_masks.py): [1, -4, 2, 3] with A = [2, 0.5] is [2, -8, 1, 1.5].
+
+What differs from the paper: its decay enters Adam's first moment and is rescaled with it (AdamS), while this
+one is added after Adam's step and is the same for all weights, as Adam's steps nearly are. That the parts of
+a row lie side by side, and that the factors learn at the rate of the weights, are choices of this module.
 """
 
 from __future__ import annotations
@@ -17,17 +24,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsedm.masks import Masking
+from sparsedm.masks import Masking, scale_parts
 from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
+
+PARTS = 2
+"""n of the paper, for all its models."""
 
 
 class Cast(Ste):
     name = "cast"
     mask_update_steps = 10
 
+    def scaling(self, weight: Tensor) -> Tensor:
+        return weight.new_ones(weight.shape[0], PARTS if weight.shape[1] % PARTS == 0 else 1)
+
     def masked_weight(self, weight: Tensor, masking: Masking) -> Tensor:
-        return super().masked_weight(weight, masking) if masking.frozen else weight
+        weight = super().masked_weight(weight, masking) if masking.frozen else weight
+        return weight if masking.scaling is None else scale_parts(weight, masking.scaling)
+
+    @torch.no_grad()
+    def sparse_weight(self, weight: Tensor, masking: Masking) -> Tensor:
+        scaled = weight if masking.scaling is None else scale_parts(weight, masking.scaling)
+        return super().sparse_weight(scaled, masking)
 
     @torch.no_grad()
     def after_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
