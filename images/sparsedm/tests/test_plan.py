@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from sparsedm.cli import main
 from sparsedm.config import parse_config
 from sparsedm.describe import describe
 from sparsedm.plan import mask_rhythm, schedule_of
@@ -35,6 +39,35 @@ def test_masks_are_made_when_the_method_and_their_type_ask_for_it(
     assert mask_rhythm(config) == rhythm
     assert [step for step in range(100) if schedule.recomputes(step)] == made_at
     assert schedule.freeze_from == freeze_from
+
+
+def test_a_dry_run_prints_layers_masks_macs_and_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of U-ViT S/2: no weights and no data are there, and none are read."""
+    file = tmp_path / "run.yaml"
+    preset = {"preset": "cifar10-uvit-small", "pretrained": {"uri": "pvc://weights/s2.safetensors"}}
+    file.write_text(yaml.safe_dump(with_value("model", preset)))
+    assert main(["train", "--config", str(file), "--dry-run"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "layer shape pattern MACs dense MACs sparse" in lines
+    assert "mid_block.mlp.fc1 2048x512 2:4 269.48 M 134.74 M" in lines
+    assert "44,255,328 parameters, 44,040,192 of them in 58 masked layers." in lines
+    assert "MACs per image and step, linear: 11,321.56 M dense, 5,662.40 M sparse (-50.0 %)" in lines
+    # 44,255,328 x 4 bytes x 6 copies, and 5 bytes for each masked weight.
+    assert "Memory for weights and optimizer, with the teacher: 1,223 MiB, activations apart." in lines
+
+
+def test_what_is_wrong_in_a_file_is_told_sentence_by_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(with_value("training", {"steps": 0, "lerningRate": 1})))
+    assert main(["train", "--config", str(file), "--dry-run"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: training.steps must be a whole number from 1 to 100000000, not 0.",
+        "error: training.lerningRate is not a field: did you mean training.learningRate?",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,19 +85,20 @@ def describe(config: TrainConfig) -> str:
             skipped_lines([(s.name, s.reason) for s in selection.skipped]),
             f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
             macs_lines(macs),
-            _memory(config, parameters),
+            _memory(config, parameters, masked),
             _stages(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
         ]
     )
 
 
-def _memory(config: TrainConfig, parameters: int) -> str:
+def _memory(config: TrainConfig, parameters: int, masked: int) -> str:
     teacher = build_method(
         config.sparsity.method, distillation=config.sparsity.distillation_weight
     ).distillation_weight
     # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher.
-    needed = parameters * 4 * (6 if METHODS[config.sparsity.method].trains else 2)
+    # A mask takes a byte for each weight, and the masked weight is kept for the backward pass.
+    needed = parameters * 4 * 6 + masked * 5 if METHODS[config.sparsity.method].trains else parameters * 4 * 2
     note = "with the teacher" if teacher else "with the dense model"
     return f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB, activations apart."
 
