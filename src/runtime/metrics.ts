@@ -162,7 +162,8 @@ export function createMetrics(registry: Registry = new Registry()) {
     },
     /** Adds process and Node.js metrics; once per registry. */
     collectProcess(): void {
-      collectDefaultMetrics({ register: registry });
+      // The default of 10 ms wakes the process a hundred times a second: 0.65 % of a core with nothing to do.
+      collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
     },
   };
 }
