@@ -502,8 +502,8 @@ def test_a_batch_that_is_no_number_ends_with_the_step(
 ) -> None:
     whole = train_module.noisy_batch
 
-    def spoiled(x0: torch.Tensor, *rest: Any) -> Any:
-        batch = whole(x0, *rest)
+    def spoiled(x0: torch.Tensor, *rest: Any, **share: int) -> Any:
+        batch = whole(x0, *rest, **share)
         batch.x_t[0, 0, 0, 0] = float("nan")
         return batch
 
