@@ -109,10 +109,13 @@ class World:
     @contextmanager
     def _together(self) -> Iterator[None]:
         """An exchange; it fails where another process has ended, or does not come in time."""
+        cause = None
         try:
             yield
         except RuntimeError as error:
-            raise ProcessLost(self.rank, self.size, str(error)) from error
+            cause = str(error)
+        if cause is not None:  # raised out here, so that no traceback holds on to the group (see leave)
+            raise ProcessLost(self.rank, self.size, cause)
 
     def join(self) -> None:
         """Meets the others, over NCCL between GPUs and gloo between CPUs; waiting always goes over gloo."""
@@ -124,7 +127,10 @@ class World:
             self._patient = dist.new_group(backend="gloo", timeout=LEAD_TIMEOUT)
 
     def leave(self) -> None:
+        """Ends the groups. One that is still referred to when Python ends would abort the process, since its
+        threads still run then, and hide its exit code."""
         if self.size > 1 and dist.is_initialized():
+            self._patient = None
             dist.destroy_process_group()
 
 
