@@ -4,17 +4,29 @@ import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createLeaderElector, type Lease } from './leader';
 import { silentLogger } from './logger';
 import { createMetrics } from './metrics';
-import type { Request, Transport } from './transport';
+import type { Request, Transport, WatchEvent, WatchRequest } from './transport';
+
+type Mode = 'works' | 'fails' | 'hangs';
+/** What becomes of a candidate's requests and of its watches; a watch that hangs is cut off in what it follows too. */
+type Connection = { mode: Mode; watch: Mode };
 
 /** One Lease with the API server's optimistic locking, reachable by several candidates, each of which can be cut off. */
 function leaseServer(clock: FakeClock) {
   let lease: Lease | undefined;
   let version = 0;
   const writes: { by: string; at: number; holder: string }[] = [];
+  const reads: { by: string; at: number }[] = [];
+  const watchers = new Set<(event: WatchEvent) => void>();
+
+  function tell(type: WatchEvent['type'], object: Lease): void {
+    for (const watcher of watchers) watcher({ type, object: structuredClone(object) });
+  }
 
   function store(next: Lease, by: string): Lease {
+    const type = lease === undefined ? 'ADDED' : 'MODIFIED';
     lease = { ...structuredClone(next), metadata: { ...next.metadata, resourceVersion: String(++version) } };
     writes.push({ by, at: clock.monotonic(), holder: next.spec?.holderIdentity ?? '' });
+    tell(type, lease);
     return structuredClone(lease);
   }
 
@@ -25,6 +37,7 @@ function leaseServer(clock: FakeClock) {
         throw new ApiError({ status: 409, reason: 'AlreadyExists', message: 'exists' });
       return store(body, by);
     }
+    if (request.method === 'GET') reads.push({ by, at: clock.monotonic() });
     if (lease === undefined) throw new ApiError({ status: 404, reason: 'NotFound', message: 'no lease' });
     if (request.method === 'GET') return structuredClone(lease);
     if (body.metadata.resourceVersion !== lease.metadata.resourceVersion) {
@@ -33,8 +46,42 @@ function leaseServer(clock: FakeClock) {
     return store(body, by);
   }
 
+  /** As the transport's: silence for the idle limit is an error, an abort the end. */
+  async function* watch(request: WatchRequest, state: Connection): AsyncGenerator<WatchEvent[], void> {
+    if (state.watch === 'fails')
+      throw new ApiError({ status: 403, reason: 'Forbidden', message: 'no watch' });
+    const events: WatchEvent[] =
+      lease === undefined ? [] : [{ type: 'ADDED', object: structuredClone(lease) }];
+    let wake = () => {};
+    const watcher = (event: WatchEvent) => {
+      if (state.watch !== 'works') return;
+      events.push(event);
+      wake();
+    };
+    const stop = () => wake();
+    watchers.add(watcher);
+    request.signal?.addEventListener('abort', stop);
+    try {
+      while (request.signal?.aborted !== true) {
+        if (events.length > 0 && state.watch === 'works') {
+          yield events.splice(0);
+          continue;
+        }
+        const { promise, resolve } = Promise.withResolvers<string>();
+        const cancel = clock.setTimeout(() => resolve('idle'), request.idleMs);
+        wake = () => resolve('woken');
+        const why = await promise;
+        cancel();
+        if (why === 'idle') throw new TransportError('nothing was heard');
+      }
+    } finally {
+      watchers.delete(watcher);
+      request.signal?.removeEventListener('abort', stop);
+    }
+  }
+
   /** mode: works, fails at once, or hangs until the deadline of the caller. */
-  function connection(by: string, state: { mode: 'works' | 'fails' | 'hangs' }): Transport {
+  function connection(by: string, state: Connection): Transport {
     return {
       request<T>(request: Request): Promise<T> {
         if (state.mode === 'fails') return Promise.reject(new TransportError('refused'));
@@ -45,34 +92,38 @@ function leaseServer(clock: FakeClock) {
         }
         return new Promise((resolve) => resolve(answer(request, by) as T));
       },
-      watch: () => {
-        throw new Error('not here');
-      },
+      watch: (request) => watch(request, state),
       close: () => Promise.resolve(),
     };
   }
   return {
     connection,
     writes,
+    reads,
+    get watchers() {
+      return watchers.size;
+    },
     get lease() {
       return lease;
     },
     touch: () => void store(lease!, 'somebody'),
     steal: (holder: string) =>
       void store({ ...lease!, spec: { ...lease!.spec, holderIdentity: holder } }, holder),
-    remove: () => (lease = undefined),
+    remove() {
+      const gone = lease!;
+      lease = undefined;
+      tell('DELETED', gone);
+    },
   };
 }
-
-type Mode = 'works' | 'fails' | 'hangs';
 
 function candidate(
   clock: FakeClock,
   server: ReturnType<typeof leaseServer>,
   identity: string,
-  mode: Mode = 'works',
+  connection: Partial<Connection> = {},
 ) {
-  const state = { mode };
+  const state: Connection = { mode: 'works', watch: 'works', ...connection };
   const metrics = createMetrics();
   const elector = createLeaderElector({
     transport: server.connection(identity, state),
@@ -124,31 +175,91 @@ describe('acquire', () => {
     expect(await two.waiting).toBe(false);
   });
 
-  test('takes over a dead holder after the lease time, not sooner', async () => {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting; // and dies: it never renews
-    const two = candidate(clock, server, 'two');
-    await clock.advanceAsync(15_000);
-    expect(two.acquired()).toBeUndefined();
-    await clock.advanceAsync(2_000);
-    expect(two.acquired()).toBe(true);
-    expect(server.lease?.spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 });
-  });
+  const watches = [
+    ['watched', 'works'],
+    ['that may not be watched', 'fails'],
+    ['whose watch is silent', 'hangs'],
+  ] as const;
 
-  test('takes a released lease within two seconds', async () => {
+  test.each(watches)('takes over a dead holder when a lease %s has run out, not sooner', async (_, watch) => {
     const clock = new FakeClock();
     const server = leaseServer(clock);
     const one = candidate(clock, server, 'one');
     await one.waiting;
-    const two = candidate(clock, server, 'two');
+    const held = one.elector.hold(one.stop.signal);
+    const two = candidate(clock, server, 'two', { watch });
+    await clock.advanceAsync(61_000);
+    one.stop.abort(); // and dies: its last renewal was at 60 s
+    await held;
+    // Where it asks, it may have seen that one only a retry period later.
+    const seenBy = watch === 'works' ? 60_000 : 66_000;
+    await clock.advanceAsync(60_000 + 14_999 - clock.monotonic());
+    expect(two.acquired()).toBeUndefined();
+    await clock.advanceAsync(seenBy + 15_000 + 1 - clock.monotonic());
+    expect(two.acquired()).toBe(true);
+    expect(server.lease?.spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 });
+    expect(server.watchers).toBe(0);
+  });
+
+  test.each(watches)('takes a released lease %s', async (_, watch) => {
+    const clock = new FakeClock();
+    const server = leaseServer(clock);
+    const one = candidate(clock, server, 'one');
+    await one.waiting;
+    const two = candidate(clock, server, 'two', { watch });
     await clock.advanceAsync(700);
     await one.elector.release();
     expect(one.elector.isLeader()).toBe(false);
-    expect(server.lease?.spec?.holderIdentity).toBe('');
+    // At once; or within a retry period; or when the silence shows that the watch is broken.
+    await clock.advanceAsync({ works: 0, fails: 2_000, hangs: 6_000 }[watch]);
+    expect(two.acquired()).toBe(true);
+    expect(server.lease?.spec).toMatchObject({ holderIdentity: 'two' });
+  });
+
+  test('stands by without a request', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer(clock);
+    const one = candidate(clock, server, 'one');
+    await one.waiting;
+    const held = one.elector.hold(one.stop.signal);
+    const two = candidate(clock, server, 'two');
+    await clock.advanceAsync(300_000);
+    expect(server.reads.filter(({ by }) => by === 'two')).toEqual([{ by: 'two', at: 0 }]);
+    one.stop.abort();
+    two.stop.abort();
+    await Promise.all([held, two.waiting]);
+  });
+
+  test('asks at its pace where the server refuses both watch and lease', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer(clock);
+    await candidate(clock, server, 'dead').waiting;
+    const two = candidate(clock, server, 'two', { mode: 'fails', watch: 'fails' });
+    await clock.advanceAsync(60_000);
+    expect(clock.pending).toBe(1);
+    expect(two.acquired()).toBeUndefined();
+    two.stop.abort();
+  });
+
+  test('leaves a lease that somebody deleted to its holder, until it would have run out', async () => {
+    const clock = new FakeClock();
+    const server = leaseServer(clock);
+    const one = candidate(clock, server, 'one');
+    await one.waiting;
+    const held = one.elector.hold(one.stop.signal);
+    const two = candidate(clock, server, 'two');
+    await clock.advanceAsync(4_100);
+    server.remove();
+    await clock.advanceAsync(60_000);
+    expect(server.lease?.spec?.holderIdentity).toBe('one');
+    one.stop.abort(); // and dies, having renewed at 64 s
+    await held;
+    server.remove();
+    await clock.advanceAsync(14_000);
+    expect(two.acquired()).toBeUndefined();
     await clock.advanceAsync(2_000);
     expect(two.acquired()).toBe(true);
+    expect(server.lease?.spec?.holderIdentity).toBe('two');
   });
 
   test('one of two candidates for an expired lease wins', async () => {
@@ -165,7 +276,7 @@ describe('acquire', () => {
   test('outlives an API server that is away at the start', async () => {
     const clock = new FakeClock();
     const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one', 'fails');
+    const one = candidate(clock, server, 'one', { mode: 'fails' });
     await clock.advanceAsync(60_000);
     expect(one.acquired()).toBeUndefined();
     one.state.mode = 'works';
@@ -175,7 +286,7 @@ describe('acquire', () => {
 
   test('ends when told to, while the API server is away', async () => {
     const clock = new FakeClock();
-    const one = candidate(clock, leaseServer(clock), 'one', 'fails');
+    const one = candidate(clock, leaseServer(clock), 'one', { mode: 'fails' });
     await clock.advanceAsync(1_000);
     one.stop.abort();
     expect(await one.waiting).toBe(false);

@@ -58,6 +58,9 @@ export type LeaderElector = {
 
 export const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
 
+/** After so long the server ends a watch of the lease, and a new one is opened. */
+const watchSeconds = 600;
+
 /** For people: who leads, as far as this process knows. */
 export type LeaderState = {
   leading: boolean;
@@ -79,6 +82,10 @@ function microTime(time: Date): string {
  * Clocks of two machines are never compared: the holder's renewTime is only watched for change, and the lease has
  * expired when it has not changed for its duration on this process' own monotonic clock. Every write names the
  * resourceVersion it read, so that of two candidates the server lets one win.
+ *
+ * Unlike client-go's, a standby watches the lease instead of asking for it every retry period: it sees each renewal as
+ * it happens, and so takes a dead holder's lease when it runs out and a released one at once. Where it may not watch,
+ * it asks.
  */
 export function createLeaderElector(options: LeaderOptions): LeaderElector {
   const { transport, clock, metrics, lease, identity } = options;
@@ -137,23 +144,59 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     return at;
   }
 
-  function isFree(spec: LeaseSpec | undefined): boolean {
-    const holder = spec?.holderIdentity ?? '';
-    if (holder === '' || holder === identity || observed === undefined) return true;
-    return clock.monotonic() - observed.at > (spec?.leaseDurationSeconds ?? 0) * 1000;
+  /** Milliseconds until the lease as last seen may be taken; 0 when nobody else holds it. */
+  function untilFree(): number {
+    if (observed === undefined) return 0;
+    const { holderIdentity: holder = '', leaseDurationSeconds = 0 } = observed.lease.spec ?? {};
+    if (holder === '' || holder === identity) return 0;
+    return Math.max(0, observed.at + leaseDurationSeconds * 1000 - clock.monotonic());
   }
 
   /** One try: the time from which the lease counts as ours, or undefined when another holds it. */
   async function tryAcquire(signal: AbortSignal): Promise<number | undefined> {
     try {
       const { answer } = await send('GET', undefined, signal);
-      if (!isFree(answer.spec)) return undefined;
+      if (untilFree() > 0) return undefined;
       const { at } = await send('PUT', { ...answer, spec: claim(answer.spec) }, signal);
       return at;
     } catch (error) {
-      if (isNotFound(error)) return createLease(signal);
-      throw error;
+      if (!isNotFound(error)) throw error;
+      // Its holder does not know yet that somebody deleted it, and leads until it would have run out.
+      return untilFree() > 0 ? undefined : createLease(signal);
     }
+  }
+
+  /**
+   * Watches a lease that another holds: answers true once it may be taken, false when the watch ended before. Its
+   * holder renews it each retry period, so that a watch without an event for two of them has broken.
+   */
+  async function standBy(signal: AbortSignal): Promise<boolean> {
+    const free = new AbortController();
+    let cancelTimer = () => {};
+    const wakeWhenFree = () => {
+      cancelTimer();
+      // A timer may run a fraction of a millisecond early.
+      cancelTimer = clock.setTimeout(() => free.abort(), untilFree() + 1);
+    };
+    wakeWhenFree();
+    try {
+      const events = transport.watch({
+        path: collectionPath(leases, lease.namespace),
+        query: { fieldSelector: `metadata.name=${lease.name}`, timeoutSeconds: watchSeconds },
+        idleMs: 2 * timing.retryMs,
+        signal: AbortSignal.any([signal, free.signal]),
+      });
+      for await (const portion of events) {
+        for (const { object } of portion) observe(object, clock.monotonic());
+        if (untilFree() === 0) return true;
+        wakeWhenFree();
+      }
+    } catch (error) {
+      logger.debug('cannot watch the lease, looking at it instead', { error });
+    } finally {
+      cancelTimer();
+    }
+    return untilFree() === 0;
   }
 
   async function renew(signal: AbortSignal): Promise<void> {
@@ -197,13 +240,15 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
           logger.info('became leader');
           return true;
         }
+        if (await standBy(signal)) continue;
       } catch (error) {
         if (!isConflict(error) && !isAlreadyExists(error) && !signal.aborted) {
           logger.warn('cannot reach the lease, trying again', { error });
         }
       }
-      // A released lease is noticed within one retry period, whatever the jitter.
-      await sleep(clock, timing.retryMs * (0.6 + 0.3 * random()), signal);
+      // Never zero, so that a server that refuses is not asked in a hot loop.
+      const rest = untilFree() || Infinity;
+      await sleep(clock, Math.min(rest, timing.retryMs * (0.6 + 0.3 * random())), signal);
     }
     return false;
   }

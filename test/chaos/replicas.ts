@@ -21,7 +21,7 @@ export type ReplicaOptions = {
   report: (line: string) => void;
 };
 
-/** A standby sees a lease that was given back within one retry period. */
+/** The longest that a lease which was given back may lie. */
 const releasedMs = 2_000;
 /** For requests and timers on a machine under load, beyond what the lease's timing promises. */
 const slackMs = 1_000;
@@ -83,12 +83,9 @@ const actions = { kill: afterKill, release: afterRelease, freeze: afterFreeze } 
   unknown
 >;
 
-/**
- * A standby looks every 0.9 of the retry period at most: so late it may see the last renewal, from which the lease is
- * counted, and so late that the lease has run out.
- */
-function limitOf(fault: Fault, { leaseMs, retryMs }: LeaderTiming): number {
-  return fault === 'release' ? releasedMs : leaseMs + 2 * retryMs + slackMs;
+/** A standby watches the lease: it counts from the last renewal, and sees at once that the lease was given back. */
+function limitOf(fault: Fault, { leaseMs }: LeaderTiming): number {
+  return fault === 'release' ? releasedMs : leaseMs + slackMs;
 }
 
 function checkTakeovers(fault: Fault, takeovers: readonly Takeover[], timing: LeaderTiming): Check {
