@@ -1,5 +1,7 @@
 /** The Python environment of the tests: locked packages in the cache, keyed by the lock files that made it. */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -63,4 +65,24 @@ export async function ensurePython(report: (line: string) => void): Promise<stri
   await exec(executable, ['-c', 'import torch']);
   await exec('touch', [complete]);
   return executable;
+}
+
+/**
+ * Runs a program of the package from this clone, in that environment and on this terminal, and takes over its exit
+ * status. A signal that ends this process ends the program first, which saves what it has.
+ */
+export async function runPython(args: readonly string[]): Promise<void> {
+  const python = await ensurePython((line) => console.error(line));
+  // Threads that spin while they wait take the cores from those that work, as in the images.
+  const env = {
+    OMP_WAIT_POLICY: 'PASSIVE',
+    ...process.env,
+    PYTHONPATH: path.resolve('images/sparsedm/src'),
+  };
+  const child = spawn(python, args, { stdio: 'inherit', env });
+  // Ctrl-C reaches the program by itself, and a second one would end it before it has saved.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  const [status] = (await once(child, 'close')) as [number | null];
+  process.exitCode = status ?? 1;
 }

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from sparsedm.svg import COLOURS, DASHED, GRID, dot, head, line, number, text
+
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 34, 44
 """Margins about the plot in pixels; the labels of the axes stand in them."""
-COLOURS = ("#1f6fb2", "#c2502e", "#4b8b3b")
 _MARKED = 30
 """Curves with at most that many points show them."""
 
@@ -35,20 +36,18 @@ def chart(title: str, x_label: str, y_label: str, series: Sequence[Series], x_en
         right, above = x / x_high * inner_width, (y - y_low) / (y_high - y_low) * inner_height
         return LEFT + right, HEIGHT - BOTTOM - above
 
+    middle = (TOP + HEIGHT - BOTTOM) / 2
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img" font-family="sans-serif" font-size="11">',
-        f"<title>{escape(title)}</title>",
-        _text(LEFT, 14, title, "start", 'font-weight="bold"'),
+        *head(title, WIDTH, HEIGHT, font_size=11),
+        text(LEFT, 14, title, "start", ' font-weight="bold"'),
         *(_tick(*at(x, y_low), written(x), below=True) for x in across),
         *(_tick(*at(0.0, y), written(y), below=False) for y in up),
-        _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, "middle", 'class="x-label"'),
-        _text(14, (TOP + HEIGHT - BOTTOM) / 2, y_label, "middle", 'class="y-label" transform="rotate(-90 14 '
-              f'{_number((TOP + HEIGHT - BOTTOM) / 2)})"'),
-    ]  # fmt: skip
-    for number, one in enumerate(series):
+        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_label, "middle", ' class="x-label"'),
+        text(14, middle, y_label, "middle", f' class="y-label" transform="rotate(-90 14 {number(middle)})"'),
+    ]
+    for place, one in enumerate(series):
         drawn = [at(x, y) for x, y in _from_end_to_end(one, x_high)]
-        parts += _line(one, drawn, COLOURS[number % len(COLOURS)], number)
+        parts += _line(one, drawn, COLOURS[place % len(COLOURS)], place)
     return "\n".join([*parts, "</svg>"])
 
 
@@ -79,34 +78,22 @@ def _from_end_to_end(series: Series, x_high: float) -> Sequence[tuple[float, flo
     return [(0.0, y), (x_high, y)]
 
 
-def _line(series: Series, drawn: Sequence[tuple[float, float]], colour: str, number: int) -> list[str]:
+def _line(series: Series, drawn: Sequence[tuple[float, float]], colour: str, place: int) -> list[str]:
     """The curve and its entry in the legend."""
-    places = " ".join(f"{_number(x)},{_number(y)}" for x, y in drawn)
-    dashes = ' stroke-dasharray="5 4"' if series.level else ""
+    places = " ".join(f"{number(x)},{number(y)}" for x, y in drawn)
+    dashes = DASHED if series.level else ""
     name = escape(series.name, quote=True)
     lines = [
         f'<polyline data-series="{name}" points="{places}" fill="none" stroke="{colour}" '
         f'stroke-width="1.5"{dashes}/>'
     ]
     if len(drawn) <= _MARKED and not series.level:
-        lines += [f'<circle cx="{_number(x)}" cy="{_number(y)}" r="2.5" fill="{colour}"/>' for x, y in drawn]
-    return [*lines, _text(WIDTH - RIGHT - 130 * number, 14, series.name, "end", f'fill="{colour}"')]
+        lines += [dot(x, y, 2.5, colour) for x, y in drawn]
+    return [*lines, text(WIDTH - RIGHT - 130 * place, 14, series.name, "end", f' fill="{colour}"')]
 
 
 def _tick(x: float, y: float, label: str, below: bool) -> str:
     """A line of the grid with its value."""
     if below:
-        line = f'<line x1="{_number(x)}" y1="{TOP}" x2="{_number(x)}" y2="{_number(y)}" stroke="#e4e4e4"/>'
-        return line + _text(x, y + 15, label, "middle", 'class="x-tick"')
-    line = (
-        f'<line x1="{_number(x)}" y1="{_number(y)}" x2="{WIDTH - RIGHT}" y2="{_number(y)}" stroke="#e4e4e4"/>'
-    )
-    return line + _text(x - 6, y + 4, label, "end", 'class="y-tick"')
-
-
-def _text(x: float, y: float, text: str, anchor: str, more: str) -> str:
-    return f'<text x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+        return line(x, TOP, x, y, GRID) + text(x, y + 15, label, "middle", ' class="x-tick"')
+    return line(x, y, WIDTH - RIGHT, y, GRID) + text(x - 6, y + 4, label, "end", ' class="y-tick"')

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from sparsedm.chart import COLOURS
 from sparsedm.study.statistics import Spread
+from sparsedm.svg import COLOURS, DASHED, GRID, dot, head, line, text
 
 WIDTH, LINE = 720, 24
 LEFT, RIGHT, TOP, BOTTOM = 230, 24, 48, 44
@@ -41,21 +40,19 @@ def dot_figure(
 
     foot = height - BOTTOM
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img" font-family="sans-serif" font-size="12">',
-        f"<title>{escape(title)}</title>",
+        *head(title, WIDTH, height, font_size=12),
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        _text(8, 18, title, "start", ' font-weight="bold"'),
-        *(_upright(at(tick), foot, "#e4e4e4") for tick in axis_ticks(low, high)),
-        *(_text(at(tick), foot + 16, f"{tick:g}", "middle") for tick in axis_ticks(low, high)),
-        _text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_label, "middle"),
+        text(8, 18, title, "start", ' font-weight="bold"'),
+        *(line(at(tick), TOP, at(tick), foot, GRID) for tick in axis_ticks(low, high)),
+        *(text(at(tick), foot + 16, f"{tick:g}", "middle") for tick in axis_ticks(low, high)),
+        text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_label, "middle"),
     ]
     if level is not None:
-        parts.append(_upright(at(level[1]), foot, "#555", ' stroke-dasharray="5 4"'))
-        parts.append(_text(at(level[1]), TOP - 6, level[0], "middle", ' fill="#555"'))
+        parts.append(line(at(level[1]), TOP, at(level[1]), foot, "#555", DASHED))
+        parts.append(text(at(level[1]), TOP - 6, level[0], "middle", ' fill="#555"'))
     if len(series) > 1:
         names = enumerate(series)
-        parts += [_text(LEFT + 110 * n, 18, name, "start", f' fill="{COLOURS[n]}"') for n, name in names]
+        parts += [text(LEFT + 110 * n, 18, name, "start", f' fill="{COLOURS[n]}"') for n, name in names]
     for number, one in enumerate(lines):
         parts += _line(at, one, TOP + LINE * (number + 0.5))
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -63,16 +60,11 @@ def dot_figure(
 
 def _line(at: Callable[[float], float], one: Dots, y: float) -> list[str]:
     """The label, and the series' dots one below the other."""
-    parts = [_text(LEFT - 10, y + 4, one.label, "end")]
+    parts = [text(LEFT - 10, y + 4, one.label, "end")]
     for place, value in enumerate(one.values):
         if value is not None:
             parts += _dot(at, value, y + 5 * (2 * place - len(one.values) + 1), COLOURS[place])
     return parts
-
-
-def _upright(x: float, foot: float, colour: str, more: str = "") -> str:
-    x_text = _number(x)
-    return f'<line x1="{x_text}" y1="{TOP}" x2="{x_text}" y2="{_number(foot)}" stroke="{colour}"{more}/>'
 
 
 def axis_ticks(low: float, high: float) -> list[float]:
@@ -94,14 +86,5 @@ def _range(values: Sequence[Spread], levels: Sequence[float]) -> tuple[float, fl
 def _dot(at: Callable[[float], float], value: Spread, y: float, colour: str) -> list[str]:
     bar = []
     if value.deviation:
-        left, right = _number(at(value.mean - value.deviation)), _number(at(value.mean + value.deviation))
-        bar = [f'<line x1="{left}" y1="{_number(y)}" x2="{right}" y2="{_number(y)}" stroke="{colour}"/>']
-    return [*bar, f'<circle cx="{_number(at(value.mean))}" cy="{_number(y)}" r="3.5" fill="{colour}"/>']
-
-
-def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
-    return f'<text x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}"{more}>{escape(text)}</text>'
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+        bar = [line(at(value.mean - value.deviation), y, at(value.mean + value.deviation), y, colour)]
+    return [*bar, dot(at(value.mean), y, 3.5, colour)]
