@@ -15,7 +15,7 @@ export { buildImages, type BuildOptions, type Built, type BuiltImage } from './i
 export { deployImages, loadImages, type Destination } from './images/load';
 export type { ImageName, ImageRefs } from './images/names';
 
-type Options = TargetChoice & { engine?: EngineName; tag?: string };
+type Options = TargetChoice & { engine?: EngineName; compiler?: boolean; tag?: string };
 
 function chosen(names: readonly string[]): readonly ImageName[] {
   const unknown = names.filter((name) => !(imageNames as readonly string[]).includes(name));
@@ -33,17 +33,21 @@ function progress(): (line: string) => void {
   };
 }
 
-async function build(names: readonly string[], { engine = 'buildah' }: Options): Promise<void> {
-  const { images } = await buildImages({ names: chosen(names), engine, report: progress() });
+async function build(
+  names: readonly string[],
+  { engine = 'buildah', compiler = false }: Options,
+): Promise<void> {
+  const { images } = await buildImages({ names: chosen(names), engine, compiler, report: progress() });
   for (const { ref } of images) console.log(ref);
 }
 
 async function load(names: readonly string[], options: Options): Promise<void> {
   const wanted = chosen(names);
+  const { compiler = false } = options;
   const to = destinationOf(options, options.tag);
   if (to.kind !== 'registry') await checkChoice(options);
   const report = progress();
-  const built = await buildImages({ names: wanted, engine: engineFor(to, options.engine), report });
+  const built = await buildImages({ names: wanted, engine: engineFor(to, options.engine), compiler, report });
   for (const ref of Object.values(await loadImages(built, to, report))) console.log(ref);
 }
 
@@ -54,6 +58,10 @@ function engineOption(): Option {
   ]);
 }
 
+function compilerOption(): Option {
+  return new Option('--compiler', 'trainer with what training.compile needs: Triton and g++, 1.5 GB more');
+}
+
 async function main(): Promise<void> {
   const program = new Command('npm run images --').description(
     'Build the container images and bring them to a cluster.',
@@ -62,11 +70,13 @@ async function main(): Promise<void> {
     .command('build [images...]')
     .description('build operator, trainer and serving, or those named')
     .addOption(engineOption())
+    .addOption(compilerOption())
     .action(build);
   program
     .command('load [images...]')
     .description('build them and load them into the embedded cluster, a kind cluster or a registry')
     .addOption(engineOption())
+    .addOption(compilerOption())
     .option('--kind', 'into the kind cluster sparsedm')
     .option('--context <name>', 'into the kind cluster of this context of your kubeconfig')
     .option('--registry <host/path>', 'push to this registry as HOST/PATH/NAME')

@@ -25,7 +25,13 @@ export type Built = {
   runtime: { ref: string; fullRef: string; key: string } | undefined;
 };
 
-export type BuildOptions = { names?: readonly ImageName[]; engine?: EngineName; report?: Report };
+export type BuildOptions = {
+  names?: readonly ImageName[];
+  engine?: EngineName;
+  /** With what training.compile needs. */
+  compiler?: boolean;
+  report?: Report;
+};
 
 const sources = 'images/sparsedm/src';
 const inputs = {
@@ -35,7 +41,7 @@ const inputs = {
   serving: ['images/serving', sources],
 } as const;
 
-type Build = { engine: Engine; bases: Bases; report: Report };
+type Build = { engine: Engine; bases: Bases; compiler: boolean; report: Report };
 
 /** Says what goes on and for how long it has. */
 export function timed(report: Report, what: string): Report {
@@ -78,9 +84,10 @@ async function buildOperator(build: Build): Promise<BuiltImage> {
 /** Trainer and serving side by side, after what they share. */
 async function buildPython(build: Build, names: readonly ('trainer' | 'serving')[]) {
   const base = await build.bases.python();
-  const runtimeKey = await inputsDigest(repository, inputs.runtime, [base.key]);
+  const COMPILER = build.compiler ? 'yes' : 'no';
+  const runtimeKey = await inputsDigest(repository, inputs.runtime, [base.key, COMPILER]);
   const runtime = fullRef('runtime', runtimeKey);
-  const renewed = await buildOnce(build, 'runtime', runtimeKey, { BASE: base.ref });
+  const renewed = await buildOnce(build, 'runtime', runtimeKey, { BASE: base.ref, COMPILER });
   const images = await Promise.all(
     names.map(async (name) => {
       const key = await inputsDigest(repository, inputs[name], [runtimeKey]);
@@ -118,10 +125,15 @@ async function buildAll(build: Build, names: readonly ImageName[]): Promise<Omit
 
 /** Builds what changed since the last time and returns references that name exactly this content. */
 export async function buildImages(options: BuildOptions = {}): Promise<Built> {
-  const { names = imageNames, engine: wanted = 'buildah', report = () => undefined } = options;
+  const {
+    names = imageNames,
+    engine: wanted = 'buildah',
+    compiler = false,
+    report = () => undefined,
+  } = options;
   const engine = wanted === 'docker' ? await openDocker() : await openBuildah(report);
   const bases = await engine.bases(timed(report, 'base'));
-  const work = () => buildAll({ engine, bases, report }, names);
+  const work = () => buildAll({ engine, bases, compiler, report }, names);
   const waiting = () => report('waiting for another build of the images to end');
   return { engine, ...(await withLock(path.join(storeDir(), 'build.lock'), work, waiting)) };
 }

@@ -476,6 +476,12 @@ describe('a SparseFinetune is refused', () => {
       'spec.training.gradientCheckpointing',
       'must be of type boolean',
     ],
+    [
+      'compiling in words',
+      { training: { compile: 'auto' } },
+      'spec.training.compile',
+      'must be of type boolean',
+    ],
     ['a negative seed', { training: { seed: -1 } }, 'spec.training.seed', 'greater than or equal to 0'],
     [
       'checkpoints beyond the end',
@@ -701,6 +707,7 @@ describe('a SparseFinetune is accepted', () => {
           precision: 'fp16',
           gradientAccumulationSteps: 8,
           gradientCheckpointing: true,
+          compile: true,
           learningRateSchedule: 'cosine',
         },
       },
@@ -771,6 +778,7 @@ describe('a SparseFinetune is accepted', () => {
         batchSize: 64,
         gradientAccumulationSteps: 1,
         gradientCheckpointing: false,
+        compile: false,
         learningRate: '0.0002',
         weightDecay: '0.03',
         betas: ['0.9', '0.99'],

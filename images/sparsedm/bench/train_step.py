@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import json
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from sparsedm.compiling import compiler_missing
 from sparsedm.config import parse_config
 from sparsedm.describe import table
 from sparsedm.device import limit_threads, pick_device
@@ -75,8 +75,7 @@ class Side:
         chosen = select_layers(dense, PATTERN, exclude=() if method.masks else ("*",))
         self.state = begin(dense, chosen, method, training, "magnitude")
         self.masks, self.rate = method.masks, training.learning_rate
-        student = torch.compile(self.state.student) if compiled else self.state.student
-        objective = Objective(student, dense, 0.0, training.precision)
+        objective = Objective(self.state.student, dense, 0.0, training.precision, compiled)
         shape = (batch, config.channels, config.image_size, config.image_size)
         x0 = torch.randn(shape, device=self.device).to(memory_format=layout)
         labels = torch.zeros(batch, dtype=torch.int64) if config.num_classes else None
@@ -108,13 +107,6 @@ SPEC = {
     "output": {"uri": "file:///none"},
 }
 """Only its recipe is read, which is the default one."""
-
-
-def compiler_missing() -> str | None:
-    """Why torch.compile can't be measured here, or None where it can."""
-    if pick_device().type == "cuda":
-        return None if shutil.which("cc") or shutil.which("gcc") else "no C compiler for Triton"
-    return None if shutil.which("g++") or shutil.which("clang++") else "no C++ compiler"
 
 
 def measure_time(
@@ -175,9 +167,9 @@ def variants(wanted: str) -> Iterator[bool]:
         yield False
     if wanted == "no":
         return
-    missing = compiler_missing()
+    missing = compiler_missing(pick_device())
     if missing:
-        print(f"torch.compile is not measured: {missing}.", file=sys.stderr)
+        print(f"torch.compile is not measured: {missing} is missing.", file=sys.stderr)
     else:
         yield True
 

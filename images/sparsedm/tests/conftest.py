@@ -2,4 +2,14 @@
 
 import os
 
+import pytest
+
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+
+from tiny_run import Workplace
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """What a small run needs, the same for all tests of a module."""
+    return Workplace(tmp_path_factory.mktemp("place"))

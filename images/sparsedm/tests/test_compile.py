@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from sparsedm import compiling
+from sparsedm.compiling import compiled, compiler_missing
+from sparsedm.config import parse_config
+from sparsedm.errors import ConfigError
 from sparsedm.layers import MaskedLayers
 from sparsedm.masks import magnitude_mask, soft_threshold
 from sparsedm.methods import build_method
 from sparsedm.pattern import Pattern
+from sparsedm.progress import Console
+from sparsedm.report_client import ReportClient
+from sparsedm.stop import StopSignal
+from sparsedm.train import Finetune
+from tiny_run import Workplace
 
 BACKENDS = ["eager", "aot_eager"]
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +79,64 @@ def test_one_graph_holds_masked_layers_and_new_masks_need_no_other(backend: str,
             for weight, _ in layers.parameters():
                 weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed + 9)))
     assert graphs == 1
+
+
+METHODS = ["sparsedm", "s-ste", "cast"]
+
+
+def trained(place: Workplace, method: str, compile: bool) -> tuple[list[float], dict[str, Tensor]]:
+    """The losses of a run through all stages, and the masks that it ends with."""
+    config = parse_config(place.spec("out", sparsity__method=method, training__compile=compile))
+    run = Finetune(config, place.directory, ReportClient(None, None), Console(io.StringIO()), StopSignal())
+    run.train()
+    return [point.loss for point in run.state.curve.points()], run.layers.masks()
+
+
+def check_same_run(place: Workplace, method: str) -> None:
+    (found, masks), (want, want_masks) = (trained(place, method, on) for on in (True, False))
+    assert found == pytest.approx(want, rel=1e-4)
+    same = [(masks[name] == want_masks[name]).float().mean() for name in masks]
+    assert min(same) > 0.99
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_compiled_run_goes_the_same_way(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the graphs alone, without the compiler behind them: each stage's graph is its own, or serves all."""
+    graphs = []
+
+    def traced(network: nn.Module, device: torch.device) -> nn.Module:
+        def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]):
+            graphs.append(graph)
+            return torch._dynamo.lookup_backend("aot_eager")(graph, inputs)
+
+        return torch.compile(network, backend=backend, fullgraph=True)
+
+    monkeypatch.setattr("sparsedm.objective.compiled", traced)
+    check_same_run(Workplace(tmp_path), method)
+    assert 0 < len(graphs) <= 6
+
+
+@pytest.mark.skipif(compiler_missing(CPU) is not None, reason="no C++ compiler")
+def test_a_run_through_the_compiler_goes_the_same_way(tmp_path: Path) -> None:
+    check_same_run(Workplace(tmp_path), "sparsedm")
+
+
+@pytest.mark.parametrize(
+    ("device", "programs", "missing"),
+    [
+        ("cpu", (), "a C++ compiler (g++)"),
+        ("cpu", ("gcc",), "a C++ compiler (g++)"),
+        ("cuda", ("g++",), "a C compiler (gcc)"),
+        ("cuda", ("gcc",), "the package triton"),
+    ],
+)
+def test_what_is_missing_is_named(
+    device: str, programs: tuple[str, ...], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling.shutil, "which", lambda program: program if program in programs else None)
+    monkeypatch.setattr(compiling, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError) as caught:
+        compiled(nn.Linear(1, 1), torch.device(device))
+    assert caught.value.message.startswith(f"training.compile needs {missing}, which is missing here: use ")

@@ -58,6 +58,7 @@ def test_defaults_are_those_of_the_custom_resource() -> None:
     assert config.training.learning_rate_schedule == "constant"
     assert config.training.gradient_accumulation_steps == 1
     assert not config.training.gradient_checkpointing
+    assert not config.training.compile
     training = config.training
     assert (training.steps, training.batch_size, training.seed, training.precision) == (300, 64, 0, "fp32")
     assert (config.checkpoint.every_steps, config.checkpoint.keep) == (50, 2)
@@ -81,6 +82,7 @@ def test_everything_given_is_taken() -> None:
         "steps": 10, "batchSize": 2, "learningRate": "1e-3", "weightDecay": "0", "betas": ["0.95", "0.999"],
         "warmupSteps": 0, "emaDecay": "0.9", "precision": "fp16", "seed": 7, "gradientClip": "0.5",
         "learningRateSchedule": "cosine", "gradientAccumulationSteps": 4, "gradientCheckpointing": True,
+        "compile": True,
     }  # fmt: skip
     config = parse_config(value)
     assert config.sparsity.include == ("*.mlp.*",)
@@ -92,6 +94,7 @@ def test_everything_given_is_taken() -> None:
     assert (config.training.precision, config.training.learning_rate_schedule) == ("fp16", "cosine")
     assert config.training.pictures_per_step == 8
     assert config.training.gradient_checkpointing
+    assert config.training.compile
 
 
 @pytest.mark.parametrize(("method", "want"), [("sparsedm", 1), ("ste", 1), ("cast", 10)])
@@ -182,6 +185,7 @@ def test_custom_stages() -> None:
         ("training.learningRateSchedule", "linear", "must be one of constant, cosine"),
         ("training.gradientAccumulationSteps", 0, "must be a whole number from 1 to 1024"),
         ("training.gradientCheckpointing", "yes", "gradientCheckpointing must be true or false"),
+        ("training.compile", 1, "compile must be true or false"),
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),

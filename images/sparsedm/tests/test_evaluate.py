@@ -21,12 +21,6 @@ SAMPLES = 6
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    torch.set_num_threads(1)
-    return Workplace(tmp_path_factory.mktemp("evaluate"))
-
-
-@pytest.fixture(scope="module")
 def manifest(place: Workplace) -> dict[str, Any]:
     return place.train(
         place.spec("out", training__steps=2, training__warmupSteps=0, checkpoint__everySteps=2)

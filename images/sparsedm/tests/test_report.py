@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from sparsedm.cli import main
 from sparsedm.curve import Curve
@@ -21,12 +20,6 @@ from tiny_run import Workplace
 
 STEPS = 20
 CHANGES: dict[str, Any] = {"checkpoint": {"everySteps": 1, "keep": 100}, "evaluation__everySteps": 6}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    torch.set_num_threads(1)
-    return Workplace(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="module")

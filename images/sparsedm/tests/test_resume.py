@@ -26,12 +26,6 @@ STEPS = 20
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    torch.set_num_threads(1)
-    return Workplace(tmp_path_factory.mktemp("resume"))
-
-
-@pytest.fixture(scope="module")
 def undisturbed(place: Workplace) -> Path:
     """A whole run that kept the checkpoint of every step."""
     place.train(place.spec("undisturbed", checkpoint={"everySteps": 1, "keep": 100}))

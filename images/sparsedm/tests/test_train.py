@@ -31,12 +31,6 @@ from tiny_run import CONFIG, Workplace
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    torch.set_num_threads(1)
-    return Workplace(tmp_path_factory.mktemp("train"))
-
-
-@pytest.fixture(scope="module")
 def learned(place: Workplace) -> tuple[dict[str, Any], Path]:
     """One longer run that several tests look at."""
     spec = place.spec(

@@ -136,6 +136,7 @@ class TrainingSpec:
     learning_rate_schedule: str
     gradient_accumulation_steps: int
     gradient_checkpointing: bool
+    compile: bool
 
     @property
     def pictures_per_step(self) -> int:
@@ -478,6 +479,7 @@ def _training(r: _Reader) -> TrainingSpec:
         learning_rate_schedule=r.choice("learningRateSchedule", LEARNING_RATE_SCHEDULES, "constant"),
         gradient_accumulation_steps=r.integer("gradientAccumulationSteps", 1, 1, 1024),
         gradient_checkpointing=r.boolean("gradientCheckpointing", False),
+        compile=r.boolean("compile", False),
     )
     r.finish()
     return spec

@@ -42,6 +42,7 @@ from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.progress import Console, format_duration
 from sparsedm.uris import resolve_uri
+from sparsedm.world import ALONE, World
 
 SAMPLE_BATCH = 100
 REFERENCE_BATCH = 1000
@@ -62,7 +63,12 @@ class Plan:
 
     def passes(self) -> int:
         """Forward passes of one image that measuring one model takes."""
-        return self.samples * self.steps * (2 if self.guidance else 1)
+        return self.samples * self.steps * self.passes_of_a_step
+
+    @property
+    def passes_of_a_step(self) -> int:
+        """Of one image, in one step of the sampler."""
+        return 2 if self.guidance else 1
 
     def seeds(self) -> list[int]:
         return image_seeds(self.seed, 0, self.samples)
@@ -179,20 +185,28 @@ class Evaluator:
         """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""
         self.reference = Reference.load(path, self.extractor_digest, self.extractor.dims)
 
-    def measure(self, model: nn.Module, on_work: OnWork, keep: int = 0) -> Measurement:
-        if self.reference is None:
+    def measure(self, model: nn.Module, on_work: OnWork, keep: int = 0, world: World = ALONE) -> Measurement:
+        """The processes of `world` draw a batch each, in turn. All are told the distance; the one that leads
+        needs the reference for it, and only its Measurement has images and features. `on_work` is told of
+        the work of all."""
+        if world.leads and self.reference is None:
             raise ValueError("set_reference comes first.")
-        seeds = self.plan.seeds()
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
         model.eval()
-        for start in range(0, self.plan.samples, SAMPLE_BATCH):
-            part = slice(start, start + SAMPLE_BATCH)
-            images = self._draw(model, seeds[part], self._conditions(part), on_work)
-            features = self.extractor(images)
-            stats.update(features)
-            sample.update(features)
-            kept.append(images[: max(0, keep - start)])
-        distance = frechet_distance(stats, self.reference.stats)
+        for first in range(0, self.plan.samples, SAMPLE_BATCH * world.size):
+            at_once = min(SAMPLE_BATCH * world.size, self.plan.samples - first)
+            passes = at_once * self.plan.passes_of_a_step
+            start = first + SAMPLE_BATCH * world.rank
+            own = self._draw(model, start, lambda done, total, passes=passes: on_work(passes))
+            found = self.extractor(own) if len(own) else None
+            for features, images in world.gathered((found, own[: max(0, keep - start)])):
+                if features is not None:
+                    stats.update(features)
+                    sample.update(features)
+                    kept.append(images)
+        if not world.leads or self.reference is None:
+            return Measurement(world.told(0.0), torch.empty(0), torch.empty(0))
+        distance = world.told(frechet_distance(stats, self.reference.stats))
         return Measurement(distance, torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:
@@ -203,18 +217,21 @@ class Evaluator:
         labels = self.plan.labels(self.config)
         return None if labels is None else labels[part]
 
-    def _draw(self, model: nn.Module, seeds: list[int], labels: Tensor | None, on_work: OnWork) -> Tensor:
-        plan = self.plan
-        passes = len(seeds) * (2 if plan.guidance else 1)
+    def _draw(self, model: nn.Module, start: int, progress: Callable[[int, int], None]) -> Tensor:
+        """The batch from picture `start` on, which is empty after the last."""
+        plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
+        seeds = plan.seeds()[part]
+        if not seeds:
+            return torch.empty(0)
         drawn = sample(
             model,
             self.config,
-            labels,
+            self._conditions(part),
             seeds,
             steps=plan.steps,
             guidance=plan.guidance,
             sampler=plan.sampler,
-            progress=lambda done, total: on_work(passes),
+            progress=progress,
             device=self.device,
             nothing=None if self.dataset is None else self.dataset.nothing,
         )

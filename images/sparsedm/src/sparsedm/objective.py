@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsedm.compiling import compiled
 from sparsedm.diffusion import VPSDE
 from sparsedm.diffusion.sde import stratified_times
 from sparsedm.errors import InputError
@@ -81,21 +82,30 @@ def _dropped(labels: Tensor, dropped: Tensor, config: ModelConfig, nothing: Tens
 
 class Objective:
     """`alpha` 0 asks no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
-    float32."""
+    float32.
 
-    def __init__(self, student: nn.Module, teacher: nn.Module, alpha: float, precision: str) -> None:
+    `compile` compiles both (compiling.py). Raises ConfigError where that can't be done here.
+    """
+
+    def __init__(
+        self, student: nn.Module, teacher: nn.Module, alpha: float, precision: str, compile: bool = False
+    ) -> None:
         self.student = student
         self.teacher = teacher
         self.alpha = alpha
         self.precision = precision
+        device = next(student.parameters()).device
+        self.learning, self.teaching = (
+            compiled(network, device) if compile else network for network in (student, teacher)
+        )
 
     def __call__(self, batch: Batch) -> Tensor:
-        out = self._run(self.student, batch)
+        out = self._run(self.learning, batch)
         loss = _error(out, batch)
         if not self.alpha:
             return loss
         with torch.no_grad():
-            taught = self._run(self.teacher, batch)
+            taught = self._run(self.teaching, batch)
         return loss + self.alpha * F.mse_loss(out, taught)
 
     def _run(self, network: nn.Module, batch: Batch) -> Tensor:

@@ -132,7 +132,7 @@ def train(
         finetune = Finetune(config, output, client, console, stop, world)
         finetune.resume()
         finetune.train()
-        manifest = finetune.finish() if world.leads else {}
+        manifest = finetune.finish()
     if not world.leads:
         return manifest
     client.update(urgent=True, **result_of(config, manifest))
@@ -187,7 +187,11 @@ class Finetune:
         self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
         self.layers = self.state.layers
         self.objective = Objective(
-            self.state.student, self.dense, self.method.distillation_weight, training.precision
+            self.state.student,
+            self.dense,
+            self.method.distillation_weight,
+            training.precision,
+            training.compile,
         )
         self.learner = Learner(
             self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, world
@@ -224,7 +228,7 @@ class Finetune:
             self._report_step(step, time.monotonic() - began)
             last = state.step == self.total_steps
             if self._due(self.config.evaluation.every_steps) and not last:
-                self.world.lead(self._evaluate_on_the_way)
+                self._evaluate_on_the_way()
             if self._due(self.config.checkpoint.every_steps) or last or stops:
                 self._save_checkpoint()
             if stops:
@@ -232,11 +236,14 @@ class Finetune:
                 self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
 
     def finish(self) -> dict[str, Any]:
-        """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there."""
+        """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there.
+        Returns it; {} where another process leads, and writes."""
         self.progress.enter("evaluating")
         weights = self._sparse_weights()
         dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
         sparse = self._measure(weights, keep=GRID_IMAGES)
+        if not self.world.leads:
+            return {}
         fid = self.evaluator.figures(dense.distance, sparse.distance)
         quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
 
@@ -436,12 +443,13 @@ class Finetune:
         self.progress.enter("training")
 
     def _measure(self, weights: dict[str, Tensor], keep: int = 0) -> Measurement:
-        if self.evaluator.reference is None:
+        """All processes draw."""
+        if self.evaluator.reference is None and self.world.leads:
             cache = self.output / REFERENCE_FILE
             self.evaluator.set_reference(self.dataset, cache, lambda images: self._check_stop())
         model = build_model(self.model_config)
         model.load_state_dict(weights)
-        return self.evaluator.measure(model.to(self.device), self._evaluation_work(), keep)
+        return self.evaluator.measure(model.to(self.device), self._evaluation_work(), keep, self.world)
 
     def _evaluation_work(self) -> Callable[[int], None]:
         last = time.monotonic()

@@ -29,11 +29,11 @@ T = TypeVar("T")
 STEP_TIMEOUT = timedelta(minutes=10)
 """How long the processes of one step wait for each other before they give up."""
 LEAD_TIMEOUT = timedelta(days=30)
-"""How long the others wait while process 0 measures or saves: as long as it lives."""
+"""How long they wait for a process that draws pictures or saves: as long as it lives."""
 
 
 class World:
-    """Process `rank` of `size`. Process 0 leads: it alone writes, reports, and measures."""
+    """Process `rank` of `size`. Process 0 leads: it alone writes and reports."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
@@ -85,6 +85,15 @@ class World:
         if self.size > 1:
             with self._together():
                 dist.barrier(group=self._patient)
+
+    def gathered(self, value: T) -> list[T]:
+        """Every process's value in the order of their ranks, for the one that leads; none for the others."""
+        if self.size == 1:
+            return [value]
+        values = [value] * self.size if self.leads else None
+        with self._together():
+            dist.gather_object(value, values, group=self._patient)
+        return values or []
 
     def told(self, value: T) -> T:
         """Process 0's value, for all."""
