@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from sparsedm import layers as module
 from sparsedm.layers import MaskedLayers, bake_masks, masks_for, select_layers
-from sparsedm.masks import group_counts, has_negative_zero
+from sparsedm.masks import group_counts, has_negative_zero, nm_mask
 from sparsedm.methods import build_method
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.pattern import Pattern
@@ -151,6 +152,36 @@ def test_masks_move_only_when_refreshed() -> None:
     assert layers.digest() == before
     layers.refresh(Pattern(2, 4))
     assert layers.digest() != before
+
+
+@pytest.mark.parametrize("pattern", [Pattern(2, 4), Pattern(3, 8), Pattern(3, 4), Pattern(5, 6)], ids=str)
+@pytest.mark.parametrize("bucket", [1, 100, 400, 1 << 21])
+def test_masks_made_together_are_those_made_alone(
+    pattern: Pattern, bucket: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUCKET", bucket)
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(24, 4), nn.Linear(48, 3), nn.Conv2d(24, 5, 3), nn.Linear(20, 7), nn.Linear(24, 2)
+    )
+    layers = MaskedLayers(model, [str(i) for i in range(5)], build_method("ste").masked_weight)
+
+    def alone() -> dict[str, torch.Tensor]:
+        return {
+            name: torch.ones_like(weight, dtype=torch.bool)
+            if weight.shape[1] % pattern.m
+            else nm_mask(weight, pattern.n, pattern.m)
+            for name, weight, _ in layers.weights()
+        }
+
+    assert layers.refresh(pattern) == 0
+    before = layers.masks()
+    with torch.no_grad():
+        for weight, _ in layers.parameters():
+            weight.copy_(torch.randn_like(weight))
+    want = alone()
+    assert layers.refresh(pattern) == sum(int((want[name] != before[name]).sum()) for name in want) > 0
+    assert all(torch.equal(mask, want[name]) for name, mask in layers.masks().items())
 
 
 def test_a_stage_pattern_that_does_not_fit_leaves_the_layer_dense() -> None:

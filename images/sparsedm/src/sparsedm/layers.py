@@ -17,7 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparsedm.masks import Masking, apply_mask, group_counts, magnitude_mask, mask_digest
+from sparsedm.masks import (
+    Masking,
+    apply_mask,
+    group_counts,
+    in_a_row,
+    magnitude_mask,
+    magnitude_masks,
+    mask_digest,
+)
 from sparsedm.pattern import Pattern
 from sparsedm.ranking import MagnitudeRanking, Ranking
 
@@ -78,6 +86,31 @@ def _reason_unwanted(name: str, include: Sequence[str], exclude: Sequence[str]) 
         return "no include glob matches"
     excluded_by = next((glob for glob in exclude if fnmatchcase(name, glob)), None)
     return None if excluded_by is None else f"excluded by {excluded_by}"
+
+
+BUCKET = 1 << 21
+"""Weights whose masks are made together. Each operation has a cost of its own, to wake threads or to launch a
+kernel, which many small layers would pay many times; and what all need in between should stay small."""
+
+
+def _buckets(weights: Mapping[str, Tensor]) -> Iterator[list[str]]:
+    """The names in order, as many at a time as have BUCKET weights together; a larger layer alone."""
+    names: list[str] = []
+    size = 0
+    for name, weight in weights.items():
+        if names and size + weight.numel() > BUCKET:
+            yield names
+            names, size = [], 0
+        names.append(name)
+        size += weight.numel()
+    if names:
+        yield names
+
+
+def _moved(before: Mapping[str, Masking], after: Mapping[str, Masking], names: Sequence[str]) -> Tensor:
+    """The number of weights that changed sides in the named layers, as a tensor."""
+    was, now = (in_a_row([maskings[name].mask for name in names]) for maskings in (before, after))
+    return torch.count_nonzero(was != now)
 
 
 class _Masked:
@@ -153,36 +186,49 @@ class MaskedLayers:
 
         Returns the number of weights that changed sides; 0 where the pattern itself is another one.
         """
-        flips = []
+        weights, before = {}, {}
+        for name, weight, masking in self.weights():
+            weights[name], before[name] = weight, masking
+        after = self._maskings(weights, pattern, before)
         for name, module in self.modules.items():
-            before, weight = module.masking, module._parameters["weight"]
-            module.masking = self._masking(name, weight, pattern, before)
-            if pattern == self.pattern:
-                flips.append((module.masking.mask != before.mask).sum())
+            module.masking = after[name]
+        moving = pattern == self.pattern
         self.pattern = pattern
+        flips = [_moved(before, after, names) for names in _buckets(weights)] if moving else []
         return int(torch.stack(flips).sum()) if flips else 0
 
     def left_dense(self, pattern: Pattern) -> list[str]:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""
         return [name for name, weight, _ in self.weights() if weight.shape[1] % pattern.m]
 
-    def _masking(self, name: str, weight: Tensor, pattern: Pattern, before: Masking) -> Masking:
-        """Another mask; what is learned or fixed beside it stays."""
-        if weight.shape[1] % pattern.m:
-            return Masking(torch.ones_like(weight, dtype=torch.bool), scaling=before.scaling)
-        mask = magnitude_mask(self.ranking(name, weight), pattern.n, pattern.m)
-        return Masking(mask, pattern.m, before.scale, scaling=before.scaling)
+    def _maskings(
+        self, weights: Mapping[str, Tensor], pattern: Pattern, before: Mapping[str, Masking]
+    ) -> dict[str, Masking]:
+        """Other masks; what is learned or fixed beside them stays."""
+        fitting = {name: weight for name, weight in weights.items() if weight.shape[1] % pattern.m == 0}
+        after = {
+            name: Masking(torch.ones_like(weight, dtype=torch.bool), scaling=before[name].scaling)
+            for name, weight in weights.items()
+            if name not in fitting
+        }
+        for names in _buckets(fitting):
+            scores = [self.ranking(name, fitting[name]) for name in names]
+            for name, mask in zip(names, magnitude_masks(scores, pattern.n, pattern.m), strict=True):
+                after[name] = Masking(mask, pattern.m, before[name].scale, scaling=before[name].scaling)
+        return after
 
     @torch.no_grad()
     def maskings_of(self, weights: Mapping[str, Tensor], pattern: Pattern) -> dict[str, Masking]:
         """How a state dict is masked: as the layers are where they are frozen, else by its own ranking."""
-        maskings = {}
-        for name, _, masking in self.weights():
-            own = replace(masking, scaling=weights.get(f"{name}.{SCALING}"))
-            if not self.frozen:
-                own = self._masking(name, weights[f"{name}.weight"], pattern, own)
-            maskings[name] = own
-        return maskings
+        own = {
+            name: replace(masking, scaling=weights.get(f"{name}.{SCALING}"))
+            for name, _, masking in self.weights()
+        }
+        return (
+            own
+            if self.frozen
+            else self._maskings({name: weights[f"{name}.weight"] for name in own}, pattern, own)
+        )
 
     def freeze(self) -> None:
         """From here on the masks do not move."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from sparsedm.masks import apply_mask
+from sparsedm.masks import outside_mask
 from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
 
@@ -21,4 +21,4 @@ class SrSte(Ste):
     def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
         for weight, mask in layers:
             if weight.grad is not None and self.regularization:
-                weight.grad.add_(apply_mask(weight, ~mask), alpha=self.regularization)
+                weight.grad.add_(outside_mask(weight, mask), alpha=self.regularization)

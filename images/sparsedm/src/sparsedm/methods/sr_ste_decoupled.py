@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 
-from sparsedm.masks import apply_mask
+from sparsedm.masks import outside_mask
 from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
 
@@ -22,4 +22,4 @@ class SrSteDecoupled(Ste):
     @torch.no_grad()
     def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
         for weight, mask in layers:
-            weight.sub_(apply_mask(weight, ~mask), alpha=learning_rate * self.regularization)
+            weight.sub_(outside_mask(weight, mask), alpha=learning_rate * self.regularization)
