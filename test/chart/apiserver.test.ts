@@ -149,6 +149,7 @@ describe('a release', () => {
     ['create', 'events.events.k8s.io', 'team-b', 'yes'],
     ['create', 'tokenreviews.authentication.k8s.io', 'default', 'yes'],
     ['update', 'leases.coordination.k8s.io/first-sparsedm-operator', 'first', 'yes'],
+    ['watch', 'leases.coordination.k8s.io/first-sparsedm-operator', 'first', 'yes'],
     ['update', 'leases.coordination.k8s.io/another', 'first', 'no'],
     ['get', 'leases.coordination.k8s.io/first-sparsedm-operator', 'team-a', 'no'],
     ['update', 'sparsefinetunes.sparsedm.io', 'team-a', 'no'],

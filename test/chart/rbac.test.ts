@@ -21,7 +21,7 @@ const wantNamespaceRights = [
 
 const wantLeaderRights = [
   'coordination.k8s.io/leases: create',
-  'coordination.k8s.io/leases[sparsedm-operator]: get update',
+  'coordination.k8s.io/leases[sparsedm-operator]: get update watch',
 ];
 
 const wantTokenReviewRights = ['authentication.k8s.io/tokenreviews: create'];
