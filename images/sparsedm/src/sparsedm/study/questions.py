@@ -1,4 +1,4 @@
-"""The four questions of the study, each a list of pairs of rows, and the sentence that answers it."""
+"""The questions of the study, each a list of pairs of rows, and the sentence that answers it."""
 
 from __future__ import annotations
 
@@ -92,6 +92,15 @@ QUESTIONS = (
             Pair("a half-size model with as many steps in all", "sparsedm-progressive", "half-long"),
         ),
         against_all=True,
+    ),
+    Question(
+        "Is 2:4 as good as the dense model?",
+        (
+            Pair("the dense model as it ships", "sparsedm-progressive", "dense"),
+            Pair("the dense model trained on for as many steps", "sparsedm-progressive", "dense-trained-on"),
+            Pair("fixed, as it ships", "sparsedm-fixed", "dense"),
+            Pair("fixed, trained on for as many steps", "sparsedm-fixed", "dense-trained-on"),
+        ),
     ),
 )  # fmt: skip
 
