@@ -224,11 +224,9 @@ class MaskedLayers:
             name: replace(masking, scaling=weights.get(f"{name}.{SCALING}"))
             for name, _, masking in self.weights()
         }
-        return (
-            own
-            if self.frozen
-            else self._maskings({name: weights[f"{name}.weight"] for name in own}, pattern, own)
-        )
+        if self.frozen:
+            return own
+        return self._maskings({name: weights[f"{name}.weight"] for name in own}, pattern, own)
 
     def freeze(self) -> None:
         """From here on the masks do not move."""
