@@ -140,6 +140,17 @@ function candidate(
   return { elector, state, stop, metrics, waiting, acquired: () => acquired };
 }
 
+/** One that leads and renews. */
+async function leader() {
+  const clock = new FakeClock();
+  const server = leaseServer(clock);
+  const one = candidate(clock, server, 'one');
+  await one.waiting;
+  let lost: unknown;
+  const held = one.elector.hold(one.stop.signal).catch((error: unknown) => (lost = error));
+  return { clock, server, one, held, lost: () => lost };
+}
+
 describe('acquire', () => {
   test('creates the lease when there is none', async () => {
     const clock = new FakeClock('2026-01-01T00:00:00Z');
@@ -160,11 +171,7 @@ describe('acquire', () => {
   });
 
   test('waits for a holder that renews, whatever its clock says', async () => {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting;
-    const held = one.elector.hold(one.stop.signal);
+    const { clock, server, one, held } = await leader();
     const two = candidate(clock, server, 'two');
     await clock.advanceAsync(120_000);
     expect(two.acquired()).toBeUndefined();
@@ -182,11 +189,7 @@ describe('acquire', () => {
   ] as const;
 
   test.each(watches)('takes over a dead holder when a lease %s has run out, not sooner', async (_, watch) => {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting;
-    const held = one.elector.hold(one.stop.signal);
+    const { clock, server, one, held } = await leader();
     const two = candidate(clock, server, 'two', { watch });
     await clock.advanceAsync(61_000);
     one.stop.abort(); // and dies: its last renewal was at 60 s
@@ -210,6 +213,7 @@ describe('acquire', () => {
     await clock.advanceAsync(700);
     await one.elector.release();
     expect(one.elector.isLeader()).toBe(false);
+    expect(server.writes).toContainEqual({ by: 'one', at: 700, holder: '' });
     // At once; or within a retry period; or when the silence shows that the watch is broken.
     await clock.advanceAsync({ works: 0, fails: 2_000, hangs: 6_000 }[watch]);
     expect(two.acquired()).toBe(true);
@@ -217,11 +221,7 @@ describe('acquire', () => {
   });
 
   test('stands by without a request', async () => {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting;
-    const held = one.elector.hold(one.stop.signal);
+    const { clock, server, one, held } = await leader();
     const two = candidate(clock, server, 'two');
     await clock.advanceAsync(300_000);
     expect(server.reads.filter(({ by }) => by === 'two')).toEqual([{ by: 'two', at: 0 }]);
@@ -242,11 +242,7 @@ describe('acquire', () => {
   });
 
   test('leaves a lease that somebody deleted to its holder, until it would have run out', async () => {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting;
-    const held = one.elector.hold(one.stop.signal);
+    const { clock, server, one, held } = await leader();
     const two = candidate(clock, server, 'two');
     await clock.advanceAsync(4_100);
     server.remove();
@@ -294,16 +290,6 @@ describe('acquire', () => {
 });
 
 describe('hold', () => {
-  async function leader() {
-    const clock = new FakeClock();
-    const server = leaseServer(clock);
-    const one = candidate(clock, server, 'one');
-    await one.waiting;
-    let lost: unknown;
-    const held = one.elector.hold(one.stop.signal).catch((error: unknown) => (lost = error));
-    return { clock, server, one, held, lost: () => lost };
-  }
-
   test('tells who leads and when that was last made sure of', async () => {
     const { clock, server, one, held } = await leader();
     await clock.advanceAsync(5_000);

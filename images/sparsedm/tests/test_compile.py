@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 import torch
@@ -101,7 +100,7 @@ def check_same_run(place: Workplace, method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_compiled_run_goes_the_same_way(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the graphs alone, without the compiler behind them: each stage's graph is its own, or serves all."""
     graphs = []
@@ -114,13 +113,13 @@ def test_a_compiled_run_goes_the_same_way(
         return torch.compile(network, backend=backend, fullgraph=True)
 
     monkeypatch.setattr("sparsedm.objective.compiled", traced)
-    check_same_run(Workplace(tmp_path), method)
+    check_same_run(place, method)
     assert 0 < len(graphs) <= 6
 
 
 @pytest.mark.skipif(compiler_missing(CPU) is not None, reason="no C++ compiler")
-def test_a_run_through_the_compiler_goes_the_same_way(tmp_path: Path) -> None:
-    check_same_run(Workplace(tmp_path), "sparsedm")
+def test_a_run_through_the_compiler_goes_the_same_way(place: Workplace) -> None:
+    check_same_run(place, "sparsedm")
 
 
 @pytest.mark.parametrize(

@@ -192,12 +192,13 @@ class Evaluator:
         if world.leads and self.reference is None:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
+        seeds = self.plan.seeds()
         model.eval()
         for first in range(0, self.plan.samples, SAMPLE_BATCH * world.size):
             at_once = min(SAMPLE_BATCH * world.size, self.plan.samples - first)
             passes = at_once * self.plan.passes_of_a_step
             start = first + SAMPLE_BATCH * world.rank
-            own = self._draw(model, start, lambda done, total, passes=passes: on_work(passes))
+            own = self._draw(model, seeds, start, passes, on_work)
             found = self.extractor(own) if len(own) else None
             for features, images in world.gathered((found, own[: max(0, keep - start)])):
                 if features is not None:
@@ -217,21 +218,21 @@ class Evaluator:
         labels = self.plan.labels(self.config)
         return None if labels is None else labels[part]
 
-    def _draw(self, model: nn.Module, start: int, progress: Callable[[int, int], None]) -> Tensor:
-        """The batch from picture `start` on, which is empty after the last."""
+    def _draw(self, model: nn.Module, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
+        """The batch of the pictures from `start` on, which is empty after the last of `seeds`. `on_work` is
+        told of `passes` at each step of the sampler."""
         plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
-        seeds = plan.seeds()[part]
-        if not seeds:
+        if start >= len(seeds):
             return torch.empty(0)
         drawn = sample(
             model,
             self.config,
             self._conditions(part),
-            seeds,
+            seeds[part],
             steps=plan.steps,
             guidance=plan.guidance,
             sampler=plan.sampler,
-            progress=progress,
+            progress=lambda done, total: on_work(passes),
             device=self.device,
             nothing=None if self.dataset is None else self.dataset.nothing,
         )
