@@ -87,7 +87,7 @@ def sign_a_zero(weights: dict[str, torch.Tensor]) -> None:
 
 
 def move_the_mask(weights: dict[str, torch.Tensor]) -> None:
-    weights[f"{LAYER}.weight"][0, :4] = weights[f"{LAYER}.weight"][0, :4].flip(0)
+    weights[f"{LAYER}.weight"][0, :4] = weights[f"{LAYER}.weight"][0, :4].roll(1)
 
 
 def drop_a_tensor(weights: dict[str, torch.Tensor]) -> None:

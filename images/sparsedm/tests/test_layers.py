@@ -159,7 +159,7 @@ def test_masks_move_only_when_refreshed() -> None:
 def test_masks_made_together_are_those_made_alone(
     pattern: Pattern, bucket: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUCKET", bucket)
+    monkeypatch.setitem(module.BUCKET, "cpu", bucket)
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(24, 4), nn.Linear(48, 3), nn.Conv2d(24, 5, 3), nn.Linear(20, 7), nn.Linear(24, 2)

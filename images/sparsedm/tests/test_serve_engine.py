@@ -11,9 +11,11 @@ import torch
 
 from serve_tools import CONFIG, write_artifact
 from sparsedm.errors import ConfigError, InputError
+from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Engine
+from sparsedm.serve.recording import Recorded
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
@@ -131,3 +133,52 @@ def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
     assert float(auto.status()["speedup"]) >= 1.0
     difference = np.abs(dense.draw([1], [1])[0].astype(int) - auto.draw([1], [1])[0].astype(int))
     assert difference.mean() < 8
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("batch", [1, 8])
+def test_sparse_products_of_every_layer_draw_the_dense_pictures(
+    batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the rows, 36 for one picture, are no multiple of 8; whatever is faster here."""
+    monkeypatch.setattr(backend, "LEAST_GAIN", 0.0)
+    spec = EngineSpec(steps=3, max_batch_size=batch, precision="bf16")
+    engine = Engine.load(write_artifact(tmp_path), spec)
+    want = engine.draw([1], [1])[0].astype(int)
+    layers = engine.manifest["layers"]
+    situation = Situation.here(CUDA, torch.bfloat16, "2:4")
+    choice = choose("cusparselt", engine._model, layers, situation, engine.rows)
+    engine._recorded.forget()
+    assert choice.sparse_layers == choice.total_layers == len(layers)
+    assert np.abs(engine.draw([1], [1])[0].astype(int) - want).mean() < 8
+    backend.restore_dense(engine._model, choice)
+    engine._recorded.forget()
+    assert (engine.draw([1], [1])[0] == want).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_recorded_network_draws_what_a_called_one_draws(artifact: Path) -> None:
+    spec = SPEC.model_copy(update={"precision": "bf16"})
+    called, recorded = Engine.load(artifact, spec), Engine.load(artifact, spec)
+    called._recorded.possible = False
+    for labels, seeds in (([0, 1, 2], [3, 4, 5]), ([3], [9]), ([2, 2], [5, 6])):
+        for one, other in zip(called.draw(labels, seeds), recorded.draw(labels, seeds), strict=True):
+            assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+    assert recorded._recorded.possible
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_network_that_asks_the_gpu_is_called_each_time() -> None:
+    class Asking(torch.nn.Linear):
+        def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+            return super().forward(x) * float(t.max())
+
+    network = Recorded(Asking(4, 4).to(CUDA))
+    x, t = torch.randn(2, 4, device=CUDA), torch.ones(2, device=CUDA)
+    with torch.inference_mode():
+        first, second = network(x, t), network(x, 2 * t)
+    assert not network.possible
+    assert torch.allclose(2 * first, second)

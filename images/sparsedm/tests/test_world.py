@@ -1,6 +1,6 @@
 """Processes that train together end as one does, stop together, and do not wait for one that is gone.
 
-Each case is the real command; on CPUs the processes meet over gloo.
+Each case is the real command, on CPUs, where the processes meet over gloo.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def together(
 def environment(place: Workplace, spec: dict[str, Any]) -> dict[str, str]:
     return {
         "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(SOURCES),
         "SPARSEDM_CONFIG": json.dumps(spec),
         "SPARSEDM_TERMINATION_LOG": str(place.directory / "termination.json"),
@@ -278,6 +279,12 @@ def test_how_many_processes_start(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     assert launch.processes_to_start(wanted, env) == want
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="--processes 4 is more than the GPUs that are visible, 2"):
+        launch.processes_to_start(4, {})
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused_with_the_remedy() -> None:

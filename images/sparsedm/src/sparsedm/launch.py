@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore
 
+from sparsedm.errors import ConfigError
+
 GRACE_SECONDS = 15.0
 """Once a process has failed: how long the others have to find out and to end by themselves."""
 FINAL = (2, 3, 4)
@@ -28,10 +30,18 @@ FINAL = (2, 3, 4)
 
 def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) -> int:
     """1 where torchrun, or this module, has started this process; else what is wanted, by default one for
-    each GPU that is visible."""
+    each GPU that is visible. Raises ConfigError where the GPUs are fewer."""
     if "RANK" in env:
         return 1
-    return wanted if wanted is not None else max(1, torch.cuda.device_count())
+    gpus = torch.cuda.device_count()
+    if wanted is not None and 0 < gpus < wanted:
+        raise ConfigError(
+            [
+                f"--processes {wanted} is more than the GPUs that are visible, {gpus}, and each process "
+                "takes one: write less, or set CUDA_VISIBLE_DEVICES to nothing to train on the CPUs."
+            ]
+        )
+    return wanted if wanted is not None else max(1, gpus)
 
 
 def launch(count: int, command: Sequence[str]) -> int:

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from sparsedm.masks import (
     Masking,
     apply_mask,
+    count_moved,
     group_counts,
-    in_a_row,
     magnitude_mask,
     magnitude_masks,
     mask_digest,
@@ -88,9 +88,10 @@ def _reason_unwanted(name: str, include: Sequence[str], exclude: Sequence[str]) 
     return None if excluded_by is None else f"excluded by {excluded_by}"
 
 
-BUCKET = 1 << 21
-"""Weights whose masks are made together. Each operation has a cost of its own, to wake threads or to launch a
-kernel, which many small layers would pay many times; and what all need in between should stay small."""
+BUCKET = {"cpu": 1 << 21, "cuda": 1 << 40}
+"""Weights whose masks are made together, by device. Each operation has a cost of its own, to wake threads or
+to launch a kernel, which many small layers would pay many times; and what a CPU needs in between should stay
+small."""
 
 
 def _buckets(weights: Mapping[str, Tensor]) -> Iterator[list[str]]:
@@ -98,19 +99,13 @@ def _buckets(weights: Mapping[str, Tensor]) -> Iterator[list[str]]:
     names: list[str] = []
     size = 0
     for name, weight in weights.items():
-        if names and size + weight.numel() > BUCKET:
+        if names and size + weight.numel() > BUCKET[weight.device.type]:
             yield names
             names, size = [], 0
         names.append(name)
         size += weight.numel()
     if names:
         yield names
-
-
-def _moved(before: Mapping[str, Masking], after: Mapping[str, Masking], names: Sequence[str]) -> Tensor:
-    """The number of weights that changed sides in the named layers, as a tensor."""
-    was, now = (in_a_row([maskings[name].mask for name in names]) for maskings in (before, after))
-    return torch.count_nonzero(was != now)
 
 
 class _Masked:
@@ -194,8 +189,13 @@ class MaskedLayers:
             module.masking = after[name]
         moving = pattern == self.pattern
         self.pattern = pattern
-        flips = [_moved(before, after, names) for names in _buckets(weights)] if moving else []
-        return int(torch.stack(flips).sum()) if flips else 0
+        if not moving or not weights:
+            return 0
+        flips = [
+            count_moved([before[name].mask for name in names], [after[name].mask for name in names])
+            for names in _buckets(weights)
+        ]
+        return int(torch.cat(flips).sum())
 
     def left_dense(self, pattern: Pattern) -> list[str]:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""

@@ -7,13 +7,13 @@ equals the lowest index wins, so the mask is a function of the weights alone.
 No sort: a weight survives when it beats at least M - N of the others in its group. Each of the M(M-1)/2
 pairs is compared once, over all groups together. For M of 2, 4 and 8 the M counts of a group lie side by side
 in the bytes of one integer, so that one addition counts for the whole group. Where one weight of more goes
-(31:32, with which a schedule begins) M comparisons do.
+(31:32, with which a schedule begins) M comparisons do. A GPU has a kernel for it (cuda_kernels.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsedm import cuda_kernels
 from sparsedm.pattern import Pattern
 
 
@@ -72,6 +73,8 @@ def magnitude_mask(weight: Tensor, n: int, m: int) -> Tensor:
 
 def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     """`magnitude_mask` of each, made together: a few large operations take less time than many small ones."""
+    if cuda_kernels.take(*weights):
+        return cuda_kernels.nm_masks(weights, n, m)
     magnitude = in_a_row([input_last(weight.detach()) for weight in weights]).abs()
     if m in WORDS:
         kept = _in_words(magnitude, n, m)
@@ -80,6 +83,14 @@ def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     parts = kept.split([weight.numel() for weight in weights])
     lasts = (part.view(input_last(weight).shape) for part, weight in zip(parts, weights, strict=True))
     return [_input_back(last).contiguous() for last in lasts]
+
+
+def count_moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """The number of weights that changed sides between two lists of masks, (1,) int64 on their device."""
+    if cuda_kernels.take(*before, *after):
+        return cuda_kernels.count_moved(before, after)
+    was, now = (in_a_row(masks) for masks in (before, after))
+    return torch.count_nonzero(was != now).reshape(1)
 
 
 def in_a_row(tensors: Sequence[Tensor]) -> Tensor:
@@ -163,14 +174,31 @@ def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
     By its bits, because torch.where takes many times as long on a CPU; but a compiler makes one fast loop of
     that, and not of the bits. No gradient passes through.
     """
-    if torch.compiler.is_compiling():
+    if weight.is_cuda or torch.compiler.is_compiling():
         return torch.where(mask, weight.detach(), 0.0)
     return _bits_where(weight, mask.view(torch.int8).neg())
 
 
-def outside_mask(weight: Tensor, mask: Tensor) -> Tensor:
-    """The weight with +0.0 wherever the mask is True."""
-    return _bits_where(weight, mask.view(torch.int8) - 1)
+def multiplied(weight: Tensor, mask: Tensor) -> Tensor:
+    """`apply_mask` for a product: on a GPU in the type that autocast gives to products, in one pass."""
+    if torch.compiler.is_compiling() or not cuda_kernels.take(weight, mask):
+        return apply_mask(weight, mask)
+    autocast = torch.is_autocast_enabled("cuda")
+    return cuda_kernels.keep(weight, mask, torch.get_autocast_dtype("cuda") if autocast else weight.dtype)
+
+
+def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) -> None:
+    """For each (sum, weight, mask): adds `factor` times the weight to the sum, wherever the mask is False; in
+    place. The sum may be the weight itself."""
+    layers = list(layers)
+    if not layers or not factor:
+        return
+    sums, weights, masks = zip(*layers, strict=True)
+    if cuda_kernels.take(*sums, *weights, *masks):
+        cuda_kernels.add_outside(sums, weights, masks, factor)
+        return
+    for total, weight, mask in layers:
+        total.add_(_bits_where(weight, mask.view(torch.int8) - 1), alpha=factor)
 
 
 def _bits_where(weight: Tensor, ones: Tensor) -> Tensor:

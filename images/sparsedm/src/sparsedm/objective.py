@@ -23,6 +23,9 @@ LABEL_DROP = 0.1
 """Part of the labels replaced by "none" in training, so that the model can still be guided (arXiv
 2207.12598)."""
 
+START_TOLERANCE = {"cpu": 1e-6, "cuda": 1e-3}
+"""How far the student's first loss may be from the dense model's, relative to it."""
+
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Precisions with another type for the matrix products; fp32 has none."""
 
@@ -118,12 +121,15 @@ class Objective:
         """Before the first step, masks open: the student must compute exactly the dense model's loss.
 
         Catches a student that never got the pre-trained weights, which trains without any other sign of it.
+        A GPU may take another kernel, which rounds to TF32, for a convolution whose weights lie in another
+        order.
         """
+        device = batch.x_t.device.type
         self.student.eval()  # without dropout, which a model may have
         student = _error(self._run(self.student, batch), batch).item()
         teacher = _error(self._run(self.teacher, batch), batch).item()
         self.student.train()
-        if abs(student - teacher) > 1e-6 * abs(teacher):
+        if abs(student - teacher) > START_TOLERANCE[device] * abs(teacher):
             raise RuntimeError(
                 f"the student's loss at step 0 is {student:.6f} and the dense model's {teacher:.6f}: "
                 "the pre-trained weights did not get into the student."

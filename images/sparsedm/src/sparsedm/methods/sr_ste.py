@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from sparsedm.masks import outside_mask
+from sparsedm.masks import add_outside
 from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
 
@@ -19,6 +19,5 @@ class SrSte(Ste):
 
     @torch.no_grad()
     def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
-        for weight, mask in layers:
-            if weight.grad is not None and self.regularization:
-                weight.grad.add_(outside_mask(weight, mask), alpha=self.regularization)
+        with_gradient = ((w.grad, w, mask) for w, mask in layers if w.grad is not None)
+        add_outside(with_gradient, self.regularization)

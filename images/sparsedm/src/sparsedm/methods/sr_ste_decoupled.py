@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 
-from sparsedm.masks import outside_mask
+from sparsedm.masks import add_outside
 from sparsedm.methods.base import Layers
 from sparsedm.methods.ste import Ste
 
@@ -21,5 +21,4 @@ class SrSteDecoupled(Ste):
 
     @torch.no_grad()
     def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
-        for weight, mask in layers:
-            weight.sub_(outside_mask(weight, mask), alpha=learning_rate * self.regularization)
+        add_outside(((w, w, mask) for w, mask in layers), -learning_rate * self.regularization)

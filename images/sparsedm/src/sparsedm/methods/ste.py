@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsedm.masks import Masking, apply_mask
+from sparsedm.masks import Masking, multiplied
 from sparsedm.methods.base import Method
 
 
@@ -20,7 +20,7 @@ class StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, mask: Tensor) -> Tensor:
-        return apply_mask(weight, mask)
+        return multiplied(weight, mask)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:

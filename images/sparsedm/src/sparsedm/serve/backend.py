@@ -2,14 +2,15 @@
 
 A layer is replaced only when the product of its shape, at the number of rows that the server will use, is at
 least 3 % faster and agrees with the masked dense one. So the served model is never slower than the dense
-one, and a model that gains nothing stays dense, with the reason told.
+one, and a model that gains nothing stays dense, with the reason told. Products are measured as the engine
+runs them, from a recording (recording.py), and each with the fastest of cuSPARSELt's algorithms.
 """
 
 from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +19,53 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsedm.errors import ConfigError
+from sparsedm.serve.recording import record
 
 log = logging.getLogger("sparsedm.serve")
 
 LEAST_GAIN = 1.03
 TOLERANCE = 2e-2
 """Largest difference accepted, relative to the largest output: bf16 differs in its last digits."""
-WARM_UPS = 5
-MEASUREMENTS = 20
+REPEATS = 10
+"""Products in the recording that is measured, so that its start does not count."""
+MEASUREMENTS = 9
+ROWS, SIDES = 8, 16
+"""cuSPARSELt takes inputs with a multiple of as many rows, and weights both of whose sides are multiples of
+16, in bf16 and fp16."""
+
+
+class SparseLinear(nn.Module):
+    """A Linear whose 2:4 sparse weight (outputs, inputs) is kept as the half that counts and its places.
+
+    `algorithm` is one of cuSPARSELt's numbers, 0 its default.
+    """
+
+    def __init__(self, dense: nn.Linear, algorithm: int = 0) -> None:
+        super().__init__()
+        self.outputs = dense.out_features
+        self.bias = dense.bias
+        self.weight = torch._cslt_compress(dense.weight.detach().contiguous())
+        self.algorithm = algorithm
+
+    def fastest_algorithm(self, x: Tensor) -> int:
+        """By trying all of them on (rows, inputs)."""
+        return torch._cslt_sparse_mm_search(
+            self.weight, _padded(x).t(), bias=self.bias, transpose_result=True
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        flat = x.reshape(-1, x.shape[-1])
+        y = torch._cslt_sparse_mm(
+            self.weight, _padded(flat).t(), bias=self.bias, transpose_result=True, alg_id=self.algorithm
+        )
+        return y[: len(flat)].view(*x.shape[:-1], self.outputs)
+
+
+def _padded(x: Tensor) -> Tensor:
+    """With as many more rows as cuSPARSELt needs."""
+    missing = -len(x) % ROWS
+    return F.pad(x, (0, 0, 0, missing)) if missing else x
 
 
 @dataclass(frozen=True)
@@ -34,16 +74,16 @@ class Choice:
 
     reason: str
     total_layers: int
-    dense_weights: Mapping[str, nn.Parameter] = field(default_factory=dict, repr=False)
-    """The weights that sparse ones took the place of, by the name of their layer."""
+    replaced: Mapping[str, nn.Linear] = field(default_factory=dict, repr=False)
+    """The layers that sparse ones took the place of, by their names."""
 
     @property
     def sparse_layers(self) -> int:
-        return len(self.dense_weights)
+        return len(self.replaced)
 
     @property
     def backend(self) -> str:
-        return "cusparselt" if self.dense_weights else "dense"
+        return "cusparselt" if self.replaced else "dense"
 
 
 @dataclass(frozen=True)
@@ -109,86 +149,74 @@ def choose(
 
 
 def restore_dense(model: nn.Module, choice: Choice) -> None:
-    """Takes sparse weights back."""
-    for name, weight in choice.dense_weights.items():
-        model.get_submodule(name).weight = weight
+    """Takes sparse layers back."""
+    for name, layer in choice.replaced.items():
+        model.set_submodule(name, layer)
 
 
-def _replace_faster(model: nn.Module, names: Sequence[str], rows: int) -> dict[str, nn.Parameter]:
-    """Returns the weights replaced. One measurement serves all layers of a shape."""
-    from torch.sparse import SparseSemiStructuredTensor
-
-    SparseSemiStructuredTensor._FORCE_CUTLASS = False
-    faster: dict[tuple[int, ...], bool] = {}
-    replaced: dict[str, nn.Parameter] = {}
+@torch.no_grad()
+def _replace_faster(model: nn.Module, names: Sequence[str], rows: int) -> dict[str, nn.Linear]:
+    """Returns the layers replaced. One measurement serves all layers of a shape."""
+    algorithms: dict[tuple[int, ...], int | None] = {}
+    replaced: dict[str, nn.Linear] = {}
     for name in names:
-        module = model.get_submodule(name)
-        # cuSPARSELt multiplies matrices; a convolution has no sparse kernel.
-        sparse = _compress(module.weight) if isinstance(module, nn.Linear) else None
-        if sparse is None or not _agrees(module, sparse, rows):
+        dense = model.get_submodule(name)
+        shape = tuple(dense.weight.shape)
+        if shape not in algorithms:
+            algorithms[shape] = _faster_algorithm(dense, rows)
+        algorithm = algorithms[shape]
+        if algorithm is None:
             continue
-        shape = tuple(module.weight.shape)
-        if shape not in faster:
-            faster[shape] = _gain(module, sparse, rows) >= LEAST_GAIN
-        if faster[shape]:
-            replaced[name] = module.weight
-            module.weight = nn.Parameter(sparse, requires_grad=False)
+        sparse = SparseLinear(dense, algorithm)
+        if _agrees(dense, sparse, rows):
+            replaced[name] = dense
+            model.set_submodule(name, sparse)
     return replaced
 
 
-def _compress(weight: Tensor) -> Tensor | None:
-    """The weight in 2:4 form; None where its shape has none (both sides are multiples of 16)."""
-    from torch.sparse import to_sparse_semi_structured
-
-    try:
-        return to_sparse_semi_structured(weight.detach().contiguous())
-    except RuntimeError as error:
-        log.info("A weight of shape %s stays dense: %s", tuple(weight.shape), error)
+def _faster_algorithm(dense: nn.Module, rows: int) -> int | None:
+    """None where the layer has no sparse product, or none that is faster."""
+    # cuSPARSELt multiplies matrices; a convolution has no sparse kernel.
+    if not isinstance(dense, nn.Linear) or any(side % SIDES for side in dense.weight.shape):
         return None
+    sparse = SparseLinear(dense)
+    sparse.algorithm = sparse.fastest_algorithm(_input(dense, rows))
+    return sparse.algorithm if gain(dense, sparse, rows) >= LEAST_GAIN else None
 
 
-def _input(module: nn.Linear, rows: int) -> Tensor:
-    generator = torch.Generator(module.weight.device).manual_seed(0)
-    return torch.randn(
-        rows,
-        module.weight.shape[1],
-        device=module.weight.device,
-        dtype=module.weight.dtype,
-        generator=generator,
-    )
+def _input(dense: nn.Linear, rows: int) -> Tensor:
+    weight = dense.weight
+    generator = torch.Generator(weight.device).manual_seed(0)
+    return torch.randn(rows, weight.shape[1], device=weight.device, dtype=weight.dtype, generator=generator)
 
 
-def _agrees(module: nn.Linear, sparse: Tensor, rows: int) -> bool:
-    x = _input(module, min(rows, 256))
-    dense = F.linear(x, module.weight, module.bias).float()
-    error = (F.linear(x, sparse, module.bias).float() - dense).abs().max() / dense.abs().max().clamp_min(1e-6)
+def _agrees(dense: nn.Linear, sparse: SparseLinear, rows: int) -> bool:
+    x = _input(dense, rows)
+    want = dense(x).float()
+    error = (sparse(x).float() - want).abs().max() / want.abs().max().clamp_min(1e-6)
     if float(error) <= TOLERANCE:
         return True
     log.warning(
-        "A sparse product of shape %s differs by %.3g and is not used.", tuple(module.weight.shape), error
+        "A sparse product of shape %s differs by %.3g and is not used.", tuple(dense.weight.shape), error
     )
     return False
 
 
-def _gain(module: nn.Linear, sparse: Tensor, rows: int) -> float:
+def gain(dense: nn.Module, sparse: nn.Module, rows: int) -> float:
     """How many times faster the sparse product is."""
-    x = _input(module, rows)
-    dense = milliseconds(lambda: F.linear(x, module.weight, module.bias))
-    return dense / milliseconds(lambda: F.linear(x, sparse, module.bias))
+    x = _input(dense, rows)
+    return milliseconds(dense, x) / milliseconds(sparse, x)
 
 
-def milliseconds(
-    work: Callable[[], Any], warm_ups: int = WARM_UPS, measurements: int = MEASUREMENTS
-) -> float:
-    """Median time of `work` on the GPU."""
-    for _ in range(warm_ups):
-        work()
+def milliseconds(network: nn.Module, *inputs: Tensor) -> float:
+    """Median time of a call on the GPU, from a recording."""
+    recording = record(lambda *places: [network(*places) for _ in range(REPEATS)][-1], *inputs)
     times = []
-    for _ in range(measurements):
+    for _ in range(MEASUREMENTS):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
-        work()
+        recording.graph.replay()
         end.record()
         end.synchronize()
-        times.append(start.elapsed_time(end))
+        times.append(start.elapsed_time(end) / REPEATS)
     return statistics.median(times)

@@ -25,6 +25,7 @@ from sparsedm.generate import to_uint8
 from sparsedm.models import config_of
 from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
 from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.recording import Recorded
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -51,6 +52,7 @@ class Engine:
         self.choice: Choice | None = None
         self.measured: Measured | None = None
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
+        self._recorded = Recorded(self._model)
 
     @classmethod
     def load(
@@ -99,10 +101,13 @@ class Engine:
         dense = self._batch() if situation.obstacle() is None and self.spec.backend != "dense" else None
         choice = choose(self.spec.backend, self._model, layers, situation, self.rows)
         if choice.sparse_layers:
+            self._recorded.forget()
             self._batch(steps=1)
         seconds = self._batch()
         if dense is not None and choice.sparse_layers and seconds > dense:
             restore_dense(self._model, choice)
+            self._recorded.forget()
+            self._batch(steps=1)
             reason = f"Dense, because whole batches took {seconds / dense:.2f} times as long sparse."
             choice, seconds = Choice(reason, choice.total_layers), dense
         sparse = dense is not None and choice.sparse_layers > 0
@@ -135,7 +140,7 @@ class Engine:
 
     def _network(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         """The network in its own precision; the solver around it stays in fp32."""
-        return self._model(x.to(self.dtype), t, y).float()
+        return self._recorded(x.to(self.dtype), t, y).float()
 
     def status(self) -> dict[str, Any]:
         """`status.engine` of a SparseInferenceService, without the latency."""

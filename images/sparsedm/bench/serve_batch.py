@@ -1,0 +1,115 @@
+"""What recording and cuSPARSELt bring a server: seconds of one batch of pictures, by the server's own engine.
+
+Three ways: the network called step by step, played from a recording, and from a recording with 2:4 sparse
+products wherever they measured faster. Weights are random and masked 2:4; time does not depend on what they
+are. The last line is JSON: a list of {model, batch, rows, steps, called_s, recorded_s, sparse_s,
+sparse_layers, layers, recording_gain, sparse_gain, pictures_per_second}. On a CPU nothing is recorded, and
+nothing is sparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from train_step import MODELS, machine
+
+from sparsedm.describe import table
+from sparsedm.device import limit_threads, pick_device
+from sparsedm.layers import bake_masks, masks_for, select_layers
+from sparsedm.models import build_model
+from sparsedm.pattern import Pattern
+from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.engine import Engine
+
+PATTERN = Pattern(2, 4)
+MEASUREMENTS = 3
+BATCHES = {"cpu": (4,), "cuda": (1, 8, 64)}
+DEFAULTS = {"cpu": ("tiny",), "cuda": ("tiny", "S/2", "M/4", "L/2", "H/2")}
+
+
+def engine_of(model: str, batch: int, steps: int, backend: str) -> Engine:
+    """A server's engine with random sparse weights."""
+    device = pick_device()
+    with device:
+        torch.manual_seed(0)
+        network = build_model(MODELS[model])
+    names = select_layers(network, PATTERN).selected
+    weights = network.state_dict()
+    network.load_state_dict(bake_masks(weights, masks_for(weights, names, PATTERN)))
+    manifest = {"pattern": str(PATTERN), "layers": [{"name": name} for name in names], "classes": None}
+    precision = "bf16" if device.type == "cuda" else "fp32"
+    spec = EngineSpec(steps=steps, max_batch_size=batch, precision=precision, backend=backend)
+    return Engine(network, manifest, spec, device)
+
+
+def seconds(engine: Engine) -> float:
+    """Median time of a batch."""
+    engine.warm_up()
+    return statistics.median(engine._batch() for _ in range(MEASUREMENTS))
+
+
+def measure(model: str, batch: int, steps: int) -> dict[str, Any]:
+    dense = engine_of(model, batch, steps, "dense")
+    dense._recorded.possible = False
+    called = seconds(dense)
+    recorded = seconds(engine_of(model, batch, steps, "dense"))
+    engine = engine_of(model, batch, steps, "auto")
+    sparse, status = seconds(engine), engine.status()
+    return {
+        "model": model,
+        "batch": batch,
+        "rows": engine.rows,
+        "steps": steps,
+        "called_s": round(called, 5),
+        "recorded_s": round(recorded, 5),
+        "sparse_s": round(sparse, 5),
+        "sparse_layers": status["sparseLayers"],
+        "layers": status["totalLayers"],
+        "recording_gain": round(called / recorded, 3),
+        "sparse_gain": round(recorded / sparse, 3),
+        "pictures_per_second": round(batch / sparse, 1),
+    }
+
+
+def show(results: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            r["model"],
+            str(r["batch"]),
+            *(f"{r[name]:.4f} s" for name in ("called_s", "recorded_s", "sparse_s")),
+            f"{r['recording_gain']:.2f}",
+            f"{r['sparse_gain']:.2f}",
+            f"{r['sparse_layers']} of {r['layers']}",
+            f"{r['pictures_per_second']:.1f}",
+        ]
+        for r in results
+    ]
+    head = ["model", "batch", "called", "recorded", "sparse", "gain", "sparse gain", "layers", "pictures/s"]
+    return table(head, rows)
+
+
+def main() -> int:
+    device = pick_device().type
+    parser = argparse.ArgumentParser(
+        prog="npm run bench:server --", description="What recording and 2:4 sparse products bring a server."
+    )
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=DEFAULTS[device])
+    parser.add_argument("--batch", nargs="+", type=int, default=BATCHES[device], help="pictures at a time")
+    parser.add_argument("--steps", type=int, default=20, help="of the sampler (default 20)")
+    args = parser.parse_args()
+    limit_threads()
+    pairs = [(model, batch) for model in args.models for batch in args.batch]
+    results = [measure(*pair, args.steps) for pair in tqdm(pairs, unit="batch", file=sys.stderr)]
+    print(f"\n{machine()}\n\n{show(results)}\n")
+    print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
