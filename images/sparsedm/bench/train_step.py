@@ -141,24 +141,17 @@ def resident_bytes(field: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def gpu_memory(kind: str, config: UViTConfig, batch: int, compiled: bool) -> int:
-    """Bytes of the GPU that training takes at its peak, above what is taken already."""
-    gc.collect()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    side = Side(kind, config, batch, compiled)
-    for _ in range(WARM_UP):
-        side.step()
-    return torch.cuda.max_memory_allocated() - before
-
-
 def peak_memory(kind: str, config: UViTConfig, batch: int, compiled: bool) -> int:
-    """Bytes that training takes at its peak in this process, above what Python and torch themselves take."""
-    before = resident_bytes("VmRSS")
+    """Bytes that training takes at its peak, above what is taken before: of the GPU, else of this process."""
+    gpu = pick_device().type == "cuda"
+    gc.collect()
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated() if gpu else resident_bytes("VmRSS")
     side = Side(kind, config, batch, compiled)
     for _ in range(WARM_UP):
         side.step()
-    return resident_bytes("VmHWM") - before
+    return (torch.cuda.max_memory_allocated() if gpu else resident_bytes("VmHWM")) - before
 
 
 def memory_in_a_process(kind: str, model: str, batch: int, compiled: bool) -> int:
@@ -198,7 +191,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
                 peaks = {}
                 for kind in KINDS:
                     if device == "cuda":
-                        peaks[kind] = gpu_memory(kind, MODELS[model], batch, compiled)
+                        peaks[kind] = peak_memory(kind, MODELS[model], batch, compiled)
                     else:
                         peaks[kind] = memory_in_a_process(kind, model, batch, compiled)
                     bar.update()

@@ -26,10 +26,7 @@ from sparsedm.models import build_model
 from sparsedm.pattern import Pattern
 from tiny_run import CONFIG, Workplace
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU"),
-]
+pytestmark = pytest.mark.gpu
 
 GPU = torch.device("cuda")
 PATTERNS = [(n, m) for m in (*range(2, 10), 16, 20, 32) for n in {1, m // 2, m - 1}]

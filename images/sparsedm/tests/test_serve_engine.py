@@ -121,7 +121,6 @@ def test_dense_by_wish_is_told_as_such() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
     config = dataclasses.replace(CONFIG, width=1024, heads=16)
     write_artifact(tmp_path, config)
@@ -136,7 +135,6 @@ def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("batch", [1, 8])
 def test_sparse_products_of_every_layer_draw_the_dense_pictures(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -158,7 +156,6 @@ def test_sparse_products_of_every_layer_draw_the_dense_pictures(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_a_recorded_network_draws_what_a_called_one_draws(artifact: Path) -> None:
     spec = SPEC.model_copy(update={"precision": "bf16"})
     called, recorded = Engine.load(artifact, spec), Engine.load(artifact, spec)
@@ -170,7 +167,6 @@ def test_a_recorded_network_draws_what_a_called_one_draws(artifact: Path) -> Non
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_a_network_that_asks_the_gpu_is_called_each_time() -> None:
     class Asking(torch.nn.Linear):
         def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:

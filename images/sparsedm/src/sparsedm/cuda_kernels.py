@@ -134,8 +134,17 @@ def _config(blocks: int, layers: int) -> LaunchConfig:
     return LaunchConfig(grid=(blocks, layers), block=THREADS)
 
 
-def _table(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    return torch.tensor(rows, dtype=torch.int64).to(device, non_blocking=True)
+def _launch_over(
+    layers: Sequence[tuple[int, ...]],
+    sizes: Sequence[int],
+    name: str,
+    device: torch.device,
+    *arguments: object,
+) -> None:
+    """One launch for all layers: `layers` are the rows of the kernel's table, `sizes` how many threads each
+    has work for."""
+    table = torch.tensor(layers, dtype=torch.int64).to(device, non_blocking=True)
+    _launch(name, device, max(sizes), len(layers), table.data_ptr(), *arguments)
 
 
 def take(*tensors: Tensor) -> bool:
@@ -145,26 +154,26 @@ def take(*tensors: Tensor) -> bool:
 
 def nm_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     """The magnitude masks of N:M along dimension 1, as masks.magnitude_masks makes them; M divides it."""
-    device = weights[0].device
-    row = torch.empty(sum(weight.numel() for weight in weights), dtype=torch.bool, device=device)
-    parts = row.split([weight.numel() for weight in weights])
+    device, sizes = weights[0].device, [weight.numel() for weight in weights]
+    parts = torch.empty(sum(sizes), dtype=torch.bool, device=device).split(sizes)
     masks = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
-    rows = [
-        (weight.data_ptr(), mask.data_ptr(), weight.numel() // m, prod(weight.shape[2:]))
-        for weight, mask in zip(weights, masks, strict=True)
+    groups = [size // m for size in sizes]
+    layers = [
+        (weight.data_ptr(), mask.data_ptr(), count, prod(weight.shape[2:]))
+        for weight, mask, count in zip(weights, masks, groups, strict=True)
     ]
-    table = _table(rows, device)
-    _launch(f"nm_masks<{n}, {m}>", device, max(row[2] for row in rows), len(rows), table.data_ptr())
+    _launch_over(layers, groups, f"nm_masks<{n}, {m}>", device)
     return masks
 
 
 def count_moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
     """The number of places where masks differ, (1,) int64."""
-    device = before[0].device
-    rows = [(one.data_ptr(), other.data_ptr(), one.numel()) for one, other in zip(before, after, strict=True)]
-    table, moved = _table(rows, device), torch.zeros(1, dtype=torch.int64, device=device)
-    size = max(row[2] for row in rows)
-    _launch("count_moved", device, size, len(rows), table.data_ptr(), moved.data_ptr())
+    moved, sizes = torch.zeros(1, dtype=torch.int64, device=before[0].device), [one.numel() for one in before]
+    layers = [
+        (one.data_ptr(), other.data_ptr(), size)
+        for one, other, size in zip(before, after, sizes, strict=True)
+    ]
+    _launch_over(layers, sizes, "count_moved", moved.device, moved.data_ptr())
     return moved
 
 
@@ -172,14 +181,12 @@ def add_outside(
     sums: Sequence[Tensor], weights: Sequence[Tensor], masks: Sequence[Tensor], factor: float
 ) -> None:
     """Adds `factor` times the weight to the sum, wherever the mask is False; in place."""
-    device = weights[0].device
-    rows = [
-        (weight.data_ptr(), mask.data_ptr(), total.data_ptr(), weight.numel())
-        for total, weight, mask in zip(sums, weights, masks, strict=True)
+    sizes = [weight.numel() for weight in weights]
+    layers = [
+        (weight.data_ptr(), mask.data_ptr(), total.data_ptr(), size)
+        for total, weight, mask, size in zip(sums, weights, masks, sizes, strict=True)
     ]
-    table = _table(rows, device)
-    size = max(row[3] for row in rows)
-    _launch("add_outside", device, size, len(rows), table.data_ptr(), c_float(factor))
+    _launch_over(layers, sizes, "add_outside", weights[0].device, c_float(factor))
 
 
 def keep(weight: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -179,9 +179,10 @@ def _faster_algorithm(dense: nn.Module, rows: int) -> int | None:
     # cuSPARSELt multiplies matrices; a convolution has no sparse kernel.
     if not isinstance(dense, nn.Linear) or any(side % SIDES for side in dense.weight.shape):
         return None
-    sparse = SparseLinear(dense)
-    sparse.algorithm = sparse.fastest_algorithm(_input(dense, rows))
-    return sparse.algorithm if gain(dense, sparse, rows) >= LEAST_GAIN else None
+    x, sparse = _input(dense, rows), SparseLinear(dense)
+    sparse.algorithm = sparse.fastest_algorithm(x)
+    gain = milliseconds(dense, x) / milliseconds(sparse, x)
+    return sparse.algorithm if gain >= LEAST_GAIN else None
 
 
 def _input(dense: nn.Linear, rows: int) -> Tensor:
@@ -200,12 +201,6 @@ def _agrees(dense: nn.Linear, sparse: SparseLinear, rows: int) -> bool:
         "A sparse product of shape %s differs by %.3g and is not used.", tuple(dense.weight.shape), error
     )
     return False
-
-
-def gain(dense: nn.Module, sparse: nn.Module, rows: int) -> float:
-    """How many times faster the sparse product is."""
-    x = _input(dense, rows)
-    return milliseconds(dense, x) / milliseconds(sparse, x)
 
 
 def milliseconds(network: nn.Module, *inputs: Tensor) -> float:

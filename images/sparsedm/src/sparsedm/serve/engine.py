@@ -101,18 +101,21 @@ class Engine:
         dense = self._batch() if situation.obstacle() is None and self.spec.backend != "dense" else None
         choice = choose(self.spec.backend, self._model, layers, situation, self.rows)
         if choice.sparse_layers:
-            self._recorded.forget()
-            self._batch(steps=1)
+            self._record_again()
         seconds = self._batch()
         if dense is not None and choice.sparse_layers and seconds > dense:
             restore_dense(self._model, choice)
-            self._recorded.forget()
-            self._batch(steps=1)
+            self._record_again()
             reason = f"Dense, because whole batches took {seconds / dense:.2f} times as long sparse."
             choice, seconds = Choice(reason, choice.total_layers), dense
         sparse = dense is not None and choice.sparse_layers > 0
         self.choice, self.measured = choice, Measured(seconds, dense / seconds if sparse else 1.0)
         return self.measured
+
+    def _record_again(self) -> None:
+        """After a change of the network's layers."""
+        self._recorded.forget()
+        self._batch(steps=1)
 
     def _batch(self, steps: int | None = None) -> float:
         """Seconds of a batch of the first class."""
