@@ -1,4 +1,4 @@
-"""The benchmark of the training step, on a model of no size: what it prints can be read by a program."""
+"""The benchmarks of a training step and of a server, on a model of no size: what they print is readable."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-PROGRAM = Path(__file__).parents[1] / "bench/train_step.py"
+PACKAGE = Path(__file__).parents[1]
+
+
+def measured(program: str, *options: str) -> tuple[dict[str, Any], str]:
+    """The one entry of the last line, and what was shown on the way."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
+    command = [
+        sys.executable,
+        str(PACKAGE / "bench" / program),
+        "--models",
+        "smoke",
+        "--batch",
+        "2",
+        *options,
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    (result,) = json.loads(done.stdout.splitlines()[-1])
+    return result, done.stderr
 
 
 def test_the_last_line_is_a_list_with_one_entry_for_each_model() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[1] / "src")}
-    command = [sys.executable, str(PROGRAM), "--models", "smoke", "--batch", "2", "--steps", "2"]
-    command += ["--compiled", "no"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
-    (result,) = json.loads(done.stdout.splitlines()[-1])
+    result, shown = measured("train_step.py", "--steps", "2", "--compiled", "no")
     names = ["model", "batch", "compiled", "dense_s", "masked_s", "ratio", "cpu_ratio", "memory_ratio"]
     assert list(result) == names
     assert (result["model"], result["batch"], result["compiled"]) == ("smoke", 2, False)
@@ -24,4 +38,15 @@ def test_the_last_line_is_a_list_with_one_entry_for_each_model() -> None:
     assert abs(result["ratio"] - result["masked_s"] / result["dense_s"]) < 0.01
     assert result["cpu_ratio"] > 0
     assert result["memory_ratio"] > 0
-    assert "smoke" in done.stderr, "progress is shown"
+    assert "smoke" in shown, "progress is shown"
+
+
+def test_a_server_s_batch_is_timed_called_recorded_and_sparse() -> None:
+    result, shown = measured("serve_batch.py", "--steps", "2")
+    assert (result["model"], result["batch"], result["layers"]) == ("smoke", 2, 13)
+    assert min(result[name] for name in ("called_s", "recorded_s", "sparse_s")) > 0
+    assert (
+        abs(result["pictures_per_second"] - 2 / result["sparse_s"])
+        < 0.5 + 0.01 * result["pictures_per_second"]
+    )
+    assert "1/1" in shown, "progress is shown"
