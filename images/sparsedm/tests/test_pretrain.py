@@ -207,3 +207,19 @@ def test_a_folder_of_an_older_version_goes_on(tmp_path, tiny) -> None:
     )
     torch.save(state, run.checkpoint_path)
     assert Pretraining(config(), tiny, tmp_path).resume()
+
+
+@pytest.mark.gpu
+def test_a_gpu_sees_the_noise_of_a_cpu_and_its_run_goes_on_on_either(tmp_path, tiny, monkeypatch) -> None:
+    there = Pretraining(config(), tiny, tmp_path)
+    assert there.device.type == "cuda"
+    losses = [there.advance() for _ in range(3)]
+    there.save()
+    again = Pretraining(config(), tiny, tmp_path)
+    assert again.resume()
+    monkeypatch.setattr(pretrain, "pick_device", lambda: torch.device("cpu"))
+    here = Pretraining(config(), tiny, tmp_path / "unused")
+    assert [here.advance() for _ in range(3)] == pytest.approx(losses, rel=1e-3)
+    resumed = Pretraining(config(), tiny, tmp_path)
+    assert resumed.resume()
+    assert resumed.advance() == pytest.approx(again.advance(), rel=1e-3)

@@ -25,7 +25,7 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
     With an extractor the samples of the averaged weights are measured too: `figures` in the manifest.
     """
     model = run.ema_model()
-    tensors = {name: value.float().contiguous() for name, value in sorted(model.state_dict().items())}
+    tensors = {name: value.float().cpu().contiguous() for name, value in sorted(model.state_dict().items())}
     _replace(path, save(tensors))
     manifest: dict[str, Any] = {
         "schemaVersion": 1,
@@ -69,7 +69,7 @@ def _training(run: Pretraining) -> dict[str, Any]:
 
 
 def _figures(run: Pretraining, extractor_path: Path, per_class: int) -> dict[str, Any]:
-    extractor, _, _ = load_extractor(extractor_path)
+    extractor, _, _ = load_extractor(extractor_path, run.device)
     reference = reference_stats(extractor, run.data)
     classes = CLASSES.get(run.config.preset) or run.data.classes or []
     with tqdm(unit="image", desc="measuring", mininterval=2) as bar:

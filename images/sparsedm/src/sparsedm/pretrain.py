@@ -1,7 +1,8 @@
 """`sparsedm pretrain`: trains the dense model that sparse fine-tuning starts from.
 
 One folder holds everything of a run: `checkpoint.pt` (replaced atomically), sample grids and `log.jsonl`.
-Starting the command again on the folder goes on where it stopped.
+Starting the command again on the folder goes on where it stopped. It trains on the GPU where there is one;
+what is drawn is drawn on the CPU, so that a run sees the same noise wherever it goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
-from sparsedm.device import limit_threads
+from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
@@ -91,14 +92,16 @@ class Pretraining:
         self.data = data
         self.folder = folder
         self.sde = VPSDE()
+        self.device = pick_device()
         torch.manual_seed(config.seed)
-        self.model = build_model(config.architecture)
+        self.model = build_model(config.architecture).to(self.device)
         self.ema = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
+            fused=self.device.type == "cuda",
         )
         self.random = torch.Generator().manual_seed(config.seed)
         self.order = SampleOrder(len(data), config.seed)
@@ -116,7 +119,7 @@ class Pretraining:
             return None
         teacher = build_model(PRESETS[self.config.preset])
         load_weights(teacher, self.config.teacher)
-        return teacher.eval().requires_grad_(False)
+        return teacher.to(self.device).eval().requires_grad_(False)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -144,10 +147,10 @@ class Pretraining:
         """Takes up the folder's checkpoint; false when there is none."""
         if not self.checkpoint_path.exists():
             return False
-        state = torch.load(self.checkpoint_path, weights_only=True)
+        state = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
         self._check_same_run(json.loads(state["config"]))
         self.model.load_state_dict(state["model"])
-        self.ema = state["ema"]
+        self.ema = {name: value.to(self.device) for name, value in state["ema"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.random.set_state(state["random"])
         self.step, self.seconds = state["step"], state["seconds"]
@@ -170,6 +173,7 @@ class Pretraining:
         """The step's images and labels; a share of the labels becomes null, for guidance."""
         size = self.config.batch_size
         x, y = self.data.training_batch(self.order, self.step * size, size)
+        x = x.to(self.device)
         if not self.architecture.num_classes:
             return x, None
         if y is None:
@@ -177,14 +181,14 @@ class Pretraining:
                 "DatasetMismatch", "This model is class-conditional and the data set has no labels."
             )
         dropped = torch.rand(size, generator=self.random) < self.config.label_dropout
-        return x, torch.where(dropped, self.architecture.null_label, y)
+        return x, torch.where(dropped, self.architecture.null_label, y).to(self.device)
 
     def loss(self) -> Tensor:
         """Mean squared error of the step's prediction, per pixel (dimensionless), and of its distance from
         the teacher's where there is one."""
         x, y = self.batch()
-        t = stratified_times(len(x), self.random)
-        eps = torch.randn(x.shape, generator=self.random)
+        t = stratified_times(len(x), self.random).to(self.device)
+        eps = torch.randn(x.shape, generator=self.random).to(self.device)
         x_t = self.sde.q_sample(x, t, eps)
         out = self._predict(self.model, x_t, t, y)
         loss = F.mse_loss(out, self.sde.target(x, eps, t, self.architecture.prediction))
@@ -195,7 +199,7 @@ class Pretraining:
         return loss + self.config.distillation_weight * F.mse_loss(out, taught)
 
     def _predict(self, model: UViT, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             return model(x_t, t, y).float()
 
     def advance(self) -> float:
@@ -226,14 +230,17 @@ class Pretraining:
         """A copy of the network with the averaged weights, in evaluation mode."""
         model = build_model(self.architecture)
         model.load_state_dict(self.ema)
-        return model.eval()
+        return model.to(self.device).eval()
 
     def write_samples(self, rows: int = 6) -> Path:
         """A grid with one column per class and one seed per row, as `samples-STEP.png`."""
         count = max(1, self.architecture.num_classes)
         labels = torch.arange(count).repeat(rows) if self.architecture.num_classes else None
         seeds = [row * count + column for row in range(rows) for column in range(count)]
-        images = sample(self.ema_model(), self.architecture, labels, seeds, guidance=0.5, batch_size=32)
+        images = sample(
+            self.ema_model(), self.architecture, labels, seeds, guidance=0.5, batch_size=32,
+            device=self.device,
+        )  # fmt: skip
         path = self.folder / f"samples-{self.step:06d}.png"
         image_grid(images, columns=count, scale=2).save(path)
         return path

@@ -42,13 +42,15 @@ def assess(
     Returns the distance with everything that it depends on, and the share of images (in all, and by class)
     that the extractor's classifier takes for the class that was asked for. progress: (images done, in all).
     """
-    labels = torch.arange(len(classes)).repeat(per_class)
+    labels, device = torch.arange(len(classes)).repeat(per_class), next(model.parameters()).device
     right = torch.zeros(len(classes))
     stats = FrechetStats()
     for start in range(0, len(labels), BATCH):
         y = labels[start : start + BATCH]
         seeds = range(seed + start, seed + start + len(y))
-        images = sample(model, config_of(model), y, seeds, steps=steps, guidance=guidance, sampler=sampler)
+        images = sample(
+            model, config_of(model), y, seeds, steps=steps, guidance=guidance, sampler=sampler, device=device
+        )
         stats.update(extractor(images))
         right += torch.bincount(y[extractor.classify(images) == y], minlength=len(classes))
         if progress is not None:
