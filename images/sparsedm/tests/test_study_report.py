@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -163,6 +164,13 @@ def test_the_page_tells_how_it_was_made(few: list[Result]) -> None:
         "10 runs from 2026-01-01 to 2026-01-03, 0.3 hours in all",
     ):
         assert want in text
+
+
+def test_the_page_names_each_machine_once_and_a_single_day(few: list[Result]) -> None:
+    first = [replace(few[0], threads=threads, device=name) for threads, name in ((3, "A"), (1, "A"), (1, "B"))]
+    text = page(first)
+    assert "Machine: A (1, 3 threads a run), B (1 thread a run);" in text
+    assert "3 runs on 2026-01-01, 0.1 hours in all" in text
 
 
 def test_a_groups_rows_come_best_first_with_mean_deviation_and_change(few: list[Result]) -> None:

@@ -192,8 +192,8 @@ def _settings(results: Sequence[Result]) -> str:
     steps, samples = _budget(results), results[0].samples
     seeds = sorted({r.seed for r in results})
     hours = sum(r.seconds for r in results) / 3600
-    devices = _listed(f"{r.device} ({r.threads} thread{'s' if r.threads > 1 else ''} a run)" for r in results)
-    days = sorted(r.finished[:10] for r in results)
+    days = sorted({r.finished[:10] for r in results})
+    when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
     options = f"--seeds {','.join(map(str, seeds))} --steps {steps} --samples {samples}"
     lines = [
         f"Command: `sparsedm study --data DIR --out DIR {options}`; from a clone, `npm run study` finds data "
@@ -215,12 +215,23 @@ def _settings(results: Sequence[Result]) -> str:
         "10 were chosen for `sparsedm`, progressive, among about ten settings; no other row was tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
         "trained on as the dense model is, without a teacher.",
-        f"Machine: {devices}; torch {_listed(r.torch for r in results)}. Sums depend on the number of "
+        f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number of "
         "threads in their last digits, and training makes more of that.",
-        f"{len(results)} runs from {days[0]} to {days[-1]}, {hours:.1f} hours in all; each is a line of "
+        f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of "
         f"[{CSV_FILE}]({CSV_FILE}).",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _devices(results: Sequence[Result]) -> str:
+    """ "AMD EPYC (1 thread a run), NVIDIA H100 (1, 3 threads a run)"."""
+    threads: dict[str, set[int]] = {}
+    for result in results:
+        threads.setdefault(result.device, set()).add(result.threads)
+    return _listed(
+        f"{device} ({', '.join(map(str, sorted(counts)))} thread{'s' if max(counts) > 1 else ''} a run)"
+        for device, counts in threads.items()
+    )
 
 
 def _listed(texts: Iterable[str]) -> str:
