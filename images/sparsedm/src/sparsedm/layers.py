@@ -176,26 +176,26 @@ class MaskedLayers:
         return sum(weight.numel() for weight, _ in self.parameters())
 
     @torch.no_grad()
-    def refresh(self, pattern: Pattern) -> int:
+    def refresh(self, pattern: Pattern) -> Tensor:
         """Recomputes every mask: once per optimizer step at most, however often the model is called.
 
-        Returns the number of weights that changed sides; 0 where the pattern itself is another one.
+        Returns the number of weights that changed sides, on their device, so that nobody waits for it who
+        does not ask; 0 where the pattern itself is another one.
         """
-        weights, before = {}, {}
+        weights, own, before = {}, {}, {}
         for name, weight, masking in self.weights():
-            weights[name], before[name] = weight, masking
-        after = self._maskings(weights, pattern, before)
-        for name, module in self.modules.items():
-            module.masking = after[name]
+            weights[name], own[name], before[name] = weight, masking, masking.mask
+        for name, masking in self._maskings(weights, pattern, own).items():
+            own[name].mask, own[name].group = masking.mask, masking.group
         moving = pattern == self.pattern
         self.pattern = pattern
         if not moving or not weights:
-            return 0
+            return torch.zeros((), dtype=torch.int64)
         flips = [
-            count_moved([before[name].mask for name in names], [after[name].mask for name in names])
+            count_moved([before[name] for name in names], [own[name].mask for name in names])
             for names in _buckets(weights)
         ]
-        return int(torch.cat(flips).sum())
+        return torch.cat(flips).sum()
 
     def left_dense(self, pattern: Pattern) -> list[str]:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""

@@ -181,10 +181,11 @@ def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
 
 def multiplied(weight: Tensor, mask: Tensor) -> Tensor:
     """`apply_mask` for a product: on a GPU in the type that autocast gives to products, in one pass."""
+    autocast = weight.is_cuda and weight.dtype == torch.float32 and torch.is_autocast_enabled("cuda")
+    dtype = torch.get_autocast_dtype("cuda") if autocast else weight.dtype
     if torch.compiler.is_compiling() or not cuda_kernels.take(weight, mask):
-        return apply_mask(weight, mask)
-    autocast = torch.is_autocast_enabled("cuda")
-    return cuda_kernels.keep(weight, mask, torch.get_autocast_dtype("cuda") if autocast else weight.dtype)
+        return apply_mask(weight, mask).to(dtype)
+    return cuda_kernels.keep(weight, mask, dtype)
 
 
 def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) -> None:

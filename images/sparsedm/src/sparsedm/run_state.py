@@ -48,16 +48,20 @@ class RunState:
         self.overflows = 0
         self.history: list[dict[str, Any]] = []
         self.curve = Curve()
-        self._moved = 0
+        self._refreshed: Tensor | None = None
 
-    def after_refresh(self, flips: int, stage: int) -> None:
-        self.flips = self._moved = flips
-        self.stage_flips[str(stage)] = self.stage_flips.get(str(stage), 0) + flips
+    def after_refresh(self, flips: Tensor) -> None:
+        """They are read after the step, which waits for the GPU anyway."""
+        self._refreshed = flips
 
     def after_step(self, loss: float, stage: int) -> None:
         self.step += 1
-        self.curve.add(loss, self.optimizer.param_groups[0]["lr"], self._moved)
-        self._moved = 0
+        moved = 0
+        if self._refreshed is not None:
+            moved = self.flips = int(self._refreshed)
+            self.stage_flips[str(stage)] = self.stage_flips.get(str(stage), 0) + moved
+            self._refreshed = None
+        self.curve.add(loss, self.optimizer.param_groups[0]["lr"], moved)
         self.loss = loss if self.loss is None else LOSS_SMOOTHING * self.loss + (1 - LOSS_SMOOTHING) * loss
         total, count = self.stage_sums.get(str(stage), [0.0, 0])
         self.stage_sums[str(stage)] = [total + loss, count + 1]

@@ -358,7 +358,7 @@ class Finetune:
     def _move_masks(self, step: int, stage: Stage) -> None:
         """Before a step: new masks where they are due, and the end of their moving."""
         if self.schedule.recomputes(step):
-            self.state.after_refresh(self.layers.refresh(stage.pattern), stage.number)
+            self.state.after_refresh(self.layers.refresh(stage.pattern))
         elif self.schedule.is_frozen(step):
             self.state.flips = 0
         if step == stage.start:
