@@ -67,7 +67,7 @@ def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -
 def test_the_command_exports_the_averaged_weights(tmp_path, monkeypatch, data, capsys) -> None:
     monkeypatch.setitem(PRESETS, "tiny", TINY)
     monkeypatch.setattr(pretrain, "open_dataset", lambda *a, **k: data)
-    monkeypatch.setattr(module, "load_extractor", lambda path: (MeanBrightness(), "brightness", "d"))
+    monkeypatch.setattr(module, "load_extractor", lambda path, device: (MeanBrightness(), "brightness", "d"))
     out = tmp_path / "dense.safetensors"
     arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path / "run")]
     arguments += ["--steps", "3", "--batch-size", "4", "--samples-per-class", "2", "--export", str(out)]
