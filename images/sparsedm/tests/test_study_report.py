@@ -167,8 +167,8 @@ def test_the_page_tells_how_it_was_made(few: list[Result]) -> None:
 
 
 def test_the_page_names_each_machine_once_and_a_single_day(few: list[Result]) -> None:
-    first = [replace(few[0], threads=threads, device=name) for threads, name in ((3, "A"), (1, "A"), (1, "B"))]
-    text = page(first)
+    machines = ((3, "A"), (1, "A"), (1, "B"))
+    text = page([replace(few[0], threads=threads, device=name) for threads, name in machines])
     assert "Machine: A (1, 3 threads a run), B (1 thread a run);" in text
     assert "3 runs on 2026-01-01, 0.1 hours in all" in text
 

@@ -215,8 +215,8 @@ def _settings(results: Sequence[Result]) -> str:
         "10 were chosen for `sparsedm`, progressive, among about ten settings; no other row was tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
         "trained on as the dense model is, without a teacher.",
-        f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number of "
-        "threads in their last digits, and training makes more of that.",
+        f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number "
+        "of threads in their last digits, and training makes more of that.",
         f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of "
         f"[{CSV_FILE}]({CSV_FILE}).",
     ]
