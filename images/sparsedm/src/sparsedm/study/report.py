@@ -217,8 +217,7 @@ def _settings(results: Sequence[Result]) -> str:
         "trained on as the dense model is, without a teacher.",
         f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number "
         "of threads in their last digits, and training makes more of that.",
-        f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of "
-        f"[{CSV_FILE}]({CSV_FILE}).",
+        f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of [{CSV_FILE}]({CSV_FILE}).",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
