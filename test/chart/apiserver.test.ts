@@ -226,6 +226,10 @@ describe('a release', () => {
 
   it('removes the definitions, and with them every resource, only when told not to keep them', async () => {
     await helmHere(['upgrade', 'second', chart, '--namespace', 'second', '--set', 'crds.keep=false']);
+    // As an operator would have read them. The API server opens a kind's storage with the first request for it; when
+    // that request is its own, of the removal, it may answer itself 'storage is (re)initializing', whereupon the
+    // conflict of its second try is taken for done and the definition stays until the next resync of its informer.
+    await kubectl(['get', 'sft,sis', '--all-namespaces']);
     await helmHere(['uninstall', 'second', '--namespace', 'second']);
     await expect.poll(crdsPresent, { timeout: 30_000, interval: 500 }).toBe('');
   });
