@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sparsedm.masks import (
     BITS,
+    BLOCK,
     apply_mask,
     group_counts,
     has_negative_zero,
@@ -85,7 +86,7 @@ class Traffic(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize(("n", "m", "most"), [(2, 4, 30), (7, 8, 50), (15, 16, 16), (31, 32, 16)])
+@pytest.mark.parametrize(("n", "m", "most"), [(8, 16, 70), (15, 16, 16), (31, 32, 16)])
 def test_what_a_mask_costs(n: int, m: int, most: int) -> None:
     """Numbers written for each weight; 31:32 is made without comparing all pairs, which would take 110. No
     clock is asked."""
@@ -115,6 +116,17 @@ def test_every_pattern_up_to_32_equals_a_stable_sort_with_ties_subnormals_and_in
         assert np.array_equal(linear.reshape(-1, m).numpy(), want)
         conv = torch.from_numpy(weight).reshape(4, 4, 3, m).permute(0, 3, 1, 2)
         assert np.array_equal(nm_mask(conv, n, m).permute(0, 2, 3, 1).reshape(-1, m).numpy(), want)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (3, 8)])
+@pytest.mark.parametrize("groups", [1, -1, 0, 1000])
+def test_many_weights_are_masked_block_by_block(n: int, m: int, groups: int) -> None:
+    """Two blocks of weights, and so many groups more."""
+    size = 2 * BLOCK + groups * m
+    weight = weights_with_ties(1, size)
+    assert np.array_equal(
+        nm_mask(weight, n, m).reshape(-1, m).numpy(), sorted_mask(weight.reshape(-1, m).numpy(), n)
+    )
 
 
 def test_all_two_of_four_groups_of_three_values_equal_brute_force() -> None:

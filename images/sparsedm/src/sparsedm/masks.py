@@ -5,9 +5,9 @@ kw) for a fixed output channel and kernel position. The survivors are those of l
 equals the lowest index wins, so the mask is a function of the weights alone.
 
 No sort: a weight survives when it beats at least M - N of the others in its group. Each of the M(M-1)/2
-pairs is compared once, over all groups together. For M of 2, 4 and 8 the M counts of a group lie side by side
-in the bytes of one integer, so that one addition counts for the whole group. Where one weight of more goes
-(31:32, with which a schedule begins) M comparisons do. A GPU has a kernel for it (cuda_kernels.py).
+pairs is compared once, over many groups together. For M of 2, 4 and 8 on a CPU the M counts of a group lie
+side by side in the bytes of one integer, so that one addition counts for the whole group. Where one weight of
+more goes (31:32, with which a schedule begins) M comparisons do. A GPU has a kernel for it (cuda_kernels.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sparsedm import cuda_kernels
 from sparsedm.pattern import Pattern
@@ -75,14 +74,13 @@ def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     """`magnitude_mask` of each, made together: a few large operations take less time than many small ones."""
     if cuda_kernels.take(*weights):
         return cuda_kernels.nm_masks(weights, n, m)
-    magnitude = in_a_row([input_last(weight.detach()) for weight in weights]).abs()
-    if m in WORDS:
-        kept = _in_words(magnitude, n, m)
+    lasts = [input_last(weight.detach()) for weight in weights]
+    if m in WORDS and all(last.device.type == "cpu" for last in lasts):
+        rows = [_in_words(last.reshape(-1), n, m) for last in lasts]
     else:
-        kept = _survivors(magnitude.reshape(-1, m).t().contiguous(), n).t().reshape(-1)
-    parts = kept.split([weight.numel() for weight in weights])
-    lasts = (part.view(input_last(weight).shape) for part, weight in zip(parts, weights, strict=True))
-    return [_input_back(last).contiguous() for last in lasts]
+        kept = _survivors(in_a_row(lasts).abs().reshape(-1, m).t().contiguous(), n).t().reshape(-1)
+        rows = kept.split([last.numel() for last in lasts])
+    return [_input_back(row.view(last.shape)).contiguous() for row, last in zip(rows, lasts, strict=True)]
 
 
 def count_moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
@@ -104,32 +102,45 @@ def _input_back(last: Tensor) -> Tensor:
     return last if last.dim() == 2 else last.permute(0, 3, 1, 2)
 
 
-WORDS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+WORDS: dict[int, type[np.signedinteger]] = {2: np.int16, 4: np.int32, 8: np.int64}
 """M, and the integer with as many bytes."""
+BLOCK = 1 << 17
+"""Weights at a time: what one step of `_in_words` writes, the next one finds in the cache."""
 
 
 def _word(values: Sequence[int]) -> int:
-    """The integer whose bytes, from the lowest on, are `values`; signed, as torch has no other."""
+    """The integer whose bytes, from the lowest on, are `values`; signed, as torch's are."""
     return int.from_bytes(bytes(values), "little", signed=True)
 
 
-def _in_words(magnitude: Tensor, n: int, m: int) -> Tensor:
-    """magnitude: (groups * m,). Returns bool of that shape with n True in each group.
+def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
+    """weights: (groups * m,) on the CPU. Returns bool of that shape with n True in each group.
 
     Byte i of a group's integer counts the weights that i beats. It starts at i, as if i had beaten all the
     earlier ones; each comparison of i with i + k adds 1 to i and takes 1 from i + k where i wins, the earlier
     of two equals. Of 128 + count - (m - n) the highest bit says whether the count is at least m - n.
     Worked example: 2:4 of [1, -4, 2, 3] counts [0, 3, 1, 2] and keeps [no, yes, no, yes].
+
+    NumPy, which has less to say before each operation than torch, so that a block may be small.
     """
-    counts = torch.full((len(magnitude) // m,), _word([128 + i - (m - n) for i in range(m)]), dtype=WORDS[m])
-    counts = counts.to(magnitude.device)
-    for k in range(1, m):
-        wins = F.pad(magnitude[:-k] >= magnitude[k:], (0, k)).view(WORDS[m])
-        wins &= _word([1] * (m - k) + [0] * k)  # not those over a group's end
-        counts += wins
-        wins <<= 8 * k
-        counts -= wins
-    return ((counts >> 7) & _word([1] * m)).view(torch.bool)
+    values = (weights if weights.dtype in (torch.float32, torch.float64) else weights.float()).numpy()
+    word, ones = WORDS[m], _word([1] * m)
+    kept = np.empty(len(values), np.bool_)
+    all_wins, all_counts = np.zeros(min(BLOCK, len(values)), np.bool_), np.empty(BLOCK // m, word)
+    for start in range(0, len(values), BLOCK):
+        magnitude = np.abs(values[start : start + BLOCK])
+        wins, counts = all_wins[: len(magnitude)], all_counts[: len(magnitude) // m]
+        counts.fill(_word([128 + i - (m - n) for i in range(m)]))
+        for k in range(1, m):
+            np.greater_equal(magnitude[:-k], magnitude[k:], out=wins[:-k])
+            won = wins.view(word)
+            won &= word(_word([1] * (m - k) + [0] * k))  # not those over a group's end
+            counts += won
+            won <<= word(8 * k)
+            counts -= won
+        counts >>= word(7)
+        np.bitwise_and(counts, word(ones), out=kept[start : start + BLOCK].view(word))
+    return torch.from_numpy(kept)
 
 
 def _survivors(columns: Tensor, n: int) -> Tensor:
