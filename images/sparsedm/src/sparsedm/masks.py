@@ -125,11 +125,13 @@ def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
     """
     values = (weights if weights.dtype in (torch.float32, torch.float64) else weights.float()).numpy()
     word, ones = WORDS[m], _word([1] * m)
-    kept = np.empty(len(values), np.bool_)
-    all_wins, all_counts = np.zeros(min(BLOCK, len(values)), np.bool_), np.empty(BLOCK // m, word)
+    kept, size = np.empty(len(values), np.bool_), min(BLOCK, len(values))
+    magnitudes, all_wins = np.empty(size, values.dtype), np.zeros(size, np.bool_)
+    all_counts = np.empty(size // m, word)
     for start in range(0, len(values), BLOCK):
-        magnitude = np.abs(values[start : start + BLOCK])
-        wins, counts = all_wins[: len(magnitude)], all_counts[: len(magnitude) // m]
+        length = min(BLOCK, len(values) - start)
+        magnitude = np.abs(values[start : start + length], out=magnitudes[:length])
+        wins, counts = all_wins[:length], all_counts[: length // m]
         counts.fill(_word([128 + i - (m - n) for i in range(m)]))
         for k in range(1, m):
             np.greater_equal(magnitude[:-k], magnitude[k:], out=wins[:-k])
@@ -139,7 +141,7 @@ def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
             won <<= word(8 * k)
             counts -= won
         counts >>= word(7)
-        np.bitwise_and(counts, word(ones), out=kept[start : start + BLOCK].view(word))
+        np.bitwise_and(counts, word(ones), out=kept[start : start + length].view(word))
     return torch.from_numpy(kept)
 
 
