@@ -34,7 +34,7 @@ def forget_graphs() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_graph_makes_a_mask(backend: str) -> None:
     def masks(weight: Tensor) -> list[Tensor]:
-        return [magnitude_mask(weight, n, m) for n, m in [(2, 4), (7, 8), (15, 16)]]
+        return [magnitude_mask(weight, n, m) for n, m in [(2, 4), (5, 8), (7, 8), (15, 16)]]
 
     weight = torch.randn(6, 64, generator=torch.Generator().manual_seed(0)).round(decimals=1)
     compiled = torch.compile(masks, backend=backend, fullgraph=True)

@@ -75,7 +75,8 @@ def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     if cuda_kernels.take(*weights):
         return cuda_kernels.nm_masks(weights, n, m)
     lasts = [input_last(weight.detach()) for weight in weights]
-    if m in WORDS and all(last.device.type == "cpu" for last in lasts):
+    # A compiler follows no NumPy; it makes fast loops of its own.
+    if m in WORDS and all(last.is_cpu for last in lasts) and not torch.compiler.is_compiling():
         rows = [_in_words(last.reshape(-1), n, m) for last in lasts]
     else:
         kept = _survivors(in_a_row(lasts).abs().reshape(-1, m).t().contiguous(), n).t().reshape(-1)
