@@ -8,7 +8,7 @@ import { imageValues } from '../../scripts/deploy';
 import type { SparseFinetune } from '../../src/api/types';
 import { ensureBinaries } from '../cluster/index';
 import { exec } from '../cluster/exec';
-import { apply, explainFailure, forward, get, kubectl, list, until } from './cluster';
+import { apply, explainFailure, forward, get, kubectl, list, required, until } from './cluster';
 
 type Meta = { metadata: { name: string; uid: string; annotations?: Record<string, string> } };
 type Deployment = Meta & {
@@ -31,12 +31,6 @@ const everyKind = [
   'deployments,services,serviceaccounts,roles,rolebindings,leases,poddisruptionbudgets,networkpolicies,pods,secrets',
   'clusterroles,clusterrolebindings',
 ] as const;
-
-function required(name: string): string {
-  const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run these tests by npm run test:e2e, which sets it.`);
-  return value;
-}
 
 /** The cluster that kubectl in these tests talks to. */
 function helmAccess(): string[] {

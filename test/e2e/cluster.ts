@@ -3,7 +3,7 @@ import { afterAll, beforeAll, onTestFailed } from 'vitest';
 import { withForward } from '../../scripts/forward';
 import { exec } from '../cluster/exec';
 
-function required(name: string): string {
+export function required(name: string): string {
   const value = process.env[name];
   if (!value)
     throw new Error(`${name} is not set: run these tests by npm run test:e2e, which prepares the cluster.`);

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sparsedm.errors import Diverged, InputError
 from sparsedm.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS
 from sparsedm.metrics.extractor import Classifier, load_extractor
+from sparsedm.models import file_sha256
 from sparsedm.objective import Objective
 from sparsedm.progress import Console
 from sparsedm.ranking import build_ranking
@@ -410,6 +413,36 @@ def test_a_wrong_input_ends_with_3(
 ) -> None:
     code, told = place.command(place.spec(f"input-{reason}", **changes), monkeypatch)
     assert (code, told["error"]["reason"]) == (3, reason)
+
+
+def as_somebody(function: Callable[..., str]) -> Callable[..., str]:
+    """The function as a user calls it whom permissions bind: root steps down for it."""
+
+    def stepped_down(*arguments: Any) -> str:
+        own = os.geteuid()
+        if own == 0:
+            os.seteuid(65534)
+        try:
+            return function(*arguments)
+        finally:
+            os.seteuid(own)
+
+    return stepped_down
+
+
+def test_who_may_not_read_the_weights_is_told(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pod runs as another user than the one who saved them, whose library made them the owner's alone."""
+    file = tmp_path / "own.safetensors"
+    save_file(load_file(place.weights), file)
+    file.chmod(0)
+    spec = place.spec("denied", model__pretrained={"uri": f"file://{file}"})
+    with monkeypatch.context() as patch:
+        patch.setattr("sparsedm.models.weights.file_sha256", as_somebody(file_sha256))
+        code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "PermissionDenied")
+    assert told["error"]["message"].startswith(f"{file} may not be opened by user ")
 
 
 def test_an_extractor_of_other_pictures_ends_with_3_before_the_training(

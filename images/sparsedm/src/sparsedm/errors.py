@@ -6,6 +6,10 @@ The operator's pod failure policy tells a wrong spec from a lost machine by thes
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SparseDMError(Exception):
     """An error that a user can act on: `reason` is one CamelCase word, the message one sentence."""
@@ -32,6 +36,22 @@ class InputError(SparseDMError):
     """Weights, data, a digest or the output directory are not what the configuration says."""
 
     exit_code = 3
+
+
+@contextmanager
+def access_explained() -> Iterator[None]:
+    """An InputError for what the system forbids: which file it is, and who runs here, which decides it.
+
+    Weights are written for their owner alone by the libraries that write them, and pods run as another user.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(
+            "PermissionDenied",
+            f"{error.filename or error} may not be opened by user {os.geteuid()} of group {os.getegid()}, "
+            "who runs here: give them access, for example by chmod -R a+rX of its folder.",
+        ) from error
 
 
 class Diverged(SparseDMError):

@@ -11,7 +11,7 @@ from types import FrameType
 
 import uvicorn
 
-from sparsedm.errors import ConfigError, SparseDMError
+from sparsedm.errors import ConfigError, SparseDMError, access_explained
 from sparsedm.report_client import ReportClient
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
@@ -43,9 +43,10 @@ def run(args: argparse.Namespace) -> int:
     set_up_logging()
     reporter = ReportClient.from_environment()
     try:
-        config = read_config(args.model, args.name, args.engine, args.host, args.port, args.access_log)
-        service = Service(config, reporter)
-        asyncio.run(serve(service, listen(config.host, config.port)))
+        with access_explained():
+            config = read_config(args.model, args.name, args.engine, args.host, args.port, args.access_log)
+            service = Service(config, reporter)
+            asyncio.run(serve(service, listen(config.host, config.port)))
     except SparseDMError as error:
         reporter.close(timeout=3.0, error={"reason": error.reason, "message": error.message})
         raise

@@ -1,0 +1,158 @@
+/** A network of the diffusers library through real pods: from its folder on a claim to pictures, and to a folder again. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
+import { apply, explainFailure, forward, get, kubectl, required, until, useNamespace } from './cluster';
+
+const namespace = useNamespace('e2e-diffusers');
+
+/** DiT's architecture at a size for two cores. Its own start draws nothing, hence the noise. */
+const writeDit = `
+import torch
+from diffusers import DiTTransformer2DModel
+
+torch.manual_seed(0)
+dit = DiTTransformer2DModel(
+    sample_size=32, in_channels=1, out_channels=2, patch_size=4, num_layers=3,
+    num_attention_heads=2, attention_head_dim=32, num_embeds_ada_norm=10,
+)
+for parameter in dit.parameters():
+    torch.nn.init.normal_(parameter, std=0.05)
+dit.save_pretrained("/models/dit")
+`;
+
+/** What another program of its owner sees: zeros in every group, in a network that the library itself builds. */
+const readDit = `
+from diffusers import DiTTransformer2DModel
+
+dit = DiTTransformer2DModel.from_pretrained("/tmp/dit", local_files_only=True)
+for name, weight in dit.state_dict().items():
+    if ".attn1.to_" in name and weight.dim() == 2:
+        kept = (weight.reshape(-1, 4) != 0).sum(dim=1)
+        print(name, int(kept.min()), int(kept.max()))
+`;
+
+const claim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'models' },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+};
+
+/** Runs a command on the claim to its end, as the user of somebody's notebook. */
+async function inNotebook(name: string, ...command: string[]): Promise<void> {
+  await apply(namespace, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      restartPolicy: 'Never',
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          name: 'notebook',
+          image: required('SPARSEDM_TRAINER_IMAGE'),
+          command,
+          env: [{ name: 'HOME', value: '/tmp' }],
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          volumeMounts: [{ name: 'models', mountPath: '/models' }],
+        },
+      ],
+      volumes: [{ name: 'models', persistentVolumeClaim: { claimName: 'models' } }],
+    },
+  });
+  const over = ['wait', `pod/${name}`, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=120s'];
+  await kubectl(['-n', namespace, ...over]);
+}
+
+/** A SparseFinetune of the folder, when it is over. */
+async function trained(name: string): Promise<SparseFinetune> {
+  await apply(namespace, {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseFinetune',
+    metadata: { name },
+    spec: {
+      model: { architecture: 'dit', pretrained: { uri: 'pvc://models/dit' } },
+      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      training: { steps: 20, batchSize: 16, warmupSteps: 5 },
+      checkpoint: { everySteps: 10 },
+      evaluation: { samples: 16, steps: 4 },
+      output: { uri: `pvc://models/sparse-${name}` },
+    },
+  });
+  return until(
+    () => get<SparseFinetune>(namespace, `sft/${name}`),
+    (one) => one.status?.conditions?.find(({ type }) => type === 'Finished')?.status === 'True',
+    'the end of training',
+    240_000,
+  );
+}
+
+const inServer = (...command: string[]) =>
+  kubectl(['-n', namespace, 'exec', 'deploy/dit-server', '--', ...command]);
+
+describe('a DiT of diffusers', () => {
+  beforeAll(async () => {
+    await apply(namespace, claim);
+    await inNotebook('writer', 'python', '-c', writeDit);
+  });
+
+  it('is refused once, with a sentence, while its owner alone may read it', async () => {
+    explainFailure(namespace);
+    const refused = await trained('denied');
+    expect(refused.status?.phase).toBe('Failed');
+    expect(refused.status?.attempts?.number).toBe(1);
+    const why = refused.status?.conditions?.find(({ type }) => type === 'Succeeded');
+    expect(why?.reason).toBe('PermissionDenied');
+    expect(why?.message).toMatch(/dit\/\S+\.safetensors may not be opened by user 10001 of group 10001/);
+  });
+
+  it('is trained from its folder on a claim', async () => {
+    explainFailure(namespace);
+    await inNotebook('opener', 'chmod', '-R', 'a+rX', '/models/dit');
+    const { status } = await trained('dit');
+    expect(status?.phase).toBe('Succeeded');
+    expect(status?.sparsity).toMatchObject({ pattern: '2:4', achieved: '0.5', compliant: true });
+    expect(status?.macs?.sparse).toBeLessThan(0.8 * (status?.macs?.dense ?? 0));
+    expect(Number(status?.fid?.sparse)).toBeGreaterThan(0);
+  });
+
+  it('draws a class by its name, the same picture for the same seed', async () => {
+    explainFailure(namespace);
+    await apply(namespace, {
+      apiVersion: 'sparsedm.io/v1alpha1',
+      kind: 'SparseInferenceService',
+      metadata: { name: 'dit' },
+      spec: { model: { finetuneRef: { name: 'dit' } }, engine: { steps: 4 } },
+    });
+    await kubectl(['-n', namespace, 'wait', 'sis/dit', '--for=condition=Ready', '--timeout=180s']);
+    const service = await get<SparseInferenceService>(namespace, 'sis/dit');
+    expect(service.status?.readyReplicas).toBe(1);
+    await forward(namespace, 'svc/dit', 80, async (url) => {
+      const draw = async (prompt: string) => {
+        const response = await fetch(`${url}/v1/images/generations`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ prompt, seed: 7 }),
+        });
+        expect(response.status).toBe(200);
+        return ((await response.json()) as { data: { b64_json: string }[] }).data[0]?.b64_json;
+      };
+      const [bag, again, coat] = [await draw('bag'), await draw('bag'), await draw('coat')];
+      expect(again).toBe(bag);
+      expect(coat).not.toBe(bag);
+    });
+  });
+
+  it('goes back into a folder that diffusers reads, with two of four weights kept', async () => {
+    explainFailure(namespace);
+    await inServer('sh', '-c', 'sparsedm export "$SPARSEDM_MODEL" --out /tmp/dit');
+    const lines = (await inServer('python', '-c', readDit)).trim().split('\n');
+    expect(lines).toHaveLength(3 * 4);
+    for (const line of lines) expect(line).toMatch(/^transformer_blocks\.\d\.attn1\.to_\S+ 2 2$/);
+  });
+});
