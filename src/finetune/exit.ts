@@ -1,7 +1,7 @@
 import type { Pod } from '../kube/resources';
 import { parseTerminationMessage } from '../reports/body';
 import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
-import { TRAINER_CONTAINER } from './job';
+import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
 
 /** Why a training pod ended badly: the trainer's own word first, then the kubelet's. undefined when it did not. */
 export function failureOf(pod: Pod): Trouble | undefined {
@@ -9,6 +9,12 @@ export function failureOf(pod: Pod): Trouble | undefined {
   const failed = exit !== undefined && exit.exitCode !== 0;
   const told = failed ? parseTerminationMessage(exit.message)?.error : undefined;
   return told ?? podFailure(pod) ?? (failed ? explainExit(exit) : undefined);
+}
+
+/** Whether the pod failed in a way that its Job does not try again. */
+export function endsTheJob(pod: Pod): boolean {
+  const exit = lastExit(pod, TRAINER_CONTAINER);
+  return exit !== undefined && FINAL_EXIT_CODES.includes(exit.exitCode);
 }
 
 function explainExit({ exitCode, reason, message }: Exit): Trouble {

@@ -17,7 +17,7 @@ export type JobSettings = {
 export const TRAINER_CONTAINER = 'trainer';
 
 /** Exit codes with which trying again is no use: configuration wrong, input wrong, diverged. */
-const FINAL_EXIT_CODES = [2, 3, 4];
+export const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4];
 
 /** Time for a checkpoint after SIGTERM. */
 const GRACE_SECONDS = 60;
@@ -65,7 +65,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
           {
             action: 'FailJob',
-            onExitCodes: { containerName: TRAINER_CONTAINER, operator: 'In', values: FINAL_EXIT_CODES },
+            onExitCodes: { containerName: TRAINER_CONTAINER, operator: 'In', values: [...FINAL_EXIT_CODES] },
           },
         ],
       },

@@ -14,7 +14,7 @@ import {
   type Trouble,
 } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
-import { failureOf } from './exit';
+import { endsTheJob, failureOf } from './exit';
 import { TRAINER_CONTAINER } from './job';
 
 export type Observed = {
@@ -139,9 +139,9 @@ function judgeActive(job: Job, { finetune, pods, podRefusal }: Observed): Situat
     return { kind: own.some((pod) => !isOver(pod)) ? 'suspending' : 'suspended' };
   }
   if (current !== undefined) return judgePod(current);
-  // The pod is done and the Job will say so in a moment.
-  const done = succeededPod(job, pods);
-  if (done !== undefined) return { kind: 'running', pod: done };
+  // Nothing follows that pod, and the Job will say so in a moment.
+  const last = succeededPod(job, pods) ?? own.findLast(endsTheJob);
+  if (last !== undefined) return { kind: 'running', pod: last };
   const failure = own.map(failureOf).findLast((each) => each !== undefined);
   if (podRefusal !== undefined) return { kind: 'podRefused', message: podRefusal };
   return failure === undefined ? { kind: 'waiting' } : { kind: 'retrying', failure };

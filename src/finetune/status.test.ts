@@ -85,6 +85,12 @@ describe('the status of a run that goes on', () => {
       { Training: 'False Retrying', Reporting: 'Unknown NotTraining' },
     ],
     [
+      'that failed for good, before its Job says so',
+      { pods: [aPod(job, 'a', terminated({ exitCode: 3 }))] },
+      'Running',
+      { Training: 'True Running' },
+    ],
+    [
       'that stops',
       { finetune: aFinetune({ suspend: true }), pods: [runningPod] },
       'Suspended',

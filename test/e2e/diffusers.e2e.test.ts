@@ -1,7 +1,7 @@
 /** A network of the diffusers library through real pods: from its folder on a claim to pictures, and to a folder again. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
-import { apply, explainFailure, forward, get, kubectl, required, until, useNamespace } from './cluster';
+import { apply, explainFailure, forward, get, kubectl, list, required, until, useNamespace } from './cluster';
 
 const namespace = useNamespace('e2e-diffusers');
 
@@ -109,6 +109,8 @@ describe('a DiT of diffusers', () => {
     const why = refused.status?.conditions?.find(({ type }) => type === 'Succeeded');
     expect(why?.reason).toBe('PermissionDenied');
     expect(why?.message).toMatch(/dit\/\S+\.safetensors may not be opened by user 10001 of group 10001/);
+    const events = await list<{ note?: string }>(namespace, 'events.events.k8s.io');
+    expect(events.filter(({ note }) => note?.includes('tries again'))).toEqual([]);
   });
 
   it('is trained from its folder on a claim', async () => {
