@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import os
@@ -15,12 +16,13 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from sparsedm import learner as learner_module
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
-from sparsedm.errors import Diverged, InputError
+from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
 from sparsedm.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS
 from sparsedm.metrics.extractor import Classifier, load_extractor
@@ -443,6 +445,34 @@ def test_who_may_not_read_the_weights_is_told(
         code, told = place.command(spec, monkeypatch)
     assert (code, told["error"]["reason"]) == (3, "PermissionDenied")
     assert told["error"]["message"].startswith(f"{file} may not be opened by user ")
+
+
+def test_a_full_volume_ends_with_1_for_a_retry(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/full answers each write as a volume without room does."""
+    output = place.directory / "full"
+    output.mkdir()
+    written = output / ".tmp-model.safetensors"
+    written.symlink_to("/dev/full")
+    code, told = place.command(place.spec("full", training__steps=5), monkeypatch)
+    assert (code, told["error"]["reason"]) == (1, "VolumeFull")
+    assert not (output / "manifest.json").exists()
+    written.unlink()
+    again, told = place.command(place.spec("full", training__steps=5), monkeypatch)
+    assert (again, "error" in told) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "explained"),
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (SafetensorError("Error while serializing: I/O error: No space left (os error 28)"), True),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (SafetensorError("Error while deserializing header: header too large"), False),
+    ],
+)
+def test_a_full_volume_is_known_from_other_faults(error: Exception, explained: bool) -> None:
+    with pytest.raises(SparseDMError if explained else type(error)), storage_explained():
+        raise error
 
 
 def test_an_extractor_of_other_pictures_ends_with_3_before_the_training(

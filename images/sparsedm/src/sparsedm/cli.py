@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from sparsedm import __version__
-from sparsedm.errors import SparseDMError, access_explained
+from sparsedm.errors import SparseDMError, storage_explained
 
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "train": ("sparsedm.train", "fine-tune a dense model to N:M sparsity"),
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((a for a in arguments if a in SUBCOMMANDS), None)
     args = build_parser(command).parse_args(arguments)
     try:
-        with access_explained():
+        with storage_explained():
             return importlib.import_module(SUBCOMMANDS[args.command][0]).run(args)
     except SparseDMError as error:
         print(f"sparsedm {args.command}: {error.message}", file=sys.stderr)

@@ -6,9 +6,15 @@ The operator's pod failure policy tells a wrong spec from a lost machine by thes
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from safetensors import SafetensorError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A volume without room, and one whose owner may take no more."""
 
 
 class SparseDMError(Exception):
@@ -39,8 +45,8 @@ class InputError(SparseDMError):
 
 
 @contextmanager
-def access_explained() -> Iterator[None]:
-    """An InputError for what the system forbids: which file it is, and who runs here, which decides it.
+def storage_explained() -> Iterator[None]:
+    """A sentence for what the system forbids, naming the file and who runs here, and for a full volume.
 
     Weights are written for their owner alone by the libraries that write them, and pods run as another user.
     """
@@ -52,6 +58,19 @@ def access_explained() -> Iterator[None]:
             f"{error.filename or error} may not be opened by user {os.geteuid()} of group {os.getegid()}, "
             "who runs here: give them access, for example by chmod -R a+rX of its folder.",
         ) from error
+    except (OSError, SafetensorError) as error:
+        if not _tells_of_full_volume(error):
+            raise
+        raise SparseDMError(
+            "VolumeFull",
+            f"A volume is full ({error}): make room on it, or enlarge its claim. The next attempt goes on "
+            "from the last checkpoint.",
+        ) from error
+
+
+def _tells_of_full_volume(error: OSError | SafetensorError) -> bool:
+    """safetensors says the number in its words alone."""
+    return getattr(error, "errno", None) in FULL or any(f"(os error {code})" in str(error) for code in FULL)
 
 
 class Diverged(SparseDMError):

@@ -31,7 +31,7 @@ from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
-from sparsedm.errors import ConfigError, InputError, ProcessLost, SparseDMError, access_explained
+from sparsedm.errors import ConfigError, InputError, ProcessLost, SparseDMError, storage_explained
 from sparsedm.evaluate import Evaluator, Measurement
 from sparsedm.generated import open_generated
 from sparsedm.launch import launch, processes_to_start
@@ -88,7 +88,7 @@ def run_here(args: argparse.Namespace) -> int:
     client = ReportClient(None, None) if rank else ReportClient.from_environment()
     console = Console(io.StringIO()) if rank else Console()
     try:
-        with access_explained():
+        with storage_explained():
             config = load_config(args.config)
             if args.dry_run:
                 print(describe(config))

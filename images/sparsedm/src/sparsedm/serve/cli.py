@@ -11,7 +11,7 @@ from types import FrameType
 
 import uvicorn
 
-from sparsedm.errors import ConfigError, SparseDMError, access_explained
+from sparsedm.errors import ConfigError, SparseDMError, storage_explained
 from sparsedm.report_client import ReportClient
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     set_up_logging()
     reporter = ReportClient.from_environment()
     try:
-        with access_explained():
+        with storage_explained():
             config = read_config(args.model, args.name, args.engine, args.host, args.port, args.access_log)
             service = Service(config, reporter)
             asyncio.run(serve(service, listen(config.host, config.port)))
