@@ -92,3 +92,39 @@ export function forward<T>(
 ): Promise<T> {
   return withForward({ command: kubectlCommand() }, namespace, to, port, use);
 }
+
+/** A claim `models` for what the trainer writes. */
+export function applyClaim(namespace: string): Promise<string> {
+  return apply(namespace, {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'models' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  });
+}
+
+/** A SparseInferenceService of the finetune's name and result, once it is ready. */
+export async function serve(namespace: string, name: string, steps: number): Promise<void> {
+  await apply(namespace, {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseInferenceService',
+    metadata: { name },
+    spec: { model: { finetuneRef: { name } }, engine: { steps } },
+  });
+  await kubectl(['-n', namespace, 'wait', `sis/${name}`, '--for=condition=Ready', '--timeout=180s']);
+}
+
+/** Asks the server at `url` for pictures. */
+export function generate(url: string, body: object): Promise<Response> {
+  return fetch(`${url}/v1/images/generations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+/** The pictures of an answer, as PNG. */
+export async function picturesOf(response: Response): Promise<Buffer[]> {
+  const { data } = (await response.json()) as { data: { b64_json: string }[] };
+  return data.map((picture) => Buffer.from(picture.b64_json, 'base64'));
+}

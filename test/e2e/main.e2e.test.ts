@@ -4,14 +4,20 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
+import { isFinished } from '../../src/finetune/situation';
+import { findCondition } from '../../src/kube/conditions';
 import {
   apply,
+  applyClaim,
   explainFailure,
   forward,
+  generate,
   get,
   kubectl,
   list,
   operatorNamespace,
+  picturesOf,
+  serve,
   until,
   useNamespace,
 } from './cluster';
@@ -25,13 +31,6 @@ type Event = { reason: string };
 
 const namespace = useNamespace('e2e-main');
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-
-const claim = {
-  apiVersion: 'v1',
-  kind: 'PersistentVolumeClaim',
-  metadata: { name: 'models' },
-  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
-};
 
 /** Small enough for two cores and long enough to be interrupted: about 60 steps in half a minute. */
 function finetune(name: string, changes: Record<string, object> = {}) {
@@ -56,16 +55,13 @@ function finetune(name: string, changes: Record<string, object> = {}) {
 
 const readFinetune = (name: string) => () => get<SparseFinetune>(namespace, `sft/${name}`);
 const stepOf = (one: SparseFinetune) => one.status?.progress?.step ?? 0;
-const condition = (one: SparseFinetune | SparseInferenceService, type: string) =>
-  one.status?.conditions?.find((each) => each.type === type);
-const isOver = (one: SparseFinetune) => condition(one, 'Finished')?.status === 'True';
 const jobsOf = (name: string) => list<Job>(namespace, 'jobs', `sparsedm.io/finetune=${name}`);
 const podsOf = (name: string) => list<Pod>(namespace, 'pods', `sparsedm.io/finetune=${name}`);
 
 describe('a SparseFinetune and its SparseInferenceService', () => {
   it('trains to the end, with the operator killed in the middle and nothing lost', async () => {
     explainFailure(namespace);
-    await apply(namespace, claim);
+    await applyClaim(namespace);
     await apply(namespace, finetune('shirts'));
     const first = await until(
       readFinetune('shirts'),
@@ -90,7 +86,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     ];
     await kubectl(['-n', operatorNamespace(), ...kill]);
 
-    const done = await until(readFinetune('shirts'), isOver, 'the end of training', 240_000);
+    const done = await until(readFinetune('shirts'), isFinished, 'the end of training', 240_000);
     expect(done.status?.phase).toBe('Succeeded');
     expect(done.status?.attempts?.number).toBe(1);
     expect(done.status?.sparsity).toMatchObject({ pattern: '2:4', compliant: true });
@@ -122,13 +118,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
 
   it('is served by reference: pictures for known prompts, a list of classes for unknown ones', async () => {
     explainFailure(namespace);
-    await apply(namespace, {
-      apiVersion: 'sparsedm.io/v1alpha1',
-      kind: 'SparseInferenceService',
-      metadata: { name: 'shirts' },
-      spec: { model: { finetuneRef: { name: 'shirts' } }, engine: { steps: 8 } },
-    });
-    await kubectl(['-n', namespace, 'wait', 'sis/shirts', '--for=condition=Ready', '--timeout=180s']);
+    await serve(namespace, 'shirts', 8);
     const trained = await readFinetune('shirts')();
     const service = await until(
       () => get<SparseInferenceService>(namespace, 'sis/shirts'),
@@ -139,20 +129,12 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     expect(service.status?.engine).toMatchObject({ backend: 'dense', device: 'cpu' });
 
     await forward(namespace, 'svc/shirts', 80, async (url) => {
-      const post = (body: object) =>
-        fetch(`${url}/v1/images/generations`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        });
-      const good = await post({ prompt: 'a photo of an ankle boot', n: 2, seed: 1 });
+      const good = await generate(url, { prompt: 'a photo of an ankle boot', n: 2, seed: 1 });
       expect(good.status).toBe(200);
-      const { data } = (await good.json()) as { data: { b64_json: string }[] };
-      expect(data).toHaveLength(2);
-      for (const image of data) {
-        expect(Buffer.from(image.b64_json, 'base64').subarray(0, 8)).toEqual(pngSignature);
-      }
-      const bad = await post({ prompt: 'a quantum flux capacitor' });
+      const pictures = await picturesOf(good);
+      expect(pictures).toHaveLength(2);
+      for (const picture of pictures) expect(picture.subarray(0, 8)).toEqual(pngSignature);
+      const bad = await generate(url, { prompt: 'a quantum flux capacitor' });
       expect(bad.status).toBe(400);
       expect(await bad.text()).toMatch(/ankle boot.*/i);
       const models = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
@@ -216,7 +198,7 @@ describe('faults', () => {
       '--grace-period=0',
       '--force',
     ]);
-    const done = await until(readFinetune('boots'), isOver, 'the end of training', 240_000);
+    const done = await until(readFinetune('boots'), isFinished, 'the end of training', 240_000);
     expect(done.status?.phase).toBe('Succeeded');
     expect(done.status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(20);
     expect(done.status?.progress?.step).toBe(60);
@@ -228,7 +210,7 @@ describe('faults', () => {
     await until(readFinetune('bags'), (one) => stepOf(one) >= 10, 'progress');
     const [before] = await jobsOf('bags');
     await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
-    const done = await until(readFinetune('bags'), isOver, 'the end of training', 240_000);
+    const done = await until(readFinetune('bags'), isFinished, 'the end of training', 240_000);
     expect(done.status?.phase).toBe('Succeeded');
     const [after] = await jobsOf('bags');
     expect(after?.metadata.uid).not.toBe(before?.metadata.uid);
@@ -271,9 +253,9 @@ describe('faults', () => {
       },
     };
     await apply(namespace, finetune('wrong-digest', { model }));
-    const failed = await until(readFinetune('wrong-digest'), isOver, 'a verdict');
+    const failed = await until(readFinetune('wrong-digest'), isFinished, 'a verdict');
     expect(failed.status?.phase).toBe('Failed');
-    expect(condition(failed, 'Succeeded')?.message).toMatch(/sha256/);
+    expect(findCondition(failed.status?.conditions, 'Succeeded')?.message).toMatch(/sha256/);
     expect(await podsOf('wrong-digest')).toHaveLength(1);
   });
 
