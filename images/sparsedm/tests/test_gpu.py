@@ -65,8 +65,10 @@ def test_each_method_computes_what_it_computes_on_a_cpu(method: str) -> None:
         for _, weight, masking in layers.weights():
             chosen.begin_stage(weight, masking)
         model(x.to(next(model.parameters()).device)).square().sum().backward()
-        chosen.before_optimizer(layers.parameters(), 0.1)
-        chosen.after_optimizer(layers.parameters(), 0.1, 0.5)
+        optimizer = chosen.optimizer(model.parameters(), lr=0.1)
+        chosen.before_optimizer(layers.parameters(), 0.1, 0.5)
+        optimizer.step()
+        chosen.after_optimizer(layers.parameters())
         layers.refresh(Pattern(2, 4))
     for (name, ours), (_, theirs) in zip(here.named_parameters(), there.named_parameters(), strict=True):
         torch.testing.assert_close(theirs.cpu(), ours, msg=lambda text, name=name: f"{name}: {text}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,9 @@ from sparsedm.layers import MaskedLayers
 from sparsedm.masks import Masking, apply_mask, group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS, Method, build_method
 from sparsedm.pattern import Pattern
+
+EXAMPLE = torch.tensor([[1.0, -4.0, 2.0, 3.0]])
+EXAMPLE_MASK = torch.tensor([[False, True, False, True]])
 
 
 def masked_linear(method, inputs: int = 8, outputs: int = 3) -> tuple[nn.Sequential, MaskedLayers]:
@@ -49,34 +54,59 @@ def test_gradient_equals_its_formula(name: str, regularization: float) -> None:
     x = torch.randn(5, 8, dtype=torch.float64)
     weight, mask = next(layers.parameters())
     loss_of(model, x).backward()
-    method.before_optimizer(layers.parameters(), 0.1)
+    method.before_optimizer(layers.parameters(), 0.1, 0.0)
     want = gradient_of_masked_weight(weight * mask, model[0].bias.detach(), x)
     if name != "ste":
         want = want + regularization * weight.detach() * ~mask
     assert torch.allclose(weight.grad, want, rtol=1e-12, atol=1e-14)
 
 
-def test_gradient_by_hand() -> None:
-    # y = w~ x with w = [1, -4, 2, 3], 2:4 keeps -4 and 3; x = [1, 2, 3, 4]; y = -8 + 12 = 4; L = y^2.
-    # G = 2 y x = [8, 16, 24, 32] also for the two pruned weights; sr-ste with lambda 0.5 adds 0.5 w to those.
-    method = build_method("sr-ste", 0.5)
+@pytest.mark.parametrize(
+    ("name", "gradient", "handed_on", "weight_after"),
+    [
+        # y = w~ x and L = y^2, so G = 2 y x. w~ keeps -4 and 3: y = -8 + 15 = 7, also for the pruned weights.
+        ("ste", [14.0, 28.0, 42.0, 70.0], [14.0, 28.0, 42.0, 70.0], [1.0, -4.0, 2.0, 3.0]),
+        # lambda is 0.5, and w outside the mask [1, 2].
+        ("sr-ste", [14.0, 28.0, 42.0, 70.0], [14.5, 28.0, 43.0, 70.0], [1.0, -4.0, 2.0, 3.0]),
+        ("sparsedm", [14.0, 28.0, 42.0, 70.0], [14.5, 28.0, 43.0, 70.0], [1.0, -4.0, 2.0, 3.0]),
+        # The rate is 0.1: what is outside shrinks by 0.1 * 0.5.
+        ("sr-ste-decoupled", [14.0, 28.0, 42.0, 70.0], [14.0, 28.0, 42.0, 70.0], [0.95, -4.0, 1.9, 3.0]),
+        ("asp", [14.0, 28.0, 42.0, 70.0], [0.0, 28.0, 0.0, 70.0], [0.0, -4.0, 0.0, 3.0]),
+        # w~ = 2.2 * [0, -2, 0, 1]: y = 2.2 * (-4 + 5) = 2.2.
+        ("s-ste", [4.4, 8.8, 13.2, 22.0], [4.4, 8.8, 13.2, 22.0], [1.0, -4.0, 2.0, 3.0]),
+        # w~ = w until the mask freezes: y = 1 - 8 + 6 + 15 = 14.
+        ("cast", [28.0, 56.0, 84.0, 140.0], [28.0, 56.0, 84.0, 140.0], [1.0, -4.0, 2.0, 3.0]),
+        ("dense", [28.0, 56.0, 84.0, 140.0], [28.0, 56.0, 84.0, 140.0], [1.0, -4.0, 2.0, 3.0]),
+    ],
+)
+def test_gradient_by_hand(
+    name: str, gradient: list[float], handed_on: list[float], weight_after: list[float]
+) -> None:
+    """w = [1, -4, 2, 3] under 2:4, x = [1, 2, 3, 5]; what reaches the optimizer, and the weight before it."""
+    method = build_method(name, 0.5)
     model = nn.Sequential(nn.Linear(4, 1, bias=False, dtype=torch.float64))
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[1.0, -4.0, 2.0, 3.0]]))
-    layers = MaskedLayers(model, ["0"], method.masked_weight)
+        model[0].weight.copy_(EXAMPLE)
+    layers = MaskedLayers(model, ["0"] if method.masks else [], method.masked_weight)
     layers.refresh(Pattern(2, 4))
-    loss_of(model, torch.tensor([[1.0, 2.0, 3.0, 4.0]], dtype=torch.float64)).backward()
-    weight, _ = next(layers.parameters())
-    assert weight.grad.tolist() == [[8.0, 16.0, 24.0, 32.0]]
-    method.before_optimizer(layers.parameters(), 0.1)
-    assert weight.grad.tolist() == [[8.5, 16.0, 25.0, 32.0]]
+    for _, weight, masking in layers.weights():
+        method.begin_stage(weight, masking)
+        if not method.moves_mask:
+            method.freeze(weight, masking)
+    method.optimizer(model.parameters())
+    (weight,) = model.parameters()
+    loss_of(model, torch.tensor([[1.0, 2.0, 3.0, 5.0]], dtype=torch.float64)).backward()
+    assert weight.grad[0].tolist() == pytest.approx(gradient, rel=1e-14)
+    method.before_optimizer(layers.parameters(), 0.1, 0.0)
+    assert weight.grad[0].tolist() == pytest.approx(handed_on, rel=1e-14)
+    assert weight[0].tolist() == pytest.approx(weight_after, rel=1e-14)
 
 
 def test_worked_example_of_sr_ste() -> None:
     weight = nn.Parameter(torch.tensor([[1.0, -4.0, 2.0, 3.0]]))
     weight.grad = torch.ones(1, 4)
     mask = torch.tensor([[False, True, False, True]])
-    build_method("sr-ste", 0.5).before_optimizer([(weight, mask)], 0.1)
+    build_method("sr-ste", 0.5).before_optimizer([(weight, mask)], 0.1, 0.0)
     assert weight.grad.tolist() == [[1.5, 1.0, 2.0, 1.0]]
 
 
@@ -108,14 +138,10 @@ def test_conv_gradient_equals_its_formula() -> None:
     x = torch.randn(2, 8, 5, 5, dtype=torch.float64)
     weight, mask = next(layers.parameters())
     loss_of(model, x).backward()
-    method.before_optimizer(layers.parameters(), 0.1)
+    method.before_optimizer(layers.parameters(), 0.1, 0.0)
     masked = (weight * mask).detach().requires_grad_(True)
     nn.functional.conv2d(x, masked, model[0].bias.detach(), padding=1).square().sum().backward()
     assert torch.allclose(weight.grad, masked.grad + 0.3 * weight.detach() * ~mask, rtol=1e-12)
-
-
-EXAMPLE = torch.tensor([[1.0, -4.0, 2.0, 3.0]])
-EXAMPLE_MASK = torch.tensor([[False, True, False, True]])
 
 
 def example(gradient: float | None = None) -> nn.Parameter:
@@ -127,7 +153,7 @@ def example(gradient: float | None = None) -> nn.Parameter:
 
 def test_worked_example_of_sr_ste_decoupled() -> None:
     weight = example(1.0)
-    build_method("sr-ste-decoupled", 0.5).before_optimizer([(weight, EXAMPLE_MASK)], 0.1)
+    build_method("sr-ste-decoupled", 0.5).before_optimizer([(weight, EXAMPLE_MASK)], 0.1, 0.0)
     assert torch.allclose(weight, torch.tensor([[0.95, -4.0, 1.9, 3.0]]))
     assert weight.grad.tolist() == [[1.0] * 4], "lambda does not go through Adam"
 
@@ -144,29 +170,72 @@ def test_worked_example_of_s_ste() -> None:
 
 
 def test_worked_example_of_cast() -> None:
-    weight = nn.Parameter(torch.tensor([[1.0, -4.0, 0.1, -3.0]]))
-    build_method("cast", l1_decay=4.0).after_optimizer([(weight, EXAMPLE_MASK)], 0.1, 0.5)
-    assert torch.allclose(weight, torch.tensor([[0.8, -4.0, 0.0, -3.0]]))
+    method = build_method("cast", l1_decay=4.0)
+    weight = nn.Parameter(torch.tensor([[1.0, -4.0, -2.0, 3.0]]))
+    optimizer = method.optimizer([weight], lr=0.1, betas=(0.5, 0.5), weight_decay=0.0)
+    weight.grad = torch.ones(1, 4)
+    method.before_optimizer([(weight, EXAMPLE_MASK)], 0.1, 0.5)
+    optimizer.step()
+    assert torch.allclose(weight, torch.tensor([[0.8, -4.2, -1.8, 2.8]]))
+
+
+def adams(w: list[float], steps: list[tuple[list[float], list[bool], float]]) -> list[float]:
+    """Algorithm 1 of arXiv 2509.25996, number by number, with AdamW's weight decay beside it. A step is its
+    gradient, mask and share."""
+    rate, beta1, beta2, epsilon, strength, decay = 0.1, 0.9, 0.99, 1e-8, 0.7, 0.03
+    mu, v = [0.0] * len(w), [0.0] * len(w)
+    for t, (gradient, mask, share) in enumerate(steps, start=1):
+        for i, (g, kept) in enumerate(zip(gradient, mask, strict=True)):
+            mu[i] = beta1 * mu[i] + (1 - beta1) * g
+            move = mu[i] if kept else (1 - share) * mu[i] + share * math.copysign(strength, w[i])
+            v[i] = beta2 * v[i] + (1 - beta2) * move**2
+            size = math.sqrt(v[i] / (1 - beta2**t)) + epsilon
+            w[i] = w[i] * (1 - rate * decay) - rate * move / (1 - beta1**t) / size
+    return w
+
+
+def test_the_optimizer_of_cast_follows_its_algorithm_and_leaves_the_rest_to_adamw() -> None:
+    """Five steps, in which the mask moves and the pull grows."""
+    first, *gradients = torch.randn(6, 1, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    masks = [nm_mask(first, 2, 4)] * 2 + [nm_mask(gradients[0], 2, 4)] * 3
+    shares = [0.0, 0.2, 0.4, 0.6, 0.8]
+    pulled, other, alone, idle = (nn.Parameter(first.clone()) for _ in range(4))
+    settings = {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.03}
+    method, adamw = build_method("cast", l1_decay=0.7), torch.optim.AdamW([alone], **settings)
+    optimizer = method.optimizer([pulled, other, idle], **settings)
+    for gradient, mask, share in zip(gradients, masks, shares, strict=True):
+        pulled.grad, other.grad, alone.grad = (gradient.clone() for _ in range(3))
+        method.before_optimizer([(pulled, mask), (idle, mask)], 0.1, share)
+        optimizer.step()
+        adamw.step()
+    numbers = zip((g[0].tolist() for g in gradients), (m[0].tolist() for m in masks), shares, strict=True)
+    assert not torch.equal(masks[0], masks[-1])
+    assert torch.allclose(pulled, pulled.new_tensor(adams(first[0].tolist(), list(numbers))), rtol=1e-12)
+    assert torch.equal(other, alone)
+    assert torch.equal(idle, first), "without a gradient there is no step"
 
 
 def test_asp_masks_the_gradient_before_the_optimizer_and_the_weight_after_it() -> None:
     method, weight = build_method("asp"), example(1.0)
-    method.before_optimizer([(weight, EXAMPLE_MASK)], 0.1)
+    method.before_optimizer([(weight, EXAMPLE_MASK)], 0.1, 0.0)
     assert weight.grad.tolist() == [[0.0, 1.0, 0.0, 1.0]]
-    method.after_optimizer([(weight, EXAMPLE_MASK)], 0.1, 1.0)
+    method.after_optimizer([(weight, EXAMPLE_MASK)])
     assert weight.tolist() == [[0.0, -4.0, 0.0, 3.0]]
 
 
-def adam_step(weight: torch.Tensor, gradient: torch.Tensor, decay: float) -> torch.Tensor:
+BETAS = (0.9, 0.999)
+
+
+def adam_step(weight: torch.Tensor, gradient: torch.Tensor, decay: float, by: float = 1.0) -> torch.Tensor:
     """W after one step of AdamW from zero moments, by its formula: m / sqrt(v) is the sign of the gradient,
     but for epsilon."""
     rate, epsilon = 0.1, 1e-8
-    return weight * (1 - rate * decay) - rate * gradient / (gradient.abs() + epsilon)
+    return weight * (1 - rate * decay) - by * rate * gradient / (gradient.abs() + epsilon)
 
 
 @pytest.mark.parametrize("name", ["ste", "sr-ste", "sr-ste-decoupled", "s-ste", "cast", "asp"])
 def test_a_step_of_each_method_equals_its_formula(name: str) -> None:
-    strength, rate, decay = 0.7, 0.1, 0.03
+    strength, rate, decay, share = 0.7, 0.1, 0.03, 0.5
     method = build_method(name, strength, l1_decay=strength)
     model, layers = masked_linear(method)
     _, weight, masking = next(layers.weights())
@@ -179,17 +248,20 @@ def test_a_step_of_each_method_equals_its_formula(name: str) -> None:
     x = torch.randn(5, 8, dtype=torch.float64)
     gradient = gradient_of_masked_weight(forward, model[0].bias.detach(), x)
 
-    optimizer = torch.optim.AdamW([weight], lr=rate, weight_decay=decay)
+    optimizer = method.optimizer([weight], lr=rate, betas=BETAS, weight_decay=decay)
     loss_of(model, x).backward()
-    method.before_optimizer(layers.parameters(), rate)
+    method.before_optimizer(layers.parameters(), rate, share)
     optimizer.step()
-    method.after_optimizer(layers.parameters(), rate, 0.5)
+    method.after_optimizer(layers.parameters())
 
     start = w - rate * strength * (w * ~m) if name == "sr-ste-decoupled" else w
     gradient = {"sr-ste": gradient + strength * ~m * w, "asp": gradient * m}.get(name, gradient)
-    want = adam_step(start, gradient, decay)
+    by = 1.0
     if name == "cast":
-        want = torch.where(m, want, want.sign() * (want.abs() - 0.5 * rate * strength).relu())
+        moment = (1 - BETAS[0]) * gradient
+        gradient = torch.where(m, moment, (1 - share) * moment + share * strength * w.sign())
+        by /= 1 - BETAS[0]  # the first moment is corrected for its start; the second is made of it
+    want = adam_step(start, gradient, decay, by)
     assert torch.allclose(weight, want, rtol=1e-9, atol=1e-12)
 
 

@@ -91,3 +91,28 @@ def test_a_model_with_dropout_begins_as_the_dense_one() -> None:
     student, teacher = Constant([1.0], dropout=0.5).train(), Constant([1.0], dropout=0.5).eval()
     Objective(student, teacher, 0.0, "fp32").check_start(a_batch())
     assert student.training
+
+
+class Scaled(nn.Module):
+    """A network with one weight: w * x_t."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return self.weight * x_t
+
+
+def test_the_gradient_of_both_parts_of_the_loss_by_hand() -> None:
+    # x = [1, 2], so the student says [3, 6], the teacher [1, 2], and the target is [0, 2].
+    # Error: mean of [9, 16]; gradient (2 / 2) * (3 * 1 + 4 * 2) = 11. Distance from the teacher: mean of
+    # [4, 16]; gradient 2 * 1 + 4 * 2 = 10. With alpha 0.5: 12.5 + 0.5 * 10 = 17.5 and 11 + 0.5 * 10 = 16.
+    student, teacher = Scaled(3.0), Scaled(1.0).requires_grad_(False)
+    batch = Batch(torch.tensor([[1.0, 2.0]]), torch.ones(1), None, torch.tensor([[0.0, 2.0]]))
+    for alpha, loss, gradient in ((0.0, 12.5, 11.0), (0.5, 17.5, 16.0)):
+        student.zero_grad()
+        found = Objective(student, teacher, alpha, "fp32")(batch)
+        found.backward()
+        assert (found.item(), student.weight.grad.item()) == (loss, gradient)
+        assert teacher.weight.grad is None

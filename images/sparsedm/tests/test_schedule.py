@@ -158,7 +158,7 @@ def test_masks_are_recomputed_as_a_stage_begins_every_so_often_and_where_they_fr
 
 def test_the_share_of_the_moving_part_ends_where_the_mask_freezes() -> None:
     schedule = build_schedule("fixed", Pattern(2, 4), 10, 50)
-    assert [schedule.moved(step) for step in (0, 1, 4, 5, 9)] == [0.2, 0.4, 1.0, 1.0, 1.0]
+    assert [schedule.moved(step) for step in (0, 1, 4, 5, 9)] == [0.0, 0.2, 0.8, 1.0, 1.0]
 
 
 def test_no_steps_are_refused() -> None:

@@ -41,7 +41,7 @@ def begin(
     layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking, method.scaling)
     if training.gradient_checkpointing:
         recompute_blocks(student)
-    optimizer = torch.optim.AdamW(
+    optimizer = method.optimizer(
         student.parameters(),
         lr=training.learning_rate,
         betas=training.betas,
@@ -85,10 +85,10 @@ class Learner:
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         loss, stops = self._gradient(step)
-        self.method.before_optimizer(layers.parameters(), rate)
+        self.method.before_optimizer(layers.parameters(), rate, moved)
         state.scaler.step(state.optimizer)
         state.scaler.update()
-        self.method.after_optimizer(layers.parameters(), rate, moved)
+        self.method.after_optimizer(layers.parameters())
         state.optimizer.zero_grad(set_to_none=True)
         state.ema.update(state.student)
         return loss, stops

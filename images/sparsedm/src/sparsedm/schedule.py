@@ -73,8 +73,8 @@ class Schedule:
         return step == self.freeze_from or (not self.is_frozen(step) and since % self.mask_update_steps == 0)
 
     def moved(self, step: int) -> float:
-        """Share of the steps with a moving mask that are done after `step`, in (0, 1]."""
-        return min(1.0, (step + 1) / max(1, self.freeze_from))
+        """Share of the steps with a moving mask that are done before `step`, in [0, 1]."""
+        return min(1.0, step / max(1, self.freeze_from))
 
 
 def progressive_patterns(target: Pattern, family: str = "linear") -> list[Pattern]:

@@ -24,12 +24,12 @@ class Asp(Ste):
         weight.copy_(apply_mask(weight, masking.mask))
 
     @torch.no_grad()
-    def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
+    def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
         for weight, mask in layers:
             if weight.grad is not None:
                 weight.grad.copy_(apply_mask(weight.grad, mask))
 
     @torch.no_grad()
-    def after_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
+    def after_optimizer(self, layers: Layers) -> None:
         for weight, mask in layers:
             weight.copy_(apply_mask(weight, mask))

@@ -2,13 +2,13 @@
 the teacher's weight in the loss, and the weights that come out.
 
 A step calls, in this order: the forward and backward pass with `masked_weight`; clipping; `before_optimizer`;
-AdamW; `after_optimizer`. Every one of them works in place and on the masked layers alone.
+the optimizer; `after_optimizer`. The hooks work in place and on the masked layers alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -52,12 +52,16 @@ class Method:
         """Called for each layer's weight, and for its average, when the mask freezes; from then on every
         method computes W * m."""
 
-    def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
-        """The gradients are complete, clipped and finite; the optimizer has not stepped yet."""
+    def optimizer(self, parameters: Iterable[nn.Parameter], **settings: Any) -> torch.optim.Optimizer:
+        """Called once, before the first step, with AdamW's settings; one group with all parameters."""
+        return torch.optim.AdamW(parameters, **settings)
 
-    def after_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
-        """The optimizer has stepped. `moved` is the share of the steps with a moving mask that are done: it
-        rises to 1, where the mask freezes."""
+    def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
+        """The gradients are complete, clipped and finite; the optimizer has not stepped yet. `moved` is the
+        share of the steps with a moving mask that are done: it rises from 0 to 1, where the mask freezes."""
+
+    def after_optimizer(self, layers: Layers) -> None:
+        """The optimizer has stepped."""
 
     @torch.no_grad()
     def sparse_weight(self, weight: Tensor, masking: Masking) -> Tensor:

@@ -18,6 +18,6 @@ class SrSte(Ste):
     name = "sr-ste"
 
     @torch.no_grad()
-    def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
+    def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
         with_gradient = ((w.grad, w, mask) for w, mask in layers if w.grad is not None)
         add_outside(with_gradient, self.regularization)

@@ -20,5 +20,5 @@ class SrSteDecoupled(Ste):
     name = "sr-ste-decoupled"
 
     @torch.no_grad()
-    def before_optimizer(self, layers: Layers, learning_rate: float) -> None:
+    def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
         add_outside(((w, w, mask) for w, mask in layers), -learning_rate * self.regularization)
