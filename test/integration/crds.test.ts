@@ -127,6 +127,12 @@ describe('a SparseFinetune is refused', () => {
       'mount pt_inception-2015-12-05-6726825d.pth',
     ],
     [
+      'the best of one evaluation',
+      { evaluation: { select: 'best' } },
+      'spec.evaluation.select',
+      'best compares evaluations during training: write everySteps too',
+    ],
+    [
       'an extractor of unknown format',
       { evaluation: { extractorUri: 'pvc://tools/inception.onnx' } },
       'spec.evaluation.extractorUri',
@@ -688,6 +694,7 @@ describe('a SparseFinetune is accepted', () => {
         },
       },
     ],
+    ['the best of several evaluations', { evaluation: { select: 'best', everySteps: 100 } }],
     ['the sampler of the paper', { evaluation: { sampler: 'euler-maruyama', steps: 1000 } }],
     ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
     ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
@@ -798,6 +805,7 @@ describe('a SparseFinetune is accepted', () => {
         sampler: 'dpm-solver++',
         extractorUri: 'file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors',
         everySteps: 0,
+        select: 'last',
       },
       output: { uri: 'pvc://models/good' },
       suspend: false,

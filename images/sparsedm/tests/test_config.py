@@ -53,7 +53,7 @@ def test_defaults_are_those_of_the_custom_resource() -> None:
         15,
     )
     assert (config.sparsity.regularization, config.sparsity.distillation_weight) == (0.0002, 0.1)
-    assert (config.sparsity.mask_type, config.sparsity.l1_decay) == ("magnitude", 1.0)
+    assert (config.sparsity.mask_type, config.sparsity.l1_decay) == ("magnitude", 0.0001)
     assert config.sparsity.schedule.family == "linear"
     assert config.training.learning_rate_schedule == "constant"
     assert config.training.gradient_accumulation_steps == 1
@@ -162,6 +162,8 @@ def test_custom_stages() -> None:
         ("sparsity.maskType", "gradient", "sparsity.maskType must be one of magnitude, random, fixed"),
         ("sparsity.maskUpdateSteps", 0, "maskUpdateSteps must be a whole number from 1 to 1000000"),
         ("sparsity.l1Decay", "0.5", "l1Decay must be absent with method sparsedm: it belongs to cast"),
+        ("evaluation.select", "best", "evaluation.select must be last without everySteps: best compares"),
+        ("evaluation.select", "first", "evaluation.select must be one of last, best"),
         ("sparsity", {"method": "cast", "l1Decay": "-1"}, "sparsity.l1Decay must be a decimal from 0"),
         ("sparsity", {"method": "asp"}, "sparsity.schedule.type must be fixed with method asp"),
         ("sparsity", {"method": "s-ste", "maskType": "random"}, "must be magnitude with method s-ste"),

@@ -23,6 +23,7 @@ from sparsedm import learner as learner_module
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
 from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
+from sparsedm.evaluate import Plan
 from sparsedm.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.methods import METHODS
 from sparsedm.metrics.extractor import Classifier, load_extractor
@@ -78,8 +79,8 @@ def test_a_figure_stands_beside_all_it_depends_on(
     assert [fid[name] for name in kept] == ["0.5", "dpm-solver++", 2, 0, 6]
     digest = load_extractor(place.extractor)[2]
     assert fid["extractorDigest"] == digest
+    assert fid["weights"] == provenance["weights"] == "EMA, decay 0.99"
     assert re.fullmatch("sha256:[0-9a-f]{64}", fid["referenceDigest"])
-    assert provenance["weights"] == "EMA, decay 0.99"
 
 
 def test_no_checkpoint_is_written_of_a_mask_that_has_lost_its_pattern(
@@ -343,6 +344,32 @@ def test_evaluations_on_the_way_make_a_history_and_change_nothing(place: Workpla
     assert [(e["step"], e["sparsity"]) for e in history] == [(4, "0.25"), (8, "0.5")]
     plain = place.train(place.spec("no-history", training__steps=10))
     assert plain["weights"]["sha256"] == manifest["weights"]["sha256"]
+
+
+def test_the_best_of_the_evaluations_is_exported_and_measured_on_other_seeds(place: Workplace) -> None:
+    """At this rate later weights are worse; what is evaluated before step 9 has a looser pattern."""
+    changes = {
+        "training__steps": 16,
+        "training__learningRate": "0.05",
+        "sparsity__schedule": {"rampPercent": 50},
+        "evaluation__everySteps": 2,
+    }
+    last = place.train(place.spec("select-last", **changes))
+    best = place.train(place.spec("select-best", **changes, evaluation__select="best"))
+    output = place.directory / "select-best"
+    checkpoint = max((output / "checkpoints").iterdir())
+    state = json.loads((checkpoint / "state.json").read_text())
+    step, distance = state["best"]
+    candidates = [(float(e["distance"]), e["step"]) for e in state["history"] if e["step"] > 8]
+    assert [s for _, s in candidates] == [10, 12, 14, 16]
+    assert (round(distance, 2), step) == min(candidates)
+    assert step < 16, "else this shows nothing"
+    tensors, exported = load_file(checkpoint / "tensors.safetensors"), load_file(output / "model.safetensors")
+    assert all(torch.equal(tensors[f"best/{name}"], weight) for name, weight in exported.items())
+    assert best["weights"]["sha256"] != last["weights"]["sha256"]
+    assert best["fid"]["weights"] == f"EMA, decay 0.99, of step {step}, the best on other seeds"
+    plan = Plan(samples=6, steps=2, guidance=0.5, sampler="dpm-solver++", seed=0)
+    assert not set(plan.seeds()) & set(plan.seeds(choosing=True))
 
 
 def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:

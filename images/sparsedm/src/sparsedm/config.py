@@ -54,6 +54,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 SAMPLERS = ("dpm-solver++", "euler-maruyama")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
+SELECTIONS = ("last", "best")
 DEFAULT_EXTRACTOR = "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors"
 SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation", "output")
 """Parts of a SparseFinetune's spec that the trainer reads; the others below are the operator's."""
@@ -151,9 +152,10 @@ class CheckpointSpec:
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """`every_steps` 0 evaluates at the end only. `guidance` None is 0.5 for a class-conditional model, else
-    0. `autoencoder_uri` is set where the data set holds latents. Without `reference_stats_uri` the data
-    set is the reference."""
+    """`every_steps` 0 evaluates at the end only. `select` says which weights are exported: the last, or the
+    best of those that were evaluated. `guidance` None is 0.5 for a class-conditional model, else 0.
+    `autoencoder_uri` is set where the data set holds latents. Without `reference_stats_uri` the data set is
+    the reference."""
 
     samples: int
     steps: int
@@ -164,6 +166,7 @@ class EvaluationSpec:
     autoencoder_uri: str | None = None
     metric: str = "fd"
     reference_stats_uri: str | None = None
+    select: str = "last"
 
 
 @dataclass(frozen=True)
@@ -503,7 +506,7 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
         exclude,
         regularization=r.decimal("regularization", "0.0002", 0.0, 10.0),
         distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 1000.0),
-        l1_decay=r.decimal("l1Decay", "1", 0.0, 1000.0),
+        l1_decay=r.decimal("l1Decay", "0.0001", 0.0, 1000.0),
         mask_type=mask_type,
         mask_update_steps=r.integer("maskUpdateSteps", METHODS[method].mask_update_steps, 1, 1_000_000),
     )
@@ -596,7 +599,13 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
         autoencoder_uri=r.uri("autoencoderUri", required=False),
         metric=r.choice("metric", METRICS, "fd"),
         reference_stats_uri=r.uri("referenceStatsUri", required=False),
+        select=r.choice("select", SELECTIONS, "last"),
     )
+    if spec.select == "best" and not spec.every_steps:
+        r.complain(
+            "select",
+            "must be last without everySteps: best compares evaluations during training, so write both.",
+        )
     _check_files(r, spec)
     r.finish()
     return spec

@@ -70,8 +70,9 @@ class Plan:
         """Of one image, in one step of the sampler."""
         return 2 if self.guidance else 1
 
-    def seeds(self) -> list[int]:
-        return image_seeds(self.seed, 0, self.samples)
+    def seeds(self, choosing: bool = False) -> list[int]:
+        """Of the pictures; or of others that a checkpoint is chosen by: so no choice flatters a figure."""
+        return image_seeds(self.seed, 0, 2 * self.samples)[self.samples if choosing else 0 :][: self.samples]
 
     def labels(self, config: ModelConfig) -> Tensor | None:
         """Every class equally often, in turn."""
@@ -185,14 +186,21 @@ class Evaluator:
         """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""
         self.reference = Reference.load(path, self.extractor_digest, self.extractor.dims)
 
-    def measure(self, model: nn.Module, on_work: OnWork, keep: int = 0, world: World = ALONE) -> Measurement:
+    def measure(
+        self,
+        model: nn.Module,
+        on_work: OnWork,
+        keep: int = 0,
+        world: World = ALONE,
+        choosing: bool = False,
+    ) -> Measurement:
         """The processes of `world` draw a batch each, in turn. All are told the distance; the one that leads
         needs the reference for it, and only its Measurement has images and features. `on_work` is told of
-        the work of all."""
+        the work of all; `choosing` as in Plan."""
         if world.leads and self.reference is None:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
-        seeds = self.plan.seeds()
+        seeds = self.plan.seeds(choosing)
         model.eval()
         for first in range(0, self.plan.samples, SAMPLE_BATCH * world.size):
             at_once = min(SAMPLE_BATCH * world.size, self.plan.samples - first)
@@ -238,8 +246,9 @@ class Evaluator:
         )
         return self.decode(drawn)
 
-    def figures(self, dense: float | None, sparse: float) -> dict[str, Any]:
-        """As in `status.fid`, with everything that a Frechet distance depends on beside it."""
+    def figures(self, dense: float | None, sparse: float, weights: str) -> dict[str, Any]:
+        """As in `status.fid`, with everything that a Frechet distance depends on beside it; `weights` says
+        which of a training's weights the sparse ones are."""
         if self.reference is None:
             raise ValueError("set_reference comes first.")
         figures = {
@@ -253,6 +262,7 @@ class Evaluator:
             "sampler": self.plan.sampler,
             "steps": self.plan.steps,
             "guidance": decimal(self.plan.guidance),
+            "weights": weights,
             "rankDeficient": self.plan.samples < max(RELIABLE_SAMPLES, self.reference.stats.dims + 1),
         }
         if dense is not None:
@@ -342,7 +352,7 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     """Figures and quality of the artifact, and of the dense model where one is given."""
     limit_threads()
     device = pick_device()
-    model, _ = load_artifact(args.model)
+    model, manifest = load_artifact(args.model)
     config = config_of(model)
     _check_arguments(args, config)
     plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)
@@ -356,10 +366,12 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     if args.dense:
         dense = build_model(config)
         load_weights(dense, args.dense)
-        measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan, args.json))
-    measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan, args.json))
+        measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan.passes(), args.json))
+    measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan.passes(), args.json))
     dense_distance = measured["dense"].distance if args.dense else None
-    return evaluator.figures(dense_distance, measured["sparse"].distance), evaluator.quality(measured)
+    weights = manifest["provenance"]["weights"]
+    figures = evaluator.figures(dense_distance, measured["sparse"].distance, weights)
+    return figures, evaluator.quality(measured)
 
 
 def _check_arguments(args: argparse.Namespace, config: ModelConfig) -> None:
@@ -384,17 +396,17 @@ def _set_reference(evaluator: Evaluator, args: argparse.Namespace, config: Model
         evaluator.dataset = dataset
         evaluator.load_reference(args.reference)
         return
-    evaluator.set_reference(dataset)
+    evaluator.set_reference(dataset, on_images=_Counter("reference", len(dataset), args.json))
     if args.save_reference:
         evaluator.save_reference(args.save_reference)
 
 
 class _Counter:
-    """Shows how far one model is; silent with --json."""
+    """Shows how much of the work of a phase is done; silent with --json."""
 
-    def __init__(self, phase: str, plan: Plan, silent: bool) -> None:
+    def __init__(self, phase: str, work: int, silent: bool) -> None:
         self._began = time.monotonic()
-        self._phase, self._done, self._all = phase, 0, plan.passes()
+        self._phase, self._done, self._all = phase, 0, work
         self._console = None if silent else Console()
 
     def __call__(self, passes: int) -> None:

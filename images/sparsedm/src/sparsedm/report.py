@@ -165,6 +165,7 @@ def _caveats(manifest: Mapping[str, Any]) -> list[str]:
     return [
         coarse if fid["rankDeficient"] else reliable,
         f"Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, seed {fid['seed']}. "
+        f"Weights: {fid['weights']}. "
         "The distance is no FID unless its name says so. "
         f"Pictures as the extractor takes them: {fid['preprocessing']}.",
         *_quality_caveat(manifest.get("quality")),

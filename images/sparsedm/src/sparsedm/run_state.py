@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from sparsedm.ema import Ema
 from sparsedm.layers import MaskedLayers
 
 LOSS_SMOOTHING = 0.95
+
+
+@dataclass(frozen=True)
+class Best:
+    """The sparse weights of least distance among those evaluated on the way, and the step they are of."""
+
+    step: int
+    distance: float
+    weights: dict[str, Tensor]
 
 
 class RunState:
@@ -48,6 +58,7 @@ class RunState:
         self.overflows = 0
         self.history: list[dict[str, Any]] = []
         self.curve = Curve()
+        self.best: Best | None = None
         self._refreshed: Tensor | None = None
 
     def after_refresh(self, flips: Tensor) -> None:
@@ -85,6 +96,8 @@ class RunState:
         for name, parameter in self.student.named_parameters():
             tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
         tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
+        if self.best is not None:
+            tensors |= {f"best/{k}": v for k, v in self.best.weights.items()}
         tensors["random/noise"] = self.noise.get_state()
         state = {
             "step": self.step,
@@ -93,6 +106,7 @@ class RunState:
             "stageSums": self.stage_sums,
             "history": self.history,
             "curve": self.curve.state(),
+            "best": None if self.best is None else [self.best.step, self.best.distance],
             "masks": self.layers.describe(),
             "flips": self.flips,
             "stageFlips": self.stage_flips,
@@ -121,6 +135,7 @@ class RunState:
         self.stage_sums = state["stageSums"]
         self.history = state["history"]
         self.curve.restore(state["curve"])
+        self.best = Best(*state["best"], groups["best"]) if state["best"] else None
         self.flips = state["flips"]
         self.stage_flips = state["stageFlips"]
         self.overflows = state["overflows"]

@@ -44,10 +44,12 @@ from sparsedm.models import build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
+from sparsedm.pattern import Pattern
 from sparsedm.plan import classes_of, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
 from sparsedm.progress import Console, Pace, RunProgress
 from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.report_client import ReportClient
+from sparsedm.run_state import Best
 from sparsedm.schedule import Stage
 from sparsedm.stop import StopSignal
 from sparsedm.uris import resolve_uri
@@ -182,6 +184,9 @@ class Finetune:
         self.progress.enter("loading")
         self.evaluator = self._evaluator()
         self.dataset = self.evaluator.dataset = self._open_dataset()
+        self.reference_cache = output / REFERENCE_FILE
+        if self.evaluator.reference is None and world.leads and not self.reference_cache.exists():
+            self.progress.evaluation.planned += len(self.dataset)
         self.order = SampleOrder(len(self.dataset), training.seed)
 
         # Student, EMA and teacher all start from the dense weights.
@@ -228,8 +233,8 @@ class Finetune:
             state.after_step(loss, stage.number)
             self._report_step(step, time.monotonic() - began)
             last = state.step == self.total_steps
-            if self._due(self.config.evaluation.every_steps) and not last:
-                self._evaluate_on_the_way()
+            if self._chooses if last else self._due(self.config.evaluation.every_steps):
+                self._evaluate_on_the_way(stage.pattern)
             if self._due(self.config.checkpoint.every_steps) or last or stops:
                 self._save_checkpoint()
             if stops:
@@ -240,12 +245,13 @@ class Finetune:
         """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there.
         Returns it; {} where another process leads, and writes."""
         self.progress.enter("evaluating")
-        weights = self._sparse_weights()
+        best = self.state.best
+        weights = self._sparse_weights() if best is None else best.weights
         dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
         sparse = self._measure(weights, keep=GRID_IMAGES)
         if not self.world.leads:
             return {}
-        fid = self.evaluator.figures(dense.distance, sparse.distance)
+        fid = self.evaluator.figures(dense.distance, sparse.distance, self._which_weights())
         quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
 
         self.progress.enter("exporting")
@@ -283,7 +289,7 @@ class Finetune:
 
     def _progress(self) -> RunProgress:
         every, steps = self.config.evaluation.every_steps, self.total_steps
-        on_the_way = (steps - 1) // every if every and steps else 0
+        on_the_way = (steps - 1) // every + self._chooses if every and steps else 0
         return RunProgress(
             self.client,
             self.console,
@@ -292,6 +298,10 @@ class Finetune:
             training=Pace(steps * self._passes_of_a_step()),
             evaluation=Pace(self.plan.passes() * (2 + on_the_way)),
         )
+
+    @property
+    def _chooses(self) -> bool:
+        return self.config.evaluation.select == "best"
 
     def _passes_of_a_step(self) -> int:
         """Forward, backward (as two), and the teacher's forward, per image."""
@@ -433,24 +443,28 @@ class Finetune:
             sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
         return sparse
 
-    def _evaluate_on_the_way(self) -> None:
+    def _evaluate_on_the_way(self, pattern: Pattern) -> None:
+        """Weights of an earlier stage's pattern are no candidates for the best."""
         self.progress.enter("evaluating")
-        weights = self._sparse_weights()
-        distance = self._measure(weights).distance
+        state, weights = self.state, self._sparse_weights()
+        distance = self._measure(weights, choosing=True).distance
+        fits = self._chooses and pattern == self.config.sparsity.pattern
+        if fits and (state.best is None or distance < state.best.distance):
+            state.best = Best(state.step, distance, {k: v.clone() for k, v in weights.items()})
         achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
-        entry = {"step": self.state.step, "distance": decimal(distance, 2), "sparsity": achieved}
-        self.state.history.append(entry)
-        self.progress.history = self.state.history
+        state.history.append({"step": state.step, "distance": decimal(distance, 2), "sparsity": achieved})
+        self.progress.history = state.history
         self.progress.enter("training")
 
-    def _measure(self, weights: dict[str, Tensor], keep: int = 0) -> Measurement:
+    def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
         """All processes draw."""
         if self.evaluator.reference is None and self.world.leads:
-            cache = self.output / REFERENCE_FILE
-            self.evaluator.set_reference(self.dataset, cache, lambda images: self._check_stop())
+            self.evaluator.set_reference(self.dataset, self.reference_cache, self._evaluation_work())
         model = build_model(self.model_config)
         model.load_state_dict(weights)
-        return self.evaluator.measure(model.to(self.device), self._evaluation_work(), keep, self.world)
+        return self.evaluator.measure(
+            model.to(self.device), self._evaluation_work(), keep, self.world, choosing
+        )
 
     def _evaluation_work(self) -> Callable[[int], None]:
         last = time.monotonic()
@@ -495,8 +509,14 @@ class Finetune:
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
             "masks": mask_rhythm(config),
-            "weights": f"EMA, decay {config.training.ema_decay:g}" if self.total_steps else "as pretrained",
+            "weights": self._which_weights(),
         }
+
+    def _which_weights(self) -> str:
+        if not self.total_steps:
+            return "as pretrained"
+        which, best = f"EMA, decay {self.config.training.ema_decay:g}", self.state.best
+        return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
 
 
 def check_finite(model: nn.Module, uri: str) -> None:

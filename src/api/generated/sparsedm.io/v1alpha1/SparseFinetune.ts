@@ -196,7 +196,7 @@ export interface ISparseFinetune {
        */
       "distillationWeight"?: string;
       /**
-       * What method cast takes off the magnitude of a masked weight in a step, in learning rates: it rises from 0 to this where the mask freezes. A decimal string; absent means 1.
+       * Strength of the L1 decay of method cast, beside gradients: of a masked weight the optimizer sees less and less of the gradient, and more and more of this, until the mask freezes. A decimal string; absent means 0.0001.
        */
       "l1Decay"?: string;
     };
@@ -314,6 +314,10 @@ export interface ISparseFinetune {
        * Steps between two evaluations during training; 0 means only at the end.
        */
       "everySteps"?: number;
+      /**
+       * Which weights are exported. last: those after the last step. best: those with the least distance of all that were evaluated under the target pattern, every everySteps steps and at the end, on other seeds than those of the figures in the status.
+       */
+      "select"?: "last" | "best";
     };
     /**
      * The quality gate. A SparseInferenceService serves a model only when its gate has passed. A gate that fails doesn't undo the training. Absent means that every model passes.
@@ -859,6 +863,10 @@ export interface ISparseFinetune {
        * Strength of classifier-free guidance.
        */
       "guidance"?: string;
+      /**
+       * Which weights of the training the sparse model has, their moving average and of which step.
+       */
+      "weights"?: string;
       /**
        * True when fewer pictures were drawn than the distance has dimensions to be exact.
        */
