@@ -39,6 +39,7 @@ describe('a trainer’s report', () => {
         sparse: '102',
         increase: '-2e-3',
         seed: 0,
+        weights: 'EMA, decay 0.99',
         rankDeficient: true,
       },
       model: { uri: 'pvc://models/x', sha256: 'a'.repeat(64), sizeBytes: 4 },

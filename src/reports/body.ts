@@ -181,6 +181,7 @@ const finetuneReport = object<FinetuneReport>({
     sampler: text(64),
     steps: small,
     guidance: decimal,
+    weights: text(128),
     rankDeficient: yesOrNo,
   }),
   model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
