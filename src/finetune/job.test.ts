@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defined } from '../api/defined';
 import { aFinetune, aJob, settings } from './fixtures';
 import { buildJob, controlledJob, controlsDiffer } from './job';
 
@@ -125,6 +126,24 @@ describe('the Job of a SparseFinetune', () => {
       labels: { team: 'vision', 'sparsedm.io/finetune': 'shirts' },
       annotations: { note: 'x' },
     });
+  });
+
+  it.each([
+    [{ limits: { 'nvidia.com/gpu': 4 } }, true],
+    [{ limits: { 'amd.com/gpu': '2' } }, true],
+    [{ limits: { 'nvidia.com/gpu': 1 } }, false],
+    [{ limits: { memory: '8Gi' }, requests: { cpu: 4 } }, false],
+    [undefined, false],
+  ])('mounts shared memory for processes on several GPUs: %j', (resources, wanted) => {
+    const { volumes, containers } = buildJob(aFinetune({ trainer: defined({ resources }) }), settings).spec!
+      .template.spec!;
+    const mounts = containers[0]!.volumeMounts!.filter(({ mountPath }) => mountPath === '/dev/shm');
+    const named = volumes!.filter(({ emptyDir }) => emptyDir?.medium === 'Memory');
+    expect([mounts, named]).toEqual(
+      wanted
+        ? [[{ name: 'shm', mountPath: '/dev/shm' }], [{ name: 'shm', emptyDir: { medium: 'Memory' } }]]
+        : [[], []],
+    );
   });
 
   it('is the same each time', () => {

@@ -30,11 +30,12 @@ export type WorkloadPod = {
 
 /**
  * A pod that passes the restricted pod security standard: no API token, no privileges, a read-only root file system
- * with an emptyDir at /tmp, and the claims that its URIs name.
+ * with an emptyDir at /tmp, shared memory for several GPUs, and the claims that its URIs name.
  */
 export function workloadPod(pod: WorkloadPod): PodTemplate {
   const { settings = {} } = pod;
   const claims = claimVolumes(claimMounts(pod.claims));
+  const shared = hasSeveralGpus(settings);
   return {
     metadata: {
       labels: { ...settings.podLabels, ...pod.labels },
@@ -71,11 +72,17 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
           volumeMounts: [
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'token', mountPath: TOKEN_FOLDER, readOnly: true },
+            ...(shared ? [{ name: 'shm', mountPath: '/dev/shm' }] : []),
             ...claims.volumeMounts,
           ],
         },
       ],
-      volumes: [{ name: 'tmp', emptyDir: {} }, tokenVolume(), ...claims.volumes],
+      volumes: [
+        { name: 'tmp', emptyDir: {} },
+        tokenVolume(),
+        ...(shared ? [{ name: 'shm', emptyDir: { medium: 'Memory' } }] : []),
+        ...claims.volumes,
+      ],
     },
   };
 }
@@ -83,6 +90,12 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
 function tokenVolume() {
   const token = { audience: TOKEN_AUDIENCE, expirationSeconds: 3600, path: 'token' };
   return { name: 'token', projected: { sources: [{ serviceAccountToken: token }] } };
+}
+
+/** Their processes talk through shared memory (NCCL), and a container has 64 MiB of it unless it is mounted. */
+function hasSeveralGpus({ resources: wanted }: PodSettings): boolean {
+  const quantities = Object.entries({ ...wanted?.requests, ...wanted?.limits });
+  return quantities.some(([name, count]) => name.endsWith('/gpu') && Number(count) > 1);
 }
 
 function environment({ env, settings = {} }: WorkloadPod): NonNullable<Container['env']> {
