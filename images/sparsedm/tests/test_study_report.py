@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from sparsedm.cli import main
 from sparsedm.errors import InputError
-from sparsedm.study.figure import Dots, axis_ticks, dot_figure
+from sparsedm.study.figure import Curve, Dots, axis_ticks, dot_figure, plane_figure
 from sparsedm.study.questions import QUESTIONS, Pair, Question, answer
 from sparsedm.study.report import (
+    MACS_FIGURE,
     METHODS_FIGURE,
     PATTERNS_FIGURE,
     REPORT_FILE,
@@ -24,6 +26,7 @@ from sparsedm.study.report import (
 from sparsedm.study.results import CSV_FILE, Result, write_results
 from sparsedm.study.rows import BY_NAME
 from sparsedm.study.statistics import Spread, Verdict, difference, spread
+from svg_tools import SVG
 
 
 def results(row: str, *distances: float) -> list[Result]:
@@ -196,7 +199,7 @@ def test_the_report_is_made_again_from_the_csv_alone(
     few: list[Result], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_results(tmp_path / CSV_FILE, few)
-    names = [REPORT_FILE, METHODS_FIGURE, PATTERNS_FIGURE]
+    names = [REPORT_FILE, METHODS_FIGURE, PATTERNS_FIGURE, MACS_FIGURE]
     assert main(["study", "--report-only", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in names]
     first = [(tmp_path / name).read_bytes() for name in names]
@@ -212,7 +215,7 @@ def test_a_folder_without_runs_has_no_report(tmp_path: Path) -> None:
 
 def test_a_figure_of_no_runs_is_left_out(tmp_path: Path) -> None:
     write_results(tmp_path / CSV_FILE, results("dense", 11.0))
-    assert [path.name for path in write_report(tmp_path)] == [REPORT_FILE, METHODS_FIGURE]
+    assert [path.name for path in write_report(tmp_path)] == [REPORT_FILE, METHODS_FIGURE, MACS_FIGURE]
     assert PATTERNS_FIGURE not in (tmp_path / REPORT_FILE).read_text()
 
 
@@ -222,17 +225,42 @@ def test_a_figure_of_no_runs_is_left_out(tmp_path: Path) -> None:
 def test_dots_stand_in_the_order_of_their_values_with_bars() -> None:
     lines = [Dots("low", [Spread(10.0, 1.0, 3)]), Dots("high & more", [Spread(40.0, None, 1)])]
     svg = ElementTree.fromstring(dot_figure("t", "x", [""], lines, ("dense", 20.0)))
-    space = "{http://www.w3.org/2000/svg}"
-    low, high = (float(dot.get("cx", "")) for dot in svg.iter(f"{space}circle"))
+
+    low, high = (float(dot.get("cx", "")) for dot in svg.iter(f"{SVG}circle"))
     dashed = next(
-        float(line.get("x1", "")) for line in svg.iter(f"{space}line") if line.get("stroke-dasharray")
+        float(line.get("x1", "")) for line in svg.iter(f"{SVG}line") if line.get("stroke-dasharray")
     )
     assert low < dashed < high
     assert dashed - low == pytest.approx(high - dashed, abs=0.05)  # 10, 20, 40 on a logarithmic axis
-    bars = [line for line in svg.iter(f"{space}line") if line.get("y1") == line.get("y2")]
+    bars = [line for line in svg.iter(f"{SVG}line") if line.get("y1") == line.get("y2")]
     assert [float(bar.get("x1", "")) < low < float(bar.get("x2", "")) for bar in bars] == [True]
-    assert "high & more" in [text.text for text in svg.iter(f"{space}text")]
+    assert "high & more" in [text.text for text in svg.iter(f"{SVG}text")]
 
 
 def test_ticks_are_round() -> None:
     assert axis_ticks(9.0, 45.0) == [10, 12, 15, 20, 30, 40]
+
+
+def test_over_a_plane_a_point_stands_where_its_values_are() -> None:
+    curves = [
+        Curve("joined", [(20.0, Spread(16.0, 1.0, 3), "1:4"), (40.0, Spread(12.0, None, 1), "2:4")]),
+        Curve("apart", [(10.0, Spread(14.0, 0.5, 3), "a"), (30.0, Spread(13.0, 0.5, 3), "b")], joined=False),
+    ]
+    svg = ElementTree.fromstring(plane_figure("t", "x", "y", curves))
+    dots = [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in svg.iter(f"{SVG}circle")]
+    labels = {text.text: text for text in svg.iter(f"{SVG}text")}
+
+    def tick(value: str, axis: str, shift: float = 0.0) -> float:
+        return float(labels[value].get(axis, "")) - shift
+
+    left, right = tick("0", "x"), tick("40", "x")
+    assert [left + x / 40 * (right - left) for x in (20, 40, 10, 30)] == pytest.approx(
+        [x for x, _ in dots], abs=0.01
+    )
+    low, high = tick("12", "y", 4.0), tick("15", "y", 4.0)
+    want = [low + math.log(v / 12) / math.log(15 / 12) * (high - low) for v in (16.0, 12.0, 14.0, 13.0)]
+    assert [y for _, y in dots] == pytest.approx(want, abs=0.03)
+    slanted = [line for line in svg.iter(f"{SVG}line") if line.get("y1") != line.get("y2")]
+    slanted = [line for line in slanted if line.get("x1") != line.get("x2")]
+    ends = [tuple(float(line.get(end, "")) for end in ("x1", "y1", "x2", "y2")) for line in slanted]
+    assert ends == [(*dots[0], *dots[1])], "the first two are joined, and no others"

@@ -1,11 +1,14 @@
-"""Distances as dots with error bars, one line for each row, as SVG: the same values give the same bytes."""
+"""Distances with error bars as SVG, a line for each row or over what a model costs: the same values give the
+same bytes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from sparsedm.chart import ticks
 from sparsedm.study.statistics import Spread
 from sparsedm.svg import COLOURS, DASHED, GRID, dot, head, line, text
 
@@ -81,6 +84,60 @@ def _range(values: Sequence[Spread], levels: Sequence[float]) -> tuple[float, fl
     low = min([v.mean - (v.deviation or 0.0) for v in values] + list(levels))
     high = max([v.mean + (v.deviation or 0.0) for v in values] + list(levels))
     return max(low, 0.1 * min(v.mean for v in values), 1e-3) * 0.9, high * 1.1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`points` (x, distance, label) by rising x; `joined` by a line where they are of one kind."""
+
+    name: str
+    points: Sequence[tuple[float, Spread, str]]
+    joined: bool = True
+
+
+HEIGHT, MARGIN = 380, 64
+"""Pixels: of the picture over a plane, and left of its plot."""
+
+
+def plane_figure(title: str, x_label: str, y_label: str, curves: Sequence[Curve]) -> str:
+    """An <svg> of distances, on a logarithmic axis, over x from 0 on; the second curve has its labels on the
+    left. Raises ValueError without a value."""
+    points = [point for curve in curves for point in curve.points]
+    low, high = _range([value for _, value, _ in points], [])
+    across = ticks(0.0, max(x for x, _, _ in points))
+    foot, width = HEIGHT - BOTTOM, WIDTH - MARGIN - RIGHT
+
+    def x_at(x: float) -> float:
+        return MARGIN + x / across[-1] * width
+
+    def y_at(value: float) -> float:
+        return foot - math.log(max(value, low) / low) / math.log(high / low) * (foot - TOP)
+
+    middle = (TOP + foot) / 2
+    parts = [
+        *head(title, WIDTH, HEIGHT, font_size=12),
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        text(8, 18, title, "start", ' font-weight="bold"'),
+        *(line(x_at(x), TOP, x_at(x), foot, GRID) for x in across),
+        *(text(x_at(x), foot + 16, f"{x:g}", "middle") for x in across),
+        *(line(MARGIN, y_at(y), WIDTH - RIGHT, y_at(y), GRID) for y in axis_ticks(low, high)),
+        *(text(MARGIN - 8, y_at(y) + 4, f"{y:g}", "end") for y in axis_ticks(low, high)),
+        text(MARGIN + width / 2, HEIGHT - 8, x_label, "middle"),
+        text(16, middle, y_label, "middle", f' transform="rotate(-90 16 {middle:g})"'),
+    ]
+    for number, curve in enumerate(curves):
+        colour = COLOURS[number]
+        parts.append(text(LEFT + 110 * number, 18, curve.name, "start", f' fill="{colour}"'))
+        drawn = [(x_at(x), value, label) for x, value, label in curve.points]
+        if curve.joined:
+            places = pairwise((x, y_at(value.mean)) for x, value, _ in drawn)
+            parts += [line(*one, *other, colour) for one, other in places]
+        aside, anchor = (-7, "end") if number == 1 else (7, "start")
+        for x, value, label in drawn:
+            y, spread = y_at(value.mean), value.deviation or 0.0
+            parts.append(line(x, y_at(value.mean - spread), x, y_at(value.mean + spread), colour))
+            parts += [dot(x, y, 3.5, colour), text(x + aside, y + 4, label, anchor, f' fill="{colour}"')]
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _dot(at: Callable[[float], float], value: Spread, y: float, colour: str) -> list[str]:

@@ -61,7 +61,7 @@ QUESTIONS = (
     Question(
         "Does distillation help?",
         (
-            Pair("progressive, frozen 80 %", "sparsedm-progressive", "sr-ste-progressive"),
+            Pair("progressive, frozen 80 %, weight 10", "sparsedm-progressive", "sr-ste-progressive"),
             Pair("fixed, frozen 80 %", "sparsedm-fixed", "sr-ste-fixed"),
             Pair("progressive, never frozen", "sparsedm-progressive-moving", "sr-ste-progressive-moving"),
             Pair("fixed, never frozen", "sparsedm-fixed-moving", "sr-ste-fixed-moving"),

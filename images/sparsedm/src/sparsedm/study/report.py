@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from sparsedm.checkpoint import write_atomically
+from sparsedm.config import DEFAULT_EXTRACTOR
 from sparsedm.errors import InputError
-from sparsedm.study.figure import Dots, dot_figure
+from sparsedm.metrics.extractor import load_extractor
+from sparsedm.study.figure import Curve, Dots, dot_figure, plane_figure
 from sparsedm.study.questions import QUESTIONS, Answer, answer
 from sparsedm.study.results import CSV_FILE, Result, read_results
 from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, ROWS, Row, pattern_row
@@ -21,10 +25,14 @@ from sparsedm.study.settings import (
     WARMUP_STEPS,
 )
 from sparsedm.study.statistics import Distances, Spread, distances_of, spread
+from sparsedm.uris import resolve_uri
 
 REPORT_FILE = "fashion-mnist-study.md"
 METHODS_FIGURE = "fashion-mnist-study-methods.svg"
 PATTERNS_FIGURE = "fashion-mnist-study-patterns.svg"
+MACS_FIGURE = "fashion-mnist-study-macs.svg"
+COMPARED = {"diff-pruning": "Diff-Pruning", "asp": "ASP", "half-long": "half-size"}
+"""What stands beside SparseDM in the figure over MACs: each is trained, and none is out of all proportion."""
 GROUPS = {
     "bars": "Models to compare with",
     "long": "The same with more training",
@@ -43,6 +51,7 @@ def write_report(folder: Path) -> list[Path]:
         REPORT_FILE: page(results),
         METHODS_FIGURE: methods_figure(results),
         PATTERNS_FIGURE: patterns_figure(results),
+        MACS_FIGURE: macs_figure(results),
     }
     for name, text in files.items():
         if text:
@@ -118,6 +127,8 @@ def _figures(results: Sequence[Result]) -> list[str]:
         )
     if patterns_figure(results):
         figures.append(f"![Distance by pattern, fixed and progressive]({PATTERNS_FIGURE})")
+    if macs_figure(results):
+        figures.append(f"![Distance over multiply-accumulates]({MACS_FIGURE})")
     return figures
 
 
@@ -204,7 +215,7 @@ def _settings(results: Sequence[Result]) -> str:
         f"Measuring: {samples} samples, DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, "
         f"against all training images. Seed s is measured with the noise of evaluation seed "
         f"{EVALUATION_SEED}+s: the same for all rows, and another one than that on which the example's "
-        "settings were chosen. Below 2,048 samples the covariance is estimated roughly.",
+        f"settings were chosen. Below 2,048 samples the covariance is estimated roughly. {_extractor()}",
         "Differences are taken seed by seed, and ± is Student's 95 % interval of their mean; in the rows ± "
         "is the standard deviation over the seeds. Nothing is corrected for the number of pairs: of twenty "
         "without a difference, one would show one by chance.",
@@ -220,6 +231,12 @@ def _settings(results: Sequence[Result]) -> str:
         f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of [{CSV_FILE}]({CSV_FILE}).",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _extractor() -> str:
+    """The one of every study: it ships with the package."""
+    _, name, digest = load_extractor(resolve_uri(DEFAULT_EXTRACTOR), torch.device("cpu"))
+    return f"The extractor {name} has the digest `{digest}`."
 
 
 def _devices(results: Sequence[Result]) -> str:
@@ -258,6 +275,28 @@ def patterns_figure(results: Sequence[Result]) -> str:
         if any(values):
             lines.append(Dots(pattern, values))
     return _drawn("Distance by pattern, SparseDM", ["fixed", "progressive"], lines, results)
+
+
+def macs_figure(results: Sequence[Result]) -> str:
+    """What quality costs: SparseDM with groups of 4 and of 8, from the dense model down, and other ways."""
+    by_row = _by_row(results)
+
+    def points(labels: Mapping[str, str]) -> list[tuple[float, Spread, str]]:
+        found = [(by_row[name], label) for name, label in labels.items() if name in by_row]
+        placed = [(r[0].macs_linear / 1e6, _spread(r), label) for r, label in found]
+        return sorted(placed, key=lambda point: point[0])
+
+    curves = [
+        Curve(f"SparseDM N:{m}", points(
+            {pattern_row("progressive", p): p for p in PATTERNS if p.endswith(f":{m}")} | {"dense": "dense"}
+        ))
+        for m in (4, 8)
+    ]  # fmt: skip
+    curves.append(Curve("others", points(COMPARED), joined=False))
+    if not any(curve.points for curve in curves):
+        return ""
+    x_label = "million multiply-accumulates of the linear layers, per image and denoising step"
+    return plane_figure("Distance over MACs", x_label, f"fd-{results[0].extractor}", curves)
 
 
 def _spread(results: Sequence[Result]) -> Spread:
