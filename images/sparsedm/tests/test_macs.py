@@ -38,6 +38,32 @@ def test_dense_figures_are_the_tables(preset: str, linear: float, attention: flo
     assert macs.sparse == macs.dense
 
 
+@pytest.mark.parametrize(
+    ("preset", "blocks", "tokens", "width", "values", "rest"),
+    [
+        ("cifar10-uvit-small", 13, 257, 512, 2 * 2 * 3, 3 * 3 * 9 * 32 * 32),
+        ("celeba64-uvit-small", 13, 257, 512, 4 * 4 * 3, 3 * 3 * 9 * 64 * 64),
+        ("imagenet64-uvit-mid", 17, 258, 768, 4 * 4 * 3, 3 * 3 * 9 * 64 * 64),
+        ("imagenet64-uvit-large", 21, 258, 1024, 4 * 4 * 3, 3 * 3 * 9 * 64 * 64),
+        ("imagenet256-uvit-large", 21, 258, 1024, 2 * 2 * 4, 4 * 4 * 9 * 32 * 32),
+        ("imagenet256-uvit-huge", 29, 258, 1152, 2 * 2 * 4, 0),
+        ("mscoco256-uvit-small", 13, 334, 512, 2 * 2 * 4, 4 * 4 * 9 * 32 * 32 + 77 * 768 * 512),
+        ("mscoco256-uvit-small-deep", 17, 334, 512, 2 * 2 * 4, 4 * 4 * 9 * 32 * 32 + 77 * 768 * 512),
+    ],
+)
+def test_figures_of_a_published_model_are_its_closed_forms(
+    preset: str, blocks: int, tokens: int, width: int, values: int, rest: int
+) -> None:
+    """A block has 12 width² weights (3 qkv, 1 proj, 8 MLP), one of the second half 2 more in its skip. 256
+    patches are embedded and all tokens decoded; the rest are the final convolution and the text."""
+    macs = count_macs(PRESETS[preset], masked_layers(preset), Pattern(2, 4))
+    masked = (12 * blocks + 2 * (blocks // 2)) * width**2 * tokens
+    linear = masked + (256 + tokens) * values * width + rest
+    attention = 2 * blocks * tokens * tokens * width
+    assert (macs.dense, macs.attention, macs.total_dense) == (linear, attention, linear + attention)
+    assert (macs.sparse, macs.total_sparse) == (linear - masked // 2, linear - masked // 2 + attention)
+
+
 @pytest.mark.parametrize(("exclude", "want"), [((), 5.66), (("*.skip_linear",), 6.07)])
 def test_two_of_four_on_cifar10_small(exclude: tuple[str, ...], want: float) -> None:
     macs = count_macs(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sparsedm.layers import MaskedLayers
 from sparsedm.masks import (
     BITS,
     BLOCK,
@@ -23,6 +27,8 @@ from sparsedm.masks import (
     scale_parts,
     soft_threshold,
 )
+from sparsedm.methods import METHODS, build_method
+from sparsedm.pattern import Pattern
 
 ALL_UP_TO_8 = [(n, m) for m in range(2, 9) for n in range(1, m)]
 SOME_UP_TO_32 = [(1, 16), (8, 16), (15, 16), (5, 20), (1, 32), (16, 32), (31, 32)]
@@ -94,6 +100,89 @@ def test_what_a_mask_costs(n: int, m: int, most: int) -> None:
     with Traffic() as traffic:
         magnitude_mask(weight, n, m)
     assert traffic.written <= most * weight.numel()
+
+
+SORTS = {"sort", "argsort", "msort", "topk", "kthvalue", "partition", "argpartition"}
+
+
+class Sorts(TorchDispatchMode):
+    """Notes every sort: torch's by what it dispatches, NumPy's by the calls into C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.note(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+    def profile(self, frame: Any, event: str, called: Any) -> None:
+        if event == "c_call" and isinstance(getattr(called, "__self__", None), np.ndarray):
+            self.note(called.__name__)
+
+    def note(self, name: str) -> None:
+        if name in SORTS:
+            self.seen.append(name)
+
+    def __enter__(self) -> Any:
+        self.before = sys.getprofile()
+        sys.setprofile(self.profile)
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        sys.setprofile(self.before)
+
+
+@pytest.mark.parametrize(
+    "sort",
+    [
+        lambda values: values.sort(stable=True),
+        lambda values: values.argsort(),
+        lambda values: values.msort(),
+        lambda values: values.topk(2),
+        lambda values: values.kthvalue(2),
+        lambda values: np.sort(values.numpy()),
+        lambda values: np.argsort(values.numpy(), kind="stable"),
+        lambda values: np.partition(values.numpy(), 2),
+        lambda values: np.argpartition(values.numpy(), 2),
+        lambda values: values.numpy().copy().sort(),
+        lambda values: values.numpy().argpartition(2),
+    ],
+)
+def test_a_sort_is_seen(sort: Callable[[torch.Tensor], Any]) -> None:
+    values = torch.randn(8)
+    with Sorts() as sorts:
+        sort(values)
+    assert sorts.seen
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (4, 8), (3, 4), (3, 7), (8, 16), (31, 32)])
+@pytest.mark.parametrize("shape", [(6, 672), (2, 672, 2, 3)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_mask_is_made_without_a_sort(n: int, m: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    weight = torch.randn(shape).to(dtype)
+    with Sorts() as sorts:
+        nm_mask(weight, n, m)
+    assert sorts.seen == []
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 4), (3, 7), (31, 32)])
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.masks])
+def test_a_masked_model_is_masked_and_runs_without_a_sort(name: str, n: int, m: int) -> None:
+    method = build_method(name)
+    model = nn.Sequential(nn.Conv2d(224, 224, 3), nn.Flatten(), nn.Linear(224, 3))
+    layers = MaskedLayers(model, ["0", "2"], method.masked_weight, scaling=method.scaling)
+    with Sorts() as sorts:
+        for _ in range(2):
+            layers.refresh(Pattern(n, m))
+            for _, weight, masking in layers.weights():
+                method.begin_stage(weight, masking)
+            model(torch.randn(2, 224, 3, 3)).sum().backward()
+        layers.freeze()
+        model(torch.randn(2, 224, 3, 3))
+    assert sorts.seen == []
+    layers.check()
 
 
 def sorted_mask(groups: np.ndarray, n: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
 
 from sparsedm.diffusion import VPSDE
 from sparsedm.diffusion.samplers import Noise, guided, initial_noise, sample, time_grid
@@ -64,6 +65,36 @@ def test_steps_are_even_in_log_snr_and_end_where_they_should() -> None:
     assert times[-1].item() == pytest.approx(1e-3)
     steps = SDE.log_snr(times).diff()
     torch.testing.assert_close(steps, torch.full_like(steps, steps[0].item()))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 20])
+@pytest.mark.parametrize("prediction", ["noise", "v"])
+@pytest.mark.parametrize(("sampler", "order"), [("ddim", 1), ("dpm-solver++", 2)])
+def test_every_step_is_the_one_of_diffusers(sampler: str, order: int, prediction: str, steps: int) -> None:
+    """On our grid, and with our step of first order before the last, which diffusers has only without a past.
+    Its steps are in float32, and x0 = (x - sigma eps) / alpha begins with a division by 0.0066."""
+    config = dataclasses.replace(PLAIN, channels=4, prediction=prediction)
+    inner, seen = gaussian_denoiser(0.1, 0.2), []
+
+    def network(x, t, y=None):
+        v = inner(x, t)
+        alpha, sigma = (f(t.double())[:, None, None, None] for f in (SDE.alpha, SDE.sigma))
+        seen.append(x)
+        return v if prediction == "v" else sigma * x + alpha * v
+
+    last = sample(network, config, None, [1, 2], steps, sampler=sampler, dtype=torch.float64)
+    got, seen = [*seen, last.double()], []
+    kind = "v_prediction" if prediction == "v" else "epsilon"
+    scheduler = DPMSolverMultistepScheduler(solver_order=order, prediction_type=kind)
+    times = time_grid(SDE, steps)
+    scheduler.num_inference_steps, scheduler.timesteps = steps, times
+    scheduler.sigmas = torch.cat([SDE.sigma(times) / SDE.alpha(times), torch.zeros(1)])
+    x = got[0]
+    for index, time in enumerate(times):
+        if index == steps - 2:
+            scheduler.lower_order_nums = 0
+        x = scheduler.step(network(x, time.expand(2)), time, x).prev_sample
+        torch.testing.assert_close(got[index + 1], x, rtol=0, atol=1e-5)
 
 
 def test_one_step_is_the_first_prediction() -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from sparsedm.models import CLASSES, PRESETS, UViTConfig, build_model
 from sparsedm.models.uvit import timestep_embedding
@@ -122,6 +123,89 @@ def test_a_model_with_text_puts_it_between_time_and_patches() -> None:
     assert not torch.allclose(model(x, t, y), model(x, t, 2 * y))
     with pytest.raises(ValueError, match="text-conditional"):
         model(x, t)
+
+
+def normed(x: torch.Tensor, state: dict, name: str) -> torch.Tensor:
+    x = x - x.mean(dim=-1, keepdim=True)
+    x = x / torch.sqrt(x.square().mean(dim=-1, keepdim=True) + 1e-5)
+    return x * state[f"{name}.weight"] + state[f"{name}.bias"]
+
+
+def linear(x: torch.Tensor, state: dict, name: str) -> torch.Tensor:
+    return x @ state[f"{name}.weight"].T + state.get(f"{name}.bias", 0.0)
+
+
+def block_by_hand(x: torch.Tensor, state: dict, name: str, heads: int) -> torch.Tensor:
+    q, k, v = linear(normed(x, state, f"{name}.norm1"), state, f"{name}.attn.qkv").chunk(3, dim=-1)
+    mixed = []
+    for query, key, value in zip(*(part.chunk(heads, dim=-1) for part in (q, k, v)), strict=True):
+        weights = (query @ key.transpose(1, 2) / math.sqrt(query.shape[-1])).softmax(dim=-1)
+        mixed.append(weights @ value)
+    x = x + linear(torch.cat(mixed, dim=-1), state, f"{name}.attn.proj")
+    hidden = linear(normed(x, state, f"{name}.norm2"), state, f"{name}.mlp.fc1")
+    gelu = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
+    return x + linear(gelu, state, f"{name}.mlp.fc2")
+
+
+def uvit_by_hand(
+    state: dict, config: UViTConfig, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None
+) -> torch.Tensor:
+    """The published network, written without the modules."""
+    p, channels, width = config.patch_size, x.shape[1], state["pos_embed"].shape[-1]
+    side = x.shape[2] // p
+    corners = [(p * row, p * column) for row in range(side) for column in range(side)]
+    kernel = state["patch_embed.proj.weight"].reshape(width, -1)
+    patches = torch.stack([x[:, :, i : i + p, j : j + p].flatten(1) @ kernel.T for i, j in corners], dim=1)
+    angles = 999 * t[:, None] * 10_000 ** (-torch.arange(width // 2, dtype=t.dtype) / (width // 2))
+    time = torch.cat([angles.cos(), angles.sin()], dim=1)[:, None]
+    tokens = [time, patches + state["patch_embed.proj.bias"]]
+    if "label_emb.weight" in state:
+        tokens = [state["label_emb.weight"][y][:, None], *tokens]
+    if "context_embed.weight" in state:
+        tokens = [time, linear(y, state, "context_embed"), tokens[-1]]
+    x = torch.cat(tokens, dim=1) + state["pos_embed"]
+    skips, half = [], config.depth // 2
+    for i in range(half):
+        x = block_by_hand(x, state, f"in_blocks.{i}", config.heads)
+        skips.append(x)
+    x = block_by_hand(x, state, "mid_block", config.heads)
+    for i in range(half):
+        merged = torch.cat([x, skips[half - 1 - i]], dim=2)
+        x = block_by_hand(
+            linear(merged, state, f"out_blocks.{i}.skip_linear"), state, f"out_blocks.{i}", config.heads
+        )
+    values = linear(normed(x, state, "norm"), state, "decoder_pred")[:, -len(corners) :]
+    image = torch.empty(len(x), channels, p * side, p * side, dtype=x.dtype)
+    for patch, (i, j) in enumerate(corners):
+        image[:, :, i : i + p, j : j + p] = values[:, patch].reshape(-1, p, p, channels).permute(0, 3, 1, 2)
+    if "final_layer.weight" not in state:
+        return image
+    return F.conv2d(image, state["final_layer.weight"], state["final_layer.bias"], padding=1)
+
+
+@pytest.mark.parametrize("final_conv", [True, False])
+@pytest.mark.parametrize(
+    "condition",
+    [{}, {"num_classes": 4}, {"context_tokens": 5, "context_width": 6}],
+    ids=["alone", "classes", "text"],
+)
+def test_the_forward_pass_is_the_published_network(condition: dict, final_conv: bool) -> None:
+    """In small numbers, where the norms' eps counts. The tolerance is for attention, always in float32."""
+    config = UViTConfig(8, 2, 3, width=16, depth=7, heads=2, final_conv=final_conv, **condition)
+    torch.manual_seed(0)
+    model = build_model(config).double().eval()
+    with torch.no_grad():
+        for name, values in model.named_parameters():
+            large = any(part in name for part in ("qkv", "fc1", "decoder_pred", "final_layer"))
+            values.normal_(std=0.5 if large else 0.03)
+            if "norm" in name and name.endswith("weight"):
+                values.add_(1.0)
+    x, t = torch.randn(3, 3, 8, 8).double(), torch.tensor([0, 1 / 256, 1 / 64]).double()
+    y = torch.tensor([1, 4, 0]) if config.num_classes else None
+    y = torch.randn(3, 5, 6).double() if config.context else y
+    got, want = model(x, t, y), uvit_by_hand(model.state_dict(), config, x, t, y)
+    assert want.std() > 0.3
+    torch.testing.assert_close(got, want, rtol=0, atol=5e-5)
 
 
 def test_a_model_with_classes_asks_for_labels() -> None:

@@ -143,7 +143,7 @@ def sample(
             """Noise and clean image of the whole batch at one time."""
             times = torch.full((x.shape[0],), t, device=x.device)
             out = guided(model, config, x, times, y, guidance, nothing)[:, : config.channels].to(x.dtype)
-            return VPSDE().to_eps_x0(out, x, times, config.prediction)
+            return VPSDE().to_eps_x0(out, x, times.double(), config.prediction)
 
         if sampler == "euler-maruyama":
             drawn = _solve_sde(predict, x, noise, steps, step_done)
