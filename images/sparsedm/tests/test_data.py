@@ -1,9 +1,14 @@
 """Data sets: what is read, how it is padded and scaled, and one sentence for every damaged file."""
 
+import errno
 import gzip
 import os
 import pickle
 import struct
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sparsedm.data import ArrayDataset, SampleOrder, open_dataset
+from sparsedm.data import ArrayDataset, Dataset, SampleOrder, open_dataset
+from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
 
@@ -172,7 +178,10 @@ def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> 
     ("prepare", "want"),
     [
         (lambda p: (p / "x.png").write_bytes(b"no picture"), "x.png is no readable picture"),
-        (lambda p: picture(p / "x.png", size=(8, 9)), "x.png has 8x9 pixels and the model takes 8x8"),
+        (
+            lambda p: picture(p / "x.png", size=(8, 9)),
+            "x.png has 8x9 pixels, and the model takes 8x8: resize",
+        ),
         (lambda p: None, "holds no pictures"),
         (lambda p: (picture(p / "a" / "1.png"), picture(p / "2.png")), "2.png lies beside the class folders"),
     ],
@@ -181,13 +190,6 @@ def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, prepare, want
     prepare(tmp_path)
     with pytest.raises(InputError, match=want):
         open_dataset("image-folder", tmp_path, 8, 3)
-
-
-def test_a_cut_off_picture_is_named(tmp_path: Path) -> None:
-    picture(tmp_path / "x.png", size=(64, 64))
-    (tmp_path / "x.png").write_bytes((tmp_path / "x.png").read_bytes()[:60])
-    with pytest.raises(InputError, match=r"x.png is no readable picture"):
-        open_dataset("image-folder", tmp_path, 64, 3)
 
 
 # --- celeba ----------------------------------------------------------------------------------------------
@@ -244,6 +246,190 @@ def test_a_celeba_that_cannot_be_used_is_explained(
     damage(celeba / "img_align_celeba/000002.jpg")
     with pytest.raises(InputError, match=want):
         open_dataset("celeba", celeba, size, channels)
+
+
+# --- pictures that are read when they are needed ---------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Forty pictures of two classes, no two alike."""
+    random = np.random.default_rng(0)
+    for i in range(40):
+        file = tmp_path / ("ant", "zebra")[i % 2] / f"{i:02d}.{('png', 'jpg')[i % 3 == 0]}"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(file)
+    return tmp_path
+
+
+def stacked_folder(path: Path) -> ArrayDataset:
+    """An image folder, read whole."""
+    files = sorted(path.glob("*/*"))
+    images = [np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1) for file in files]
+    labels = np.array([("ant", "zebra").index(file.parent.name) for file in files])
+    return ArrayDataset(np.stack(images), labels, ["ant", "zebra"])
+
+
+def stacked_celeba(path: Path) -> ArrayDataset:
+    faces = [Image.open(file).crop((25, 57, 153, 185)) for file in sorted(path.glob("img_align_celeba/*"))]
+    images = [np.asarray(face.resize((64, 64), Image.Resampling.BILINEAR)) for face in faces]
+    return ArrayDataset(np.stack(images).transpose(0, 3, 1, 2), None, horizontal_flip=True)
+
+
+def assert_same(got: tuple, want: tuple) -> None:
+    assert torch.equal(got[0], want[0])
+    assert got[1] is want[1] is None or torch.equal(got[1], want[1])
+
+
+def opened_and_stacked(format: str, path: Path) -> tuple[Dataset, ArrayDataset]:
+    if format == "image-folder":
+        return open_dataset(format, path, 8, 3), stacked_folder(path)
+    random = np.random.default_rng(0)
+    (path / "img_align_celeba").mkdir()
+    for i in range(20):
+        pixels = random.integers(0, 256, (218, 178, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path / "img_align_celeba" / f"{i:06d}.jpg")
+    return open_dataset(format, path, 64, 3), stacked_celeba(path)
+
+
+@pytest.mark.parametrize("format", ["image-folder", "celeba"])
+def test_pictures_from_files_are_bit_for_bit_those_in_memory(folder: Path, format: str) -> None:
+    """In training of one process, of the second of two, resumed, and after a step that is done again."""
+    data, want = opened_and_stacked(format, folder)
+    assert (len(data), data.classes) == (len(want), want.classes)
+    assert_same(data.batch([3, 1, 3]), want.batch([3, 1, 3]))
+    order = SampleOrder(len(data), seed=7)
+    walks = [range(0, 60, 6), range(3, 63, 12), [30, 36, 42, 42, 48, 0, 5, 90, 3]]
+    for start in [start for walk in walks for start in walk]:
+        assert_same(data.training_batch(order, start, 6), want.training_batch(order, start, 6))
+    assert_same(data.batch(range(len(data))), want.batch(range(len(want))))
+
+
+def test_a_run_sees_the_same_from_any_sample_on(folder: Path) -> None:
+    order = SampleOrder(40, seed=1)
+    whole, labels = open_dataset("image-folder", folder, 8, 3).training_batch(order, 0, 90)
+    data = open_dataset("image-folder", folder, 8, 3)
+    for start in (35, 46, 57):
+        x, y = data.training_batch(order, start, 11)
+        assert torch.equal(x, whole[start : start + 11])
+        assert torch.equal(y, labels[start : start + 11])
+
+
+class Watched:
+    """A data set of the folder's pictures, and the names of those that it has decoded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.decoded: list[str] = []
+        self.files = sorted(folder.glob("*/*"))
+        self.data = PictureDataset(self.files, (8, 8), "", self._decode)
+
+    def _decode(self, picture: Image.Image) -> np.ndarray:
+        self.decoded.append(picture.filename)
+        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
+
+    def names(self, indices: np.ndarray) -> list[str]:
+        return sorted(str(self.files[i]) for i in indices)
+
+
+def within_seconds(true: Callable[[], bool], seconds: float = 30) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def test_the_next_batch_of_even_strides_is_decoded_meanwhile_and_once(folder: Path) -> None:
+    """A process that takes 4 of each step's 12 pictures from number 8 on."""
+    watched, order = Watched(folder), SampleOrder(40, seed=0)
+    assert watched.decoded == [], "opening reads headers"
+    first = watched.data.training_batch(order, 8, 4)
+    assert_same(first, watched.data.batch(order.indices(8, 4)))
+    watched.decoded.clear()
+    watched.data.training_batch(order, 20, 4)
+    taken = watched.names(order.indices(20, 4)) + watched.names(order.indices(32, 4))
+    assert within_seconds(lambda: len(watched.decoded) >= 8)
+    assert sorted(watched.decoded) == sorted(taken)
+    for name in watched.names(order.indices(32, 4)):
+        Path(name).rename(f"{name}.away")
+    watched.data.training_batch(order, 32, 4)  # has no need of the files any more
+
+
+def test_memory_holds_no_more_than_two_batches(tmp_path: Path) -> None:
+    """Stacked, 600 pictures would be 7.4 MB."""
+    for i in range(600):
+        picture(tmp_path / f"{i}.png", size=(64, 64))
+    warm = open_dataset("image-folder", tmp_path, 64, 3)
+    warm.batch([0])
+    tracemalloc.start()
+    try:
+        data, order = open_dataset("image-folder", tmp_path, 64, 3), SampleOrder(600, seed=0)
+        for start in range(0, 600, 4):
+            data.training_batch(order, start, 4)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 600 * 3 * 64 * 64 / 2
+
+
+def cut_off(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize("damage", [cut_off, Path.unlink, lambda file: file.write_bytes(b"no picture")])
+@pytest.mark.parametrize("format", ["image-folder", "celeba"])
+def test_a_file_that_is_lost_in_training_is_named_when_its_turn_comes(
+    folder: Path, format: str, damage: Callable[[Path], None]
+) -> None:
+    data, _ = opened_and_stacked(format, folder)
+    files = sorted(folder.glob("img_align_celeba/*" if format == "celeba" else "*/*.*"))
+    file = next(file for file in reversed(files) if format == "celeba" or file.suffix == ".png")
+    order = SampleOrder(len(data), seed=0)
+    turn = order.indices(0, len(data)).tolist().index(files.index(file))
+    damage(file)
+    for start in range(turn):
+        data.training_batch(order, start, 1)
+    with pytest.raises(InputError, match=f"{file} is no readable picture .*: replace or remove it") as error:
+        data.training_batch(order, turn, 1)
+    assert error.value.reason == "DatasetUnreadable"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It ends a run with an exit code that is tried again, or says who may not open the file."""
+    data = open_dataset("image-folder", folder, 8, 3)
+
+    def refused(file: str) -> None:
+        raise OSError(number, os.strerror(number), file)
+
+    monkeypatch.setattr(Image, "open", refused)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        data.batch([0])
+
+
+def test_the_first_of_many_wrong_pictures_is_named_at_the_start(tmp_path: Path) -> None:
+    for i in range(1200):
+        (tmp_path / f"{i:04d}.bmp").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"0000\.bmp is no readable picture"):
+        open_dataset("image-folder", tmp_path, 8, 3)
+    for i in range(1100):
+        Image.new("L", (8, 8)).save(tmp_path / f"{i:04d}.bmp")
+    with pytest.raises(InputError, match=r"1100\.bmp is no readable picture"):
+        open_dataset("image-folder", tmp_path, 8, 3)
+
+
+def test_the_threads_end_with_the_data_set(folder: Path) -> None:
+    before = set(threading.enumerate())
+    data, order = open_dataset("image-folder", folder, 8, 3), SampleOrder(40, seed=0)
+    for start in (0, 4, 8):
+        data.training_batch(order, start, 4)
+    started = set(threading.enumerate()) - before
+    assert started
+    del data
+    for thread in started:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in started)
 
 
 def test_a_missing_folder_and_an_unknown_format_are_refused(tmp_path: Path) -> None:

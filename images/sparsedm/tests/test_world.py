@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 
 from sparsedm import launch
 from sparsedm.checkpoint import CheckpointStore
+from sparsedm.data import SampleOrder
 from sparsedm.errors import ConfigError
 from sparsedm.evaluate import SAMPLE_BATCH
 from sparsedm.world import World
@@ -239,6 +241,23 @@ def test_an_error_of_the_input_ends_all_with_its_own_code(place: Workplace) -> N
     ended = command(place, spec, *CLI, "--processes", "2")
     assert ended.code == 3, ended.err
     assert told(place)["error"]["reason"] == "DatasetNotFound"
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_picture_that_one_process_cannot_read_is_told_whose_share_it_may_be(
+    place: Workplace, together: Together, who: int
+) -> None:
+    """In step 3, each of whose processes takes 4 pictures."""
+    pictures = place.directory / f"pictures-{who}"
+    shutil.copytree(place.pictures, pictures)
+    files = sorted(pictures.glob("*/*"))
+    file = files[SampleOrder(len(files), 0).indices(3 * 8 + 4 * who, 1)[0]]
+    file.write_bytes(file.read_bytes()[:60])
+    ended = together(2, spec_of(place, f"cut-off-{who}", dataset__uri=f"file://{pictures}", training__seed=0))
+    assert ended.code == 3, ended.err
+    assert told(place)["error"]["reason"] == "DatasetUnreadable"
+    assert f"{file} is no readable picture" in told(place)["error"]["message"]
+    assert newest(place, f"cut-off-{who}") == 3
 
 
 def test_the_same_pictures_are_drawn_and_measured_on_one_two_and_four_processes(

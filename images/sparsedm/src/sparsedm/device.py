@@ -35,8 +35,12 @@ def usable_cores(cpu_limit: Path = CPU_LIMIT) -> int:
         return cores
 
 
+def own_cores() -> int:
+    """This process's part of the usable cores, which processes that train together share."""
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def limit_threads() -> None:
-    """More threads than CPUs make a limited container many times slower; processes that train together share
-    them. OMP_NUM_THREADS wins."""
+    """More threads than CPUs make a limited container many times slower. OMP_NUM_THREADS wins."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        torch.set_num_threads(own_cores())

@@ -6,6 +6,7 @@ and leaves the processes as much time after SIGTERM as they were given from outs
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ import torch
 from torch.distributed import TCPStore
 
 from sparsedm.errors import ConfigError
+from sparsedm.report_client import ReportClient
+from sparsedm.world import FINAL_ERROR
 
 GRACE_SECONDS = 15.0
 """Once a process has failed: how long the others have to find out and to end by themselves."""
@@ -50,7 +53,11 @@ def launch(count: int, command: Sequence[str]) -> int:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=5))
     children = [_start(rank, count, store.port, command) for rank in range(count)]
     with _passed_on(children):
-        return _exit_code(children)
+        code = _exit_code(children)
+    # Process 0, which reports, knows only that another one is gone where that one alone met its error.
+    if code in FINAL and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
+        ReportClient.from_environment().close(error=json.loads(store.get(FINAL_ERROR)))
+    return code
 
 
 def _start(rank: int, count: int, port: int, command: Sequence[str]) -> subprocess.Popen[bytes]:

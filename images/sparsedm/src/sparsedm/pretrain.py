@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.data import FORMATS, Dataset, SampleOrder, open_dataset
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
@@ -87,7 +87,7 @@ class PretrainConfig:
 class Pretraining:
     """The state of a run: network, its moving average, optimizer, position in the data, random state."""
 
-    def __init__(self, config: PretrainConfig, data: ArrayDataset, folder: Path) -> None:
+    def __init__(self, config: PretrainConfig, data: Dataset, folder: Path) -> None:
         self.config = config
         self.data = data
         self.folder = folder

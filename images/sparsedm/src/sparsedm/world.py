@@ -12,17 +12,19 @@ process is alone, and nothing here does anything.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import TCPStore
 
-from sparsedm.errors import ConfigError, ProcessesDiffer, ProcessLost
+from sparsedm.errors import ConfigError, InputError, ProcessesDiffer, ProcessLost
 
 T = TypeVar("T")
 
@@ -30,6 +32,9 @@ STEP_TIMEOUT = timedelta(minutes=10)
 """How long the processes of one step wait for each other before they give up."""
 LEAD_TIMEOUT = timedelta(days=30)
 """How long they wait for a process that draws pictures or saves: as long as it lives."""
+
+FINAL_ERROR = "sparsedm/final-error"
+"""The key in the store of all processes under which one tells of an error that it alone may have met."""
 
 
 class World:
@@ -154,5 +159,16 @@ def open_world(env: Mapping[str, str] = os.environ) -> Iterator[World]:
     world.join()
     try:
         yield world
+    except InputError as error:
+        if world.size > 1:
+            _tell(error, env)
+        raise
     finally:
         world.leave()
+
+
+def _tell(error: InputError, env: Mapping[str, str]) -> None:
+    """To `launch`, which reports it: a file that only this process's share of a batch needs, say."""
+    with suppress(RuntimeError):
+        store = TCPStore(env["MASTER_ADDR"], int(env["MASTER_PORT"]), timeout=timedelta(seconds=5))
+        store.set(FINAL_ERROR, json.dumps({"reason": error.reason, "message": error.message}))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sparsedm.data.dataset import ArrayDataset
-from sparsedm.device import usable_cores
+from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
 SIZE = (178, 218)
@@ -23,7 +21,7 @@ PARTITION = "list_eval_partition.txt"
 SPLITS = {"train": "0", "test": "2"}
 
 
-def open_celeba(path: Path, image_size: int, channels: int, split: str) -> ArrayDataset:
+def open_celeba(path: Path, image_size: int, channels: int, split: str) -> PictureDataset:
     """(N, 3, image_size, image_size) without labels, mirrored at random in training.
 
     Where list_eval_partition.txt lies beside the pictures, those of the split; otherwise all of them.
@@ -43,9 +41,8 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Array
         raise InputError(
             "DatasetEmpty", f"{folder} holds no .jpg of the {split} split: unpack {FOLDER}.zip there."
         )
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        images = np.stack(list(pool.map(partial(_read, image_size=image_size), files)))
-    return ArrayDataset(images, None, None, horizontal_flip=True)
+    needed = f"aligned pictures of CelebA have {SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip."
+    return PictureDataset(files, SIZE, needed, partial(_face, image_size=image_size), horizontal_flip=True)
 
 
 def _of_split(files: list[Path], partition: Path, number: str) -> list[Path]:
@@ -54,22 +51,9 @@ def _of_split(files: list[Path], partition: Path, number: str) -> list[Path]:
     return [file for file in files if file.name in wanted]
 
 
-def _read(file: Path, image_size: int) -> np.ndarray:
+def _face(picture: Image.Image, image_size: int) -> np.ndarray:
     """(3, image_size, image_size) uint8."""
     x, y, half = *CENTRE, SIDE // 2
-    try:
-        with Image.open(file) as picture:
-            size, colour = picture.size, picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            "DatasetUnreadable", f"{file} is no readable picture ({error}): replace or remove it."
-        ) from error
-    if size != SIZE:
-        raise InputError(
-            "DatasetMismatch",
-            f"{file} has {size[0]}x{size[1]} pixels, and aligned pictures of CelebA have "
-            f"{SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip.",
-        )
-    face = colour.crop((x - half, y - half, x + half, y + half))
+    face = picture.convert("RGB").crop((x - half, y - half, x + half, y + half))
     scaled = face.resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(scaled).transpose(2, 0, 1)

@@ -1,7 +1,8 @@
-"""A data set in memory: bytes as they were read, made into the network's input batch by batch."""
+"""Images as bytes, in memory or in files (pictures.py), made into the network's input batch by batch."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -29,28 +30,30 @@ class Dataset(Protocol):
     def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor | None]: ...
 
 
-class ArrayDataset:
+class ImageDataset(ABC):
     """Images of one size with optional labels.
 
-    images: (N, C, H, W) uint8. labels: (N,) int64, or None. classes: names by label index, or None.
+    labels: (N,) int64, or None. classes: names by label index, or None.
     horizontal_flip: whether training may mirror an image without changing what it shows.
     """
 
     def __init__(
         self,
-        images: np.ndarray,
         labels: np.ndarray | None,
         classes: Sequence[str] | None = None,
         horizontal_flip: bool = False,
     ) -> None:
-        self.images = images
         self.labels = None if labels is None else labels.astype(np.int64)
         self.classes = None if classes is None else list(classes)
         self.horizontal_flip = horizontal_flip
         self.nothing = None
 
-    def __len__(self) -> int:
-        return len(self.images)
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _pixels(self, chosen: np.ndarray) -> np.ndarray:
+        """(B, C, H, W) uint8 of the images at `chosen`, (B,) int64."""
 
     def batch(
         self, indices: np.ndarray | Sequence[int], flips: np.ndarray | None = None
@@ -60,7 +63,7 @@ class ArrayDataset:
         flips: (B,) bool, which of them to mirror left to right.
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        pixels = self.images[chosen]
+        pixels = self._pixels(chosen)
         if flips is not None:
             pixels = np.where(flips[:, None, None, None], pixels[..., ::-1], pixels)
         x = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1.0)
@@ -70,3 +73,23 @@ class ArrayDataset:
         """Samples number start ... start + count - 1 of `order`, mirrored at random where data allow it."""
         flips = order.flips(start, count) if self.horizontal_flip else None
         return self.batch(order.indices(start, count), flips)
+
+
+class ArrayDataset(ImageDataset):
+    """Images in memory: (N, C, H, W) uint8."""
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None,
+        classes: Sequence[str] | None = None,
+        horizontal_flip: bool = False,
+    ) -> None:
+        super().__init__(labels, classes, horizontal_flip)
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _pixels(self, chosen: np.ndarray) -> np.ndarray:
+        return self.images[chosen]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sparsedm.data.dataset import ArrayDataset
+from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 MODES = {1: "L", 3: "RGB"}
 
 
-def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> ArrayDataset:
+def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> PictureDataset:
     """(N, channels, image_size, image_size); grey pictures are made RGB and the reverse, as the model needs.
 
     With sub-folders each is a class, and every picture lies in one; without any, there are no labels. Hidden
@@ -39,9 +40,16 @@ def open_image_folder(path: Path, image_size: int, channels: int, split: str = "
     files += [(file, 0) for file in loose]
     if not files:
         raise InputError("DatasetEmpty", f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-    images = np.stack([_read(file, image_size, channels) for file, _ in files])
+    needed = f"the model takes {image_size}x{image_size}: resize the pictures first."
     labels = np.array([label for _, label in files]) if classes else None
-    return ArrayDataset(images, labels, classes or None)
+    return PictureDataset(
+        [file for file, _ in files],
+        (image_size, image_size),
+        needed,
+        partial(_pixels, mode=MODES[channels]),
+        labels,
+        classes or None,
+    )
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -52,20 +60,7 @@ def _pictures(folder: Path) -> list[Path]:
     )
 
 
-def _read(file: Path, image_size: int, channels: int) -> np.ndarray:
-    """(channels, image_size, image_size) uint8."""
-    try:
-        with Image.open(file) as picture:
-            pixels = np.asarray(picture.convert(MODES[channels]))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            "DatasetUnreadable", f"{file} is no readable picture ({error}): replace or remove it."
-        ) from error
-    if pixels.shape[:2] != (image_size, image_size):
-        height, width = pixels.shape[:2]
-        raise InputError(
-            "DatasetMismatch",
-            f"{file} has {width}x{height} pixels and the model takes {image_size}x{image_size}: "
-            "resize the pictures first.",
-        )
-    return pixels.reshape(image_size, image_size, channels).transpose(2, 0, 1)
+def _pixels(picture: Image.Image, mode: str) -> np.ndarray:
+    """(channels, height, width) uint8."""
+    pixels = np.asarray(picture.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsedm.data import ArrayDataset
+from sparsedm.data import Dataset
 from sparsedm.diffusion.samplers import sample
 from sparsedm.metrics.extractor import FeatureExtractor
 from sparsedm.metrics.frechet import FrechetStats, frechet_distance
@@ -17,7 +17,7 @@ from sparsedm.models import config_of
 BATCH = 64
 
 
-def reference_stats(extractor: FeatureExtractor, data: ArrayDataset) -> FrechetStats:
+def reference_stats(extractor: FeatureExtractor, data: Dataset) -> FrechetStats:
     """Statistics of all images of `data`."""
     stats = FrechetStats()
     for start in range(0, len(data), 500):

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sparsedm import __version__
-from sparsedm.data import FORMATS, ArrayDataset, SampleOrder, open_dataset
+from sparsedm.data import FORMATS, Dataset, SampleOrder, open_dataset
 from sparsedm.device import limit_threads
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
@@ -141,7 +141,7 @@ def _load_classifier(path: Path) -> Extractor:
     return Extractor(network, name, file_sha256(path))
 
 
-def accuracy(extractor: FeatureExtractor, data: ArrayDataset, batch: int = 500) -> float:
+def accuracy(extractor: FeatureExtractor, data: Dataset, batch: int = 500) -> float:
     """Share of the data set's images whose class is recognised."""
     right = 0
     for start in range(0, len(data), batch):
@@ -151,7 +151,7 @@ def accuracy(extractor: FeatureExtractor, data: ArrayDataset, batch: int = 500) 
 
 
 def train_classifier(
-    data: ArrayDataset, epochs: int, seed: int, batch: int = 128, rate: float = 4e-3
+    data: Dataset, epochs: int, seed: int, batch: int = 128, rate: float = 4e-3
 ) -> Classifier:
     """Cross entropy with AdamW under a one-cycle rate, then the features' mean and deviation over `data`."""
     if data.labels is None:
@@ -159,7 +159,7 @@ def train_classifier(
             "DatasetMismatch", "An extractor is trained as a classifier: the data set needs labels."
         )
     torch.manual_seed(seed)
-    network = Classifier(data.images.shape[1], int(data.labels.max()) + 1)
+    network = Classifier(data.batch([0])[0].shape[1], int(data.labels.max()) + 1)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     order, steps = SampleOrder(len(data), seed), max(2, epochs * len(data) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps)
@@ -177,7 +177,7 @@ def train_classifier(
 
 
 @torch.no_grad()
-def _standardise(network: Classifier, data: ArrayDataset, batch: int = 500) -> None:
+def _standardise(network: Classifier, data: Dataset, batch: int = 500) -> None:
     network.eval()
     parts = [
         network.embedding(data.batch(range(start, min(start + batch, len(data))))[0])
