@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sparsedm import export
 from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact
 from sparsedm.cli import main
 from sparsedm.errors import InputError
@@ -195,3 +197,17 @@ def test_inspect_shows_layers_macs_and_figures(artifact: Path, capsys: pytest.Ca
         assert want in out
     shutil.rmtree(artifact)
     assert main(["inspect", str(artifact)]) == 3
+
+
+def test_a_uvit_is_not_exported_to_diffusers_which_has_none(
+    artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "exported"
+    with pytest.raises(
+        InputError, match=r"diffusers has no U-ViT of this kind: the artifact's model\.safe"
+    ) as no:
+        export.run(argparse.Namespace(directory=artifact, out=out))
+    assert no.value.reason == "ModelUnsupported"
+    assert main(["export", str(artifact), "--out", str(out)]) == 3
+    assert "already has the names of the published checkpoints" in capsys.readouterr().err
+    assert not out.exists()

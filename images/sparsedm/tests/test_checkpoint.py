@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
+from sparsedm import checkpoint as module
 from sparsedm.checkpoint import CheckpointStore, write_atomically
 
 
@@ -116,6 +123,103 @@ def test_a_save_killed_before_the_rename_leaves_the_one_before(
     checkpoint, damaged = store.resume()
     assert checkpoint is not None
     assert (checkpoint.step, damaged) == (50, [])
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_half(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+        file.flush()
+        os.fsync(file.fileno())
+        die()
+
+
+def half_the_tensors(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(module, "save_file", lambda tensors, path: write_half(path, save(tensors)))
+
+
+def half_of(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Of a text file of that name."""
+    whole = Path.write_text
+
+    def write(self: Path, text: str) -> int:
+        if self.name == name:
+            write_half(self, text.encode())
+        return whole(self, text)
+
+    return lambda patch: patch.setattr(Path, "write_text", write)
+
+
+def at(owner: Any, name: str, call: int, done: bool) -> Callable[[pytest.MonkeyPatch], None]:
+    """In the call of that number of a function, when it is done or before it begins."""
+    whole, calls = getattr(owner, name), iter(range(1, 1000))
+
+    def killing(*args: Any, **named: Any) -> None:
+        last = next(calls) == call
+        if done or not last:
+            whole(*args, **named)
+        if last:
+            die()
+
+    return lambda patch: patch.setattr(owner, name, killing)
+
+
+def killed_while_saving(
+    store: CheckpointStore, step: int, dies: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """In a process of its own."""
+
+    def work() -> None:
+        dies(pytest.MonkeyPatch())
+        saved(store.directory, step, keep=store.keep)
+
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("dies", "newest", "latest"),
+    [
+        pytest.param(half_the_tensors, 100, 100, id="half of the tensors are written"),
+        pytest.param(half_of("state.json"), 100, 100, id="half of the state is written"),
+        pytest.param(half_of("digest.json"), 100, 100, id="half of the digests are written"),
+        pytest.param(at(Path, "rename", 1, False), 100, 100, id="all is written and nothing renamed"),
+        pytest.param(at(Path, "rename", 1, True), 150, 100, id="it is renamed"),
+        pytest.param(at(os, "replace", 1, False), 150, 100, id="latest is about to be replaced"),
+        pytest.param(at(os, "replace", 1, True), 150, 150, id="latest is replaced"),
+        pytest.param(at(os, "unlink", 1, True), 150, 150, id="the oldest is half removed"),
+    ],
+)
+def test_a_process_killed_in_a_save_leaves_that_checkpoint_whole_or_not_at_all(
+    tmp_path: Path, dies: Callable[[pytest.MonkeyPatch], None], newest: int, latest: int
+) -> None:
+    """And the next save clears what it left."""
+    store = saved(tmp_path, 50, 100, keep=2)
+    killed_while_saving(store, 150, dies)
+    checkpoint, damaged = store.resume()
+    assert checkpoint is not None
+    assert (checkpoint.step, damaged) == (newest, [])
+    assert checkpoint.tensors["w"].tolist() == [float(newest)] * 3
+    assert checkpoint.state == {"step": newest}
+    assert (tmp_path / "latest").read_text() == f"step-{latest:08d}"
+    assert saved(tmp_path, 150, keep=2).resume()[0].step == 150
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "step-00000100", "step-00000150"]
+
+
+def test_a_process_killed_between_two_renames_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    """It saves a step again, and has moved the one of the same step away."""
+    store = saved(tmp_path, 50, 100)
+    killed_while_saving(store, 100, at(Path, "rename", 1, True))
+    checkpoint, damaged = store.resume()
+    assert checkpoint is not None
+    assert (checkpoint.step, damaged) == (50, [])
+    assert saved(tmp_path, 100).steps() == [100, 50]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "step-00000050", "step-00000100"]
 
 
 def test_write_atomically_replaces_and_leaves_no_temporary_file(tmp_path: Path) -> None:

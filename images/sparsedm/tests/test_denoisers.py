@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import os
@@ -16,20 +17,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sparsedm import export
 from sparsedm import train as train_module
-from sparsedm.artifact import load_artifact
+from sparsedm.artifact import Identity, load_artifact, save_artifact
 from sparsedm.cli import main
 from sparsedm.config import parse_config
 from sparsedm.describe import describe
 from sparsedm.errors import InputError
-from sparsedm.layers import prunable_layers
+from sparsedm.layers import bake_masks, masks_for, prunable_layers, select_layers
 from sparsedm.macs import bare_model
 from sparsedm.models import DiffusersConfig, build_model, config_of
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library, read_directory
 from sparsedm.models.uvit import TIME_SCALE
+from sparsedm.pattern import Pattern
 from sparsedm.plan import select
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Engine
+from test_artifact import change_weights
 from tiny_run import Workplace
 
 SOURCES = Path(__file__).parents[1] / "src"
@@ -287,6 +291,60 @@ def test_a_run_its_resume_and_its_export(
     with torch.no_grad():
         assert torch.equal(model(x, t, y), own(x, TIME_SCALE * t, **arguments).sample)
     assert load_file(out / WEIGHTS_FILE).keys() == load_file(directory / "model.safetensors").keys()
+
+
+def write_artifact(directory: Path, architecture: str) -> Path:
+    """Random weights under their magnitude masks."""
+    config, weights = read_directory(write_directory(directory / "dense", architecture), architecture)
+    state, pattern = load_file(weights), Pattern(2, 4)
+    selection = select_layers(bare_model(config), pattern, include=["*block*"])
+    sparse = bake_masks(state, masks_for(state, selection.selected, pattern))
+    save_artifact(directory, sparse, Identity("test", config, None, pattern, selection), {}, {}, {})
+    return directory
+
+
+def test_a_model_with_text_is_exported(tmp_path: Path) -> None:
+    out, artifact = tmp_path / "out", write_artifact(tmp_path / "artifact", "diffusers")
+    assert main(["export", str(artifact), "--out", str(out)]) == 0
+    model, manifest = load_artifact(artifact)
+    own = library().UNet2DConditionModel.from_pretrained(out).eval()
+    x, t, y = torch.randn(2, 4, 8, 8), torch.tensor([0.3, 0.9]), condition(config_of(model), 2)
+    with torch.no_grad():
+        assert torch.equal(model(x, t, y), own(x, TIME_SCALE * t, encoder_hidden_states=y).sample)
+    weights = load_file(out / WEIGHTS_FILE)
+    want = {layer["name"]: layer["nonzero"] for layer in manifest["layers"]}
+    assert {name: int(weights[f"{name}.weight"].count_nonzero()) for name in want} == want
+    assert "mid_block.attentions.0.transformer_blocks.0.attn2.to_k" in want
+    assert read_directory(out, "diffusers")[0] == config_of(model)
+
+
+@pytest.mark.parametrize(
+    ("digest_too", "want"),
+    [
+        pytest.param(False, "not the expected", id="as it lies there"),
+        pytest.param(
+            True, "1 groups of mid_block.* have more than 2 non-zeros in 4", id="with its digest put right"
+        ),
+    ],
+)
+def test_an_artifact_with_a_weight_where_its_mask_has_none_is_not_exported(
+    tmp_path: Path, digest_too: bool, want: str
+) -> None:
+    out, artifact = tmp_path / "out", write_artifact(tmp_path / "artifact", "unet")
+
+    def spoil(weights: dict[str, torch.Tensor]) -> None:
+        weight = weights["mid_block.attentions.0.to_q.weight"]
+        weight[tuple((weight == 0).nonzero()[0])] = 1.0
+
+    manifest = (artifact / "manifest.json").read_text()
+    change_weights(artifact, spoil)
+    if not digest_too:
+        (artifact / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match=want) as error:
+        export.run(argparse.Namespace(directory=artifact, out=out))
+    assert error.value.reason == "ArtifactInvalid"
+    assert main(["export", str(artifact), "--out", str(out)]) == 3
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("method", ["s-ste", "cast", "asp"])

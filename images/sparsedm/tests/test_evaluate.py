@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from sparsedm import evaluate as module
 from sparsedm.cli import main
 from sparsedm.data import open_dataset
 from sparsedm.evaluate import Evaluator, Plan
+from sparsedm.metrics.frechet import FrechetStats
+from sparsedm.metrics.reference import KEPT_FEATURES, Reference
 from sparsedm.models import build_model
+from sparsedm.world import World
 from tiny_run import CONFIG, PICTURES, Workplace
 
 SAMPLES = 6
@@ -184,7 +188,7 @@ def measured(place: Workplace, samples: int) -> tuple[module.Measurement, int, d
     return (
         result,
         counting.pictures,
-        {**evaluator.figures(None, result.distance), **evaluator.quality({"dense": result})},
+        {**evaluator.figures(None, result.distance, "as pretrained"), **evaluator.quality({"dense": result})},
     )
 
 
@@ -196,6 +200,61 @@ def test_exactly_as_many_pictures_are_measured_as_asked_for(
     result, pictures, _ = measured(place, 10)
     assert pictures == len(result.features) == 10
     assert len(result.images) == 3
+
+
+class InTurn(World):
+    """A process of a world whose processes run one after the other, the one that leads last: it finds what
+    the others have handed in."""
+
+    def __init__(self, rank: int, size: int, handed: list[list[Any]]) -> None:
+        super().__init__(rank, size)
+        self.handed = handed
+
+    def gathered(self, value: Any) -> list[Any]:
+        self.handed[self.rank].append(value)
+        turn = len(self.handed[self.rank]) - 1
+        return [values[turn] for values in self.handed] if self.leads else []
+
+    def told(self, value: Any) -> Any:
+        return value
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_fifty_thousand_pictures_in_batches_of_128_are_each_drawn_and_counted_once(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """A picture is its own number, and so is its feature."""
+    plan = Plan(50_000, 1, 0.0, "dpm-solver++", seed=3)
+    number, drawn = {seed: i for i, seed in enumerate(plan.seeds())}, []
+
+    def sample(model: Any, config: Any, labels: torch.Tensor, seeds: list[int], **how: Any) -> torch.Tensor:
+        numbers = torch.tensor([number[seed] for seed in seeds])
+        assert torch.equal(labels, numbers % 2)
+        drawn.append(numbers.tolist())
+        return numbers.view(-1, 1, 1, 1).float()
+
+    evaluator = Evaluator(CONFIG, plan, place.extractor, torch.device("cpu"))
+    evaluator.extractor = lambda pictures: pictures.flatten(1)
+    evaluator.reference = Reference(FrechetStats(), None)
+    counted: list[FrechetStats] = []
+    monkeypatch.setattr(module, "SAMPLE_BATCH", 128)
+    monkeypatch.setattr(module, "sample", sample)
+    monkeypatch.setattr(module, "frechet_distance", lambda stats, reference: counted.append(stats) or 0.0)
+    handed: list[list[Any]] = [[] for _ in range(processes)]
+    for rank in reversed(range(processes)):
+        world = InTurn(rank, processes, handed)
+        result = evaluator.measure(nn.Identity(), lambda passes: None, keep=300, world=world)
+
+    assert sorted(i for batch in drawn for i in batch) == list(range(50_000))
+    assert sorted(len(batch) for batch in drawn) == [80] + 390 * [128]
+    assert next(batch for batch in drawn if len(batch) == 80)[-1] == 49_999, "the last batch is the small one"
+    assert len({len(values) for values in handed}) == 1, "no process waits for a batch of another"
+    assert [stats.n for stats in counted] == [50_000]
+    assert counted[0].mean.tolist() == pytest.approx([24_999.5])
+    kept = result.features.flatten().tolist()
+    assert kept == sorted(set(kept)), "in the order of their numbers"
+    assert len(kept) == KEPT_FEATURES
+    assert result.images.flatten().tolist() == list(range(300))
 
 
 def test_batches_of_5_and_25_measure_the_same(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,8 @@ from sparsedm.objective import Objective
 from tiny_run import Workplace
 
 STEPS = 20
-"""Stages begin at 4, 8, 12, 16; the mask is frozen from 17 on; epochs end within steps 5, 11 and 16."""
+"""Stages begin at 4, 8, 12, 16; the mask is frozen from 17 on; an epoch has 5.5 steps of 8 pictures, so that
+the second ends with step 11, and the others within a step."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,8 @@ def assert_same_end(undisturbed: Path, resumed: Path, steps: int = STEPS) -> Non
         pytest.param(4, id="at a stage boundary"),
         pytest.param(5, id="in mid-epoch"),
         pytest.param(6, id="just after an epoch's end"),
+        pytest.param(10, id="a step before an epoch's end"),
+        pytest.param(11, id="at an epoch's end, which a step's end is too"),
         pytest.param(12, id="at a later stage boundary"),
         pytest.param(17, id="where the mask freezes"),
         pytest.param(18, id="inside the frozen part"),
@@ -114,32 +117,50 @@ def test_a_damaged_newest_checkpoint_in_mid_epoch(place: Workplace, undisturbed:
 
 SIGKILLED = """
 import os, signal, sys
+import pathlib
+import safetensors.torch
 import sparsedm.checkpoint, sparsedm.objective
 from sparsedm.cli import main
 
-def kill_at(owner, name, call):
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def before(whole, *args):
+    die()
+
+def after(whole, *args):
+    whole(*args)
+    die()
+
+def halfway(save_file, tensors, path):
+    data = safetensors.torch.save(tensors)
+    with open(path, "wb") as file:
+        file.write(data[: len(data) // 2])
+        file.flush()
+        os.fsync(file.fileno())
+        die()
+
+def kill_at(owner, name, call, killed):
     whole, calls = getattr(owner, name), iter(range(1, 10**6))
     def killing(*args):
-        if next(calls) == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(*args)
+        return killed(whole, *args) if next(calls) == call else whole(*args)
     setattr(owner, name, killing)
 
-kill_at({owner}, "{name}", {call})
+kill_at({owner}, "{name}", {call}, {killed})
 sys.exit(main(["train"]))
 """
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "call", "last"),
+    ("owner", "name", "call", "killed", "last"),
     [
-        pytest.param("sparsedm.objective.Objective", "__call__", 10, 9, id="in a step"),
-        pytest.param("sparsedm.checkpoint", "save_file", 8, 7, id="while a checkpoint is begun"),
-        pytest.param("sparsedm.checkpoint", "write_atomically", 9, 8, id="before latest is renamed"),
+        pytest.param("sparsedm.objective.Objective", "__call__", 10, "before", 9, id="in a step"),
+        pytest.param("sparsedm.checkpoint", "save_file", 8, "halfway", 7, id="in the middle of its tensors"),
+        pytest.param("pathlib.Path", "rename", 8, "after", 8, id="as soon as a checkpoint has its name"),
     ],
 )
 def test_sigkill_of_the_real_command_then_resume(
-    place: Workplace, undisturbed: Path, owner: str, name: str, call: int, last: int
+    place: Workplace, undisturbed: Path, owner: str, name: str, call: int, killed: str, last: int
 ) -> None:
     """A process of its own that kills itself without warning in the call of that number."""
     output = place.directory / f"killed-{name}"
@@ -150,10 +171,12 @@ def test_sigkill_of_the_real_command_then_resume(
         "PYTHONPATH": str(Path(__file__).parents[1] / "src"),
         "SPARSEDM_CONFIG": json.dumps(spec),
     }
-    script = SIGKILLED.format(owner=owner, name=name, call=call)
-    killed = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=120)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    script = SIGKILLED.format(owner=owner, name=name, call=call, killed=killed)
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     assert not (output / "manifest.json").exists()
+    half = output / f"checkpoints/.tmp-step-{last + 1:08d}/tensors.safetensors"
+    assert half.exists() == (killed == "halfway")
     checkpoint, damaged = CheckpointStore(output / "checkpoints", 100).resume()
     assert checkpoint is not None
     assert (checkpoint.step, damaged) == (last, [])
@@ -162,10 +185,12 @@ def test_sigkill_of_the_real_command_then_resume(
 
 
 SHORT = 12
+FP16 = {"training__precision": "fp16"}
 OVERFLOWING = {"init_scale": 2.0**32, "growth_interval": 3}
 """A first scale that fp16 cannot hold, and that doubles soon after it has come down."""
 KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
     # Four batches of 2 make a step, so that the epochs end where they did; masks move at 0, 2, 3, 4, ...
+    # The warm-up takes 3 steps.
     "accumulation": (
         {
             "training__batchSize": 2,
@@ -174,7 +199,7 @@ KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
             "training__gradientCheckpointing": True,
             "sparsity__maskUpdateSteps": 2,
         },
-        [3, 5, 11],
+        [1, 2, 3, 5, 11],
     ),
     # The weights become what they compute with at step 9.
     "s-ste": ({"sparsity__method": "s-ste", "sparsity__schedule": {"freezeMaskPercent": 30}}, [4, 9, 10]),
@@ -190,39 +215,72 @@ KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
     "asp": ({"sparsity__method": "asp", "sparsity__schedule": {"type": "fixed"}}, [5]),
     "random": ({"sparsity__method": "sr-ste-decoupled", "sparsity__maskType": "random"}, [5]),
     "dense": ({"sparsity__method": "dense"}, [5]),
-    "fp16": ({"training__precision": "fp16"}, [1, 6, 7]),
+    # Candidates for the best are the weights after steps 6, 9 and 12.
+    "best": (
+        {
+            "evaluation__everySteps": 3,
+            "evaluation__select": "best",
+            "sparsity__schedule": {"rampPercent": 30},
+        },
+        [4, 7, 9, 12],
+    ),
 }
 
 
-def short_run(place: Workplace, output: str, kind: str) -> None:
-    changes, _ = KINDS[kind]
+def short_run(place: Workplace, output: str, changes: dict[str, Any]) -> Path:
     spec = place.spec(output, training__steps=SHORT, checkpoint={"everySteps": 1, "keep": 100}, **changes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learner_module, "LOSS_SCALE", OVERFLOWING)
         place.train(spec)
+    return place.directory / output
+
+
+def assert_short_run_resumes(place: Workplace, whole: Path, changes: dict[str, Any], step: int) -> None:
+    output = cut_after(place, whole, step)
+    short_run(place, output.name, changes)
+    assert_same_end(whole, output, SHORT)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_of_run_resumes_to_the_same_end(place: Workplace, kind: str) -> None:
-    short_run(place, kind, kind)
-    whole = place.directory / kind
-    for step in KINDS[kind][1]:
-        output = cut_after(place, whole, step)
-        short_run(place, output.name, kind)
-        assert_same_end(whole, output, SHORT)
+    changes, steps = KINDS[kind]
+    whole = short_run(place, kind, changes)
+    for step in steps:
+        assert_short_run_resumes(place, whole, changes, step)
 
 
-def test_the_fp16_run_above_overflows_before_and_between_its_steps(place: Workplace) -> None:
-    if not (place.directory / "fp16").exists():
-        short_run(place, "fp16", "fp16")
-    files = (place.directory / f"fp16/checkpoints/step-{step:08d}/state.json" for step in range(1, SHORT + 1))
-    states = [json.loads(file.read_text()) for file in files]
+@pytest.fixture(scope="module")
+def overflowing(place: Workplace) -> Path:
+    return short_run(place, "fp16", FP16)
+
+
+def states_of(run: Path) -> list[dict[str, Any]]:
+    """After each step."""
+    files = (run / f"checkpoints/step-{step:08d}/state.json" for step in range(1, SHORT + 1))
+    return [json.loads(file.read_text()) for file in files]
+
+
+def test_an_fp16_run_resumes_to_the_same_end_before_and_after_steps_that_overflowed(
+    place: Workplace, overflowing: Path
+) -> None:
+    counts = [0, *(state["overflows"] for state in states_of(overflowing))]
+    skipped = [step for step in range(1, SHORT + 1) if counts[step] > counts[step - 1]]
+    assert skipped[0] == 1, "the first scale is too large"
+    assert len(skipped) > 1, "a scale that has grown overflows again"
+    again = skipped[1]
+    assert 2 < again < SHORT
+    for step in (1, again - 1, again):
+        assert_short_run_resumes(place, overflowing, FP16, step)
+
+
+def test_the_fp16_run_above_overflows_before_and_between_its_steps(overflowing: Path) -> None:
+    states = states_of(overflowing)
     overflows = [state["overflows"] for state in states]
     assert overflows[0] > 0
     assert overflows[-1] > overflows[0]
     assert [state["emaUpdates"] for state in states] == list(range(1, SHORT + 1))
     assert [state["step"] for state in states] == list(range(1, SHORT + 1))
-    report = (place.directory / "fp16/report.html").read_text()
+    report = (overflowing / "report.html").read_text()
     assert f"fp16 overflowed {overflows[-1]} times; those gradients were computed again." in report
     scales = [state["scaler"]["scale"] for state in states]
     assert max(scales) < OVERFLOWING["init_scale"]
