@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from sparsedm.activations import activation_bytes
 from sparsedm.config import TrainConfig
 from sparsedm.layers import prunable_layers
 from sparsedm.macs import Macs, bare_model, count_macs
@@ -85,22 +86,30 @@ def describe(config: TrainConfig) -> str:
             skipped_lines([(s.name, s.reason) for s in selection.skipped]),
             f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
             macs_lines(macs),
-            _memory(config, parameters, masked),
+            _memory(config, model_config, parameters, masked),
             _stages(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
         ]
     )
 
 
-def _memory(config: TrainConfig, parameters: int, masked: int) -> str:
+def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, masked: int) -> str:
     teacher = build_method(
         config.sparsity.method, distillation=config.sparsity.distillation_weight
     ).distillation_weight
-    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher.
-    # A mask takes a byte for each weight, and the masked weight is kept for the backward pass.
-    needed = parameters * 4 * 6 + masked * 5 if METHODS[config.sparsity.method].trains else parameters * 4 * 2
+    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher; the best so
+    # far. A mask takes a byte for each weight, and the masked weight is kept for the backward pass.
+    trains, best = METHODS[config.sparsity.method].trains, config.evaluation.select == "best"
+    needed = parameters * 4 * (6 + best) + masked * 5 if trains else parameters * 4 * 2
     note = "with the teacher" if teacher else "with the dense model"
-    return f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB, activations apart."
+    sentence = f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB"
+    if not trains:
+        return f"{sentence}."
+    activations = activation_bytes(model_config, config.training, teacher)
+    return (
+        f"{sentence}; for activations, in a batch of {config.training.batch_size}: about "
+        f"{activations / 2**20:,.0f} MiB, which several processes share."
+    )
 
 
 def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
