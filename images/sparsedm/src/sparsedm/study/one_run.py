@@ -46,7 +46,6 @@ from sparsedm.study.settings import (
     BATCH_SIZE,
     EVALUATION_SEED,
     GUIDANCE,
-    LEARNING_RATE,
     PRUNING_TIMES,
     SAMPLER,
     SAMPLER_STEPS,
@@ -163,15 +162,15 @@ def _measure(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Train
 
 def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
     model = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
-    return _finetuned(model, row.sparsity(), seed, settings, settings.folder(row, seed), stop)
+    return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
 def _finetuned(
-    model: dict[str, Any], sparsity: dict[str, Any], seed: int, settings: Settings, folder: Path,
+    model: dict[str, Any], row: Row, sparsity: dict[str, Any], seed: int, settings: Settings,
     stop: StopSignal,
 ) -> Trained:  # fmt: skip
     """By `sparsedm train`, whose own measurement is kept to the least it can be: the study's counts."""
-    out = folder / "model"
+    out = settings.folder(row, seed) / "model"
     out.mkdir(exist_ok=True)
     if not (out / REFERENCE_FILE).exists():
         shutil.copyfile(settings.reference, out / REFERENCE_FILE)
@@ -182,7 +181,7 @@ def _finetuned(
         "training": {
             "steps": settings.steps,
             "batchSize": BATCH_SIZE,
-            "learningRate": LEARNING_RATE,
+            "learningRate": row.learning_rate,
             "learningRateSchedule": "cosine",
             "warmupSteps": WARMUP_STEPS,
             "seed": seed,
@@ -204,7 +203,7 @@ def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Train
     weights = folder / "half.safetensors"
     options = {
         "preset": PRESET, "width": row.width, "data": settings.data, "out": folder / "pretrain",
-        "steps": steps, "batch-size": BATCH_SIZE, "learning-rate": LEARNING_RATE,
+        "steps": steps, "batch-size": BATCH_SIZE, "learning-rate": row.learning_rate,
         "warmup-steps": WARMUP_STEPS, "precision": "fp32", "seed": seed, "export": weights,
     }  # fmt: skip
     if row.distillation:
@@ -231,7 +230,7 @@ def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> 
     stop.check("the model is pruned, and a retry trains it on.")
     config = UViTConfig(**json.loads(weights.with_suffix(".json").read_text())["config"])
     model = {"config": diff_prune.spec_fields(config), "pretrained": {"uri": f"file://{weights}"}}
-    return _finetuned(model, {"method": "dense"}, seed, settings, folder, stop)
+    return _finetuned(model, row, {"method": "dense"}, seed, settings, stop)
 
 
 def _command(module: ModuleType, options: dict[str, Any]) -> None:

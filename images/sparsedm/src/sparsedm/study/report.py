@@ -14,12 +14,21 @@ from sparsedm.metrics.extractor import load_extractor
 from sparsedm.study.figure import Curve, Dots, dot_figure, plane_figure
 from sparsedm.study.questions import QUESTIONS, Answer, answer
 from sparsedm.study.results import CSV_FILE, Result, read_results
-from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, ROWS, Row, pattern_row
+from sparsedm.study.rows import (
+    BY_NAME,
+    CAST_LEARNING_RATE,
+    DENSE_STEPS,
+    HALF_WIDTH,
+    LEARNING_RATE,
+    PATTERNS,
+    ROWS,
+    Row,
+    pattern_row,
+)
 from sparsedm.study.settings import (
     BATCH_SIZE,
     EVALUATION_SEED,
     GUIDANCE,
-    LEARNING_RATE,
     PRUNING_TIMES,
     SAMPLER_STEPS,
     WARMUP_STEPS,
@@ -223,7 +232,9 @@ def _settings(results: Sequence[Result]) -> str:
         f"half-size models (width {HALF_WIDTH} of 128, the closest to the MACs of 2:4) start from nothing, "
         f"and {steps} steps do them no justice: `half-long` has {DENSE_STEPS:,} more.",
         "`sr-ste` is `sparsedm` without distillation. Learning rate, ramp, freezing and distillation weight "
-        "10 were chosen for `sparsedm`, progressive, among about ten settings; no other row was tuned.",
+        "10 were chosen for `sparsedm`, progressive, among about ten settings, with training seed 0. `cast` "
+        f"has learning rate {CAST_LEARNING_RATE}, chosen between two with seed 10, since its optimizer takes "
+        "larger steps. No other row was tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
         "trained on as the dense model is, without a teacher.",
         f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number "

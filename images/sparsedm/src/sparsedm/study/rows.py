@@ -1,7 +1,8 @@
 """What the study compares: one row is one setting, trained once for each seed.
 
-All rows have the same budget of optimizer steps, the same batch and learning rate. `sr-ste` is `sparsedm`
-without distillation, so the pairs that show what distillation adds are rows of these two.
+All rows have the same budget of optimizer steps, the same batch and, but for `cast`, the same learning rate.
+`sr-ste` is `sparsedm` without distillation, so the pairs that show what distillation adds are rows of these
+two.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ DENSE_STEPS = 8293
 """Steps that the shipped dense model had had (weights/fashion-mnist-uvit-tiny.json)."""
 HALF_WIDTH = 92
 """Of the dense model's 128: the width whose multiply-accumulates come closest to those of 2:4."""
+LEARNING_RATE = "0.001"
+CAST_LEARNING_RATE = "0.0002"
+"""AdamS makes the second moment of the first, so that its steps are several times as large as AdamW's."""
 DISTILLATION = 10.0
 PAPER_DISTILLATION = 0.1
 RAMP = 10
@@ -43,6 +47,7 @@ class Row:
     distillation: float = 0.0
     mask: str = ""
     width: int | None = None
+    learning_rate: str = LEARNING_RATE
     extra_steps: int = 0
 
     @property
@@ -85,6 +90,7 @@ def _sparse(name: str, group: str, method: str = "sparsedm", **change: Any) -> R
     defaults: dict[str, Any] = {
         "pattern": "2:4", "schedule": "fixed", "freezing": FREEZE, "mask": "magnitude",
         "distillation": DISTILLATION if taught else 0.0,
+        "learning_rate": CAST_LEARNING_RATE if method == "cast" else LEARNING_RATE,
     }  # fmt: skip
     if change.get("schedule") == "progressive":
         defaults |= {"family": "linear", "ramp": RAMP}

@@ -11,7 +11,6 @@ EVALUATION_SEED = 1000
 """Added to the training's seed: every row of one seed is measured with the same noise, which no training and
 no choice of settings has seen."""
 BATCH_SIZE = 64
-LEARNING_RATE = "0.001"
 WARMUP_STEPS = 20
 SAMPLER, SAMPLER_STEPS, GUIDANCE = "dpm-solver++", 20, 0.5
 PRUNING_TIMES = 100
