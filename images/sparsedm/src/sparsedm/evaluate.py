@@ -72,7 +72,8 @@ class Plan:
 
     def seeds(self, choosing: bool = False) -> list[int]:
         """Of the pictures; or of others that a checkpoint is chosen by: so no choice flatters a figure."""
-        return image_seeds(self.seed, 0, 2 * self.samples)[self.samples if choosing else 0 :][: self.samples]
+        seeds = image_seeds(self.seed, 0, 2 * self.samples)
+        return seeds[self.samples :] if choosing else seeds[: self.samples]
 
     def labels(self, config: ModelConfig) -> Tensor | None:
         """Every class equally often, in turn."""

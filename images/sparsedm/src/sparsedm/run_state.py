@@ -135,7 +135,7 @@ class RunState:
         self.stage_sums = state["stageSums"]
         self.history = state["history"]
         self.curve.restore(state["curve"])
-        self.best = Best(*state["best"], groups["best"]) if state["best"] else None
+        self.best = Best(*state["best"], groups["best"]) if state.get("best") else None
         self.flips = state["flips"]
         self.stage_flips = state["stageFlips"]
         self.overflows = state["overflows"]
