@@ -16,8 +16,8 @@ from sparsedm.study.questions import QUESTIONS, Answer, answer
 from sparsedm.study.results import CSV_FILE, Result, read_results
 from sparsedm.study.rows import (
     BY_NAME,
-    CAST_LEARNING_RATE,
     DENSE_STEPS,
+    EARLY_CAST_LEARNING_RATE,
     HALF_WIDTH,
     LEARNING_RATE,
     PATTERNS,
@@ -232,9 +232,10 @@ def _settings(results: Sequence[Result]) -> str:
         f"half-size models (width {HALF_WIDTH} of 128, the closest to the MACs of 2:4) start from nothing, "
         f"and {steps} steps do them no justice: `half-long` has {DENSE_STEPS:,} more.",
         "`sr-ste` is `sparsedm` without distillation. Learning rate, ramp, freezing and distillation weight "
-        "10 were chosen for `sparsedm`, progressive, among about ten settings, with training seed 0. `cast` "
-        f"has learning rate {CAST_LEARNING_RATE}, chosen between two with seed 10, since its optimizer takes "
-        "larger steps. No other row was tuned.",
+        "10 were chosen for `sparsedm`, progressive, among about ten settings, with training seed 0. The "
+        f"optimizer of `cast` takes larger steps: `cast-fixed` has learning rate {EARLY_CAST_LEARNING_RATE}, "
+        f"the better of the two with seed 10, as {LEARNING_RATE} is for `cast-fixed-late`. No other row was "
+        "tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
         "trained on as the dense model is, without a teacher.",
         f"Machine: {_devices(results)}; torch {_listed(r.torch for r in results)}. Sums depend on the number "
