@@ -174,6 +174,9 @@ def test_the_page_names_each_machine_once_and_a_single_day(few: list[Result]) ->
     text = page([replace(few[0], threads=threads, device=name) for threads, name in machines])
     assert "Machine: A (1, 3 threads a run), B (1 thread a run);" in text
     assert "3 runs on 2026-01-01, 0.1 hours in all" in text
+    other = few[-1]
+    text = page([*few[:-1], replace(other, device="B")])
+    assert f"Machine: AMD EPYC (1 thread a run), B (1 thread a run; {other.row});" in text
 
 
 def test_a_groups_rows_come_best_first_with_mean_deviation_and_change(few: list[Result]) -> None:

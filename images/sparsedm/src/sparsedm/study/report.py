@@ -252,14 +252,22 @@ def _extractor() -> str:
 
 
 def _devices(results: Sequence[Result]) -> str:
-    """ "AMD EPYC (1 thread a run), NVIDIA H100 (1, 3 threads a run)"."""
+    """ "AMD EPYC (1 thread a run; asp, ste-fixed), NVIDIA H100 (1, 3 threads a run)": the rows are named
+    where another device has run more of them."""
     threads: dict[str, set[int]] = {}
+    rows: dict[str, set[str]] = {}
     for result in results:
         threads.setdefault(result.device, set()).add(result.threads)
-    return _listed(
-        f"{device} ({', '.join(map(str, sorted(counts)))} thread{'s' if max(counts) > 1 else ''} a run)"
-        for device, counts in threads.items()
-    )
+        rows.setdefault(result.device, set()).add(result.row)
+    most = max(len(names) for names in rows.values())
+
+    def told(device: str) -> str:
+        counts, names = threads[device], rows[device]
+        which = f"; {_listed(names)}" if len(names) < most else ""
+        listed = ", ".join(map(str, sorted(counts)))
+        return f"{device} ({listed} thread{'s' if max(counts) > 1 else ''} a run{which})"
+
+    return _listed(told(device) for device in threads)
 
 
 def _listed(texts: Iterable[str]) -> str:
