@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler
 
 from sparsedm.diffusion import VPSDE
 from sparsedm.diffusion.samplers import Noise, guided, initial_noise, sample, time_grid
 from sparsedm.models import DiffusersConfig, UViTConfig, build_model
+from sparsedm.models.denoisers import library
 
 SDE = VPSDE()
 CONFIG = UViTConfig(
@@ -85,7 +85,7 @@ def test_every_step_is_the_one_of_diffusers(sampler: str, order: int, prediction
     last = sample(network, config, None, [1, 2], steps, sampler=sampler, dtype=torch.float64)
     got, seen = [*seen, last.double()], []
     kind = "v_prediction" if prediction == "v" else "epsilon"
-    scheduler = DPMSolverMultistepScheduler(solver_order=order, prediction_type=kind)
+    scheduler = library().DPMSolverMultistepScheduler(solver_order=order, prediction_type=kind)
     times = time_grid(SDE, steps)
     scheduler.num_inference_steps, scheduler.timesteps = steps, times
     scheduler.sigmas = torch.cat([SDE.sigma(times) / SDE.alpha(times), torch.zeros(1)])
