@@ -38,14 +38,11 @@ def dot_figure(
     height = TOP + LINE * len(lines) + BOTTOM
 
     def at(value: float) -> float:
-        share = math.log(min(max(value, low), high) / low) / math.log(high / low)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return LEFT + _share(value, low, high) * (WIDTH - LEFT - RIGHT)
 
     foot = height - BOTTOM
     parts = [
-        *head(title, WIDTH, height, font_size=12),
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        text(8, 18, title, "start", ' font-weight="bold"'),
+        *_opening(title, height),
         *(line(at(tick), TOP, at(tick), foot, GRID) for tick in axis_ticks(low, high)),
         *(text(at(tick), foot + 16, f"{tick:g}", "middle") for tick in axis_ticks(low, high)),
         text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_label, "middle"),
@@ -68,6 +65,20 @@ def _line(at: Callable[[float], float], one: Dots, y: float) -> list[str]:
         if value is not None:
             parts += _dot(at, value, y + 5 * (2 * place - len(one.values) + 1), COLOURS[place])
     return parts
+
+
+def _opening(title: str, height: int) -> list[str]:
+    """A white picture with its title."""
+    return [
+        *head(title, WIDTH, height, font_size=12),
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        text(8, 18, title, "start", ' font-weight="bold"'),
+    ]
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """How far along a logarithmic axis from `low` to `high` a value stands, in [0, 1]."""
+    return math.log(min(max(value, low), high) / low) / math.log(high / low)
 
 
 def axis_ticks(low: float, high: float) -> list[float]:
@@ -111,13 +122,11 @@ def plane_figure(title: str, x_label: str, y_label: str, curves: Sequence[Curve]
         return MARGIN + x / across[-1] * width
 
     def y_at(value: float) -> float:
-        return foot - math.log(max(value, low) / low) / math.log(high / low) * (foot - TOP)
+        return foot - _share(value, low, high) * (foot - TOP)
 
     middle = (TOP + foot) / 2
     parts = [
-        *head(title, WIDTH, HEIGHT, font_size=12),
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        text(8, 18, title, "start", ' font-weight="bold"'),
+        *_opening(title, HEIGHT),
         *(line(x_at(x), TOP, x_at(x), foot, GRID) for x in across),
         *(text(x_at(x), foot + 16, f"{x:g}", "middle") for x in across),
         *(line(MARGIN, y_at(y), WIDTH - RIGHT, y_at(y), GRID) for y in axis_ticks(low, high)),
