@@ -62,7 +62,10 @@ async function python(executable: string, scratch: string): Promise<Counts> {
   const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
   // Threads that spin while they wait take the cores from those that work, as in the images.
   const env = { OMP_WAIT_POLICY: 'PASSIVE' };
-  const status = await show(executable, ['-m', 'pytest', 'images/sparsedm', '-q', `--junitxml=${file}`], env);
+  // The tests use one thread each: as many files at a time as there are cores.
+  const shared = ['-n', 'auto', '--dist', 'loadfile'];
+  const args = ['-m', 'pytest', 'images/sparsedm', '-q', ...shared, `--junitxml=${file}`];
+  const status = await show(executable, args, env);
   return counted(lint || status, file, parseJUnit);
 }
 
