@@ -18,7 +18,9 @@ from sparsedm.layers import MaskedLayers
 from sparsedm.masks import (
     BITS,
     BLOCK,
+    add_outside,
     apply_mask,
+    count_moved,
     group_counts,
     has_negative_zero,
     magnitude_mask,
@@ -295,6 +297,25 @@ def test_apply_mask_keeps_every_bit_of_what_stays(dtype: torch.dtype, shape: tup
     mask.view(-1)[:4] = True
     found, want = apply_mask(weight, mask), torch.where(mask, weight, 0.0)
     assert torch.equal(found.view(BITS[dtype]), want.view(BITS[dtype]))
+
+
+@pytest.mark.parametrize(
+    "shape", [(4,), (7, BLOCK // 2 - 8), (BLOCK + 3, 4), (3, BLOCK + 8), (64, 4, 31, 37)]
+)
+def test_what_is_done_block_by_block_is_done_to_all_weights(shape: tuple[int, ...]) -> None:
+    random = torch.Generator().manual_seed(2)
+    weight, total = (torch.randn(shape, generator=random) for _ in range(2))
+    mask, other = (torch.rand(shape, generator=random) < 0.5 for _ in range(2))
+    if len(shape) == 4:
+        weight, total = (t.to(memory_format=torch.channels_last) for t in (weight, total))
+    assert torch.equal(apply_mask(weight, mask), torch.where(mask, weight, 0.0))
+    assert count_moved([mask, other], [other, other]).tolist() == [int((mask != other).sum())]
+    want = total - 0.25 * torch.where(mask, 0.0, weight)
+    add_outside([(total, weight, mask)], -0.25)
+    torch.testing.assert_close(total, want)
+    want = torch.where(mask, weight, 0.75 * weight)
+    add_outside([(weight, weight, mask)], -0.25)  # the decoupled decay: the sum is the weight itself
+    torch.testing.assert_close(weight, want)
 
 
 def test_group_counts_of_linear_and_conv() -> None:

@@ -46,7 +46,7 @@ def begin(
         lr=training.learning_rate,
         betas=training.betas,
         weight_decay=training.weight_decay,
-        fused=device.type == "cuda",
+        fused=True,
     )
     scaler = torch.amp.GradScaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
     noise = torch.Generator(device).manual_seed(training.seed)

@@ -13,7 +13,7 @@ more goes (31:32, with which a schedule begins) M comparisons do. A GPU has a ke
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +88,9 @@ def count_moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
     """The number of weights that changed sides between two lists of masks, (1,) int64 on their device."""
     if cuda_kernels.take(*before, *after):
         return cuda_kernels.count_moved(before, after)
+    if before[0].is_cpu:
+        pairs = (pair for masks in zip(before, after, strict=True) for pair in _blocks(*masks))
+        return torch.tensor([sum(np.count_nonzero(was != now) for was, now in pairs)])
     was, now = (in_a_row(masks) for masks in (before, after))
     return torch.count_nonzero(was != now).reshape(1)
 
@@ -106,7 +109,7 @@ def _input_back(last: Tensor) -> Tensor:
 WORDS: dict[int, type[np.signedinteger]] = {2: np.int16, 4: np.int32, 8: np.int64}
 """M, and the integer with as many bytes."""
 BLOCK = 1 << 17
-"""Weights at a time: what one step of `_in_words` writes, the next one finds in the cache."""
+"""Weights at a time: what one step writes, the next one finds in the cache."""
 
 
 def _word(values: Sequence[int]) -> int:
@@ -185,12 +188,16 @@ BITS[torch.bfloat16] = torch.int16
 def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
     """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights).
 
-    By its bits, because torch.where takes many times as long on a CPU; but a compiler makes one fast loop of
-    that, and not of the bits. No gradient passes through.
+    On a CPU as integers of the weight's size, times 0 or 1: torch.where takes many times as long. But a
+    compiler makes one fast loop of that. No gradient passes through.
     """
     if weight.is_cuda or torch.compiler.is_compiling():
         return torch.where(mask, weight.detach(), 0.0)
-    return _bits_where(weight, mask.view(torch.int8).neg())
+    masked, bits = torch.empty_like(weight, requires_grad=False), BITS[weight.dtype]
+    for values, kept, result in _blocks(weight.view(bits), mask, masked.view(bits)):
+        result[...] = kept
+        result *= values
+    return masked
 
 
 def multiplied(weight: Tensor, mask: Tensor) -> Tensor:
@@ -213,12 +220,21 @@ def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) 
         cuda_kernels.add_outside(sums, weights, masks, factor)
         return
     for total, weight, mask in layers:
-        total.add_(_bits_where(weight, mask.view(torch.int8) - 1), alpha=factor)
+        if total.is_cuda:
+            total.add_(weight.detach().masked_fill(mask, 0.0), alpha=factor)
+            continue
+        for sums, values, kept in _blocks(total, weight, mask):
+            outside = np.multiply(~kept, factor, dtype=sums.dtype)
+            outside *= values
+            sums += outside
 
 
-def _bits_where(weight: Tensor, ones: Tensor) -> Tensor:
-    """`ones` is -1, all bits, also once it is widened, or 0."""
-    return (weight.detach().view(BITS[weight.dtype]) & ones).view(weight.dtype)
+def _blocks(*tensors: Tensor) -> Iterator[tuple[np.ndarray, ...]]:
+    """Tensors of one shape as NumPy sees them: as many rows at a time as have BLOCK values, or one."""
+    arrays = [tensor.detach().numpy() for tensor in tensors]
+    rows = max(1, BLOCK * len(arrays[0]) // arrays[0].size)
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(array[start : start + rows] for array in arrays)
 
 
 def soft_threshold(weight: Tensor, mask: Tensor, m: int) -> Tensor:

@@ -101,7 +101,7 @@ class Pretraining:
             lr=config.learning_rate,
             betas=config.betas,
             weight_decay=config.weight_decay,
-            fused=self.device.type == "cuda",
+            fused=True,
         )
         self.random = torch.Generator().manual_seed(config.seed)
         self.order = SampleOrder(len(data), config.seed)
