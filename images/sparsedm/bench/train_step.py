@@ -4,7 +4,8 @@ Both steps are the trainer's own (learner.py): draw noise, forward, backward, cl
 is method `dense`; the masked one is `sr-ste` at 2:4 with new masks before each step, the dearest rhythm there
 is. Neither asks a teacher, which would cost both the same and make the ratio look better.
 
-The two take turns, step by step, in one process, and medians are compared, so that a busy machine slows both.
+The two take turns, step by step, in one process, and each masked step is compared with the dense one beside
+it: on a machine whose speed drifts, both have the same. The ratio is the median of those of the pairs.
 Peak memory is the GPU's, or that of a process for each. The last line is JSON: a list of {model, batch,
 compiled, dense_s, masked_s, ratio, cpu_ratio, memory_ratio}; times in seconds for each step by the clock.
 `cpu_ratio` compares the time that processors spent, which is the figure to read where others use the machine;
@@ -22,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ SPEC = {
 def measure_time(
     config: UViTConfig, batch: int, steps: int, compiled: bool, tick: Callable[[], None]
 ) -> dict[str, float]:
-    """Medians of the two sides, step by step in turns; who goes first changes each time."""
+    """Medians of the two sides and of the ratios of neighbours, step by step in turns; who goes first changes
+    each time."""
     sides = {kind: Side(kind, config, batch, compiled) for kind in KINDS}
     steps_of: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
     for number in range(WARM_UP + steps):
@@ -124,15 +126,17 @@ def measure_time(
             if number >= WARM_UP:
                 steps_of[kind].append(took)
             tick()
-    (dense, dense_cpu), (masked, masked_cpu) = (
-        [statistics.median(seconds) for seconds in zip(*steps_of[kind], strict=True)] for kind in KINDS
-    )
+    (dense, dense_cpu), (masked, masked_cpu) = (list(zip(*steps_of[kind], strict=True)) for kind in KINDS)
     return {
-        "dense_s": round(dense, 5),
-        "masked_s": round(masked, 5),
-        "ratio": round(masked / dense, 3),
-        "cpu_ratio": round(masked_cpu / dense_cpu, 3),
+        "dense_s": round(statistics.median(dense), 5),
+        "masked_s": round(statistics.median(masked), 5),
+        "ratio": _ratio(masked, dense),
+        "cpu_ratio": _ratio(masked_cpu, dense_cpu),
     }
+
+
+def _ratio(masked: Sequence[float], dense: Sequence[float]) -> float:
+    return round(statistics.median(m / d for m, d in zip(masked, dense, strict=True)), 3)
 
 
 def resident_bytes(field: str) -> int:

@@ -30,7 +30,7 @@ def measured(program: str, *options: str) -> tuple[dict[str, Any], str]:
 
 
 def test_the_last_line_is_a_list_with_one_entry_for_each_model() -> None:
-    result, shown = measured("train_step.py", "--steps", "2", "--compiled", "no")
+    result, shown = measured("train_step.py", "--steps", "1", "--compiled", "no")
     names = ["model", "batch", "compiled", "dense_s", "masked_s", "ratio", "cpu_ratio", "memory_ratio"]
     assert list(result) == names
     assert (result["model"], result["batch"], result["compiled"]) == ("smoke", 2, False)
