@@ -300,7 +300,7 @@ def test_apply_mask_keeps_every_bit_of_what_stays(dtype: torch.dtype, shape: tup
 
 
 @pytest.mark.parametrize(
-    "shape", [(4,), (7, BLOCK // 2 - 8), (BLOCK + 3, 4), (3, BLOCK + 8), (64, 4, 31, 37)]
+    "shape", [(4,), (0, 8), (7, BLOCK // 2 - 8), (BLOCK + 3, 4), (3, BLOCK + 8), (64, 4, 31, 37)]
 )
 def test_what_is_done_block_by_block_is_done_to_all_weights(shape: tuple[int, ...]) -> None:
     random = torch.Generator().manual_seed(2)

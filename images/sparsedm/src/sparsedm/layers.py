@@ -191,11 +191,7 @@ class MaskedLayers:
         self.pattern = pattern
         if not moving or not weights:
             return torch.zeros((), dtype=torch.int64)
-        flips = [
-            count_moved([before[name] for name in names], [own[name].mask for name in names])
-            for names in _buckets(weights)
-        ]
-        return torch.cat(flips).sum()
+        return count_moved([before[name] for name in weights], [own[name].mask for name in weights])[0]
 
     def left_dense(self, pattern: Pattern) -> list[str]:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""

@@ -127,14 +127,14 @@ def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
 
     NumPy, which has less to say before each operation than torch, so that a block may be small.
     """
-    values = (weights if weights.dtype in (torch.float32, torch.float64) else weights.float()).numpy()
+    values = weights if weights.dtype in (torch.float32, torch.float64) else weights.float()
     word, ones = WORDS[m], _word([1] * m)
-    kept, size = np.empty(len(values), np.bool_), min(BLOCK, len(values))
-    magnitudes, all_wins = np.empty(size, values.dtype), np.zeros(size, np.bool_)
+    kept, size = torch.empty(len(values), dtype=torch.bool), min(BLOCK, len(values))
+    magnitudes, all_wins = torch.empty_like(values[:size]).numpy(), np.zeros(size, np.bool_)
     all_counts = np.empty(size // m, word)
-    for start in range(0, len(values), BLOCK):
-        length = min(BLOCK, len(values) - start)
-        magnitude = np.abs(values[start : start + length], out=magnitudes[:length])
+    for block, inside in _blocks(values, kept):
+        length = len(block)
+        magnitude = np.abs(block, out=magnitudes[:length])
         wins, counts = all_wins[:length], all_counts[: length // m]
         counts.fill(_word([128 + i - (m - n) for i in range(m)]))
         for k in range(1, m):
@@ -145,8 +145,8 @@ def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
             won <<= word(8 * k)
             counts -= won
         counts >>= word(7)
-        np.bitwise_and(counts, word(ones), out=kept[start : start + length].view(word))
-    return torch.from_numpy(kept)
+        np.bitwise_and(counts, word(ones), out=inside.view(word))
+    return kept
 
 
 def _survivors(columns: Tensor, n: int) -> Tensor:
@@ -232,7 +232,7 @@ def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[np.ndarray, ...]]:
     """Tensors of one shape as NumPy sees them: as many rows at a time as have BLOCK values, or one."""
     arrays = [tensor.detach().numpy() for tensor in tensors]
-    rows = max(1, BLOCK * len(arrays[0]) // arrays[0].size)
+    rows = max(1, BLOCK * len(arrays[0]) // max(1, arrays[0].size))
     for start in range(0, len(arrays[0]), rows):
         yield tuple(array[start : start + rows] for array in arrays)
 
