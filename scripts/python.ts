@@ -67,15 +67,22 @@ export async function ensurePython(report: (line: string) => void): Promise<stri
   return executable;
 }
 
+/** How threads wait, and what becomes of memory: as images/runtime and images/trainer have it, and why. */
+export const IMAGE_ENV = {
+  OMP_WAIT_POLICY: 'PASSIVE',
+  THP_MEM_ALLOC_ENABLE: '1',
+  MALLOC_MMAP_MAX_: '0',
+  MALLOC_TRIM_THRESHOLD_: '17179869184',
+};
+
 /**
  * Runs a program of the package from this clone, in that environment and on this terminal, and takes over its exit
  * status. A signal that ends this process ends the program first, which saves what it has.
  */
 export async function runPython(args: readonly string[]): Promise<void> {
   const python = await ensurePython((line) => console.error(line));
-  // Threads that spin while they wait take the cores from those that work, as in the images.
   const env = {
-    OMP_WAIT_POLICY: 'PASSIVE',
+    ...IMAGE_ENV,
     ...process.env,
     PYTHONPATH: path.resolve('images/sparsedm/src'),
   };

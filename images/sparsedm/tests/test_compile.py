@@ -13,7 +13,7 @@ from sparsedm.compiling import compiled, compiler_missing
 from sparsedm.config import parse_config
 from sparsedm.errors import ConfigError
 from sparsedm.layers import MaskedLayers
-from sparsedm.masks import magnitude_mask, soft_threshold
+from sparsedm.masks import apply_mask, magnitude_mask, soft_threshold
 from sparsedm.methods import build_method
 from sparsedm.pattern import Pattern
 from sparsedm.progress import Console
@@ -48,6 +48,17 @@ def test_one_graph_makes_the_soft_threshold_of_a_convolution(backend: str) -> No
 
     weight = torch.randn(3, 8, 2, 2, generator=torch.Generator().manual_seed(0))
     assert torch.equal(torch.compile(soft, backend=backend, fullgraph=True)(weight), soft(weight))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_weight_under_its_mask_is_one_operation(backend: str, layout: torch.memory_format) -> None:
+    weight = torch.randn(5, 8, 3, 3).to(memory_format=layout).requires_grad_()
+    mask = torch.rand(5, 8, 3, 3) < 0.5
+    torch.library.opcheck(torch.ops.sparsedm.masked.default, (weight.detach(), mask))
+    found = torch.compile(apply_mask, backend=backend, fullgraph=True)(weight, mask)
+    assert torch.equal(found, torch.where(mask, weight, 0.0))
+    assert not found.requires_grad
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

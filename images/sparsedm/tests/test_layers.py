@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm import layers as module
+from sparsedm import masks as module
 from sparsedm.layers import MaskedLayers, bake_masks, masks_for, select_layers
 from sparsedm.masks import group_counts, has_negative_zero, nm_mask
 from sparsedm.methods import build_method
@@ -159,7 +159,7 @@ def test_masks_move_only_when_refreshed() -> None:
 def test_masks_made_together_are_those_made_alone(
     pattern: Pattern, bucket: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(module.BUCKET, "cpu", bucket)
+    monkeypatch.setattr(module, "BUCKET", bucket)
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(24, 4), nn.Linear(48, 3), nn.Conv2d(24, 5, 3), nn.Linear(20, 7), nn.Linear(24, 2)

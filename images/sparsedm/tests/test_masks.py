@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sparsedm import masks as module
 from sparsedm.layers import MaskedLayers
 from sparsedm.masks import (
     BITS,
-    BLOCK,
     add_outside,
     apply_mask,
     count_moved,
@@ -209,11 +210,44 @@ def test_every_pattern_up_to_32_equals_a_stable_sort_with_ties_subnormals_and_in
         assert np.array_equal(nm_mask(conv, n, m).permute(0, 2, 3, 1).reshape(-1, m).numpy(), want)
 
 
+@pytest.fixture(params=[1, 3], ids=lambda threads: f"threads={threads}")
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Blocks are small, so that few weights are many blocks, which so many threads share."""
+    monkeypatch.setattr(module, "BLOCK", SMALL)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(threads)
+
+
+SMALL = 1 << 10
+
+
+def test_many_blocks_are_shared_by_threads_and_few_are_not(shared: None) -> None:
+    def who(blocks: module.Blocks) -> tuple[int, int]:
+        return threading.get_ident(), sum(block.size for (block,) in blocks)
+
+    here = (threading.get_ident(), 7 * SMALL)
+    assert module._share(who, [(torch.zeros(SMALL),)] * 7) == [here]
+    found = module._share(who, [(torch.zeros(2, 5 * SMALL),), (torch.zeros(9 * SMALL),)])
+    assert sum(size for _, size in found) == 19 * SMALL
+    assert len(found) == torch.get_num_threads() or found[0][0] == here[0]
+    assert module._share(who, []) == []
+
+
+def test_an_error_in_a_thread_is_raised(shared: None) -> None:
+    def fail(blocks: module.Blocks) -> None:
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        module._share(fail, [(torch.zeros(40 * SMALL),)])
+
+
 @pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (3, 8)])
-@pytest.mark.parametrize("groups", [1, -1, 0, 1000])
-def test_many_weights_are_masked_block_by_block(n: int, m: int, groups: int) -> None:
+@pytest.mark.parametrize("groups", [1, -1, 0, 1000, 9000])
+def test_many_weights_are_masked_block_by_block(n: int, m: int, groups: int, shared: None) -> None:
     """Two blocks of weights, and so many groups more."""
-    size = 2 * BLOCK + groups * m
+    size = 2 * SMALL + groups * m
     weight = weights_with_ties(1, size)
     assert np.array_equal(
         nm_mask(weight, n, m).reshape(-1, m).numpy(), sorted_mask(weight.reshape(-1, m).numpy(), n)
@@ -300,9 +334,9 @@ def test_apply_mask_keeps_every_bit_of_what_stays(dtype: torch.dtype, shape: tup
 
 
 @pytest.mark.parametrize(
-    "shape", [(4,), (0, 8), (7, BLOCK // 2 - 8), (BLOCK + 3, 4), (3, BLOCK + 8), (64, 4, 31, 37)]
+    "shape", [(4,), (0, 8), (37, SMALL // 2 - 8), (3 * SMALL + 3, 4), (9, SMALL + 8), (64, 4, 31, 37)]
 )
-def test_what_is_done_block_by_block_is_done_to_all_weights(shape: tuple[int, ...]) -> None:
+def test_what_is_done_block_by_block_is_done_to_all_weights(shape: tuple[int, ...], shared: None) -> None:
     random = torch.Generator().manual_seed(2)
     weight, total = (torch.randn(shape, generator=random) for _ in range(2))
     mask, other = (torch.rand(shape, generator=random) < 0.5 for _ in range(2))

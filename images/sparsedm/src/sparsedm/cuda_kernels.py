@@ -148,8 +148,9 @@ def _launch_over(
 
 
 def take(*tensors: Tensor) -> bool:
-    """Whether these weights and masks are such as the kernels take."""
-    return all(t.is_cuda and t.dtype in (torch.float32, torch.bool) and t.is_contiguous() for t in tensors)
+    """Whether these weights and masks are such as the kernels take; not where there are none."""
+    fit = (t.is_cuda and t.dtype in (torch.float32, torch.bool) and t.is_contiguous() for t in tensors)
+    return bool(tensors) and all(fit)
 
 
 def nm_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:

@@ -88,26 +88,6 @@ def _reason_unwanted(name: str, include: Sequence[str], exclude: Sequence[str]) 
     return None if excluded_by is None else f"excluded by {excluded_by}"
 
 
-BUCKET = {"cpu": 1 << 21, "cuda": 1 << 40}
-"""Weights whose masks are made together, by device. Each operation has a cost of its own, to wake threads or
-to launch a kernel, which many small layers would pay many times; and what a CPU needs in between should stay
-small."""
-
-
-def _buckets(weights: Mapping[str, Tensor]) -> Iterator[list[str]]:
-    """The names in order, as many at a time as have BUCKET weights together; a larger layer alone."""
-    names: list[str] = []
-    size = 0
-    for name, weight in weights.items():
-        if names and size + weight.numel() > BUCKET[weight.device.type]:
-            yield names
-            names, size = [], 0
-        names.append(name)
-        size += weight.numel()
-    if names:
-        yield names
-
-
 class _Masked:
     """Mixed into a layer's class: reading `weight` gives the masked weight, with the method's own gradient.
 
@@ -207,10 +187,9 @@ class MaskedLayers:
             for name, weight in weights.items()
             if name not in fitting
         }
-        for names in _buckets(fitting):
-            scores = [self.ranking(name, fitting[name]) for name in names]
-            for name, mask in zip(names, magnitude_masks(scores, pattern.n, pattern.m), strict=True):
-                after[name] = Masking(mask, pattern.m, before[name].scale, scaling=before[name].scaling)
+        scores = [self.ranking(name, weight) for name, weight in fitting.items()]
+        for name, mask in zip(fitting, magnitude_masks(scores, pattern.n, pattern.m), strict=True):
+            after[name] = Masking(mask, pattern.m, before[name].scale, scaling=before[name].scaling)
         return after
 
     @torch.no_grad()

@@ -13,8 +13,10 @@ more goes (31:32, with which a schedule begins) M comparisons do. A GPU has a ke
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from torch import Tensor
 
 from sparsedm import cuda_kernels
 from sparsedm.pattern import Pattern
+
+Blocks = Sequence[tuple[np.ndarray, ...]]
+"""For each block of weights, as many arrays of the same shape."""
 
 
 @dataclass
@@ -76,11 +81,8 @@ def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
         return cuda_kernels.nm_masks(weights, n, m)
     lasts = [input_last(weight.detach()) for weight in weights]
     # A compiler follows no NumPy; it makes fast loops of its own.
-    if m in WORDS and all(last.is_cpu for last in lasts) and not torch.compiler.is_compiling():
-        rows = [_in_words(last.reshape(-1), n, m) for last in lasts]
-    else:
-        kept = _survivors(in_a_row(lasts).abs().reshape(-1, m).t().contiguous(), n).t().reshape(-1)
-        rows = kept.split([last.numel() for last in lasts])
+    words = m in WORDS and all(last.is_cpu for last in lasts) and not torch.compiler.is_compiling()
+    rows = _in_words(lasts, n, m) if words else _in_columns(lasts, n, m)
     return [_input_back(row.view(last.shape)).contiguous() for row, last in zip(rows, lasts, strict=True)]
 
 
@@ -89,10 +91,14 @@ def count_moved(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
     if cuda_kernels.take(*before, *after):
         return cuda_kernels.count_moved(before, after)
     if before[0].is_cpu:
-        pairs = (pair for masks in zip(before, after, strict=True) for pair in _blocks(*masks))
-        return torch.tensor([sum(np.count_nonzero(was != now) for was, now in pairs)])
+        counts = _share(_count_moved, zip(before, after, strict=True))
+        return torch.tensor([sum(counts)])
     was, now = (in_a_row(masks) for masks in (before, after))
     return torch.count_nonzero(was != now).reshape(1)
+
+
+def _count_moved(blocks: Blocks) -> int:
+    return sum(np.count_nonzero(was != now) for was, now in blocks)
 
 
 def in_a_row(tensors: Sequence[Tensor]) -> Tensor:
@@ -108,7 +114,7 @@ def _input_back(last: Tensor) -> Tensor:
 
 WORDS: dict[int, type[np.signedinteger]] = {2: np.int16, 4: np.int32, 8: np.int64}
 """M, and the integer with as many bytes."""
-BLOCK = 1 << 17
+BLOCK = 1 << 19
 """Weights at a time: what one step writes, the next one finds in the cache."""
 
 
@@ -117,8 +123,9 @@ def _word(values: Sequence[int]) -> int:
     return int.from_bytes(bytes(values), "little", signed=True)
 
 
-def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
-    """weights: (groups * m,) on the CPU. Returns bool of that shape with n True in each group.
+def _in_words(lasts: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
+    """lasts: on the CPU, groups of m along the last dimension. Returns for each a bool row of all its weights
+    with n True in each group.
 
     Byte i of a group's integer counts the weights that i beats. It starts at i, as if i had beaten all the
     earlier ones; each comparison of i with i + k adds 1 to i and takes 1 from i + k where i wins, the earlier
@@ -127,26 +134,58 @@ def _in_words(weights: Tensor, n: int, m: int) -> Tensor:
 
     NumPy, which has less to say before each operation than torch, so that a block may be small.
     """
-    values = weights if weights.dtype in (torch.float32, torch.float64) else weights.float()
+    comparable = (torch.float32, torch.float64)
+    rows = [(last if last.dtype in comparable else last.float()).reshape(-1) for last in lasts]
+    kept = [torch.empty(len(row), dtype=torch.bool) for row in rows]
     word, ones = WORDS[m], _word([1] * m)
-    kept, size = torch.empty(len(values), dtype=torch.bool), min(BLOCK, len(values))
-    magnitudes, all_wins = torch.empty_like(values[:size]).numpy(), np.zeros(size, np.bool_)
-    all_counts = np.empty(size // m, word)
-    for block, inside in _blocks(values, kept):
-        length = len(block)
-        magnitude = np.abs(block, out=magnitudes[:length])
-        wins, counts = all_wins[:length], all_counts[: length // m]
-        counts.fill(_word([128 + i - (m - n) for i in range(m)]))
-        for k in range(1, m):
-            np.greater_equal(magnitude[:-k], magnitude[k:], out=wins[:-k])
-            won = wins.view(word)
-            won &= word(_word([1] * (m - k) + [0] * k))  # not those over a group's end
-            counts += won
-            won <<= word(8 * k)
-            counts -= won
-        counts >>= word(7)
-        np.bitwise_and(counts, word(ones), out=inside.view(word))
+
+    def keep(blocks: Blocks) -> None:
+        size = max(len(block) for block, _ in blocks)
+        magnitudes, all_wins = np.empty(size, _widest(blocks)), np.zeros(size, np.bool_)
+        all_counts = np.empty(size // m, word)
+        for block, inside in blocks:
+            length = len(block)
+            magnitude = np.abs(block, out=magnitudes[:length])
+            wins, counts = all_wins[:length], all_counts[: length // m]
+            counts.fill(_word([128 + i - (m - n) for i in range(m)]))
+            for k in range(1, m):
+                np.greater_equal(magnitude[:-k], magnitude[k:], out=wins[:-k])
+                won = wins.view(word)
+                won &= word(_word([1] * (m - k) + [0] * k))  # not those over a group's end
+                counts += won
+                won <<= word(8 * k)
+                counts -= won
+            counts >>= word(7)
+            np.bitwise_and(counts, word(ones), out=inside.view(word))
+
+    _share(keep, zip(rows, kept, strict=True))
     return kept
+
+
+def _in_columns(lasts: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
+    """As `_in_words`, for any m and anywhere. On a CPU not too many weights at a time, since it needs several
+    times their memory."""
+    kept: list[Tensor] = []
+    for some in _buckets(lasts):
+        survivors = _survivors(in_a_row(some).abs().reshape(-1, m).t().contiguous(), n)
+        kept += survivors.t().reshape(-1).split([last.numel() for last in some])
+    return kept
+
+
+BUCKET = 1 << 21
+"""Weights on a CPU whose masks are made together by `_in_columns`."""
+
+
+def _buckets(lasts: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """In order, as many at a time as have BUCKET weights together, a larger one alone; all on a GPU."""
+    some: list[Tensor] = []
+    for last in lasts:
+        if some and last.is_cpu and sum(one.numel() for one in [*some, last]) > BUCKET:
+            yield some
+            some = []
+        some.append(last)
+    if some:
+        yield some
 
 
 def _survivors(columns: Tensor, n: int) -> Tensor:
@@ -188,16 +227,31 @@ BITS[torch.bfloat16] = torch.int16
 def apply_mask(weight: Tensor, mask: Tensor) -> Tensor:
     """The weight with +0.0 wherever the mask is False (a product would leave -0.0 for negative weights).
 
-    On a CPU as integers of the weight's size, times 0 or 1: torch.where takes many times as long. But a
-    compiler makes one fast loop of that. No gradient passes through.
+    On a CPU as integers of the size of a weight, times 0 or 1: torch.where takes many times as long, the loop
+    that a compiler makes of it three times as long. No gradient passes through.
     """
-    if weight.is_cuda or torch.compiler.is_compiling():
+    if weight.is_cuda:
         return torch.where(mask, weight.detach(), 0.0)
-    masked, bits = torch.empty_like(weight, requires_grad=False), BITS[weight.dtype]
-    for values, kept, result in _blocks(weight.view(bits), mask, masked.view(bits)):
+    return (_compiled if torch.compiler.is_compiling() else _masked)(weight.detach(), mask)
+
+
+def _masked(weight: Tensor, mask: Tensor) -> Tensor:
+    masked, bits = torch.empty_like(weight), BITS[weight.dtype]
+    _share(_multiply, [(weight.view(bits), mask, masked.view(bits))])
+    return masked
+
+
+_compiled = torch.library.custom_op(
+    "sparsedm::masked", _masked, mutates_args=(), schema="(Tensor weight, Tensor mask) -> Tensor"
+)
+"""`_masked` as an operation that a compiler calls and does not look into."""
+_compiled.register_fake(lambda weight, mask: torch.empty_like(weight))
+
+
+def _multiply(blocks: Blocks) -> None:
+    for values, kept, result in blocks:
         result[...] = kept
         result *= values
-    return masked
 
 
 def multiplied(weight: Tensor, mask: Tensor) -> Tensor:
@@ -219,14 +273,36 @@ def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) 
     if cuda_kernels.take(*sums, *weights, *masks):
         cuda_kernels.add_outside(sums, weights, masks, factor)
         return
-    for total, weight, mask in layers:
-        if total.is_cuda:
+    if sums[0].is_cuda:
+        for total, weight, mask in layers:
             total.add_(weight.detach().masked_fill(mask, 0.0), alpha=factor)
-            continue
-        for sums, values, kept in _blocks(total, weight, mask):
-            outside = np.multiply(~kept, factor, dtype=sums.dtype)
+        return
+
+    def add(blocks: Blocks) -> None:
+        scratch = np.empty(max(values.size for _, values, _ in blocks), _widest(blocks))
+        for total, values, kept in blocks:
+            outside = scratch[: values.size].reshape(values.shape)
+            outside[...] = ~kept
             outside *= values
-            sums += outside
+            outside *= factor
+            total += outside
+
+    _share(add, layers)
+
+
+def _share(work: Callable[[Blocks], Any], layers: Iterable[tuple[Tensor, ...]]) -> list[Any]:
+    """What `work` makes of the layers' blocks, which torch's number of threads share where they are many."""
+    blocks = [block for tensors in layers for block in _blocks(*tensors)]
+    threads = min(torch.get_num_threads(), sum(block[0].size for block in blocks) // (4 * BLOCK))
+    if threads < 2:
+        return [work(blocks)] if blocks else []
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, [blocks[i::threads] for i in range(threads)]))
+
+
+def _widest(blocks: Blocks) -> np.dtype:
+    """A type that holds the weights of every block."""
+    return np.result_type(*{block[0].dtype for block in blocks})
 
 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[np.ndarray, ...]]:
