@@ -71,7 +71,7 @@ export async function ensurePython(report: (line: string) => void): Promise<stri
 export const IMAGE_ENV = {
   OMP_WAIT_POLICY: 'PASSIVE',
   THP_MEM_ALLOC_ENABLE: '1',
-  MALLOC_MMAP_MAX_: '0',
+  MALLOC_MMAP_THRESHOLD_: '33554432',
   MALLOC_TRIM_THRESHOLD_: '17179869184',
 };
 
