@@ -235,6 +235,19 @@ def test_many_blocks_are_shared_by_threads_and_few_are_not(shared: None) -> None
     assert module._share(who, []) == []
 
 
+def test_layers_of_different_types_keep_their_own_precision(shared: None) -> None:
+    """What tells these doubles apart is lost in a float."""
+    double = 1.0 + 1e-12 * torch.randn(8, SMALL, dtype=torch.float64)
+    single = weights_with_ties(8, SMALL)
+    found = module.magnitude_masks([single, double], 2, 4)
+    assert all(torch.equal(mask, nm_mask(w, 2, 4)) for mask, w in zip(found, (single, double), strict=True))
+    none = torch.zeros_like(double, dtype=torch.bool)
+    sums = [torch.zeros_like(single), torch.zeros_like(double)]
+    add_outside([(sums[0], single, none), (sums[1], double, none)], 0.5)
+    assert torch.equal(sums[0], 0.5 * single)
+    assert torch.equal(sums[1], 0.5 * double)
+
+
 def test_an_error_in_a_thread_is_raised(shared: None) -> None:
     def fail(blocks: module.Blocks) -> None:
         raise MemoryError("no room")

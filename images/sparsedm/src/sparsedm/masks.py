@@ -80,7 +80,7 @@ def magnitude_masks(weights: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     if cuda_kernels.take(*weights):
         return cuda_kernels.nm_masks(weights, n, m)
     lasts = [input_last(weight.detach()) for weight in weights]
-    # A compiler follows no NumPy; it makes fast loops of its own.
+    # A compiler follows no NumPy.
     words = m in WORDS and all(last.is_cpu for last in lasts) and not torch.compiler.is_compiling()
     rows = _in_words(lasts, n, m) if words else _in_columns(lasts, n, m)
     return [_input_back(row.view(last.shape)).contiguous() for row, last in zip(rows, lasts, strict=True)]
@@ -291,7 +291,8 @@ def add_outside(layers: Iterable[tuple[Tensor, Tensor, Tensor]], factor: float) 
 
 
 def _share(work: Callable[[Blocks], Any], layers: Iterable[tuple[Tensor, ...]]) -> list[Any]:
-    """What `work` makes of the layers' blocks, which torch's number of threads share where they are many."""
+    """What `work` makes of the layers' blocks, which torch's number of threads share where they are many.
+    NumPy lets go of the interpreter's lock while it computes."""
     blocks = [block for tensors in layers for block in _blocks(*tensors)]
     threads = min(torch.get_num_threads(), sum(block[0].size for block in blocks) // (4 * BLOCK))
     if threads < 2:
