@@ -94,7 +94,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     }),
   };
   const guard = () => manager.assertLeader();
-  const client = createKubeClient({ transport, observe, guard });
+  const signal = manager.abandoned;
+  const client = createKubeClient({ transport, observe, guard, signal });
 
   addControllers();
   addReports();
@@ -107,6 +108,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     const finetuneClient = createKubeClient({
       transport,
       guard,
+      signal,
       observe: (resource, object, asDecided) =>
         manager.observe(resource, object, asDecided ? finetuneController : undefined),
     });

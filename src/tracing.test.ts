@@ -50,7 +50,7 @@ async function reconcileOnce(
     tracing,
   });
   const stop = new AbortController();
-  const running = controller.run(stop.signal, new AbortController().signal);
+  const running = controller.run(stop.signal);
   controller.enqueue({ namespace: 'ml', name: 'shirts' });
   await done.promise;
   stop.abort();

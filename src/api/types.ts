@@ -6,8 +6,6 @@ import type { ISparseInferenceService } from './generated/sparsedm.io/v1alpha1/S
 
 export type { Condition } from '../kube/conditions';
 
-export const API_VERSION = 'sparsedm.io/v1alpha1';
-
 export type SparseFinetuneSpec = ISparseFinetune['spec'];
 type GeneratedFinetuneStatus = NonNullable<ISparseFinetune['status']>;
 export type SparseFinetuneStatus = Omit<GeneratedFinetuneStatus, 'conditions'> & { conditions?: Condition[] };

@@ -25,4 +25,11 @@ describe('conditions from verdicts', () => {
     expect(condition?.reason).toHaveLength(128);
     expect(condition?.message).toHaveLength(2048);
   });
+
+  it('hold whole characters, so that the server stores what was sent', () => {
+    const [long] = conditionsFrom([], { A: no('R', '🐟'.repeat(2000)) }, 1, early);
+    expect(long?.message).toBe(`${'🐟'.repeat(1023)}…`);
+    const [broken] = conditionsFrom([], { A: no('R', 'x\ud83d y') }, 1, early);
+    expect(broken?.message).toBe('x\ufffd y');
+  });
 });

@@ -1,4 +1,5 @@
 import { setCondition, type Condition, type ConditionStatus } from '../kube/conditions';
+import { cutToLength } from '../runtime/text';
 
 /** What is judged about one condition, before time and generation come to it. */
 export type Verdict = { status: ConditionStatus; reason: string; message: string };
@@ -12,8 +13,8 @@ const LONGEST_REASON = 128;
 const LONGEST_MESSAGE = 2048;
 
 function bounded({ status, reason, message }: Verdict): Verdict {
-  const short = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE - 1)}…` : message;
-  return { status, reason: reason.slice(0, LONGEST_REASON), message: short };
+  // The server would turn half a character into another one, and every later pass would see a difference.
+  return { status, reason: reason.slice(0, LONGEST_REASON), message: cutToLength(message, LONGEST_MESSAGE) };
 }
 
 /** The conditions with every verdict set, and without those whose verdict is undefined. */

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { ApiError, LeadershipLostError } from '../runtime/errors';
 import type { KubeObject, Resource } from '../runtime/objects';
 import type { Request, Transport } from '../runtime/transport';
-import { appliedDigestAnnotation, createKubeClient } from './client';
+import { appliedDigestAnnotation, createKubeClient, type KubeClientOptions } from './client';
 
 type Thing = KubeObject & { spec?: { cpu?: string; other?: number }; status?: Record<string, unknown> };
 const things: Resource<Thing> = {
@@ -25,7 +25,7 @@ let observed: KubeObject[];
 let decided: boolean[];
 let answer: (request: Request) => unknown;
 
-function client(guard?: () => void) {
+function client(options: Partial<KubeClientOptions> = {}) {
   const transport: Transport = {
     request<T>(request: Request): Promise<T> {
       requests.push(request);
@@ -42,7 +42,7 @@ function client(guard?: () => void) {
       observed.push(object);
       decided.push(asDecided);
     },
-    ...(guard === undefined ? {} : { guard }),
+    ...options,
   });
 }
 
@@ -264,8 +264,10 @@ test('list reads every page', async () => {
 });
 
 test('no write leaves a process that does not lead', async () => {
-  const kube = client(() => {
-    throw new LeadershipLostError('lost');
+  const kube = client({
+    guard: () => {
+      throw new LeadershipLostError('lost');
+    },
   });
   await expect(kube.apply(things, thing)).rejects.toBeInstanceOf(LeadershipLostError);
   await expect(kube.create(things, thing)).rejects.toBeInstanceOf(LeadershipLostError);
@@ -277,6 +279,19 @@ test('no write leaves a process that does not lead', async () => {
 
 test('the guard goes along with each write, for the transport to ask again before it tries again', async () => {
   const guard = () => undefined;
-  await client(guard).create(things, thing);
+  await client({ guard }).create(things, thing);
   expect(requests[0]?.guard).toBe(guard);
+});
+
+test('every request can be ended from outside', async () => {
+  answer = (request) => (request.method === 'GET' ? { items: [], metadata: {} } : thing);
+  const { signal } = new AbortController();
+  const one = client({ signal });
+  const key = { namespace: 'a', name: 'x' };
+  await one.apply(things, thing);
+  await one.patchStatus(things, thing, { phase: 'Ready' });
+  await one.get(things, key);
+  await one.list(things);
+  await one.delete(things, key);
+  expect(requests.map((request) => request.signal === signal)).toEqual([true, true, true, true, true]);
 });

@@ -12,7 +12,7 @@ import {
 import type { Query, Transport } from '../runtime/transport';
 import { covers, equalJson, mergePatch, stableStringify } from './patch';
 
-export type WriteOptions = { fieldManager?: string; signal?: AbortSignal };
+export type WriteOptions = { fieldManager?: string };
 
 export type ApplyOptions<T> = WriteOptions & {
   /** Take fields over from other managers; default true, as a controller should. */
@@ -33,14 +33,12 @@ export type DeleteOptions = {
   /** Delete only this very object, not a later one of the same name. */
   uid?: string;
   gracePeriodSeconds?: number;
-  signal?: AbortSignal;
 };
 
 export type ListOptions = {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
-  signal?: AbortSignal;
 };
 
 /** The only writer of our objects and their children. Each write's answer enters the caches (read-your-writes). */
@@ -75,6 +73,8 @@ export type KubeClientOptions = {
   observe?: <T extends KubeObject>(resource: Resource<T>, object: T, asDecided: boolean) => void;
   /** Called before each write; throws where this process may not write (now): Manager.assertLeader. */
   guard?: () => void;
+  /** Ends every request of this client: Manager.abandoned. */
+  signal?: AbortSignal;
   fieldManager?: string;
 };
 
@@ -103,7 +103,10 @@ function withDigest<T extends KubeObject>(object: T): { body: T; digest: string 
 }
 
 export function createKubeClient(options: KubeClientOptions): KubeClient {
-  const { transport } = options;
+  const { guard, signal } = options;
+  const transport: Pick<Transport, 'request'> = {
+    request: (request) => options.transport.request({ ...request, signal }),
+  };
   const defaultManager = options.fieldManager ?? 'sparsedm-operator';
   /** What the last apply of an object (by uid) sent and led to. */
   const applied = new Map<string, Applied>();
@@ -179,15 +182,14 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     query?: Query;
     body: unknown;
     contentType?: string;
-    signal?: AbortSignal | undefined;
   }): Promise<T> {
-    options.guard?.();
+    guard?.();
     // Again before each try: one that waited for its turn or a Retry-After may find the lease lost.
-    return transport.request<T>({ ...request, guard: options.guard });
+    return transport.request<T>({ ...request, guard });
   }
 
   return {
-    async apply(resource, object, { live, force = true, fieldManager = defaultManager, signal } = {}) {
+    async apply(resource, object, { live, force = true, fieldManager = defaultManager } = {}) {
       const { body, digest } = withDigest({
         ...object,
         apiVersion: apiVersionOf(resource),
@@ -200,19 +202,17 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
         query: { fieldManager, force },
         contentType: 'application/apply-patch+yaml', // JSON is YAML
         body,
-        signal,
       });
       rememberApplied(answer, digest);
       return finishWrite(resource, answer);
     },
 
-    async create(resource, object, { fieldManager = defaultManager, signal } = {}) {
+    async create(resource, object, { fieldManager = defaultManager } = {}) {
       const answer = await write<typeof object>({
         method: 'POST',
         path: collectionPath(resource, object.metadata.namespace),
         query: { fieldManager },
         body: { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind },
-        signal,
       });
       return finishWrite(resource, answer);
     },
@@ -221,7 +221,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       resource,
       object,
       status,
-      { requireUnchanged = false, fieldManager = defaultManager, signal } = {},
+      { requireUnchanged = false, fieldManager = defaultManager } = {},
     ) {
       const change = mergePatch(object.status ?? {}, status);
       if (change === undefined) return false;
@@ -232,7 +232,6 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
           query: { fieldManager },
           contentType: 'application/merge-patch+json',
           body: { metadata: { resourceVersion: version }, status: change },
-          signal,
         });
       const answer = requireUnchanged
         ? await patch(object.metadata.resourceVersion)
@@ -242,7 +241,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       return true;
     },
 
-    async delete(resource, key, { propagationPolicy = 'Background', uid, gracePeriodSeconds, signal } = {}) {
+    async delete(resource, key, { propagationPolicy = 'Background', uid, gracePeriodSeconds } = {}) {
       try {
         await write({
           method: 'DELETE',
@@ -254,7 +253,6 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
             ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
             ...(uid === undefined ? {} : { preconditions: { uid } }),
           },
-          signal,
         });
         return true;
       } catch (error) {
@@ -268,7 +266,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
 
     async list<T extends KubeObject>(
       resource: Resource<T>,
-      { namespace, labelSelector, fieldSelector, signal }: ListOptions = {},
+      { namespace, labelSelector, fieldSelector }: ListOptions = {},
     ) {
       const objects: T[] = [];
       let token: string | undefined;
@@ -277,7 +275,6 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
           method: 'GET',
           path: collectionPath(resource, namespace),
           query: { labelSelector, fieldSelector, limit: listPage, continue: token },
-          signal,
         });
         for (const item of page.items ?? []) {
           objects.push({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findCondition, isFalse, isTrue, removeCondition, setCondition, type Condition } from './conditions';
+import { findCondition, isTrue, setCondition, type Condition } from './conditions';
 
 const early = new Date('2026-01-01T00:00:00.500Z');
 const late = new Date('2026-01-02T00:00:00Z');
@@ -43,11 +43,8 @@ describe('setCondition', () => {
   });
 });
 
-test('an absent condition is neither true nor false', () => {
+test('an absent condition is not true', () => {
   expect(isTrue([running], 'Training')).toBe(true);
-  expect(isFalse([running], 'Training')).toBe(false);
   expect(isTrue([running], 'Other')).toBe(false);
-  expect(isFalse(undefined, 'Other')).toBe(false);
   expect(findCondition([running], 'Other')).toBeUndefined();
-  expect(removeCondition([running], 'Training')).toEqual([]);
 });

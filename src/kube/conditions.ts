@@ -28,11 +28,6 @@ export function setCondition(
   return sortByType([...others, { ...condition, lastTransitionTime }]);
 }
 
-/** The list without the condition, sorted by type. */
-export function removeCondition(conditions: readonly Condition[] | undefined, type: string): Condition[] {
-  return sortByType((conditions ?? []).filter((condition) => condition.type !== type));
-}
-
 export function findCondition(
   conditions: readonly Condition[] | undefined,
   type: string,
@@ -42,10 +37,6 @@ export function findCondition(
 
 export function isTrue(conditions: readonly Condition[] | undefined, type: string): boolean {
   return findCondition(conditions, type)?.status === 'True';
-}
-
-export function isFalse(conditions: readonly Condition[] | undefined, type: string): boolean {
-  return findCondition(conditions, type)?.status === 'False';
 }
 
 /** metav1.Time: RFC 3339 in whole seconds, UTC. */

@@ -5,7 +5,7 @@ import type { Metrics } from './metrics';
 import { resourceName, type KubeObject, type Resource } from './objects';
 import { createReflector, stripManagedFields, type ReflectorState, type ReflectorTuning } from './reflector';
 import { parseSelector } from './selector';
-import { ObjectStore, ownerUidIndex, ownerUids, unionStore, type Store, type StoreListener } from './store';
+import { ObjectStore, unionStore, type Store, type StoreListener } from './store';
 import type { Transport } from './transport';
 
 export type CacheOptions<T extends KubeObject> = {
@@ -53,7 +53,7 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
   const matches = parseSelector(watch.labelSelector ?? '');
   const { transform } = watch;
   const parts = scopes.map((namespace) => {
-    const store = new ObjectStore<T>({ [ownerUidIndex]: ownerUids });
+    const store = new ObjectStore<T>();
     const reflector = createReflector({
       transport: options.transport,
       clock: options.clock,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { createController, type Reconciler } from './controller';
-import { ApiError, TerminalError } from './errors';
+import { ApiError } from './errors';
 import { silentLogger, type Logger } from './logger';
 import { createMetrics } from './metrics';
 import type { ObjectKey } from './objects';
@@ -22,9 +22,8 @@ function start(reconcile: Reconciler['reconcile'], concurrency = 2, logger: Logg
     backoff: { baseMs: 10, capMs: 1000 },
   });
   const stop = new AbortController();
-  const abandon = new AbortController();
-  const running = controller.run(stop.signal, abandon.signal);
-  return { clock, metrics, controller, stop, abandon, running };
+  const running = controller.run(stop.signal);
+  return { clock, metrics, controller, stop, running };
 }
 
 describe('reconciles', () => {
@@ -109,25 +108,6 @@ describe('an error', () => {
     await running;
   });
 
-  test('that is terminal is not retried, until the object changes', async () => {
-    let calls = 0;
-    const { clock, controller, metrics, stop, running } = start(() => {
-      calls++;
-      return Promise.reject(new TerminalError('no such preset'));
-    });
-    controller.enqueue(key('a'));
-    await clock.advanceAsync(1_000_000);
-    expect(calls).toBe(1);
-    controller.enqueue(key('a'));
-    await clock.advanceAsync(1);
-    expect(calls).toBe(2);
-    expect(await metrics.registry.metrics()).toContain(
-      'controller_runtime_terminal_reconcile_errors_total{controller="thing"} 2',
-    );
-    stop.abort();
-    await running;
-  });
-
   test('with Retry-After waits as long as the server asks', async () => {
     const at: number[] = [];
     const busy = new ApiError({
@@ -150,7 +130,6 @@ describe('an error', () => {
   test.each([
     ['a lost race', new ApiError({ status: 409, reason: 'Conflict', message: 'modified' }), 'debug'],
     ['a failure that will be retried', new Error('no route'), 'warn'],
-    ['a terminal error', new TerminalError('no'), 'error'],
   ])('%s is logged at its level', async (_, error, want) => {
     const levels: string[] = [];
     const log = (level: string) => () => void levels.push(level);

@@ -1,6 +1,6 @@
 import type { BackoffOptions } from './backoff';
 import type { Clock } from './clock';
-import { ApiError, isConflict, TerminalError } from './errors';
+import { ApiError, isConflict } from './errors';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
@@ -11,11 +11,8 @@ import { noTracing, type Span, type Tracing } from './tracing';
 export type ReconcileResult = { requeueAfterMs?: number } | undefined;
 
 export type Reconciler = {
-  /**
-   * Brings one object's world closer to its spec. Throws TerminalError for what no retry can mend, anything else to be
-   * retried with back-off; the signal aborts when the process stops or loses the lease.
-   */
-  reconcile(key: ObjectKey, signal?: AbortSignal): Promise<ReconcileResult | void>;
+  /** Brings one object's world closer to its spec. What it throws is retried with back-off. */
+  reconcile(key: ObjectKey): Promise<ReconcileResult | void>;
 };
 
 export type WatchOptions<T> = {
@@ -57,11 +54,8 @@ export type Controller = {
   enqueue(key: ObjectKey, priority?: Priority): void;
   /** Of several of one key the earliest stands, and a pass that begins before then is enough. */
   enqueueAfter(key: ObjectKey, ms: number): void;
-  /**
-   * Works until `stop` aborts, then ends once the reconciles that run have finished. `abandon` is handed to reconcilers
-   * and tells them to give up.
-   */
-  run(stop: AbortSignal, abandon: AbortSignal): Promise<void>;
+  /** Works until `stop` aborts, then ends once the reconciles that run have finished. */
+  run(stop: AbortSignal): Promise<void>;
   readonly queue: WorkQueue;
 };
 
@@ -81,15 +75,8 @@ export function createController(options: ControllerOptions): Controller {
   metrics.maxConcurrent.set(labels, concurrency);
   metrics.activeWorkers.set(labels, 0);
 
-  /** What became of an error: terminal ones wait for the object to change, the others for their back-off. */
   function fail(key: string, error: unknown): Outcome {
     metrics.reconcileErrors.inc(labels);
-    if (error instanceof TerminalError) {
-      metrics.terminalErrors.inc(labels);
-      queue.forget(key);
-      logger.error('reconcile failed for good', { key, error });
-      return 'error';
-    }
     const asked = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     queue.addRateLimited(key, asked);
     // Losing a race is normal: the retry reads what won.
@@ -98,9 +85,9 @@ export function createController(options: ControllerOptions): Controller {
     return 'error';
   }
 
-  async function reconcile(key: string, abandon: AbortSignal, span: Span): Promise<Outcome> {
+  async function reconcile(key: string, span: Span): Promise<Outcome> {
     try {
-      const result = await reconciler.reconcile(parseKey(key), abandon);
+      const result = await reconciler.reconcile(parseKey(key));
       queue.forget(key);
       if (result?.requeueAfterMs === undefined) return 'success';
       queue.addAfter(key, result.requeueAfterMs);
@@ -111,23 +98,23 @@ export function createController(options: ControllerOptions): Controller {
     }
   }
 
-  function traced(key: string, abandon: AbortSignal): Promise<Outcome> {
+  function traced(key: string): Promise<Outcome> {
     const describe = () => ({
       name: `reconcile ${name}`,
       attributes: { controller: name, ...parseKey(key), queue_wait_seconds: queue.waitedMs(key) / 1000 },
     });
     return tracing.span(describe, async (span) => {
-      const result = await reconcile(key, abandon, span);
+      const result = await reconcile(key, span);
       span.set({ result });
       return result;
     });
   }
 
-  async function work(abandon: AbortSignal): Promise<void> {
+  async function work(): Promise<void> {
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       const started = clock.monotonic();
       metrics.activeWorkers.inc(labels);
-      const result = await traced(key, abandon);
+      const result = await traced(key);
       metrics.activeWorkers.dec(labels);
       metrics.reconciles.inc({ ...labels, result });
       metrics.reconcileSeconds.observe(labels, (clock.monotonic() - started) / 1000);
@@ -140,11 +127,11 @@ export function createController(options: ControllerOptions): Controller {
     queue,
     enqueue: (key, priority) => queue.add(keyText(key), priority),
     enqueueAfter: (key, ms) => queue.addAfter(keyText(key), ms),
-    async run(stop, abandon) {
+    async run(stop) {
       const close = () => queue.close();
       if (stop.aborted) close();
       stop.addEventListener('abort', close, { once: true });
-      await Promise.all(Array.from({ length: concurrency }, () => work(abandon)));
+      await Promise.all(Array.from({ length: concurrency }, () => work()));
       stop.removeEventListener('abort', close);
     },
   };

@@ -1,8 +1,3 @@
-/** An error that no retry can mend: the controller records it and waits for the object to change. */
-export class TerminalError extends Error {
-  override readonly name = 'TerminalError';
-}
-
 export type StatusDetails = {
   name?: string;
   kind?: string;
@@ -71,11 +66,6 @@ export function isGone(error: unknown): boolean {
 
 export function isForbidden(error: unknown): boolean {
   return hasReason(error, 403);
-}
-
-/** 422: the server's validation (schema, CEL, immutable field) refused the object. */
-export function isInvalid(error: unknown): boolean {
-  return hasReason(error, 422);
 }
 
 export function messageOf(error: unknown): string {

@@ -131,11 +131,14 @@ test('a series whose event has expired on the server is created again with its c
   expect((requests[2]?.body as Body).series?.count).toBe(2);
 });
 
-test('a long message is cut to what the API takes', async () => {
+test.each([
+  ['ASCII', 'x'.repeat(5000), `${'x'.repeat(1021)}…`],
+  ['characters of several bytes', 'ü'.repeat(600), `${'ü'.repeat(510)}…`],
+])('a long message is cut to what the API takes: %s', async (_, message, want) => {
   const { events, requests } = recorder();
-  events.event(object, 'Normal', 'A', 'x'.repeat(5000));
+  events.event(object, 'Normal', 'A', message);
   await events.flush();
-  expect((requests[0]?.body as Body).note).toHaveLength(1024);
+  expect((requests[0]?.body as Body).note).toBe(want);
 });
 
 test('one object may not flood: 25 at once, then one in five minutes', async () => {

@@ -4,6 +4,7 @@ import { ApiError, isNotFound } from './errors';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import type { KubeObject } from './objects';
+import { cutToBytes } from './text';
 import type { Transport } from './transport';
 
 export type EventType = 'Normal' | 'Warning';
@@ -40,8 +41,9 @@ const refillMs = 300_000;
 const longestBacklog = 1000;
 const longestMemory = 4096;
 const tries = 4;
-/** The API's limit, in characters. */
+/** The API's limits, in bytes. */
 const longestNote = 1024;
+const longestWord = 128;
 
 type Series = {
   namespace: string;
@@ -83,7 +85,8 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
     return true;
   }
 
-  function newSeries(object: KubeObject, type: EventType, reason: string, note: string): Series {
+  function newSeries(object: KubeObject, type: EventType, fullReason: string, note: string): Series {
+    const reason = cutToBytes(fullReason, longestWord);
     const { name, namespace, uid, resourceVersion } = object.metadata;
     const suffix = Math.floor(random() * 2 ** 48)
       .toString(16)
@@ -97,7 +100,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
       metadata: { name: eventName, namespace: eventNamespace },
       eventTime: microTime(now),
       reportingController: options.controller,
-      reportingInstance: options.instance,
+      reportingInstance: cutToBytes(options.instance, longestWord),
       action: reason,
       type,
       reason,
@@ -136,7 +139,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   }
 
   function record(object: KubeObject, type: EventType, reason: string, message: string): void {
-    const note = message.length > longestNote ? `${message.slice(0, longestNote - 3)}...` : message;
+    const note = cutToBytes(message, longestNote);
     const uid = object.metadata.uid ?? `${object.metadata.namespace ?? ''}/${object.metadata.name}`;
     const key = JSON.stringify([uid, object.kind, type, reason, note]);
     const now = clock.monotonic();

@@ -4,8 +4,6 @@ const longestLine = 32 * 1024 * 1024;
 export type LineSplitter = {
   /** Complete lines that this chunk ends, without their newline; empty lines are left out. */
   push(chunk: Uint8Array): string[];
-  /** Whether bytes of an unfinished line wait. */
-  readonly partial: boolean;
 };
 
 /**
@@ -38,9 +36,6 @@ export function createLineSplitter(): LineSplitter {
       }
       if (pendingBytes > longestLine) throw new Error(`a line of more than ${longestLine} bytes`);
       return lines;
-    },
-    get partial() {
-      return pendingBytes > 0;
     },
   };
 }

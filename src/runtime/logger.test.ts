@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { ApiError, TerminalError } from './errors';
+import { ApiError, TransportError } from './errors';
 import { createLogger, redact, redactText } from './logger';
 
 function capture(level: 'error' | 'warn' | 'info' | 'debug' = 'debug') {
@@ -41,9 +41,9 @@ describe('errors', () => {
   test('carry name, message, code and causes', () => {
     const { logger, lines } = capture();
     const cause = new ApiError({ status: 403, reason: 'Forbidden', message: 'no rights' });
-    logger.error('failed', { error: new TerminalError('cannot', { cause }) });
+    logger.error('failed', { error: new TransportError('cannot', { cause }) });
     expect(lines[0]?.error).toEqual({
-      name: 'TerminalError',
+      name: 'TransportError',
       message: 'cannot',
       cause: { name: 'ApiError', message: 'no rights', status: 403, reason: 'Forbidden' },
     });

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { createLogger as createWinston, format, transports, type Logger as Winston } from 'winston';
-import { ApiError, TerminalError, TransportError } from './errors';
+import { ApiError, TransportError } from './errors';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type Metadata = Record<string, unknown>;
@@ -46,7 +46,7 @@ export function redact(value: unknown, depth = 0): unknown {
 
 /** The stack of an expected error says nothing; that of a surprise is what one needs. */
 function isExpected(error: Error): boolean {
-  return error instanceof ApiError || error instanceof TransportError || error instanceof TerminalError;
+  return error instanceof ApiError || error instanceof TransportError;
 }
 
 function describeError(error: Error, depth: number): Metadata {

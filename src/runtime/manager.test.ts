@@ -372,31 +372,25 @@ describe('a stop', () => {
     await running;
   });
 
-  test('gives up what hangs after the drain time, and tells it', async () => {
+  test('ends the requests of what hangs after the drain time, and waits for that', async () => {
     const { clock, manager, start, settle, stop } = createSut(
       { parents: [object('Parent', 'p', 1)] },
       { drainMs: 5_000 },
     );
-    let told: AbortSignal | undefined;
-    manager.controller({
-      name: 'p',
-      for: parents,
-      reconciler: {
-        reconcile: (_, signal) => {
-          told = signal;
-          return new Promise(() => undefined);
-        },
-      },
-    });
-    const running = start();
+    const log: string[] = [];
+    const reconcile = async () => {
+      await new Promise<void>((resolve) => manager.abandoned.addEventListener('abort', () => resolve()));
+      log.push('reconcile ends');
+    };
+    manager.controller({ name: 'p', for: parents, reconciler: { reconcile } });
+    const running = start().then(() => log.push('manager ends'));
     await settle();
     stop.abort();
     await clock.advanceAsync(4_999);
-    expect(told?.aborted).toBe(false);
+    expect(log).toEqual([]);
     await clock.advanceAsync(1);
-    expect(told?.aborted).toBe(true);
-    await clock.advanceAsync(2_000);
     await running;
+    expect(log).toEqual(['reconcile ends', 'manager ends']);
   });
 
   test('before the caches are filled ends at once', async () => {
@@ -410,32 +404,28 @@ describe('a stop', () => {
 });
 
 describe('tasks', () => {
-  test('run until the stop, those of the leader once it leads', async () => {
+  test('run until the stop', async () => {
     const { manager, start, settle, stop } = createSut({});
     const log: string[] = [];
-    const task = (name: string, leaderOnly: boolean) =>
-      manager.task({
-        name,
-        leaderOnly,
-        run: async (signal) => {
-          log.push(`${name} begins`);
-          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-          log.push(`${name} ends`);
-        },
-      });
-    task('any', false);
-    task('leader', true);
+    manager.task({
+      name: 'reports',
+      run: async (signal) => {
+        log.push('begins');
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        log.push('ends');
+      },
+    });
     const running = start();
     await settle();
-    expect(log).toEqual(['any begins', 'leader begins']);
+    expect(log).toEqual(['begins']);
     stop.abort();
     await running;
-    expect(log.slice(2).sort()).toEqual(['any ends', 'leader ends']);
+    expect(log).toEqual(['begins', 'ends']);
   });
 
-  test.each([true, false])('that fail stop the manager (leader only: %s)', async (leaderOnly) => {
+  test('that fail stop the manager', async () => {
     const { manager, start } = createSut({});
-    manager.task({ name: 'reports', leaderOnly, run: () => Promise.reject(new Error('port taken')) });
+    manager.task({ name: 'reports', run: () => Promise.reject(new Error('port taken')) });
     await expect(start()).rejects.toThrow('task reports failed');
   });
 });

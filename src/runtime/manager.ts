@@ -21,7 +21,6 @@ import type { Transport } from './transport';
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
   name: string;
   for: Resource<T>;
-  forOptions?: WatchOptions<T>;
   owns?: readonly Owned[];
   watches?: readonly Watched[];
   reconciler: Reconciler;
@@ -40,8 +39,6 @@ export type ManagerState = {
 
 export type Task = {
   name: string;
-  /** Start only as leader; otherwise with the manager. */
-  leaderOnly?: boolean;
   /** A task that throws stops the manager. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -64,13 +61,13 @@ export type ManagerOptions = {
 
 export type Manager = {
   /**
-   * The shared cache of a resource and label selector: one reflector however often it is asked for. Every cache has the
-   * index `ownerUid`. May be called before and after start.
+   * The shared cache of a resource and label selector: one reflector however often it is asked for. May be called before
+   * and after start.
    */
   watch<T extends KubeObject>(resource: Resource<T>, options?: WatchOptions<T>): Store<T>;
   /** Call before start. */
   controller<T extends KubeObject>(spec: ControllerSpec<T>): void;
-  /** Something that runs beside the controllers until the signal aborts; call before start. */
+  /** Something that runs beside the controllers, on every replica, until the signal aborts; call before start. */
   task(task: Task): void;
   /**
    * Puts what a write returned into the caches. The controller named as its writer is not told of it, for it knows
@@ -86,13 +83,18 @@ export type Manager = {
   isLeader(): boolean;
   /** Throws LeadershipLostError unless this process leads: the guard of every write that only the leader may do. */
   assertLeader(): void;
+  /**
+   * Aborts when reconciles have to end, at the end of the drain time or with the lease lost: for the requests that they
+   * make, so that none is under way while another process leads.
+   */
+  readonly abandoned: AbortSignal;
   state(): ManagerState;
 };
 
 type Built = { concurrency: number; controller: Controller; attach(): () => void };
 
 const defaultDrainMs = 20_000;
-/** After the drain, reconciles are told to give up and get this long to do so. */
+/** After the drain, the requests of reconciles are aborted, and these get this long to end. */
 const abandonMs = 2_000;
 
 export function createManager(options: ManagerOptions): Manager {
@@ -102,6 +104,7 @@ export function createManager(options: ManagerOptions): Manager {
   const built: Built[] = [];
   const tasks: Task[] = [];
   const reflecting = new AbortController();
+  const abandon = new AbortController();
   let started = false;
   const elector =
     options.leaderElection === undefined
@@ -141,7 +144,7 @@ export function createManager(options: ManagerOptions): Manager {
       metrics,
       tracing: options.tracing,
     });
-    const primary = cacheFor(spec.for, spec.forOptions);
+    const primary = cacheFor(spec.for);
     const sources: (() => () => void)[] = [
       () => follow(primary, (object) => [keyOf(object)], enqueue(), { writer: spec.name, priority: demand }),
       ...(spec.owns ?? []).map((owned) => {
@@ -183,27 +186,20 @@ export function createManager(options: ManagerOptions): Manager {
     return !signal.aborted;
   }
 
-  /** Work as leader: until told to stop, then until drained. Rejects when a task fails. */
-  async function lead(signal: AbortSignal, abandon: AbortController): Promise<void> {
+  /** Work as leader: until told to stop, then until drained. */
+  async function lead(signal: AbortSignal): Promise<void> {
     const detach = built.map((each) => each.attach());
-    const stopTasks = new AbortController();
-    const running = Promise.all(built.map((each) => each.controller.run(signal, abandon.signal)));
-    const leaderTasks = runTasks(
-      tasks.filter((task) => task.leaderOnly === true),
-      stopTasks.signal,
-    );
+    const running = Promise.all(built.map((each) => each.controller.run(signal)));
     try {
-      await Promise.race([aborted(signal), failure(leaderTasks), failure(running)]);
+      await Promise.race([aborted(signal), failure(running)]);
       logger.info('stopping, waiting for running reconciles');
-      await drained(running, abandon);
+      await drained(running);
     } finally {
       detach.forEach((end) => end());
-      stopTasks.abort();
     }
-    await Promise.race([leaderTasks, sleep(clock, abandonMs)]);
   }
 
-  async function drained(running: Promise<unknown>, abandon: AbortController): Promise<void> {
+  async function drained(running: Promise<unknown>): Promise<void> {
     const drainMs = options.drainMs ?? defaultDrainMs;
     const settled = new AbortController();
     const done = running.finally(() => settled.abort());
@@ -217,13 +213,12 @@ export function createManager(options: ManagerOptions): Manager {
   async function campaign(signal: AbortSignal): Promise<void> {
     if (!(await whenSynced(signal))) return;
     if (!(await elector.acquire(signal))) return;
-    const abandon = new AbortController();
     const letGo = new AbortController();
     const held = elector.hold(letGo.signal);
     // Lost by the other branch of the race as well, but a rejection must never be left unobserved.
     held.catch(() => abandon.abort());
     try {
-      await Promise.race([lead(signal, abandon), failure(held)]);
+      await Promise.race([lead(signal), failure(held)]);
     } finally {
       letGo.abort();
     }
@@ -239,10 +234,7 @@ export function createManager(options: ManagerOptions): Manager {
     const forward = () => stop.abort();
     if (signal.aborted) stop.abort();
     signal.addEventListener('abort', forward, { once: true });
-    const background = runTasks(
-      tasks.filter((task) => task.leaderOnly !== true),
-      stop.signal,
-    );
+    const background = runTasks(tasks, stop.signal);
     try {
       await Promise.race([campaign(stop.signal), failure(background)]);
     } finally {
@@ -266,6 +258,7 @@ export function createManager(options: ManagerOptions): Manager {
     readiness,
     isLeader: () => elector.isLeader(),
     assertLeader: () => elector.assertLeader(),
+    abandoned: abandon.signal,
     state: () => ({
       leader: elector.state(),
       controllers: built.map(({ concurrency, controller: { name, queue } }) => ({

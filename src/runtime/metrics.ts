@@ -28,12 +28,6 @@ function controllerMetrics(registers: Registry[]) {
       labelNames,
       registers,
     }),
-    terminalErrors: new Counter({
-      name: 'controller_runtime_terminal_reconcile_errors_total',
-      help: 'Reconciliations per controller that failed and are not retried',
-      labelNames,
-      registers,
-    }),
     reconcileSeconds: new Histogram({
       name: 'controller_runtime_reconcile_time_seconds',
       help: 'Length of a reconciliation per controller',

@@ -28,20 +28,6 @@ export type StoreChange<T> = (
 
 export type StoreListener<T> = (change: StoreChange<T>) => void;
 
-/** Name and function of the index that finds children by their owners' uids. */
-export const ownerUidIndex = 'ownerUid';
-export function ownerUids(object: KubeObject): readonly string[] {
-  return (object.metadata.ownerReferences ?? []).map((owner) => owner.uid);
-}
-
-/** An index over one label's value. */
-export function labelIndex(label: string): Index<KubeObject> {
-  return (object) => {
-    const value = object.metadata.labels?.[label];
-    return value === undefined ? [] : [value];
-  };
-}
-
 type IndexData = Map<string, Set<string>>;
 type Entry<T> = {
   object: T;

@@ -15,7 +15,7 @@ import { createManager } from '../../src/runtime/manager';
 import { createMetrics } from '../../src/runtime/metrics';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { createReflector, type ReflectorTuning } from '../../src/runtime/reflector';
-import { ObjectStore, ownerUidIndex } from '../../src/runtime/store';
+import { ObjectStore } from '../../src/runtime/store';
 import { createTransport, type Transport } from '../../src/runtime/transport';
 import { startControlPlane, type ControlPlane } from '../cluster/index';
 import { createTestManager, eventually, openApiServer, versions, type ApiServer } from './harness';
@@ -392,14 +392,16 @@ describe('controller', () => {
   /** For each Thing one ConfigMap, made by create, so that a stale cache would show as AlreadyExists. */
   function oneChild(sut: Sut, counts: { created: number; passes: number }): Reconciler {
     const owners = sut.manager.watch(things);
-    const children = sut.manager.watch(configMaps);
+    const children = sut.manager.watch(configMaps, {
+      indexes: { owner: ({ metadata }) => (metadata.ownerReferences ?? []).map(({ uid }) => uid) },
+    });
     return {
       async reconcile({ namespace, name }) {
         counts.passes++;
         const owner = owners.get(namespace, name);
         if (owner === undefined) return;
         const size = owner.spec?.size ?? 0;
-        if (children.byIndex(ownerUidIndex, owner.metadata.uid ?? '').length === 0) {
+        if (children.byIndex('owner', owner.metadata.uid ?? '').length === 0) {
           const child = configMap(namespace, name, {});
           child.metadata.ownerReferences = [ownerReference(owner)];
           await sut.client.create(configMaps, child);
@@ -734,4 +736,20 @@ test('events are recorded, and repeats as a series', async () => {
     regarding: { uid: object.metadata.uid },
     series: { count: 3 },
   });
+});
+
+test('an event with more words than the API takes is recorded all the same', async () => {
+  const namespace = await server.createNamespace();
+  const object = await server.client.create(things, thing(namespace, 'x'));
+  const recorder = createEventRecorder({
+    transport: server.transport,
+    clock: realClock,
+    logger: silentLogger,
+    controller: 'sparsedm.io/operator',
+    instance: 'operator-'.padEnd(253, 'x'),
+  });
+  recorder.event(object, 'Warning', 'Reason'.padEnd(300, 'x'), 'ü🐟'.repeat(600));
+  await recorder.flush();
+  const [recorded] = await server.client.list(events, { namespace });
+  expect(Buffer.byteLength(recorded?.note ?? '')).toBeGreaterThan(1000);
 });
