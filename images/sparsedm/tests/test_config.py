@@ -140,6 +140,8 @@ def test_custom_stages() -> None:
         ("model.pretrained", None, "model.pretrained.uri is required: give pvc://CLAIM/PATH or file:///PATH"),
         ("model.pretrained.uri", "s3://b/k", "model.pretrained.uri must be pvc://CLAIM/PATH or file:///PATH"),
         ("model.pretrained.uri", "pvc://a/../b", "model.pretrained.uri must be"),
+        ("output.uri", "pvc://data-/b", "output.uri must be pvc://CLAIM/PATH"),
+        ("output.uri", "pvc://a.-b/c", "output.uri must be pvc://CLAIM/PATH"),
         ("model.pretrained.uri", "file:///a//b", "model.pretrained.uri must be"),
         ("model.pretrained.uri", "file:///a?b", "model.pretrained.uri must be"),
         ("model.pretrained.sha256", "abc", "sha256 must be 64 lower-case hexadecimal digits"),

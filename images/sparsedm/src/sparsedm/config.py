@@ -69,8 +69,9 @@ OPERATOR_PARTS = (
 
 _DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _URI = re.compile(
-    r"^(?:pvc://(?P<claim>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)/(?P<path>[^?#]+)|file://(?P<file>/[^?#]+))$"
+    rf"^(?:pvc://(?=[^/]{{1,253}}/)(?P<claim>{_DNS_NAME})/(?P<path>[^?#]+)|file://(?P<file>/[^?#]+))$"
 )
 
 

@@ -13,7 +13,7 @@ const schema41 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "1fLWXG9bJF8bxVWEYLv54oBrdlvDRwQ6kYQoMggVBI"
+      "$ref": "u61DWxc80A6PIuWcRMTHkGr2LiFDz2zrcXSBILjpTw"
     },
     "status": {
       "$ref": "z972JM2J0D8WVaDmgSUcHanc2zGjkxF4pQIaVb8fQmo"
@@ -172,7 +172,7 @@ const schema46 = {
       "$ref": "2GOnoRa97VX7ReC4bFQ2Zbpn1sJFdcYfzAcNJ2qiEQ"
     },
     "trainer": {
-      "$ref": "JPAGVww1eC5wijYFSas6EGwOMP46ptNJrFXF6Ov8Y"
+      "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
     },
     "suspend": {
       "$ref": "gEUOOhuZefzFQPAU2P6REZY1YYmpGc0TVbLahK1eos"
@@ -5365,7 +5365,7 @@ const schema108 = {
       "$ref": "MlRie53CVm5ECIYGN54ExofpdHXT6gUQQE606qFOU"
     },
     "resources": {
-      "$ref": "f5bvjKnpYVneOaW0GgM7jTOjUMFWVl3WuI5zHRNhU"
+      "$ref": "lgvTGbEcdzckgti0Jia7L5lwDBqWE88dUGY8sLgMQBc"
     },
     "nodeSelector": {
       "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
@@ -5710,10 +5710,10 @@ const schema113 = {
   "type": "object",
   "properties": {
     "requests": {
-      "$ref": "HLRk7tzhB8fjRNtwktw87g15s8r7JAclkW3Um1dGgZE"
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
     },
     "limits": {
-      "$ref": "HLRk7tzhB8fjRNtwktw87g15s8r7JAclkW3Um1dGgZE"
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
     }
   },
   "nullable": true
@@ -5722,7 +5722,7 @@ const schema15 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
-    "$ref": "V2OkDnAF2sBavcC38vIzodKcIU2D7jzjmop2DCrR6kA"
+    "$ref": "pvgiLYer3zJaqKpA647DAg1TuIomNYe3Kvfem4zIvc"
   },
   "properties": {},
   "nullable": true
@@ -5733,8 +5733,7 @@ const schema16 = {
   }, {
     "$ref": "jdFtv6DGtroqVatkuk8ipQtGFLMzfSuVek97sB0uauQ"
   }],
-  "maxLength": 32,
-  "pattern": "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
+  "maxLength": 32
 };
 const schema17 = {
   "type": "integer"
@@ -5796,7 +5795,6 @@ function validate34(data, {
   validate34.errors = vErrors;
   return errors === 0;
 }
-const pattern0 = new RegExp("^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$", "u");
 function validate31(data, {
   instancePath = "",
   parentData,
@@ -5870,22 +5868,6 @@ function validate31(data, {
         vErrors = [err1];
       } else {
         vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (!pattern0.test(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/pattern",
-        keyword: "pattern",
-        params: {
-          pattern: "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
       }
       errors++;
     }

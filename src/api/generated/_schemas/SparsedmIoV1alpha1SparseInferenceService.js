@@ -13,7 +13,7 @@ const schema29 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "CNu0p7LWGgF12cephW2XLAYy0qzsCwzrrS9pGRsNJ4"
+      "$ref": "hRhXumDBcCqCQZMPP1I9XJE6xrylVlzxmzBdWI3aQ"
     },
     "status": {
       "$ref": "9pwaC1q40ysOCT3FnpAON2qcpaxqA7PYHdh5TBF12Q"
@@ -160,7 +160,7 @@ const schema34 = {
       "$ref": "zc24QdmHwxzguAMCKgbFNUn7dBESz5s6ApdqH9Cwo2Y"
     },
     "server": {
-      "$ref": "JPAGVww1eC5wijYFSas6EGwOMP46ptNJrFXF6Ov8Y"
+      "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
     }
   }
 };
@@ -1282,7 +1282,7 @@ const schema51 = {
       "$ref": "MlRie53CVm5ECIYGN54ExofpdHXT6gUQQE606qFOU"
     },
     "resources": {
-      "$ref": "f5bvjKnpYVneOaW0GgM7jTOjUMFWVl3WuI5zHRNhU"
+      "$ref": "lgvTGbEcdzckgti0Jia7L5lwDBqWE88dUGY8sLgMQBc"
     },
     "nodeSelector": {
       "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
@@ -1627,10 +1627,10 @@ const schema56 = {
   "type": "object",
   "properties": {
     "requests": {
-      "$ref": "HLRk7tzhB8fjRNtwktw87g15s8r7JAclkW3Um1dGgZE"
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
     },
     "limits": {
-      "$ref": "HLRk7tzhB8fjRNtwktw87g15s8r7JAclkW3Um1dGgZE"
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
     }
   },
   "nullable": true
@@ -1639,7 +1639,7 @@ const schema6 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
-    "$ref": "V2OkDnAF2sBavcC38vIzodKcIU2D7jzjmop2DCrR6kA"
+    "$ref": "pvgiLYer3zJaqKpA647DAg1TuIomNYe3Kvfem4zIvc"
   },
   "properties": {},
   "nullable": true
@@ -1650,8 +1650,7 @@ const schema7 = {
   }, {
     "$ref": "jdFtv6DGtroqVatkuk8ipQtGFLMzfSuVek97sB0uauQ"
   }],
-  "maxLength": 32,
-  "pattern": "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
+  "maxLength": 32
 };
 const schema8 = {
   "type": "integer"
@@ -1713,7 +1712,6 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-const pattern0 = new RegExp("^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$", "u");
 function validate22(data, {
   instancePath = "",
   parentData,
@@ -1787,22 +1785,6 @@ function validate22(data, {
         vErrors = [err1];
       } else {
         vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (!pattern0.test(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/pattern",
-        keyword: "pattern",
-        params: {
-          pattern: "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
       }
       errors++;
     }
