@@ -26,6 +26,17 @@ describe('operator configuration', () => {
     });
     expect(config.reportsUrl).toBe('http://sparsedm-operator.sparsedm-system.svc:8082');
     expect(config.images).toEqual({ trainer: 'sparsedm/trainer:0.1.0', server: 'sparsedm/serving:0.1.0' });
+    expect(config.podDefaults).toEqual({
+      imagePullSecrets: [],
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 10001,
+        runAsGroup: 10001,
+        fsGroup: 10001,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+    });
     expect(config.logLevel).toBe('info');
     expect(config.concurrency).toBe(8);
     expect(config.debugEndpoints).toBe(false);
@@ -50,6 +61,12 @@ describe('operator configuration', () => {
       '--leader-elect-lease-duration 1m30s --leader-elect-renew-deadline 1.5s --leader-elect-retry-period 200ms';
     const { timing } = (await parse(argv.split(' '))).leaderElection;
     expect(timing).toEqual({ leaseMs: 90_000, renewDeadlineMs: 1500, retryMs: 200 });
+  });
+
+  it('reads what every pod gets', async () => {
+    const argv = ['--image-pull-secrets', 'a,b', '--image-pull-secrets=b'];
+    const { podDefaults } = await parse([...argv, '--pod-security-context', '{"runAsNonRoot":true}']);
+    expect(podDefaults).toEqual({ imagePullSecrets: ['a', 'b'], securityContext: { runAsNonRoot: true } });
   });
 
   it('takes a bare --leader-elect or --debug-endpoints as true', async () => {
@@ -90,6 +107,10 @@ describe('operator configuration', () => {
     [['--leader-elect-lease-duration', '10s'], {}, 'renew deadline must be shorter than the lease duration'],
     [['--leader-elect-retry-period=10s'], {}, 'retry period must be shorter than the renew deadline'],
     [[], { SPARSEDM_LEADER_ELECT_RENEW_DEADLINE: '20s' }, 'renew deadline must be shorter'],
+    [['--image-pull-secrets', 'a,,b'], {}, `"" can't be the name of a Secret`],
+    [['--image-pull-secrets', 'My_Secret'], {}, `"My_Secret" can't be the name of a Secret`],
+    [['--pod-security-context', '[]'], {}, 'Write a JSON object'],
+    [['--pod-security-context', 'runAsUser: 5'], {}, 'Write a JSON object'],
     [['--unknown'], {}, 'unknown option'],
   ])('refuses %j with %j by a sentence', async (argv, env, want) => {
     await expect(parse(argv, env)).rejects.toThrow(want);

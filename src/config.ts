@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { LeaderTiming } from './runtime/leader';
+import { POD_DEFAULTS, type PodDefaults } from './workload/pod';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -19,6 +20,8 @@ export type Config = Readonly<{
   /** Base URL under which trainer and server pods reach the report endpoint, without a trailing slash. */
   reportsUrl: string;
   images: Readonly<{ trainer: string; server: string }>;
+  /** What every training and serving pod gets that its spec does not say. */
+  podDefaults: PodDefaults;
   logLevel: LogLevel;
   kubeconfig: string | undefined;
   context: string | undefined;
@@ -84,6 +87,27 @@ function namespaceList(text: string, previous: string[] | undefined): string[] {
   const wrong = names.find((name) => !NAMESPACE.test(name));
   if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" can't be the name of a namespace.`);
   return [...new Set([...(previous ?? []), ...names])];
+}
+
+const SECRET = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+function secretList(text: string, previous: string[] | undefined): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const wrong = names.find((name) => !SECRET.test(name));
+  if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" can't be the name of a Secret.`);
+  return [...new Set([...(previous ?? []), ...names])];
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  const wrong = new InvalidArgumentError('Write a JSON object, such as {"runAsNonRoot":true}.');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw wrong;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong;
+  return value as Record<string, unknown>;
 }
 
 function booleanWord(text: string): boolean {
@@ -176,6 +200,20 @@ const SETTINGS = {
     env: 'SPARSEDM_SERVER_IMAGE',
     description: 'image of serving pods when spec.server.image is absent (default: sparsedm/serving:0.1.0)',
   },
+  imagePullSecrets: {
+    flags: '--image-pull-secrets <names>',
+    env: 'SPARSEDM_IMAGE_PULL_SECRETS',
+    description:
+      'Secrets, in their own namespaces, that training and serving pods pull with beside those of their spec, repeated or separated by commas (default: none)',
+    parse: secretList,
+  },
+  podSecurityContext: {
+    flags: '--pod-security-context <json>',
+    env: 'SPARSEDM_POD_SECURITY_CONTEXT',
+    description:
+      'pod security context of training and serving pods (default: user, group and fsGroup 10001, as the restricted standard asks)',
+    parse: jsonObject,
+  },
   logLevel: {
     flags: '--log-level <level>',
     env: 'SPARSEDM_LOG_LEVEL',
@@ -223,6 +261,8 @@ type Options = {
   reportsUrl?: string;
   trainerImage?: string;
   serverImage?: string;
+  imagePullSecrets?: string[];
+  podSecurityContext?: PodDefaults['securityContext'];
   logLevel?: LogLevel;
   kubeconfig?: string;
   context?: string;
@@ -285,6 +325,8 @@ function defaults(env: Environment) {
     reportsUrl: `http://sparsedm-operator.${namespace}.svc:8082`,
     trainerImage: 'sparsedm/trainer:0.1.0',
     serverImage: 'sparsedm/serving:0.1.0',
+    imagePullSecrets: [],
+    podSecurityContext: POD_DEFAULTS.securityContext,
     logLevel: 'info',
     concurrency: 8,
     debugEndpoints: false,
@@ -310,6 +352,10 @@ function toConfig(options: Options, env: Environment): Config {
     ports: Object.freeze({ metrics: all.metricsPort, health: all.healthPort, reports: all.reportsPort }),
     reportsUrl: all.reportsUrl,
     images: Object.freeze({ trainer: all.trainerImage, server: all.serverImage }),
+    podDefaults: Object.freeze({
+      imagePullSecrets: Object.freeze(all.imagePullSecrets),
+      securityContext: Object.freeze(all.podSecurityContext),
+    }),
     logLevel: all.logLevel,
     kubeconfig: all.kubeconfig,
     context: all.context,

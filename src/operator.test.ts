@@ -10,6 +10,7 @@ import { silentLogger } from './runtime/logger';
 import { createMetrics } from './runtime/metrics';
 import { collectionPath, type KubeObject } from './runtime/objects';
 import type { Request, Transport, WatchRequest } from './runtime/transport';
+import { POD_DEFAULTS } from './workload/pod';
 
 const config: Config = {
   namespaces: [],
@@ -23,6 +24,7 @@ const config: Config = {
   ports: { metrics: 0, health: 0, reports: 0 },
   reportsUrl: 'http://operator.system.svc:8082',
   images: { trainer: 'trainer:1', server: 'server:1' },
+  podDefaults: POD_DEFAULTS,
   logLevel: 'info',
   kubeconfig: undefined,
   context: undefined,

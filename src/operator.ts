@@ -102,7 +102,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
 
   function addControllers(): void {
     const shared = { client, clock, events, ...stores };
-    const { images, reportsUrl, concurrency } = config;
+    const { images, reportsUrl, podDefaults, concurrency } = config;
     const finetuneController = 'sparsefinetune';
     // A pass that wrote its status has nothing to learn from reading it.
     const finetuneClient = createKubeClient({
@@ -122,7 +122,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       reconciler: createFinetuneReconciler({
         ...shared,
         client: finetuneClient,
-        settings: { image: images.trainer, reportsUrl },
+        settings: { image: images.trainer, reportsUrl, podDefaults },
       }),
       concurrency,
     });
@@ -137,7 +137,10 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey), settleMs },
         { resource: sparseFinetunes, toKeys: (finetune) => servicesOf(finetune as SparseFinetune) },
       ],
-      reconciler: createServiceReconciler({ ...shared, settings: { image: images.server, reportsUrl } }),
+      reconciler: createServiceReconciler({
+        ...shared,
+        settings: { image: images.server, reportsUrl, podDefaults },
+      }),
       concurrency,
     });
   }

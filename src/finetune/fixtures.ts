@@ -3,9 +3,14 @@ import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '.
 import type { Condition } from '../kube/conditions';
 import { ownerReference } from '../kube/owner';
 import type { Job, Pod } from '../kube/resources';
+import { POD_DEFAULTS } from '../workload/pod';
 import { buildJob } from './job';
 
-export const settings = { image: 'trainer:1', reportsUrl: 'http://operator.system.svc:8082' };
+export const settings = {
+  image: 'trainer:1',
+  reportsUrl: 'http://operator.system.svc:8082',
+  podDefaults: POD_DEFAULTS,
+};
 export const startedAt = '2026-01-01T00:00:00Z';
 
 export function aFinetune(

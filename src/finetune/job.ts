@@ -3,7 +3,7 @@ import type { SparseFinetune } from '../api/types';
 import { trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
-import { workloadPod } from '../workload/pod';
+import { workloadPod, type PodDefaults } from '../workload/pod';
 import { reportUrl } from '../workload/report-url';
 
 export type JobSettings = {
@@ -11,6 +11,7 @@ export type JobSettings = {
   image: string;
   /** Base URL of the report endpoint. */
   reportsUrl: string;
+  podDefaults: PodDefaults;
 };
 
 /** Name of the container whose termination message is the run's last word. */
@@ -71,6 +72,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
       },
       template: workloadPod({
         settings: finetune.spec.trainer,
+        defaults: settings.podDefaults,
         labels,
         container: { name: TRAINER_CONTAINER, command: ['sparsedm', 'train'] },
         image: settings.image,

@@ -6,7 +6,7 @@ import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
 import { mountedPath } from '../workload/claims';
-import { workloadPod } from '../workload/pod';
+import { workloadPod, type PodDefaults } from '../workload/pod';
 import { reportUrl } from '../workload/report-url';
 import { SERVER_PORT } from './service';
 
@@ -15,6 +15,7 @@ export type DeploymentSettings = {
   image: string;
   /** Base URL of the report endpoint. */
   reportsUrl: string;
+  podDefaults: PodDefaults;
 };
 
 export const SERVER_CONTAINER = 'server';
@@ -61,6 +62,7 @@ export function buildDeployment(
       selector: { matchLabels: labels },
       template: workloadPod({
         settings: service.spec.server,
+        defaults: settings.podDefaults,
         labels,
         container: {
           name: SERVER_CONTAINER,

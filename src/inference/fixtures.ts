@@ -8,9 +8,14 @@ import type {
 } from '../api/types';
 import type { Condition, ConditionStatus } from '../kube/conditions';
 import type { Deployment, Pod } from '../kube/resources';
+import { POD_DEFAULTS } from '../workload/pod';
 import { buildDeployment } from './deployment';
 
-export const settings = { image: 'server:1', reportsUrl: 'http://operator.system.svc:8082' };
+export const settings = {
+  image: 'server:1',
+  reportsUrl: 'http://operator.system.svc:8082',
+  podDefaults: POD_DEFAULTS,
+};
 export const uriModel = { uri: 'pvc://models/shirts' };
 
 export function aService(

@@ -9,12 +9,32 @@ type Container = PodSpec['containers'][number];
 /** The user that both images create; files on volumes belong to its group. */
 const USER = 10001;
 
+/** What the operator's flags say about every training and serving pod. */
+export type PodDefaults = Readonly<{
+  /** Names of Secrets in the pod's namespace, beside those of the spec. */
+  imagePullSecrets: readonly string[];
+  securityContext: Readonly<NonNullable<PodSpec['securityContext']>>;
+}>;
+
+export const POD_DEFAULTS: PodDefaults = {
+  imagePullSecrets: [],
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: USER,
+    runAsGroup: USER,
+    fsGroup: USER,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+};
+
 /** Audience of the token with which pods report; it opens nothing else. */
 export const TOKEN_AUDIENCE = 'sparsedm.io';
 export const TOKEN_FOLDER = '/var/run/secrets/sparsedm.io';
 
 export type WorkloadPod = {
   settings: PodSettings | undefined;
+  defaults: PodDefaults;
   labels: Record<string, string>;
   container: Pick<
     Container,
@@ -43,18 +63,12 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
     },
     spec: {
       ...scheduling(settings),
+      ...pullSecrets(pod),
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: USER,
-        runAsGroup: USER,
-        fsGroup: USER,
-        fsGroupChangePolicy: 'OnRootMismatch',
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
+      securityContext: { ...pod.defaults.securityContext },
       containers: [
         {
           ...pod.container,
@@ -125,11 +139,17 @@ function inText(quantities: Quantities): Record<string, string> {
   return Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, String(value)]));
 }
 
+/** Those of the spec come first; each is named once, since the API server refuses a name that comes twice. */
+function pullSecrets({ settings, defaults }: WorkloadPod): Pick<PodSpec, 'imagePullSecrets'> {
+  const own = settings?.imagePullSecrets ?? [];
+  const names = new Set([...own.map(({ name }) => name), ...defaults.imagePullSecrets]);
+  return names.size === 0 ? {} : { imagePullSecrets: [...names].map((name) => ({ name })) };
+}
+
 function scheduling(settings: PodSettings): Partial<PodSpec> {
-  const { imagePullSecrets, nodeSelector, tolerations, affinity } = settings;
+  const { nodeSelector, tolerations, affinity } = settings;
   const { serviceAccountName, priorityClassName, runtimeClassName } = settings;
   return defined({
-    imagePullSecrets,
     nodeSelector,
     tolerations,
     affinity,

@@ -12,6 +12,7 @@ import { realClock } from '../../src/runtime/clock';
 import { silentLogger, type Logger } from '../../src/runtime/logger';
 import { createMetrics } from '../../src/runtime/metrics';
 import type { Transport } from '../../src/runtime/transport';
+import { POD_DEFAULTS } from '../../src/workload/pod';
 import { eventually, operatorTransport, type ApiServer } from './harness';
 import { finetune, type Changes } from './specs';
 import { completeJob, createPodOf, endPod, isFinished, jobKey, results, runPod } from './stand-ins';
@@ -52,6 +53,7 @@ export async function startOperator(
     ports: { metrics: 0, health: 0, reports: 0 },
     reportsUrl: 'http://sparsedm-operator.sparsedm-system.svc:8082',
     images: options.images ?? { trainer: 'sparsedm/trainer:test', server: 'sparsedm/serving:test' },
+    podDefaults: POD_DEFAULTS,
     logLevel: 'info',
     kubeconfig: server.kubeconfig,
     context: undefined,
