@@ -123,6 +123,53 @@ export const cases: Case[] = [
     wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
   },
   {
+    name: 'the same keys everywhere',
+    values: {
+      commonLabels: { team: 'vision', sidecar: 'common', release: 'common', number: '1.2' },
+      podLabels: { sidecar: 'pod', 'app.kubernetes.io/version': '9', 'app.kubernetes.io/part-of': 'ml' },
+      podAnnotations: { 'kubectl.kubernetes.io/default-container': 'proxy' },
+      metrics: {
+        serviceMonitor: { enabled: true, labels: { release: 'monitor', 'app.kubernetes.io/part-of': 'ml' } },
+      },
+      imagePullSecrets: [{ name: 'registry' }, { name: 'mirror' }],
+      extraVolumes: [{ name: 'certificates', configMap: { name: 'certificates' } }],
+      extraVolumeMounts: [{ name: 'certificates', mountPath: '/etc/certificates', readOnly: true }],
+      extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/certificates/ca.crt' }],
+      replicas: 2,
+      networkPolicy: { enabled: true },
+    },
+    options: { apiVersions: ['monitoring.coreos.com/v1'] },
+    wantKinds: {
+      ...always,
+      ClusterRole: 4,
+      ClusterRoleBinding: 2,
+      Role: 1,
+      RoleBinding: 1,
+      ServiceMonitor: 1,
+      PodDisruptionBudget: 1,
+      NetworkPolicy: 1,
+    },
+  },
+  {
+    name: 'OpenShift',
+    values: {},
+    options: { apiVersions: ['security.openshift.io/v1'] },
+    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+  },
+  {
+    name: 'maps removed by null',
+    values: {
+      commonLabels: null,
+      podLabels: null,
+      podAnnotations: null,
+      podSecurityContext: { runAsNonRoot: true },
+      resources: null,
+      affinity: null,
+      workloads: { podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: 5000 } },
+    },
+    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+  },
+  {
     name: 'roles and account from elsewhere, one pod without a lease',
     values: {
       rbac: { create: false },

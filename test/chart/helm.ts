@@ -56,7 +56,7 @@ export function renderAnew(values: Values = {}, options: RenderOptions = {}): Pr
 
 /** The objects that `helm template` prints; a duplicate key or broken YAML is an error. */
 export async function render(values: Values = {}, options: RenderOptions = {}): Promise<Manifest[]> {
-  return parseAllDocuments(await renderText(values, options))
+  return parseAllDocuments(await renderText(values, options), { uniqueKeys: true, strict: true })
     .map((document) => {
       if (document.errors[0]) throw document.errors[0];
       return document.toJS() as Manifest | null;

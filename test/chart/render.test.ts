@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { operatorCommand, type Config } from '../../src/config';
+import { POD_DEFAULTS } from '../../src/workload/pod';
 import { cases } from './cases';
 import {
   deploymentSpec,
@@ -11,6 +12,7 @@ import {
   render,
   renderAnew,
   type Manifest,
+  type Values,
 } from './helm';
 
 function countKinds(manifests: readonly Manifest[]): Record<string, number> {
@@ -54,7 +56,8 @@ describe.each(cases)('installed with $name', ({ values, options, wantKinds }) =>
         'app.kubernetes.io/version': '0.1.0',
         'app.kubernetes.io/managed-by': 'Helm',
         'helm.sh/chart': 'sparsedm-operator-0.1.0',
-        ...(values.commonLabels as object | undefined),
+        ...(kind === 'ServiceMonitor' ? {} : (values.commonLabels as object | null | undefined)),
+        ...(kind === 'ServiceMonitor' ? monitorLabels(values) : {}),
       });
       const clusterWide = kind.startsWith('Cluster') || kind === 'CustomResourceDefinition';
       expect(metadata.namespace === undefined, `${kind} ${metadata.name}`).toBe(clusterWide);
@@ -69,7 +72,8 @@ describe.each(cases)('installed with $name', ({ values, options, wantKinds }) =>
     const manifests = await render(values, options);
     const { spec } = deploymentSpec(manifests).template;
     expect(spec.securityContext).toEqual({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
-    expect(spec.hostNetwork ?? spec.hostPID ?? spec.hostIPC ?? spec.volumes).toBeUndefined();
+    expect(spec.hostNetwork ?? spec.hostPID ?? spec.hostIPC).toBeUndefined();
+    expect(spec.volumes).toEqual(values.extraVolumes);
     expect(operatorContainer(manifests).securityContext).toEqual({
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
@@ -102,6 +106,10 @@ describe.each(cases)('installed with $name', ({ values, options, wantKinds }) =>
     expect(template.metadata.labels).toMatchObject(selector.matchLabels);
   });
 });
+
+function monitorLabels({ metrics }: Values): Record<string, string> {
+  return (metrics as { serviceMonitor: { labels: Record<string, string> } }).serviceMonitor.labels;
+}
 
 function lintApis(apiVersions: readonly string[] = []): string[] {
   return apiVersions.length > 0 ? ['--set', 'metrics.serviceMonitor.enabled=false'] : [];
@@ -174,7 +182,11 @@ describe('the Deployment', () => {
         labelSelector: selector,
       },
     ]);
-    expect(only(manifests, 'PodDisruptionBudget').spec).toEqual({ maxUnavailable: 1, selector });
+    expect(only(manifests, 'PodDisruptionBudget').spec).toEqual({
+      maxUnavailable: 1,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+      selector,
+    });
   });
 
   it('passes on what is set about its pod', async () => {
@@ -216,8 +228,24 @@ describe('names', () => {
     ['ml', { nameOverride: 'sparse' }, 'ml-sparse'],
     ['ml', { fullnameOverride: 'x' }, 'x'],
     ['a'.repeat(53), {}, 'a'.repeat(52)],
+    ['v1.2', {}, 'v1-2-sparsedm-operator'],
+    ['team.sparsedm-operator', {}, 'team-sparsedm-operator'],
+    ['7b', {}, 'sparsedm-7b-sparsedm-operator'],
+    ['7', { nameOverride: 'b' }, 'sparsedm-7-b'],
+    ['1.2', { fullnameOverride: 'true' }, 'true'],
+    [`${'a'.repeat(50)}.bc`, {}, `${'a'.repeat(50)}-b`],
+    [`${'a'.repeat(50)}--c`, {}, 'a'.repeat(50)],
+    [`${'a'.repeat(33)}`, { nameOverride: 'b'.repeat(52) }, `${'a'.repeat(33)}-${'b'.repeat(18)}`],
   ])('of release %s with %j are %s', async (release, values, want) => {
-    const manifests = await render(values, { release });
+    const manifests = await render(values, { release, namespace: '123' });
+    // RFC 1035, which the name of a Service keeps to.
+    expect(want).toMatch(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/);
+    for (const { metadata } of manifests) {
+      expect(typeof metadata.name).toBe('string');
+      expect(typeof (metadata.namespace ?? '')).toBe('string');
+      for (const value of Object.values(metadata.labels ?? {})) expect(typeof value).toBe('string');
+      expect(metadata.labels?.['app.kubernetes.io/instance']).toBe(release);
+    }
     for (const kind of ['Deployment', 'Service', 'ServiceAccount']) {
       expect(only(manifests, kind).metadata.name).toBe(want);
     }
@@ -232,6 +260,88 @@ describe('names', () => {
     const here = await clusterNames('a');
     const there = await clusterNames('b');
     expect(here.filter((name) => there.includes(name))).toEqual([]);
+  });
+});
+
+describe('what is merged', () => {
+  const { values, options } = cases.find(({ name }) => name === 'the same keys everywhere')!;
+
+  it('labels of the pods: common ones, then podLabels, then what the Deployment selects by', async () => {
+    const { template, selector } = deploymentSpec(await render(values, options));
+    expect(template.metadata.labels).toEqual({
+      team: 'vision',
+      number: '1.2',
+      release: 'common',
+      sidecar: 'pod',
+      'app.kubernetes.io/version': '9',
+      'app.kubernetes.io/part-of': 'ml',
+      ...selector.matchLabels,
+    });
+  });
+
+  it('annotations of the pods: the chart’s, then podAnnotations', async () => {
+    const { template } = deploymentSpec(await render(values, options));
+    expect(template.metadata.annotations).toEqual({ 'kubectl.kubernetes.io/default-container': 'proxy' });
+  });
+
+  it('labels of the ServiceMonitor: all others, then its own', async () => {
+    const { metadata } = only(await render(values, options), 'ServiceMonitor');
+    expect(metadata.labels).toMatchObject({
+      team: 'vision',
+      release: 'monitor',
+      'app.kubernetes.io/part-of': 'ml',
+    });
+  });
+
+  it('keeps each variable of the operator once', async () => {
+    const names = operatorContainer(await render(values, options)).env.map(({ name }) => name);
+    expect(names).toEqual(['POD_NAME', 'POD_NAMESPACE', 'NODE_EXTRA_CA_CERTS']);
+  });
+
+  it.each([
+    [['POD_NAME'], 'extraEnv: POD_NAME is set by the chart itself: remove it from extraEnv'],
+    [['SPARSEDM_LOG_LEVEL'], "SPARSEDM_LOG_LEVEL is one of the operator's settings"],
+    [['A', 'B', 'A'], 'extraEnv: A is there twice'],
+  ])('refuses the variables %j', async (names, want) => {
+    const extraEnv = names.map((name) => ({ name, value: 'x' }));
+    await expect(render({ extraEnv })).rejects.toThrow(want);
+  });
+});
+
+describe('training and serving pods', () => {
+  const podDefaults = async (...how: Parameters<typeof render>) =>
+    (await configOf(await render(...how))).podDefaults;
+  const openShift = { apiVersions: ['security.openshift.io/v1'] };
+  const unnamed = { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } };
+
+  it('get what the operator gives them by itself', async () => {
+    expect(await podDefaults()).toEqual(POD_DEFAULTS);
+  });
+
+  it('get the pull secrets of the chart', async () => {
+    const imagePullSecrets = [{ name: 'registry' }, { name: 'mirror' }];
+    expect((await podDefaults({ imagePullSecrets })).imagePullSecrets).toEqual(['registry', 'mirror']);
+  });
+
+  it.each([
+    ['on OpenShift', {}, openShift, unnamed],
+    ['when told to', { workloads: { omitIds: 'always' } }, {}, unnamed],
+    ['not where told not to', { workloads: { omitIds: 'never' } }, openShift, POD_DEFAULTS.securityContext],
+  ])('name no user and no group %s', async (_, values, options, want) => {
+    expect((await podDefaults(values, options)).securityContext).toEqual(want);
+  });
+
+  it('run as a user of your choice', async () => {
+    const ids = { runAsUser: 5000, runAsGroup: 0, fsGroup: 2147483647 };
+    const { securityContext } = await podDefaults({ workloads: { podSecurityContext: ids } });
+    expect(securityContext).toEqual({ ...POD_DEFAULTS.securityContext, ...ids });
+  });
+
+  it('lose a field by null', async () => {
+    const { values } = cases.find(({ name }) => name === 'maps removed by null')!;
+    const { runAsUser, runAsGroup, ...rest } = POD_DEFAULTS.securityContext;
+    expect([runAsUser, runAsGroup]).toEqual([10001, 10001]);
+    expect((await podDefaults(values)).securityContext).toEqual({ ...rest, fsGroup: 5000 });
   });
 });
 
@@ -250,7 +360,7 @@ describe('optional objects', () => {
     expect(only(manifests, 'Service').metadata.labels).toMatchObject(selector.matchLabels);
     expect(endpoints).toEqual([{ port: 'metrics', path: '/metrics', interval: '15s' }]);
     await expect(render(values)).rejects.toThrow(
-      'metrics.serviceMonitor.enabled needs the Prometheus operator',
+      /needs the Prometheus operator.*--api-versions monitoring\.coreos\.com\/v1/,
     );
   });
 

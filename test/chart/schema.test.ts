@@ -125,6 +125,37 @@ const refused: [string, Values, RegExp][] = [
     /at '\/podLabels\/app.kubernetes.io~1name': false schema/,
   ],
   [
+    "a label of the chart itself among everybody's",
+    { commonLabels: { 'helm.sh/chart': 'x' } },
+    /at '\/commonLabels\/helm.sh~1chart': false schema/,
+  ],
+  [
+    'a label that gives every user the rights of the operator',
+    { commonLabels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } },
+    /at '\/commonLabels\/rbac.authorization.k8s.io~1aggregate-to-view': false schema/,
+  ],
+  [
+    'a user as text',
+    { workloads: { podSecurityContext: { runAsUser: '5000' } } },
+    /at '\/workloads\/podSecurityContext\/runAsUser': got string, want integer/,
+  ],
+  [
+    'a field that a pod security context lacks',
+    { workloads: { podSecurityContext: { privileged: true } } },
+    /at '\/workloads\/podSecurityContext': additional properties 'privileged' not allowed/,
+  ],
+  ['yes for auto', { workloads: { omitIds: true } }, /at '\/workloads\/omitIds': value must be one of/],
+  [
+    'a secret name that can not be one',
+    { imagePullSecrets: [{ name: 'My_Secret' }] },
+    /at '\/imagePullSecrets\/0\/name': 'My_Secret' does not match pattern/,
+  ],
+  [
+    'a name of which no Service can be made',
+    { nameOverride: '7b' },
+    /at '\/nameOverride': '7b' does not match pattern/,
+  ],
+  [
     'a label that is no text',
     { commonLabels: { team: 7 } },
     /at '\/commonLabels\/team': got number, want string/,

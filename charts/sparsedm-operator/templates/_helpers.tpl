@@ -3,13 +3,16 @@
 {{- end -}}
 
 {{/* The release's name where it contains the chart's; the chart's where it begins with the release's ("sparsedm"
-     gives "sparsedm-operator"); else both. 52 characters leave room for suffixes. */}}
+     gives "sparsedm-operator"); else both. A Service's name has no dots and begins with a letter, which the name of a
+     release need not ("v1.2", "7b"). 52 characters leave room for suffixes. */}}
 {{- define "sparsedm.fullname" -}}
 {{- $name := include "sparsedm.name" . -}}
 {{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if contains $name .Release.Name }}{{ $full = .Release.Name }}{{ end -}}
 {{- if hasPrefix (printf "%s-" .Release.Name) $name }}{{ $full = $name }}{{ end -}}
-{{- .Values.fullnameOverride | default $full | trunc 52 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride | default $full | replace "." "-" -}}
+{{- if not (regexMatch "^[a-z]" $full) }}{{ $full = printf "sparsedm-%s" $full }}{{ end -}}
+{{- regexReplaceAll "-+$" ($full | trunc 52) "" -}}
 {{- end -}}
 
 {{/* Name of cluster-scoped objects: two releases of one name in two namespaces must not collide. */}}
@@ -17,20 +20,21 @@
 {{- printf "%s:%s" .Release.Namespace (include "sparsedm.fullname" .) -}}
 {{- end -}}
 
+{{/* Maps are merged as maps and written by toYaml: text that is joined would hold a key twice, which Helm takes and
+     strict readers (Flux, kustomize) refuse, and would read a release named "1.2" as a number. */}}
 {{- define "sparsedm.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "sparsedm.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- toYaml (dict "app.kubernetes.io/name" (include "sparsedm.name" .) "app.kubernetes.io/instance" .Release.Name) -}}
 {{- end -}}
 
+{{/* Labels of every object: commonLabels, and over them the chart's own. */}}
 {{- define "sparsedm.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "sparsedm.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: sparsedm
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict
+      "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")
+      "app.kubernetes.io/version" .Chart.AppVersion
+      "app.kubernetes.io/managed-by" .Release.Service
+      "app.kubernetes.io/part-of" "sparsedm" -}}
+{{- $selector := include "sparsedm.selectorLabels" . | fromYaml -}}
+{{- mergeOverwrite (dict) (.Values.commonLabels | default dict) $own $selector | toYaml -}}
 {{- end -}}
 
 {{- define "sparsedm.serviceAccountName" -}}
@@ -44,6 +48,33 @@ app.kubernetes.io/part-of: sparsedm
 {{- printf "%s@%s" .image.repository .image.digest -}}
 {{- else -}}
 {{- printf "%s:%s" .image.repository (.image.tag | default .version) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Pod security context of training and serving pods. OpenShift's restricted-v2 assigns user and groups itself and
+     refuses a pod that names others. */}}
+{{- define "sparsedm.workloadSecurityContext" -}}
+{{- $openShift := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
+{{- $omit := or (eq .Values.workloads.omitIds "always") (and (eq .Values.workloads.omitIds "auto") $openShift) -}}
+{{- $context := .Values.workloads.podSecurityContext | default dict -}}
+{{- ternary (omit $context "runAsUser" "runAsGroup" "fsGroup" "fsGroupChangePolicy") $context $omit | toJson -}}
+{{- end -}}
+
+{{/* extraEnv can't say again what the chart says: the API server refuses a variable that comes twice, and a flag wins
+     over SPARSEDM_... without a word. */}}
+{{- define "sparsedm.checkExtraEnv" -}}
+{{- $seen := dict -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name (list "POD_NAME" "POD_NAMESPACE") -}}
+{{- fail (printf "extraEnv: %s is set by the chart itself: remove it from extraEnv" .name) -}}
+{{- end -}}
+{{- if hasPrefix "SPARSEDM_" .name -}}
+{{- fail (printf "extraEnv: %s is one of the operator's settings, which the chart passes as flags: set the value of the chart in its place (helm show values)" .name) -}}
+{{- end -}}
+{{- if hasKey $seen .name -}}
+{{- fail (printf "extraEnv: %s is there twice: remove one of the two" .name) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
 {{- end -}}
 {{- end -}}
 
