@@ -23,6 +23,8 @@ export const REASONS = {
   podsRefused: 'PodsRefused',
   jobMissing: 'JobMissing',
   jobDeleting: 'JobDeleting',
+  earlierPodRuns: 'EarlierPodRuns',
+  podLost: 'PodLost',
   jobCreated: 'JobCreated',
   waitingForPod: 'WaitingForPod',
   running: 'Running',

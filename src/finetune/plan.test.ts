@@ -19,6 +19,11 @@ const over = (spec: object) => aFinetune(spec, finished('Succeeded', '2026-01-01
 describe('what is written next', () => {
   it.each<[string, Observed, string]>([
     ['a Job, when there is none', { finetune, job: undefined, pods: [] }, 'createJob'],
+    [
+      'no Job, while an earlier pod of the name has not ended',
+      { finetune, job: undefined, pods: [], earlierPod: aPod(aJob(finetune), 'a', running) },
+      'none',
+    ],
     ['nothing, when all is as it should be', { finetune, job: aJob(finetune), pods: [] }, 'none'],
     [
       'the controls, when the spec has changed',
@@ -63,20 +68,27 @@ describe('what is written next', () => {
 });
 
 describe('the pods of a run', () => {
-  const run = { ...finetune, metadata: { ...finetune.metadata, creationTimestamp: '2026-01-01T00:00:00Z' } };
+  const run = aFinetune({}, { jobUid: 'earlier-uid' });
   const labelled = {
     ...aPod(aJob(finetune), 'forged', running),
     metadata: { name: 'forged', namespace: 'ml' },
   };
-  const otherJob = { ...aJob(finetune), metadata: { ...aJob(finetune).metadata, name: 'other-train' } };
 
   it.each([
     ['one of its Job', aPod(aJob(finetune), 'a', running), 1],
-    ['one of an earlier Job of its', aPod(aJob(finetune, {}, 'earlier-uid'), 'a', running), 1],
-    ['none of a run before it', aPod(aJob(finetune), 'a', running, '2025-12-31T23:59:59Z'), 0],
+    [
+      'one of its Job, whatever the clocks say',
+      aPod(aJob(finetune), 'a', running, '2025-12-31T23:59:59Z'),
+      1,
+    ],
+    ['one of the Job before', aPod(aJob(finetune, {}, 'earlier-uid'), 'a', running), 1],
+    [
+      'none of a Job of the same name, of a run before it',
+      aPod(aJob(finetune, {}, 'other-uid'), 'a', running),
+      0,
+    ],
     ['none that only has its label', labelled, 0],
-    ['none of another Job', aPod(otherJob, 'a', running), 0],
   ])('%s', (_, pod, want) => {
-    expect(podsOfRun(run, [pod])).toHaveLength(want);
+    expect(podsOfRun(run, aJob(run), [pod])).toHaveLength(want);
   });
 });

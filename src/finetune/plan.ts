@@ -27,7 +27,8 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
   }
   const situation = judge(observed);
   if (situation.kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
-  if (['conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind)) return { action: 'none' };
+  if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
+    return { action: 'none' };
   if (job === undefined || !controlsDiffer(finetune, job)) return { action: 'none' };
   return { action: 'controlJob', job: controlledJob(finetune, job) };
 }

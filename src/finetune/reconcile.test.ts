@@ -91,8 +91,21 @@ describe('what is read past the caches', () => {
   const retrying = aJob(finetune, { failed: 1 });
   const failedPod = (job: Job) => labelled(aPod(job, 'a', terminated({ exitCode: 1 })));
 
-  it.each<[string, { job?: Job; pods?: Pod[] }, string[]]>([
-    ['nothing in the pass that makes the Job', {}, []],
+  it.each<[string, { finetune?: SparseFinetune; job?: Job; pods?: Pod[] }, string[]]>([
+    ['nothing in the pass that makes the first Job', {}, []],
+    [
+      'the pods before a further Job',
+      { finetune: aFinetune({}, { phase: 'Running', jobUid: 'gone' }) },
+      ['sparsedm.io/finetune=shirts'],
+    ],
+    [
+      'nothing while the cache holds a pod that has not ended',
+      {
+        finetune: aFinetune({}, { phase: 'Running', jobUid: 'gone' }),
+        pods: [labelled(aPod(aJob(finetune), 'a', running))],
+      },
+      [],
+    ],
     [
       'events of a Job that has no pod and knows of none',
       { job: aJob(finetune) },
@@ -128,7 +141,7 @@ describe('what is read past the caches', () => {
       { job: complete, pods: [labelled(aPod(complete, 'a', running))] },
       ['batch.kubernetes.io/controller-uid=job-uid'],
     ],
-  ])('%s', async (_, { job, pods = [] }, want) => {
+  ])('%s', async (_, { finetune: seen = finetune, job, pods = [] }, want) => {
     const read: string[] = [];
     const client = {
       create: () => Promise.resolve(aJob(finetune)),
@@ -141,7 +154,7 @@ describe('what is read past the caches', () => {
     const finetunes = new ObjectStore<SparseFinetune>();
     const jobs = new ObjectStore<Job>();
     const cached = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
-    finetunes.applyEvent(finetune);
+    finetunes.applyEvent(seen);
     if (job !== undefined) jobs.applyEvent(job);
     for (const pod of pods) cached.applyEvent(pod);
     const clock = new FakeClock(startedAt);
@@ -156,5 +169,55 @@ describe('what is read past the caches', () => {
       pods: cached,
     }).reconcile(key);
     expect(read).toEqual(want);
+  });
+});
+
+describe('a Job is made only when no pod of the name is left', () => {
+  const left = labelled(aPod(aJob(aFinetune(), {}, 'gone'), 'a', running));
+
+  /** The API server holds `live`, of which no cache knows. */
+  function setUpEmpty(live: Pod[]) {
+    const finetunes = new ObjectStore<SparseFinetune>();
+    const made: Job[] = [];
+    const client = {
+      create: (_: unknown, job: Job) => {
+        made.push(job);
+        return Promise.resolve({ ...job, metadata: { ...job.metadata, uid: 'job-uid' } });
+      },
+      list: () => Promise.resolve(live),
+      patchStatus: () => Promise.resolve(true),
+    } as unknown as KubeClient;
+    const reconciler = createFinetuneReconciler({
+      client,
+      clock: new FakeClock(startedAt),
+      events: { event: () => undefined },
+      settings,
+      finetunes,
+      jobs: new ObjectStore<Job>(),
+      pods: new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod }),
+    });
+    return { reconciler, finetunes, made };
+  }
+
+  it('of a run that had one before', async () => {
+    const live = [left];
+    const { reconciler, finetunes, made } = setUpEmpty(live);
+    finetunes.applyEvent(aFinetune({}, { phase: 'Running', jobUid: 'gone' }));
+    expect(await reconciler.reconcile(key)).toEqual({ requeueAfterMs: 2_000 });
+    expect(made).toEqual([]);
+    live[0] = { ...left, status: { phase: 'Failed' } };
+    await reconciler.reconcile(key);
+    expect(made).toHaveLength(1);
+  });
+
+  it('of a SparseFinetune that took the name of another', async () => {
+    const { reconciler, finetunes, made } = setUpEmpty([left]);
+    finetunes.applyEvent(aFinetune());
+    await reconciler.reconcile(key);
+    expect(made).toHaveLength(1);
+    const later = aFinetune();
+    finetunes.applyEvent({ ...later, metadata: { ...later.metadata, uid: 'later-uid' } });
+    await reconciler.reconcile(key);
+    expect(made).toHaveLength(1);
   });
 });

@@ -12,6 +12,7 @@ import type { ObjectKey } from '../runtime/objects';
 import type { Store } from '../runtime/store';
 import { podCreationRefusal, refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { lastExit } from '../workload/pod-state';
+import { earlierPod, rememberNames } from './earlier-pod';
 import { TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import {
@@ -53,6 +54,8 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
   conflict: RETRY_REFUSED_MS,
   // Another's Job that took the name and went before it could be read: no cache of ours has seen it.
   noJob: 2_000,
+  // The pod may be known to no cache.
+  held: 2_000,
   jobDeleting: 2_000,
   // A Job without a pod: the reason why stands in events, which nobody watches.
   waiting: 2_000,
@@ -62,6 +65,7 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
+  const names = rememberNames();
 
   async function observe(
     finetune: SparseFinetune,
@@ -70,10 +74,9 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   ): Promise<Observed> {
     const { name, namespace = '' } = finetune.metadata;
     const labelled = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
-    const known = podsOfRun(finetune, labelled);
-    if (job === undefined || !isOwnedBy(job, finetune) || isFinished(finetune)) {
-      return { finetune, job, pods: known };
-    }
+    const known = podsOfRun(finetune, job, labelled);
+    if (job === undefined) return { finetune, job, pods: known, earlierPod: earlierPod(labelled) };
+    if (!isOwnedBy(job, finetune) || isFinished(finetune)) return { finetune, job, pods: known };
     if (hasEnded(job)) return { finetune, job, pods: await podsAtEnd(finetune, job, known) };
     // Nobody has tried to make a pod for a Job of this moment.
     const podRefusal = isNew ? undefined : await refusalOf(job, known);
@@ -91,7 +94,19 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   ): Promise<readonly Pod[]> {
     const done = jobCondition(job, 'Complete') && succeededPod(job, known);
     if (done && lastExit(done, TRAINER_CONTAINER) !== undefined) return known;
-    return podsOfRun(finetune, await readPods(job));
+    return podsOfRun(finetune, job, await readPods(job));
+  }
+
+  /**
+   * What is observed, and of pods what the API server holds, for those that the cache has not seen yet: the caches of
+   * Jobs and pods are of separate watches. A name that is new has no pods, and costs no request.
+   */
+  async function observeAnew(before: Observed): Promise<Observed> {
+    const { finetune } = before;
+    const { namespace = '', name } = finetune.metadata;
+    if (finetune.status === undefined && !names.isTaken(finetune)) return before;
+    const live = await client.list(pods, { namespace, labelSelector: `${labels.finetune}=${name}` });
+    return { ...before, earlierPod: earlierPod(live) };
   }
 
   async function readPods({ metadata }: Job): Promise<readonly Pod[]> {
@@ -103,6 +118,15 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
 
   async function refusalOf(job: Job, known: readonly Pod[]): Promise<string | undefined> {
     return wantsPod(job, known) ? podCreationRefusal(client, job) : undefined;
+  }
+
+  async function decide(finetune: SparseFinetune): Promise<{ before: Observed; planned: Plan }> {
+    const { namespace = '', name } = finetune.metadata;
+    const cached = await observe(finetune, dependencies.jobs.get(namespace, trainJobName(name)));
+    const planned = plan(cached, settings, clock.now());
+    if (planned.action !== 'createJob') return { before: cached, planned };
+    const before = await observeAnew(cached);
+    return { before, planned: plan(before, settings, clock.now()) };
   }
 
   /** Carries the plan out, and looks at the Job that came of it: it may be further than the cache was. */
@@ -133,9 +157,9 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
 
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const finetune = dependencies.finetunes.get(namespace, name);
+    if (finetune !== undefined) names.note(finetune);
     if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) return undefined;
-    const before = await observe(finetune, dependencies.jobs.get(namespace, trainJobName(name)));
-    const planned = plan(before, settings, clock.now());
+    const { before, planned } = await decide(finetune);
     if (planned.action === 'expire') {
       const { uid } = finetune.metadata;
       await client.delete(sparseFinetunes, { namespace, name }, uid === undefined ? {} : { uid });

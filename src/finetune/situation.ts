@@ -1,6 +1,5 @@
 import type { SparseFinetune } from '../api/types';
 import { isTrue } from '../kube/conditions';
-import { trainJobName } from '../kube/names';
 import { controllerOf, isOwnedBy } from '../kube/owner';
 import type { Job, Pod } from '../kube/resources';
 import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
@@ -23,6 +22,8 @@ export type Observed = {
   job: Job | undefined;
   /** Pods of the finetune's Jobs. */
   pods: readonly Pod[];
+  /** A pod of the run's name that has not ended and is none of its Job's. */
+  earlierPod?: Pod | undefined;
   /** Why the API server refused the Job in this pass. */
   refusal?: Refusal | undefined;
   /** The API server's words to the Job controller when it refused the pod. */
@@ -35,6 +36,7 @@ export type Situation =
   | { kind: 'conflict'; job: Job }
   | { kind: 'refused'; trouble: Trouble; final: boolean }
   | { kind: 'noJob' }
+  | { kind: 'held'; pod: Pod }
   | { kind: 'jobDeleting' }
   | { kind: 'suspended' }
   | { kind: 'suspending' }
@@ -55,16 +57,14 @@ export function jobCondition(job: Job, type: string) {
 }
 
 /**
- * Pods that belong to the run by more than a label, which anybody can write: of a Job of its name, and no older than
- * the run, for an earlier SparseFinetune of the same name had Jobs of the same name.
+ * Pods that belong to the run by more than a label, which anybody can write: of its Job, or of the one that was in force
+ * before. Names and times would not do, for an earlier SparseFinetune of the same name had Jobs of the same name, and
+ * the clocks of API servers differ.
  */
-export function podsOfRun({ metadata }: SparseFinetune, pods: readonly Pod[]): Pod[] {
-  const since = metadata.creationTimestamp ?? '';
-  return pods.filter((pod) => {
-    const owner = controllerOf(pod);
-    const isOfJob = owner?.kind === 'Job' && owner.name === trainJobName(metadata.name);
-    return isOfJob && (pod.metadata.creationTimestamp ?? '') >= since;
-  });
+export function podsOfRun(finetune: SparseFinetune, job: Job | undefined, pods: readonly Pod[]): Pod[] {
+  const own = job !== undefined && isOwnedBy(job, finetune) ? job.metadata.uid : undefined;
+  const uids = [own, finetune.status?.jobUid].filter((uid) => uid !== undefined);
+  return pods.filter((pod) => uids.includes(controllerOf(pod)?.uid ?? ''));
 }
 
 export function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
@@ -77,10 +77,11 @@ export function succeededPod(job: Job, pods: readonly Pod[]): Pod | undefined {
 }
 
 export function judge(observed: Observed): Situation {
-  const { finetune, job, refusal } = observed;
+  const { finetune, job, refusal, earlierPod } = observed;
   if (isFinished(finetune)) return { kind: 'over' };
   if (refusal !== undefined) return { kind: 'refused', trouble: refusal, final: refusal.final };
-  if (job === undefined) return { kind: 'noJob' };
+  if (job === undefined)
+    return earlierPod === undefined ? { kind: 'noJob' } : { kind: 'held', pod: earlierPod };
   if (!isOwnedBy(job, finetune))
     return isLeftOver(job, finetune) ? { kind: 'jobDeleting' } : { kind: 'conflict', job };
   return judgeEnd(job, observed) ?? judgeActive(job, observed);

@@ -34,6 +34,11 @@ const leftOver = {
   ...job,
   metadata: { ...job.metadata, ownerReferences: [{ ...job.metadata.ownerReferences![0]!, uid: 'earlier' }] },
 };
+const lostPod = {
+  ...runningPod,
+  metadata: { ...runningPod.metadata, deletionTimestamp: '2025-12-31T23:59:30Z' },
+  spec: { nodeName: 'gpu-1', containers: [] },
+};
 const lost = aPod(job, 'a', terminated({ exitCode: 1 }));
 
 describe('the status of a run that goes on', () => {
@@ -43,6 +48,18 @@ describe('the status of a run that goes on', () => {
       { job: undefined },
       'Pending',
       { JobReady: 'Unknown JobMissing', Succeeded: 'Unknown JobMissing' },
+    ],
+    [
+      'that waits for an earlier pod of its name',
+      { job: undefined, earlierPod: runningPod },
+      'Pending',
+      { JobReady: 'False EarlierPodRuns', Finished: 'False InProgress' },
+    ],
+    [
+      'that waits for an earlier pod on a lost node',
+      { job: undefined, earlierPod: lostPod },
+      'Pending',
+      { JobReady: 'False PodLost' },
     ],
     ['whose Job has no pod yet', {}, 'Pending', { JobReady: 'Unknown WaitingForPod' }],
     ['whose Job is another’s', { job: foreign }, 'Pending', { JobReady: 'False NameConflict' }],
@@ -130,6 +147,27 @@ describe('the status of a run that goes on', () => {
       pods: [runningPod],
     });
     expect(status).toMatchObject({ progress, checkpoint: { step: 4 }, jobUid: 'job-uid' });
+  });
+
+  it.each([
+    ['its former Job is ending', runningPod, 'It ends with its former Job.'],
+    [
+      'has no owner any more',
+      { ...runningPod, metadata: { ...runningPod.metadata, ownerReferences: [] } },
+      'kubectl delete pod a --namespace ml',
+    ],
+    [
+      'was told to end',
+      { ...runningPod, metadata: { ...runningPod.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' } },
+      'It was told to end',
+    ],
+    ['should have ended', lostPod, 'kubectl taint nodes gpu-1 node.kubernetes.io/out-of-service='],
+  ])('says what becomes of an earlier pod that %s', (_, earlierPod, want) => {
+    const status = statusOf({ job: undefined, earlierPod });
+    const message = findCondition(status.conditions, 'JobReady')?.message;
+    expect(message).toContain('pod a');
+    expect(message).toContain('spec.output.uri (pvc://models/shirts)');
+    expect(message).toContain(want);
   });
 
   it('is the same in a second pass', () => {

@@ -8,6 +8,7 @@ import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
 import type { Trouble } from '../workload/pod-state';
 import { countAttempts } from './attempts';
+import { explainEarlierPod } from './earlier-pod';
 import { judge, type Observed, type Situation } from './situation';
 
 /** Without a report for so long, a running trainer counts as silent. */
@@ -23,14 +24,17 @@ function waitingView(phase: FinetunePhase, job: Verdict): View {
 const jobExists = yes(REASONS.jobCreated, 'The Job exists.');
 
 type Active = Exclude<Situation, { kind: 'over' | 'complete' | 'failed' }>;
-type Hindered = Extract<Active, { kind: 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }>;
+type Hindered = Extract<
+  Active,
+  { kind: 'held' | 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }
+>;
 
 function isHindered(situation: Active): situation is Hindered {
-  return ['conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'].includes(situation.kind);
+  return ['held', 'conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'].includes(situation.kind);
 }
 
-function view(situation: Active, finetune: SparseFinetune): View {
-  if (isHindered(situation)) return hinderedView(situation);
+function view(situation: Active, finetune: SparseFinetune, now: Date): View {
+  if (isHindered(situation)) return hinderedView(situation, finetune, now);
   switch (situation.kind) {
     case 'noJob':
       return waitingView('Pending', unknown(REASONS.jobMissing, 'The Job is about to be created.'));
@@ -49,8 +53,10 @@ function view(situation: Active, finetune: SparseFinetune): View {
   }
 }
 
-function hinderedView(situation: Hindered): View {
+function hinderedView(situation: Hindered, finetune: SparseFinetune, now: Date): View {
   switch (situation.kind) {
+    case 'held':
+      return troubledView(explainEarlierPod(finetune, situation.pod, now));
     case 'conflict':
       return waitingView('Pending', no(REASONS.nameConflict, conflictMessage(situation.job.metadata.name)));
     case 'refused':
@@ -60,8 +66,12 @@ function hinderedView(situation: Hindered): View {
     case 'podRefused':
       return waitingView('Pending', no(REASONS.podsRefused, situation.message));
     case 'blocked':
-      return waitingView('Pending', no(situation.trouble.reason, situation.trouble.message));
+      return troubledView(situation.trouble);
   }
+}
+
+function troubledView({ reason, message }: Trouble): View {
+  return waitingView('Pending', no(reason, message));
 }
 
 function conflictMessage(name: string): string {
@@ -69,7 +79,7 @@ function conflictMessage(name: string): string {
 }
 
 function refusedView(trouble: Trouble, final: boolean): View {
-  const seen = waitingView('Pending', no(trouble.reason, trouble.message));
+  const seen = troubledView(trouble);
   return final ? { ...seen, stalled: trouble } : seen;
 }
 
@@ -145,7 +155,7 @@ function activeStatus(
   situation: Active,
   now: Date,
 ): SparseFinetuneStatus {
-  const seen = view(situation, finetune);
+  const seen = view(situation, finetune, now);
   const suspended =
     seen.suspended === true
       ? yes(REASONS.suspended, 'No pod runs.')

@@ -43,8 +43,10 @@ describe('a cached pod', () => {
     expect(kinds).toEqual(['running', 'running']);
   });
 
-  test('has neither spec nor addresses', () => {
+  test('has its node, and neither the rest of its spec nor addresses', () => {
     expect(cachedPod(pod)).not.toHaveProperty('spec');
+    const spec = { nodeName: 'gpu-1', containers: [{ name: 'trainer' }] };
+    expect(cachedPod({ ...pod, spec }).spec).toEqual({ nodeName: 'gpu-1' });
     expect(cachedPod(pod).status).not.toHaveProperty('hostIP');
   });
 });

@@ -37,13 +37,16 @@ export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Jo
   };
 }
 
-/** Without its spec, which nobody reads. */
-export function cachedPod({ apiVersion, kind, metadata, status = {} }: Pod): Pod {
+type PodSpec = NonNullable<Pod['spec']>;
+
+/** Of its spec only the node, which a person has to know when the pod does not end. */
+export function cachedPod({ apiVersion, kind, metadata, spec, status = {} }: Pod): Pod {
   const { phase, reason, message, startTime, conditions, containerStatuses } = status;
   return {
     apiVersion,
     kind,
     metadata: cachedMetadata(metadata),
+    ...(spec?.nodeName === undefined ? {} : { spec: { nodeName: spec.nodeName } as PodSpec }),
     status: defined({ phase, reason, message, startTime, conditions, containerStatuses }),
   };
 }

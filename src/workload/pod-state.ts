@@ -27,6 +27,41 @@ export function isOver(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
+/** The pod as a person finds it. */
+export function whereabouts({ metadata, spec }: Pod): string {
+  return `pod ${metadata.name}${spec?.nodeName === undefined ? '' : ` on node ${spec.nodeName}`}`;
+}
+
+/** How long after its grace period a pod may take to be gone: the kubelet kills it, and reports it. */
+const LATE_AFTER_MS = 30_000;
+
+/** When a pod that was told to end is late, in milliseconds since the epoch; undefined for any other pod. */
+export function lateAt({ metadata, status }: Pod): number | undefined {
+  if (metadata.deletionTimestamp === undefined) return undefined;
+  if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined;
+  // The API server adds the grace period to the time of the request.
+  return Date.parse(metadata.deletionTimestamp) + LATE_AFTER_MS;
+}
+
+/**
+ * What to do about a pod that was told to end and has not: its node no longer answers, since a kubelet that lives kills
+ * it after the grace period. Deleting it by force does not help a Job's pod, which a finalizer keeps until somebody
+ * vouches for its end.
+ */
+export function lateRemedy(pod: Pod, now: Date): string | undefined {
+  const late = lateAt(pod);
+  if (late === undefined || now.getTime() < late) return undefined;
+  const node = pod.spec?.nodeName;
+  if (node === undefined) {
+    return 'It should have ended by now: look at its finalizers (kubectl get pod --output yaml).';
+  }
+  return (
+    `It should have ended by now, so the node seems lost. Once the node is off for certain, ` +
+    `"kubectl taint nodes ${node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" frees the pod ` +
+    `(take the taint away when the node is back); a forced delete does not.`
+  );
+}
+
 /** Why the pod can't start or go on, in the scheduler's or the kubelet's own words; undefined when it can. */
 export function startTrouble(pod: Pod, container: string): Trouble | undefined {
   return unscheduled(pod) ?? stuck(pod, container);

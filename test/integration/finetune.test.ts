@@ -334,6 +334,74 @@ describe('a Job', () => {
     expect(status?.jobUid).toBe(second.metadata.uid);
   });
 
+  /** Waits until the run is held by the pod, and tells the condition's message. */
+  const held = async (name: string, pod: string) => {
+    const seen = await finetuneWhere(
+      server,
+      name,
+      (one) => conditionOf(one, 'JobReady')?.reason === 'EarlierPodRuns',
+    );
+    const { message = '' } = conditionOf(seen, 'JobReady') ?? {};
+    expect(message).toContain(`pod ${pod}`);
+    await reconcileAgain(name);
+    expect(await countJobs(name)).toBe(0);
+    return message;
+  };
+  const warned = (name: string) =>
+    eventually(async () => {
+      const found = await server.client.list(newEvents, { namespace: server.namespace });
+      return found.some(
+        (each) => (each.regarding as { name: string }).name === name && each.reason === 'EarlierPodRuns',
+      );
+    });
+
+  it('that is deleted in the background does not come again before its pod has ended', async () => {
+    const { pod } = await createRunning('background');
+    await finetuneWhere(server, 'background', (one) => one.status?.phase === 'Running');
+    await server.client.delete(jobs, jobKey('background', server.namespace));
+    await held('background', pod.metadata.name);
+    await warned('background');
+    await endPod(server, pod, 143);
+    await eventually(async () => (await countJobs('background')) === 1);
+  });
+
+  it('that leaves an orphan behind does not come again before the orphan has ended', async () => {
+    const { pod } = await createRunning('orphan');
+    await finetuneWhere(server, 'orphan', (one) => one.status?.phase === 'Running');
+    // As the garbage collector does for kubectl delete --cascade=orphan.
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(podsResource, keyOf(pod.metadata.name)),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { ownerReferences: null } },
+    });
+    await server.client.delete(jobs, jobKey('orphan', server.namespace));
+    expect(await held('orphan', pod.metadata.name)).toContain(`kubectl delete pod ${pod.metadata.name}`);
+    await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    await eventually(async () => (await countJobs('orphan')) === 1);
+  });
+
+  it('of a SparseFinetune that is deleted and applied again waits for the former one’s pod', async () => {
+    const { pod } = await createRunning('again');
+    await finetuneWhere(server, 'again', (one) => one.status?.phase === 'Running');
+    await server.client.delete(sparseFinetunes, keyOf('again'));
+    await server.client.delete(jobs, jobKey('again', server.namespace));
+    await create('again');
+    await held('again', pod.metadata.name);
+    const { status } = (await server.client.get(sparseFinetunes, keyOf('again')))!;
+    expect(status?.attempts).toBeUndefined();
+    await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    const job = await findJob(server, 'again');
+    await runPod(server, await createPodOf(server, job, 'b'));
+    const running = await finetuneWhere(server, 'again', (one) => one.status?.phase === 'Running');
+    expect(running.status?.attempts?.number).toBe(1);
+  });
+
+  it('replaces a pod only when it has ended', async () => {
+    await create('replacing');
+    expect((await findJob(server, 'replacing')).spec?.podReplacementPolicy).toBe('Failed');
+  });
+
   it('of somebody else is not adopted, and its name is taken when it goes', async () => {
     const foreign: Job = {
       apiVersion: 'batch/v1',

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import type { Pod } from '../kube/resources';
+import { lateAt, lateRemedy, whereabouts } from './pod-state';
+
+const deletedAt = '2026-01-01T00:01:00Z';
+
+function aPod(changes: { deletionTimestamp?: string; nodeName?: string; phase?: string }): Pod {
+  const { deletionTimestamp, nodeName, phase = 'Running' } = changes;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'a', namespace: 'ml', ...(deletionTimestamp && { deletionTimestamp }) },
+    ...(nodeName && { spec: { nodeName, containers: [] } }),
+    status: { phase },
+  };
+}
+
+describe('a pod that was told to end', () => {
+  const ending = aPod({ deletionTimestamp: deletedAt, nodeName: 'gpu-1' });
+  const after = (seconds: number) => new Date(Date.parse(deletedAt) + seconds * 1000);
+
+  it('is found by its name and node', () => {
+    expect(whereabouts(ending)).toBe('pod a on node gpu-1');
+    expect(whereabouts(aPod({}))).toBe('pod a');
+  });
+
+  it('has half a minute after its grace period', () => {
+    expect(lateRemedy(ending, after(29.9))).toBeUndefined();
+    expect(lateRemedy(ending, after(30))).toContain(
+      'kubectl taint nodes gpu-1 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute',
+    );
+  });
+
+  it('without a node is kept by a finalizer', () => {
+    expect(lateRemedy(aPod({ deletionTimestamp: deletedAt }), after(30))).toContain('finalizers');
+  });
+
+  it.each([
+    ['was not told to', aPod({ nodeName: 'gpu-1' })],
+    ['has ended', aPod({ deletionTimestamp: deletedAt, nodeName: 'gpu-1', phase: 'Failed' })],
+  ])('is never late when it %s', (_, pod) => {
+    expect(lateAt(pod)).toBeUndefined();
+    expect(lateRemedy(pod, after(3600))).toBeUndefined();
+  });
+});
