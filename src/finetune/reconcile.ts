@@ -10,8 +10,10 @@ import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import type { ObjectKey } from '../runtime/objects';
 import type { Store } from '../runtime/store';
-import { podCreationRefusal, refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
+import { settingBehind } from '../workload/fields';
 import { lastExit } from '../workload/pod-state';
+import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
+import { podCreationRefusal } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
@@ -136,7 +138,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     try {
       written = await write(planned);
     } catch (error) {
-      return { ...observed, refusal: refusalFrom(error) };
+      return { ...observed, refusal: refusalFrom(error, (field) => fieldOf(field, observed, planned)) };
     }
     return observe(observed.finetune, written, planned.action === 'createJob');
   }
@@ -172,10 +174,15 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
         events.event(finetune, type, reason, message);
       }
     }
+    if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     return wakeUp({ ...observed, finetune: { ...finetune, status } }, judge(observed), clock.now());
   }
 
   return { reconcile };
+}
+
+function fieldOf(field: string, { finetune }: Observed, { job }: Extract<Plan, { job: Job }>): string {
+  return settingBehind(field, 'spec.trainer', finetune.spec.trainer, job.spec?.template);
 }
 
 /** Whether the Job ought to have a pod and neither it nor the cache knows of one. */
@@ -194,9 +201,12 @@ function wakeUp(observed: Observed, situation: Situation, now: Date): ReconcileR
   return after === undefined ? undefined : { requeueAfterMs: Math.max(0, after) };
 }
 
-function wakeUpTimes({ finetune }: Observed, situation: Situation, now: Date): number | undefined {
-  const expiry = isFinished(finetune) ? expiryOf(finetune) : undefined;
-  if (expiry !== undefined) return expiry - now.getTime();
+function wakeUpTimes({ finetune, refusal }: Observed, situation: Situation, now: Date): number | undefined {
+  if (isFinished(finetune)) {
+    const expiry = expiryOf(finetune);
+    return expiry === undefined ? undefined : expiry - now.getTime();
+  }
+  if (refusal !== undefined) return RETRY_REFUSED_MS;
   if (situation.kind === 'running') return untilSilence(situation, finetune, now);
   return LOOK_AGAIN_MS[situation.kind];
 }

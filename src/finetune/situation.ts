@@ -34,7 +34,7 @@ export type Observed = {
 export type Situation =
   | { kind: 'over' }
   | { kind: 'conflict'; job: Job }
-  | { kind: 'refused'; trouble: Trouble; final: boolean }
+  | { kind: 'refused'; trouble: Trouble }
   | { kind: 'noJob' }
   | { kind: 'held'; pod: Pod }
   | { kind: 'jobDeleting' }
@@ -46,7 +46,7 @@ export type Situation =
   | { kind: 'running'; pod: Pod }
   | { kind: 'retrying'; failure: Trouble }
   | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined }
-  | { kind: 'failed'; failure: Trouble; at: string | undefined };
+  | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean };
 
 export function isFinished({ status }: SparseFinetune): boolean {
   return isTrue(status?.conditions, 'Finished');
@@ -77,14 +77,21 @@ export function succeededPod(job: Job, pods: readonly Pod[]): Pod | undefined {
 }
 
 export function judge(observed: Observed): Situation {
-  const { finetune, job, refusal, earlierPod } = observed;
+  const { finetune, job } = observed;
   if (isFinished(finetune)) return { kind: 'over' };
-  if (refusal !== undefined) return { kind: 'refused', trouble: refusal, final: refusal.final };
-  if (job === undefined)
-    return earlierPod === undefined ? { kind: 'noJob' } : { kind: 'held', pod: earlierPod };
+  if (job === undefined) return judgeWithoutJob(observed);
   if (!isOwnedBy(job, finetune))
     return isLeftOver(job, finetune) ? { kind: 'jobDeleting' } : { kind: 'conflict', job };
   return judgeEnd(job, observed) ?? judgeActive(job, observed);
+}
+
+/** A Job that can never be stored ends the run: its spec is immutable. */
+function judgeWithoutJob({ refusal, earlierPod }: Observed): Situation {
+  if (refusal === undefined)
+    return earlierPod === undefined ? { kind: 'noJob' } : { kind: 'held', pod: earlierPod };
+  if (!refusal.final) return { kind: 'refused', trouble: refusal };
+  const message = `The API server refuses the Job: ${refusal.message}. Correct that in a new SparseFinetune.`;
+  return { kind: 'failed', failure: { reason: refusal.reason, message }, at: undefined, hasJob: false };
 }
 
 /** The Job of an earlier SparseFinetune of the same name, which the garbage collector is about to take. */
@@ -104,7 +111,7 @@ function judgeEnd(job: Job, { finetune, pods }: Observed): Situation | undefined
   const failed = jobCondition(job, 'Failed');
   if (failed === undefined) return undefined;
   const failure = explainFailure(failed, finetune, podsOf(job, pods));
-  return { kind: 'failed', failure, at: failed.lastTransitionTime };
+  return { kind: 'failed', failure, at: failed.lastTransitionTime, hasJob: true };
 }
 
 type JobCondition = NonNullable<ReturnType<typeof jobCondition>>;

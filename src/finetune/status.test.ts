@@ -41,6 +41,24 @@ const lostPod = {
 };
 const lost = aPod(job, 'a', terminated({ exitCode: 1 }));
 
+it('a run whose Job was refused for good has failed, and says so once', () => {
+  const refusal = { reason: 'Invalid', message: 'spec.trainer.podLabels: bad', final: true };
+  const status = statusOf({ job: undefined, refusal }, 5);
+  expect(status).toMatchObject({ phase: 'Failed', completionTime: '2026-01-01T00:00:05Z' });
+  expect(summary(status)).toMatchObject({
+    JobReady: 'False Invalid',
+    Succeeded: 'False Invalid',
+    Finished: 'True Failed',
+    Stalled: 'True Invalid',
+  });
+  const message =
+    'The API server refuses the Job: spec.trainer.podLabels: bad. Correct that in a new SparseFinetune.';
+  expect(findCondition(status.conditions, 'Finished')?.message).toBe(message);
+  expect(transitions(aFinetune(), status).map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+    'Warning Invalid',
+  ]);
+});
+
 describe('the status of a run that goes on', () => {
   it.each<[string, Partial<Observed>, string, Record<string, string>]>([
     [
@@ -84,10 +102,10 @@ describe('the status of a run that goes on', () => {
       { JobReady: 'False Forbidden' },
     ],
     [
-      'whose Job was refused for good',
-      { job: undefined, refusal: { reason: 'Invalid', message: 'bad', final: true } },
-      'Pending',
-      { JobReady: 'False Invalid', Stalled: 'True Invalid' },
+      'whose Job was not changed',
+      { pods: [runningPod], refusal: { reason: 'InternalError', message: 'webhook', final: false } },
+      'Running',
+      { JobReady: 'False InternalError', Training: 'True Running' },
     ],
     [
       'that runs',

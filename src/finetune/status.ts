@@ -15,7 +15,7 @@ import { judge, type Observed, type Situation } from './situation';
 export const REPORT_SILENCE_MS = 60_000;
 
 /** What each situation means for the conditions that speak about the present. */
-type View = { phase: FinetunePhase; job: Verdict; training: Verdict; suspended?: boolean; stalled?: Trouble };
+type View = { phase: FinetunePhase; job: Verdict; training: Verdict; suspended?: boolean };
 
 function waitingView(phase: FinetunePhase, job: Verdict): View {
   return { phase, job, training: unknown(job.reason, job.message) };
@@ -60,13 +60,12 @@ function hinderedView(situation: Hindered, finetune: SparseFinetune, now: Date):
     case 'conflict':
       return waitingView('Pending', no(REASONS.nameConflict, conflictMessage(situation.job.metadata.name)));
     case 'refused':
-      return refusedView(situation.trouble, situation.final);
+    case 'blocked':
+      return troubledView(situation.trouble);
     case 'jobDeleting':
       return waitingView('Pending', no(REASONS.jobDeleting, 'The Job is being deleted; a new one follows.'));
     case 'podRefused':
       return waitingView('Pending', no(REASONS.podsRefused, situation.message));
-    case 'blocked':
-      return troubledView(situation.trouble);
   }
 }
 
@@ -76,11 +75,6 @@ function troubledView({ reason, message }: Trouble): View {
 
 function conflictMessage(name: string): string {
   return `The Job ${name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
-}
-
-function refusedView(trouble: Trouble, final: boolean): View {
-  const seen = troubledView(trouble);
-  return final ? { ...seen, stalled: trouble } : seen;
 }
 
 function retryingView(failure: Trouble, { spec }: SparseFinetune): View {
@@ -106,7 +100,7 @@ export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus
   const base = bookkeeping(observed);
   if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
   if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
-  return activeStatus(finetune, base, situation, now);
+  return activeStatus(observed, base, situation, now);
 }
 
 /** The status so far, with attempts, start and the Job in force. */
@@ -150,7 +144,7 @@ function withConditions(
 }
 
 function activeStatus(
-  finetune: SparseFinetune,
+  { finetune, refusal }: Observed,
   base: SparseFinetuneStatus,
   situation: Active,
   now: Date,
@@ -161,7 +155,8 @@ function activeStatus(
       ? yes(REASONS.suspended, 'No pod runs.')
       : no(REASONS.notSuspended, 'The run is not suspended.');
   const verdicts: Verdicts = {
-    JobReady: seen.job,
+    // A change of the Job that is refused does not end what runs.
+    JobReady: refusal === undefined ? seen.job : no(refusal.reason, refusal.message),
     Training: seen.training,
     Reporting: reporting(situation, base, now),
     QualityGatePassed: unknown(REASONS.notMeasured, 'The gate is judged when the run has succeeded.'),
@@ -169,7 +164,7 @@ function activeStatus(
     Succeeded: unknown(seen.training.reason, seen.training.message),
     Finished: no(REASONS.inProgress, 'The run has not ended.'),
   };
-  return withConditions(finetune, { ...base, phase: seen.phase }, verdicts, seen.stalled, now);
+  return withConditions(finetune, { ...base, phase: seen.phase }, verdicts, undefined, now);
 }
 
 /** When the running trainer was last heard of: its last report, else the start of its pod. */
@@ -223,7 +218,7 @@ function completeStatus(
       message:
         'The Job completed, but neither its pod nor a report says what came out: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.',
     };
-    return failedStatus(finetune, base, { kind: 'failed', failure, at }, now);
+    return failedStatus(finetune, base, { kind: 'failed', failure, at, hasJob: true }, now);
   }
   const ended: SparseFinetuneStatus = {
     ...status,
@@ -283,7 +278,7 @@ function gateVerdict({ spec }: SparseFinetune, { fid, macs }: SparseFinetuneStat
 function failedStatus(
   finetune: SparseFinetune,
   base: SparseFinetuneStatus,
-  { failure, at }: Extract<Situation, { kind: 'failed' }>,
+  { failure, at, hasJob }: Extract<Situation, { kind: 'failed' }>,
   now: Date,
 ): SparseFinetuneStatus {
   const ended: SparseFinetuneStatus = {
@@ -292,11 +287,7 @@ function failedStatus(
     completionTime: base.completionTime ?? at ?? timestamp(now),
   };
   const gate = unknown(REASONS.notMeasured, 'The run failed, so there is no model to judge.');
-  return withConditions(
-    finetune,
-    ended,
-    endedVerdicts(no(failure.reason, failure.message), gate),
-    failure,
-    now,
-  );
+  const verdict = no(failure.reason, failure.message);
+  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: hasJob ? jobExists : verdict };
+  return withConditions(finetune, ended, verdicts, failure, now);
 }

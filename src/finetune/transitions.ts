@@ -7,7 +7,15 @@ export type Transition = { type: EventType; reason: string; message: string };
 /** The events that a change of status is worth: none while nothing changes for a person. */
 export function transitions({ status: before }: SparseFinetune, after: SparseFinetuneStatus): Transition[] {
   const found = [phaseChange(before, after), ...newTroubles(before, after), newAttempt(before, after)];
-  return found.filter((each) => each !== undefined);
+  return withoutRepeats(found.filter((each) => each !== undefined));
+}
+
+/** One cause may move several conditions. */
+function withoutRepeats(found: readonly Transition[]): Transition[] {
+  return found.filter(
+    ({ reason, message }, index) =>
+      index === found.findIndex((each) => each.reason === reason && each.message === message),
+  );
 }
 
 const ENTERED: Partial<Record<FinetunePhase, Transition>> = {

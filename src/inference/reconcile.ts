@@ -9,6 +9,7 @@ import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import { keyOf, type ObjectKey } from '../runtime/objects';
 import type { Store } from '../runtime/store';
+import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import type { DeploymentSettings } from './deployment';
 import { isForeign, plan, type Observed, type Plan } from './plan';
@@ -99,7 +100,9 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
         result.deployment = await applyDeployment(planned.deployment, observed.deployment);
       }
     } catch (error) {
-      result.refusal = refusalFrom(error);
+      result.refusal = refusalFrom(error, (field) =>
+        settingBehind(field, 'spec.server', observed.service.spec.server, planned.deployment?.spec?.template),
+      );
     }
     return result;
   }
@@ -116,6 +119,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
         events.event(service, type, reason, message);
       }
     }
+    if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     return isHindered(observed) ? { requeueAfterMs: RETRY_REFUSED_MS } : undefined;
   }
 

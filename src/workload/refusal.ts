@@ -1,55 +1,42 @@
 import { REASONS } from '../api/conditions';
-import type { KubeClient } from '../kube/client';
-import { ApiError, isForbidden } from '../runtime/errors';
-import type { KubeObject, Resource } from '../runtime/objects';
+import { ApiError } from '../runtime/errors';
 import type { Trouble } from './pod-state';
 
-type CoreEvent = KubeObject & {
-  reason?: string;
-  message?: string;
-  lastTimestamp?: string;
-  eventTime?: string;
+/** Why the API server did not store a child, in its own words. */
+export type Refusal = Trouble & {
+  /** A field is wrong, so that only another spec can help. */
+  final: boolean;
+  /** Set where the server could not decide (a webhook that is down): the pass ends with it, and back-off follows. */
+  retry?: Error;
 };
 
-const coreEvents: Resource<CoreEvent> = {
-  group: '',
-  version: 'v1',
-  plural: 'events',
-  kind: 'Event',
-  namespaced: true,
-};
-
-/**
- * Why a controller of Kubernetes could not create pods for the object: a quota or an admission rule, in the API
- * server's own words. They stand nowhere but in the controller's events; without the right to list these, nothing is
- * known.
- */
-export async function podCreationRefusal(client: KubeClient, owner: KubeObject): Promise<string | undefined> {
-  const { namespace = '', uid = '' } = owner.metadata;
-  const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`;
-  try {
-    const found = await client.list(coreEvents, { namespace, fieldSelector });
-    return found.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1)).at(-1)?.message;
-  } catch (error) {
-    if (isForbidden(error)) return undefined;
-    throw error;
-  }
-}
-
-function timeOf({ lastTimestamp, eventTime, metadata }: CoreEvent): string {
-  return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
-}
-
-/** The API server's own words when it refuses to store an object; `final` when only another spec can help. */
-export type Refusal = Trouble & { final: boolean };
-
-/** Refused work is tried again so often: a quota may be raised. */
+/** Delay before refused work is tried again: a quota may be raised. */
 export const RETRY_REFUSED_MS = 10_000;
 
-const REFUSALS = [400, 403, 422];
+/** Lost races and full servers: the next try settles them, so that they are no news. */
+const PASSING = [409, 410, 429];
 
-/** A refusal is shown in the status and tried again later; any other error is thrown, and retried with back-off. */
-export function refusalFrom(error: unknown): Refusal {
-  if (!(error instanceof ApiError) || !REFUSALS.includes(error.status)) throw error;
-  return { reason: error.reason || REASONS.refused, message: error.message, final: error.status === 422 };
+/** A decision that may be another one later, without a change of the object: quota, admission, policy. */
+const DECISIONS = [400, 403, 422];
+
+/**
+ * What to show of an error. `fieldOf` names the field of our object behind one of the child's. Whatever is no answer of
+ * the server, or no news, is thrown again.
+ */
+export function refusalFrom(error: unknown, fieldOf = (field: string): string => field): Refusal {
+  if (!(error instanceof ApiError) || PASSING.includes(error.status)) throw error;
+  const reason = error.reason || REASONS.refused;
+  const wrong = wrongFields(error, fieldOf);
+  if (wrong !== undefined) return { reason, message: wrong, final: true };
+  if (DECISIONS.includes(error.status)) return { reason, message: error.message, final: false };
+  return { reason, message: `${error.message}. It is tried again.`, final: false, retry: error };
+}
+
+/** The server's validation names each field; a policy, which answers 422 as well, names none. */
+function wrongFields({ status, details }: ApiError, fieldOf: (field: string) => string): string | undefined {
+  if (status !== 422) return undefined;
+  const causes = (details?.causes ?? []).flatMap(({ field, message }) =>
+    field === undefined ? [] : [`${fieldOf(field)}: ${message ?? 'invalid'}`],
+  );
+  return causes.length === 0 ? undefined : [...new Set(causes)].join('; ');
 }

@@ -8,6 +8,7 @@ import {
   completeJob,
   conditionOf,
   createAccount,
+  createDownWebhook,
   createPodOf,
   endPod,
   failJob,
@@ -499,15 +500,52 @@ describe('what the API server refuses', () => {
     await eventually(async () => (await countJobs('refused')) === 1, { timeoutMs: 20_000 });
   });
 
-  it('for good is told as stalled', async () => {
-    await create('impossible', { trainer: { podLabels: { 'not a key': 'x' } } });
-    const seen = await finetuneWhere(
-      server,
-      'impossible',
-      (one) => conditionOf(one, 'JobReady')?.status === 'False',
-    );
+  it.each<[string, Changes, string]>([
+    ['pages', { resources: { limits: { cpu: 1, 'hugepages-2Mi': '3Mi' } } }, 'spec.trainer.resources.limits'],
+    [
+      'profile',
+      { podAnnotations: { 'container.apparmor.security.beta.kubernetes.io/other': 'unconfined' } },
+      'spec.trainer.podAnnotations',
+    ],
+  ])('for good ends the run (%s)', async (name, trainer, field) => {
+    await create(name, { trainer });
+    const seen = await finetuneWhere(server, name, isFinished);
+    expect(seen.status).toMatchObject({ phase: 'Failed', observedGeneration: 1 });
+    expect(seen.status?.completionTime).toBeDefined();
+    expect(conditionOf(seen, 'Succeeded')).toMatchObject({ status: 'False', reason: 'Invalid' });
     expect(conditionOf(seen, 'Stalled')).toMatchObject({ status: 'True', reason: 'Invalid' });
-    expect(conditionOf(seen, 'JobReady')?.message).toContain('not a key');
+    expect(conditionOf(seen, 'JobReady')?.status).toBe('False');
+    expect(conditionOf(seen, 'Finished')?.message).toContain(`refuses the Job: ${field}`);
+    expect(conditionOf(seen, 'Finished')?.message).not.toContain('spec.template');
+  });
+
+  it('for good lets the time to live begin', async () => {
+    const resources = { limits: { cpu: 1, 'hugepages-2Mi': '3Mi' } };
+    await create('short-lived', { trainer: { resources }, ttlSecondsAfterFinished: 0 });
+    await eventually(
+      async () => (await server.client.get(sparseFinetunes, keyOf('short-lived'))) === undefined,
+    );
+  });
+
+  it('because a webhook is down is told at once, and the Job comes when it is up', async () => {
+    const webhook = await createDownWebhook(server, 'jobs', { 'sparsedm.io/finetune': 'hooked' });
+    try {
+      await create('hooked');
+      const seen = await finetuneWhere(server, 'hooked', (one) => conditionOf(one, 'JobReady') !== undefined);
+      expect(conditionOf(seen, 'JobReady')).toMatchObject({ status: 'False', reason: 'InternalError' });
+      expect(conditionOf(seen, 'JobReady')?.message).toContain('failed calling webhook');
+      expect(seen.status).toMatchObject({ phase: 'Pending' });
+      await eventually(async () => {
+        const events = await server.client.list(newEvents, { namespace: server.namespace });
+        return events.some(
+          ({ reason, note }) => reason === 'InternalError' && String(note).includes('webhook'),
+        );
+      });
+    } finally {
+      await webhook.remove();
+    }
+    await eventually(async () => (await countJobs('hooked')) === 1);
+    await finetuneWhere(server, 'hooked', (one) => conditionOf(one, 'JobReady')?.status !== 'False');
   });
 
   it('of the pod stands in the status within seconds', async () => {

@@ -26,6 +26,48 @@ export async function createAccount(server: Cluster, namespace: string, name = '
   });
 }
 
+const webhooks: Resource = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+  namespaced: false,
+};
+
+/** A webhook that must be asked about each new object with the labels, and that nobody serves. */
+export async function createDownWebhook(
+  server: Cluster,
+  resource: 'jobs' | 'deployments',
+  matchLabels: Record<string, string>,
+): Promise<{ remove(): Promise<boolean> }> {
+  const name = `down-${server.namespace}-${resource}`;
+  const rule = {
+    apiGroups: ['*'],
+    apiVersions: ['*'],
+    operations: ['CREATE', 'UPDATE'],
+    resources: [resource],
+  };
+  const configuration = {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name },
+    webhooks: [
+      {
+        name: 'down.example.com',
+        clientConfig: { url: 'https://127.0.0.1:1/' },
+        rules: [rule],
+        failurePolicy: 'Fail',
+        sideEffects: 'None',
+        admissionReviewVersions: ['v1'],
+        objectSelector: { matchLabels },
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': server.namespace } },
+      },
+    ],
+  };
+  await server.client.create(webhooks, configuration);
+  return { remove: () => server.client.delete(webhooks, { namespace: '', name }) };
+}
+
 type WithStatus = KubeObject & { status?: unknown };
 
 /** Writes parts of a status, as the controller or kubelet in charge would. */

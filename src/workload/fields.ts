@@ -1,0 +1,47 @@
+import type { PodSettings } from '../api/types';
+import type { PodTemplate } from '../kube/resources';
+
+/** Fields of a pod template that come from the settings under another name. */
+const RENAMED: readonly [part: RegExp, field: string][] = [
+  [/^(?:metadata\.)?labels\b/, 'podLabels'],
+  [/^(?:metadata\.)?annotations\b/, 'podAnnotations'],
+];
+const IN_CONTAINER = /^spec\.containers\[0\]\.(?=image\b|imagePullPolicy\b|resources\b)/;
+const IN_POD =
+  /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|serviceAccountName|priorityClassName|runtimeClassName)\b)/;
+const VARIABLE = /^spec\.containers\[0\]\.env\[(\d+)\]/;
+
+/**
+ * The field of our object behind a field of its Job or Deployment, for the API server's words about these:
+ * spec.template.spec.containers[0].resources.limits is spec.trainer.resources.limits. What no setting makes keeps its
+ * name.
+ */
+export function settingBehind(
+  field: string,
+  part: 'spec.trainer' | 'spec.server',
+  settings: PodSettings | undefined,
+  template: PodTemplate | undefined,
+): string {
+  const inTemplate = /^spec\.template\.(.*)$/.exec(field)?.[1];
+  if (inTemplate === undefined) return field;
+  const name = renamed(inTemplate) ?? variable(inTemplate, ownVariables(settings, template));
+  return name === undefined ? field : `${part}.${name}`;
+}
+
+function renamed(field: string): string | undefined {
+  for (const [part, name] of RENAMED) if (part.test(field)) return field.replace(part, name);
+  for (const part of [IN_CONTAINER, IN_POD]) if (part.test(field)) return field.replace(part, '');
+  return undefined;
+}
+
+/** How many variables stand before those of the settings. */
+function ownVariables(settings: PodSettings | undefined, template: PodTemplate | undefined): number {
+  const all = template?.spec?.containers[0]?.env ?? [];
+  return all.length - (settings?.env ?? []).length;
+}
+
+function variable(field: string, own: number): string | undefined {
+  const index = VARIABLE.exec(field)?.[1];
+  if (index === undefined || Number(index) < own) return undefined;
+  return field.replace(VARIABLE, `env[${Number(index) - own}]`);
+}
