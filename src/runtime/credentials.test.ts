@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { currentNamespace, loadConnection, sameTls } from './credentials';
+import { loadConnection, sameTls } from './credentials';
 
 let folder: string;
 beforeAll(async () => {
@@ -99,10 +99,8 @@ describe('a kubeconfig', () => {
     expect(proxyOf({})).toBeUndefined();
   });
 
-  test('gives context and namespace', async () => {
+  test('has no context of a name that it lacks', async () => {
     const file = await kubeconfig({});
-    expect(currentNamespace({ kubeconfig: file })).toBe('ml');
-    expect(currentNamespace({ kubeconfig: file, context: 'two' })).toBe('other');
     expect(() => loadConnection({ kubeconfig: file, context: 'three' })).toThrow('no context "three"');
   });
 });

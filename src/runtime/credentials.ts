@@ -2,8 +2,8 @@ import type { RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig, type Cluster } from '@kubernetes/client-node';
+import { loadKubeConfig, type Environment } from './kubeconfig';
 import { proxyFromEnvironment } from './proxy';
-import { adoptTokenFile } from './token-file';
 
 export type TlsMaterial = {
   ca?: string | Buffer;
@@ -29,10 +29,8 @@ export type KubeConfigSource = {
   context?: string | undefined;
 };
 
-function loadKubeConfig(source: KubeConfigSource): KubeConfig {
-  const config = new KubeConfig();
-  if (source.kubeconfig !== undefined) config.loadFromFile(source.kubeconfig);
-  else config.loadFromDefault();
+function configFrom(source: KubeConfigSource, env: Environment): KubeConfig {
+  const config = loadKubeConfig(source.kubeconfig, env);
   if (source.context !== undefined) {
     if (config.getContextObject(source.context) === null) {
       throw new Error(`the kubeconfig has no context "${source.context}"`);
@@ -40,7 +38,6 @@ function loadKubeConfig(source: KubeConfigSource): KubeConfig {
     config.setCurrentContext(source.context);
   }
   instructPlugin(config);
-  adoptTokenFile(config, source.kubeconfig);
   return config;
 }
 
@@ -83,11 +80,8 @@ function describeCluster(cluster: Cluster) {
 }
 
 /** client-node reads the sources (files, in-cluster token, exec plugins, OIDC); requests go over our own transport. */
-export function loadConnection(
-  source: KubeConfigSource = {},
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): Connection {
-  let config = loadKubeConfig(source);
+export function loadConnection(source: KubeConfigSource = {}, env: Environment = process.env): Connection {
+  let config = configFrom(source, env);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig names no current cluster');
   const proxyUrl = cluster.proxyUrl ?? proxyFromEnvironment(new URL(cluster.server), env);
@@ -96,16 +90,10 @@ export function loadConnection(
     ...(proxyUrl === undefined ? {} : { proxyUrl }),
     async credentials(fresh) {
       // A new KubeConfig forgets every cached token, so that rotated files and revoked tokens are noticed.
-      if (fresh) config = loadKubeConfig(source);
+      if (fresh) config = configFrom(source, env);
       return credentialsOf(config);
     },
   };
-}
-
-/** Namespace of the pod's service account or of the kubeconfig's context; 'default' otherwise. */
-export function currentNamespace(source: KubeConfigSource = {}): string {
-  const config = loadKubeConfig(source);
-  return config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
 }
 
 async function credentialsOf(config: KubeConfig): Promise<Credentials> {
