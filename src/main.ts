@@ -24,6 +24,14 @@ function stopSignal(logger: Logger): AbortSignal {
   return stopping.signal;
 }
 
+/**
+ * A log that nobody takes (its reader has gone, the disk is full) must end nothing: without a listener the first line
+ * that fails would end the process with the lease held.
+ */
+function surviveLostOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
 /** The head of the dump at /debug. */
 function describeProcess() {
   return {
@@ -75,6 +83,8 @@ async function runOperator(config: Config): Promise<void> {
   }
   logger.info('stopped');
 }
+
+surviveLostOutput();
 
 const program = new Command('sparsedm-operator')
   .description('Fine-tunes diffusion models to N:M sparsity and serves them, on Kubernetes')

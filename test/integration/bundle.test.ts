@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { sparseFinetunes } from '../../src/api/types';
+import { leases } from '../../src/runtime/leader';
 import type { ManagerState } from '../../src/runtime/manager';
 import { freePorts } from '../cluster/control-plane';
 import { exec } from '../cluster/exec';
@@ -78,7 +79,7 @@ async function startOperator(namespace: string, flags: readonly string[], env: R
   atEnd.push(stop);
   const base = `http://127.0.0.1:${health}`;
   await eventually(async () => (await fetch(`${base}/readyz`)).ok);
-  return { health: base, log, stop };
+  return { health: base, log, stop, closeLog: () => child.stdout.destroy() };
 }
 
 describe('the bundle', () => {
@@ -146,6 +147,21 @@ describe('the bundle', () => {
       'stopping, waiting for running reconciles',
       'stopped',
     ]);
+  });
+
+  test('works on and lets the lease go when nobody reads its log any more', async () => {
+    const namespace = await server.createNamespace();
+    const flags = ['--leader-elect=true', `--lease-namespace=${namespace}`, '--log-level=debug'];
+    const { closeLog, stop } = await startOperator(namespace, flags);
+    closeLog();
+    await server.client.create(sparseFinetunes, finetune('unheard', namespace));
+    const key = { namespace, name: 'unheard' };
+    await eventually(
+      async () => (await server.client.get(sparseFinetunes, key))?.status?.phase === 'Pending',
+    );
+    expect(await stop()).toBe(0);
+    const lease = await server.client.get(leases, { namespace, name: 'sparsedm-operator' });
+    expect(lease?.spec?.holderIdentity ?? '').toBe('');
   });
 
   test('shows nothing at /debug unless it is told to', async () => {
