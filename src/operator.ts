@@ -163,7 +163,12 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     });
     counters.metrics = createReportMetrics(metrics.registry, () => sink.waiting);
     const server = createReportServer({
-      reviewer: createTokenReviewer(reports, clock),
+      reviewer: createTokenReviewer({
+        client: reports,
+        clock,
+        isKnown: ({ namespace, podName, podUid }) =>
+          stores.pods.get(namespace, podName)?.metadata.uid === podUid,
+      }),
       owners: createOwnerLookup({ client: reports, ...stores }),
       sink,
       finetunes: stores.finetunes,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../runtime/clock';
+import { ApiError } from '../runtime/errors';
 import { createCoalescer, type CoalescerOptions } from './coalesce';
 
 type Report = Record<string, number>;
@@ -67,6 +68,66 @@ describe('reports of one object', () => {
     expect(started).toEqual([{ step: 1 }, { step: 2 }]);
     open[1]?.();
     await second;
+  });
+
+  it('tell their sender whether they are written or will be', async () => {
+    const { coalescer } = setUp();
+    expect(await coalescer.submit('a', { step: 1 }, false)).toBe('written');
+    expect(await coalescer.submit('a', { step: 2 }, false)).toBe('accepted');
+    expect(await coalescer.submit('a', { step: 3 }, true)).toBe('written');
+  });
+
+  it('that were accepted are written again and again while that fails in passing', async () => {
+    const tries: Report[] = [];
+    const { clock, coalescer } = setUp({
+      write: (_, report) => {
+        tries.push(report);
+        return tries.length < 4 && tries.length > 1 ? Promise.reject(new Error('down')) : Promise.resolve();
+      },
+    });
+    await coalescer.submit('a', { step: 1 }, false);
+    expect(await coalescer.submit('a', { step: 2, loss: 5 }, false)).toBe('accepted');
+    await clock.advanceAsync(2_000);
+    expect(await coalescer.submit('a', { step: 3 }, false)).toBe('accepted');
+    await clock.advanceAsync(4_000);
+    expect(tries.slice(1)).toEqual([
+      { step: 2, loss: 5 },
+      { step: 3, loss: 5 },
+      { step: 3, loss: 5 },
+    ]);
+    expect(coalescer.waiting).toBe(0);
+    await clock.advanceAsync(10_000);
+    expect([tries.length, clock.pending]).toEqual([4, 0]);
+  });
+
+  it('are not written again when they are refused', async () => {
+    let tries = 0;
+    const { clock, coalescer } = setUp({
+      write: () => {
+        tries++;
+        return Promise.reject(new ApiError({ status: 422, reason: 'Invalid', message: 'no' }));
+      },
+    });
+    await expect(coalescer.submit('a', { step: 1 }, true)).rejects.toThrow('no');
+    await clock.advanceAsync(60_000);
+    expect([tries, coalescer.waiting]).toEqual([1, 0]);
+  });
+
+  it('that are written with those of another sender fail for both', async () => {
+    const open: ((error?: Error) => void)[] = [];
+    const { coalescer } = setUp({
+      write: () =>
+        new Promise((resolve, reject) => open.push((error) => (error ? reject(error) : resolve()))),
+    });
+    const first = coalescer.submit('a', { step: 1 }, true);
+    const others = Promise.allSettled([2, 3].map((step) => coalescer.submit('a', { step }, true)));
+    await Promise.resolve();
+    open[0]?.();
+    await first;
+    await new Promise((resolve) => setImmediate(resolve));
+    open[1]?.(new ApiError({ status: 422, reason: 'Invalid', message: 'no' }));
+    expect((await others).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(open).toHaveLength(2);
   });
 
   it('tell the sender when an urgent write fails, and go on', async () => {

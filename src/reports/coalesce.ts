@@ -1,8 +1,9 @@
 import type { Clock } from '../runtime/clock';
+import { isPassing } from '../runtime/errors';
 
 export type CoalescerOptions<R> = {
   clock: Clock;
-  /** Writes what has come together for a key; a failure loses it, for the next report repeats what matters. */
+  /** Writes what has come together for a key. What fails in passing is kept and written with what comes next. */
   write(key: string, report: R): Promise<void>;
   /** The later one wins, part by part. */
   merge(earlier: R, later: R): R;
@@ -12,20 +13,30 @@ export type CoalescerOptions<R> = {
   writesPerSecond: number;
 };
 
+/** What became of a report so far: it stands where it belongs, or will within an interval while this process lives. */
+export type Receipt = 'written' | 'accepted';
+
 export type Coalescer<R> = {
-  /** Takes a report. An urgent one is written before this resolves; another one soon enough. */
-  submit(key: string, report: R, urgent: boolean): Promise<void>;
-  /** Writes everything that waits. */
+  /**
+   * Takes a report. An urgent one is written before this resolves, and this rejects where that fails; another one may
+   * be written later, again and again until that succeeds or is refused for good.
+   */
+  submit(key: string, report: R, urgent: boolean): Promise<Receipt>;
+  /** Writes everything that waits, once. */
   flush(): Promise<void>;
   /** Keys with something that waits. */
   readonly waiting: number;
 };
 
+/** Reports that are written together; all who wait for that learn how it went. */
+type Batch<R> = { report: R; outcome: PromiseWithResolvers<void> };
+
 type Entry<R> = {
-  pending: R | undefined;
+  pending: Batch<R> | undefined;
   wroteAt: number;
-  cancelTimer: (() => void) | undefined;
-  writing: Promise<void> | undefined;
+  cancelTimer: () => void;
+  /** Ends with the last write that was asked for; never rejects. Undefined while none is under way. */
+  writes: Promise<void> | undefined;
 };
 
 /** Many reports of one object become few writes, in order, and the last one always gets written. */
@@ -40,45 +51,81 @@ export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
   function entryOf(key: string): Entry<R> {
     let entry = entries.get(key);
     if (entry === undefined) {
-      entry = { pending: undefined, wroteAt: -Infinity, cancelTimer: undefined, writing: undefined };
+      entry = {
+        pending: undefined,
+        wroteAt: -Infinity,
+        cancelTimer: () => undefined,
+        writes: undefined,
+      };
       entries.set(key, entry);
     }
     return entry;
   }
 
-  /** Writes what waits, one write at a time; forgets a key of which nothing was heard for an interval. */
-  async function writeNow(key: string, entry: Entry<R>): Promise<void> {
-    entry.cancelTimer?.();
-    entry.cancelTimer = undefined;
-    while (entry.writing !== undefined) await entry.writing.catch(() => undefined);
-    const report = entry.pending;
-    if (report === undefined) return;
-    entry.pending = undefined;
-    entry.wroteAt = clock.monotonic();
-    entry.writing = options.write(key, report).finally(() => (entry.writing = undefined));
-    forgetLater(key, entry);
-    await entry.writing;
+  function batchOf(report: R): Batch<R> {
+    const outcome = Promise.withResolvers<void>();
+    outcome.promise.catch(() => undefined); // perhaps nobody waits for it
+    return { report, outcome };
   }
 
-  function forgetLater(key: string, entry: Entry<R>): void {
+  /** Writes what waits, after the writes that were asked for before; answers what became of it. */
+  function writeNow(key: string, entry: Entry<R>): Promise<void> {
+    const batch = entry.pending;
+    if (batch === undefined) return entry.writes ?? Promise.resolve();
+    const writes = entry.writes?.then(() => writeBatch(key, entry)) ?? writeBatch(key, entry);
+    entry.writes = writes;
+    void writes.then(() => {
+      if (entry.writes === writes) entry.writes = undefined;
+    });
+    return batch.outcome.promise;
+  }
+
+  async function writeBatch(key: string, entry: Entry<R>): Promise<void> {
+    const batch = entry.pending;
+    if (batch === undefined) return; // an earlier write took it along
+    entry.pending = undefined;
+    entry.wroteAt = clock.monotonic();
+    entry.cancelTimer();
+    try {
+      await options.write(key, batch.report);
+      batch.outcome.resolve();
+    } catch (error) {
+      if (isPassing(error)) putBack(entry, batch.report);
+      batch.outcome.reject(error);
+    }
+    lookAgain(key, entry);
+  }
+
+  /** Its sender may have been told that it was accepted, and then sends only what is new. */
+  function putBack(entry: Entry<R>, report: R): void {
+    if (entry.pending === undefined) entry.pending = batchOf(report);
+    else entry.pending.report = options.merge(report, entry.pending.report);
+  }
+
+  /** An interval after the last write: writes what has come since, or forgets the key. */
+  function lookAgain(key: string, entry: Entry<R>): void {
+    entry.cancelTimer();
+    const waitMs = Math.max(0, entry.wroteAt + interval() - clock.monotonic());
     entry.cancelTimer = clock.setTimeout(() => {
-      entry.cancelTimer = undefined;
       if (entry.pending === undefined) entries.delete(key);
       else void writeNow(key, entry).catch(() => undefined);
-    }, interval());
+    }, waitMs);
   }
 
   return {
     async submit(key, report, urgent) {
       const entry = entryOf(key);
-      entry.pending = entry.pending === undefined ? report : options.merge(entry.pending, report);
-      // Otherwise the timer that the last write has set will find it.
-      if (urgent || clock.monotonic() - entry.wroteAt >= interval()) await writeNow(key, entry);
+      if (entry.pending === undefined) entry.pending = batchOf(report);
+      else entry.pending.report = options.merge(entry.pending.report, report);
+      // Otherwise the look an interval after the last write finds it.
+      if (!urgent && clock.monotonic() - entry.wroteAt < interval()) return 'accepted';
+      await writeNow(key, entry);
+      return 'written';
     },
 
     async flush() {
       await Promise.allSettled([...entries].map(([key, entry]) => writeNow(key, entry)));
-      for (const entry of entries.values()) entry.cancelTimer?.();
+      for (const entry of entries.values()) entry.cancelTimer();
     },
 
     get waiting() {

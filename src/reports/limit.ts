@@ -5,7 +5,8 @@ export type RateLimit = {
   take(key: string): number;
 };
 
-const MOST_KEYS = 20_000;
+/** From so many on, those that are full are dropped. */
+const MANY_KEYS = 1_000;
 
 /** A token bucket for each key: `burst` at once, then `perSecond`. */
 export function createRateLimit(
@@ -13,16 +14,20 @@ export function createRateLimit(
   { burst, perSecond }: { burst: number; perSecond: number },
 ): RateLimit {
   const buckets = new Map<string, { tokens: number; at: number }>();
+  const fillMs = (burst / perSecond) * 1000;
+  let swept = -Infinity;
 
+  /** Full buckets are as good as none. Looking at all of them at each call would cost more than they do. */
   function dropFull(now: number): void {
-    const fillMs = (burst / perSecond) * 1000;
+    if (now - swept < fillMs) return;
+    swept = now;
     for (const [key, { at }] of buckets) if (now - at > fillMs) buckets.delete(key);
   }
 
   return {
     take(key) {
       const now = clock.monotonic();
-      if (buckets.size >= MOST_KEYS) dropFull(now);
+      if (buckets.size >= MANY_KEYS) dropFull(now);
       const { tokens, at } = buckets.get(key) ?? { tokens: burst, at: now };
       const filled = Math.min(burst, tokens + ((now - at) / 1000) * perSecond);
       const allowed = filled >= 1;

@@ -27,11 +27,28 @@ export type OwnerDependencies = {
   deployments: Store<Deployment>;
 };
 
-const MOST_REMEMBERED = 4096;
+/** Two of them are held; a pair takes some 150 bytes. */
+const GENERATION = 20_000;
 
 export function createOwnerLookup({ client, ...stores }: OwnerDependencies): OwnerLookup {
-  /** Pairs of uids, pod and object, that were found to belong together: that never changes. */
-  const verified = new Set<string>();
+  /**
+   * Pairs of uids, pod and object, that were found to belong together: that never changes. Those of which nothing was
+   * heard while a generation filled go with the next.
+   */
+  let verified = new Set<string>();
+  let verifiedBefore = new Set<string>();
+
+  function isVerified(pair: string): boolean {
+    if (verified.has(pair)) return true;
+    if (!verifiedBefore.has(pair)) return false;
+    setVerified(pair);
+    return true;
+  }
+
+  function setVerified(pair: string): void {
+    if (verified.size >= GENERATION) [verifiedBefore, verified] = [verified, new Set()];
+    verified.add(pair);
+  }
 
   async function once(
     reporter: Reporter,
@@ -40,10 +57,9 @@ export function createOwnerLookup({ client, ...stores }: OwnerDependencies): Own
   ): Promise<boolean> {
     if (reporter.namespace !== object.metadata.namespace) return false;
     const pair = `${reporter.podUid} ${object.metadata.uid ?? ''}`;
-    if (verified.has(pair)) return true;
+    if (isVerified(pair)) return true;
     if (!(await check())) return false;
-    if (verified.size >= MOST_REMEMBERED) verified.clear();
-    verified.add(pair);
+    setVerified(pair);
     return true;
   }
 

@@ -6,12 +6,13 @@ import type { Store } from '../runtime/store';
 import { parseFinetuneReport, parseServiceReport, type Parsed } from './body';
 import { createRateLimit } from './limit';
 import type { OwnerLookup } from './owner';
-import type { Reporter, TokenReviewer } from './review';
+import type { Receipt } from './coalesce';
+import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
 import type { Sink } from './sink';
 
 export const BODY_LIMIT = 64 * 1024;
 
-/** Reports of one object: a few at once, then two a second. The trainer sends one in two seconds. */
+/** Reports of one pod, and of one object: a few at once, then two a second. The trainer sends one in two seconds. */
 const REPORT_RATE = { burst: 10, perSecond: 2 };
 
 export type ReportServerDependencies = {
@@ -28,7 +29,7 @@ export type ReportServerDependencies = {
 
 type Route = { kind: 'finetune' | 'service'; namespace: string; name: string };
 
-/** An answer other than 204. */
+/** An answer other than 202 and 204. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -110,7 +111,7 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
   const limit = createRateLimit(clock, REPORT_RATE);
 
   async function authenticate(request: IncomingMessage, { namespace }: Route): Promise<Reporter> {
-    const reporter = await reviewer.review(bearerToken(request));
+    const reporter = await reviewer.review(bearerToken(request)).catch(refuseForNow);
     if (reporter === undefined) {
       throw new Refusal(
         401,
@@ -119,59 +120,60 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
       );
     }
     if (reporter.namespace !== namespace) throw foreignPod();
+    // Before its owners are looked up, for which the API server may be asked.
+    checkRate(`pod ${reporter.podUid}`);
     return reporter;
   }
 
-  function checkRate({ kind, namespace, name }: Route): void {
-    const waitMs = limit.take(`${kind} ${namespace}/${name}`);
-    if (waitMs === 0) return;
-    const seconds = Math.ceil(waitMs / 1000);
-    throw new Refusal(
-      429,
-      'TooManyRequests',
-      `Too many reports: send the next one in ${seconds} s.`,
-      seconds,
-    );
+  function refuseForNow(error: unknown): never {
+    if (!(error instanceof TooManyReviewsError)) throw error;
+    throw tooMany('Too many tokens are to be checked', error.retryAfterMs);
+  }
+
+  function checkRate(key: string): void {
+    const waitMs = limit.take(key);
+    if (waitMs > 0) throw tooMany('Too many reports', waitMs);
   }
 
   async function takeFinetuneReport(
     route: Route,
     reporter: Reporter,
     request: IncomingMessage,
-  ): Promise<void> {
+  ): Promise<Receipt> {
     const finetune = finetunes.get(route.namespace, route.name);
     if (finetune === undefined) throw notFound('SparseFinetune', route);
     if (!(await owners.ownsFinetunePod(finetune, reporter))) throw foreignPod();
-    checkRate(route);
-    await sink.submitFinetune(finetune, valid(parseFinetuneReport(await readJson(request))));
+    checkRate(keyOf(route));
+    return sink.submitFinetune(finetune, valid(parseFinetuneReport(await readJson(request))));
   }
 
   async function takeServiceReport(
     route: Route,
     reporter: Reporter,
     request: IncomingMessage,
-  ): Promise<void> {
+  ): Promise<Receipt> {
     const service = services.get(route.namespace, route.name);
     if (service === undefined) throw notFound('SparseInferenceService', route);
     if (!(await owners.ownsServicePod(service, reporter))) throw foreignPod();
-    checkRate(route);
-    await sink.submitService(service, valid(parseServiceReport(await readJson(request))));
+    checkRate(keyOf(route));
+    return sink.submitService(service, valid(parseServiceReport(await readJson(request))));
   }
 
-  async function take(request: IncomingMessage, route: Route | undefined): Promise<void> {
+  async function take(request: IncomingMessage, route: Route | undefined): Promise<Receipt> {
     if (route === undefined) throw new Refusal(404, 'NotFound', 'There is nothing at this path.');
     if (request.method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', 'Send reports with POST.');
     const reporter = await authenticate(request, route);
-    if (route.kind === 'finetune') await takeFinetuneReport(route, reporter, request);
-    else await takeServiceReport(route, reporter, request);
+    const takeReport = route.kind === 'finetune' ? takeFinetuneReport : takeServiceReport;
+    return takeReport(route, reporter, request);
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = routeOf(request.url);
-    let status = 204;
+    let status: number;
     try {
-      await take(request, route);
-      response.writeHead(204).end();
+      // 204: it is written. 202: it will be, unless this process ends before; a run's last word says it all again.
+      status = (await take(request, route)) === 'written' ? 204 : 202;
+      response.writeHead(status).end();
     } catch (error) {
       const refusal = error instanceof Refusal ? error : unavailable(error);
       status = refusal.status;
@@ -191,6 +193,15 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
   server.keepAliveTimeout = 90_000;
   server.maxRequestsPerSocket = 0;
   return server;
+}
+
+function keyOf({ kind, namespace, name }: Route): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+function tooMany(what: string, waitMs: number): Refusal {
+  const seconds = Math.ceil(waitMs / 1000);
+  return new Refusal(429, 'TooManyRequests', `${what}: send the report again in ${seconds} s.`, seconds);
 }
 
 function foreignPod(): Refusal {

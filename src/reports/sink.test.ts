@@ -89,6 +89,13 @@ describe('a report that meets a change', () => {
     expect(results).toEqual(['written']);
   });
 
+  it('whose object changes under it again and again is kept, and its sender told', async () => {
+    const { sink, patched, results } = setUp(aFinetune('1'));
+    const urgent = { progress: { phase: 'training' as const } };
+    await expect(sink.submitFinetune(aFinetune('1'), urgent)).rejects.toBe(conflict);
+    expect([patched.length, results, sink.waiting]).toEqual([5, ['failed'], 1]);
+  });
+
   it('is dropped when the run has ended meanwhile', async () => {
     const { sink, patched, results } = setUp(aFinetune('2', finished));
     await sink.submitFinetune(aFinetune('1'), { progress: { phase: 'training' } });

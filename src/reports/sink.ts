@@ -15,7 +15,7 @@ import { isConflict } from '../runtime/errors';
 import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../runtime/objects';
 import type { Store } from '../runtime/store';
 import type { FinetuneReport, ServiceReport } from './body';
-import { createCoalescer, type Coalescer } from './coalesce';
+import { createCoalescer, type Coalescer, type Receipt } from './coalesce';
 
 export const REPORTS_FIELD_MANAGER = 'sparsedm-reports';
 
@@ -33,8 +33,8 @@ export type SinkDependencies = {
 };
 
 export type Sink = {
-  submitFinetune(finetune: SparseFinetune, report: FinetuneReport): Promise<void>;
-  submitService(service: SparseInferenceService, report: ServiceReport): Promise<void>;
+  submitFinetune(finetune: SparseFinetune, report: FinetuneReport): Promise<Receipt>;
+  submitService(service: SparseInferenceService, report: ServiceReport): Promise<Receipt>;
   flush(): Promise<void>;
   readonly waiting: number;
 };
@@ -89,7 +89,7 @@ export function createSink(dependencies: SinkDependencies): Sink {
   ): Promise<boolean> {
     const { namespace, name } = parseKey(key);
     let object = store.get(namespace, name);
-    for (let tries = 0; tries < MOST_TRIES && object !== undefined; tries++) {
+    for (let tries = 1; object !== undefined; tries++) {
       const status = change(object);
       if (status === undefined) return false;
       try {
@@ -99,7 +99,7 @@ export function createSink(dependencies: SinkDependencies): Sink {
         });
         return true;
       } catch (error) {
-        if (!isConflict(error)) throw error;
+        if (!isConflict(error) || tries >= MOST_TRIES) throw error;
         object = await client.get(resource, { namespace, name });
       }
     }

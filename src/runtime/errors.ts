@@ -68,6 +68,12 @@ export function isForbidden(error: unknown): boolean {
   return hasReason(error, 403);
 }
 
+/** Whether the same request may succeed later: no answer, a lost race, a server that is busy or failed. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return true;
+  return error.status >= 500 || error.status === 429 || isConflict(error);
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

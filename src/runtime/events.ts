@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { sleep, type Clock } from './clock';
-import { ApiError, isNotFound } from './errors';
+import { isNotFound, isPassing } from './errors';
 import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import type { KubeObject } from './objects';
@@ -226,11 +226,6 @@ function createIfGone(create: () => Promise<void>): (error: unknown) => Promise<
     if (!isNotFound(error)) throw error;
     return create();
   };
-}
-
-/** No answer and 5xx pass; a refusal (namespace gone, no permission, invalid) does not. */
-function isPassing(error: unknown): boolean {
-  return !(error instanceof ApiError) || error.status >= 500 || error.status === 429;
 }
 
 /** Sets the key as the youngest of the map and forgets the oldest. */

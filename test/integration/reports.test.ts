@@ -127,7 +127,7 @@ describe('a trainer’s report', () => {
     const before = await written();
     for (const step of [121, 122, 123, 124, 125]) {
       expect(await post(progressPath('coalesced'), token, { progress: { ...progress, step } })).toMatchObject(
-        { status: 204 },
+        { status: 202 },
       );
     }
     const { status } = await finetuneWhere(
@@ -209,6 +209,16 @@ describe('a trainer’s report', () => {
     expect(
       await post(progressPath('mine'), await tokenFor(stranger, 'sparsedm.io', elsewhere), { progress }),
     ).toMatchObject(want);
+  });
+
+  it('is told to wait when it tries another’s object again and again', async () => {
+    await runFinetune(server, 'target');
+    const { pod: other } = await runFinetune(server, 'intruder');
+    const token = await tokenFor(other);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => post(progressPath('target'), token, { progress })),
+    );
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403, 429]));
   });
 
   it('is refused with a sentence when it is wrong', async () => {
