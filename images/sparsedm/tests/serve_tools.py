@@ -72,7 +72,15 @@ def free_port() -> int:
 class ServerProcess:
     """`sparsedm serve` on a free port; a context that ends it."""
 
-    def __init__(self, model: Path, engine: dict[str, Any], log: Path, **env: str) -> None:
+    def __init__(
+        self,
+        model: Path,
+        engine: dict[str, Any],
+        log: Path,
+        before: Callable[[], Any] | None = None,
+        **env: str,
+    ) -> None:
+        """before: called in the new process, before Python starts."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.termination_log = log.with_suffix(".termination")
@@ -87,12 +95,17 @@ class ServerProcess:
             "SPARSEDM_TERMINATION_LOG": str(self.termination_log),
         }
         with log.open("wb") as out:
-            self.process = subprocess.Popen(command, env={**os.environ, **own, **env}, stdout=out, stderr=out)
+            self.process = subprocess.Popen(
+                command, env={**os.environ, **own, **env}, stdout=out, stderr=out, preexec_fn=before
+            )
         self.client = httpx.Client(base_url=self.url, timeout=WAIT_SECONDS)
 
     def __enter__(self) -> ServerProcess:
-        wait_for(lambda: self.status("/v2/health/ready") == 200, "the server")
+        self.wait_until_ready()
         return self
+
+    def wait_until_ready(self) -> None:
+        wait_for(lambda: self.status("/v2/health/ready") == 200, "the server")
 
     def __exit__(self, *_: object) -> None:
         self.client.close()

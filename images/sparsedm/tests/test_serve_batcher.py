@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,44 @@ def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
         batcher.submit([0], [8])
 
     assert [seed for batch in run(scenario).batches for seed in batch] == list(range(9))
+
+
+def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        batcher.measured(8.0)
+        painter.gate.clear()
+        batcher.submit([0] * 4, range(4), within=8.0)
+        await in_batch(painter)
+        batcher.submit([0] * 3, range(4, 7), within=16.0)
+        batcher.submit([0], [7], within=16.0)  # in the same batch as the three before
+        with pytest.raises(QueueFull) as full:
+            batcher.submit([0], [8], within=16.5)
+        # Two batches are accepted and a third one would come: 24 s, 7.5 s more than there are.
+        assert full.value.retry_after == 8
+        assert 15 < batcher.seconds_to_finish() <= 16
+
+    assert run(scenario).batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize(("within", "want"), [(7.9, 0), (8.0, 4), (23.0, 8), (24.0, 10), (math.inf, 10)])
+def test_what_is_drawn_in_a_time_are_whole_batches_of_at_most_a_queue(within: float, want: int) -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        batcher.measured(8.0)
+        assert batcher.most_pictures(within) == want
+
+    run(scenario, max_queue=10)
+
+
+def test_what_cannot_be_drawn_in_time_is_given_up_with_the_batch_under_way() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        accepted = batcher.submit([0] * 6, range(6))
+        await in_batch(painter)
+        batcher.give_up()
+        results = await asyncio.gather(*accepted, return_exceptions=True)
+        assert [type(result) for result in results] == [Draining] * 6
+
+    assert run(scenario).batches == [[0, 1, 2, 3]], "nothing more is begun"
 
 
 def test_cancelled_pictures_are_not_drawn_and_make_room() -> None:

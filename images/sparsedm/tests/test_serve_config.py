@@ -63,3 +63,27 @@ def test_every_problem_is_told_at_once() -> None:
 def test_a_model_must_be_given() -> None:
     with pytest.raises(ConfigError, match="SPARSEDM_MODEL"):
         read()
+
+
+def test_without_a_kubelet_nothing_is_bounded_by_time() -> None:
+    config = read(MODEL="/models/boots")
+    assert (config.drain_delay, config.grace) == (0.0, None)
+
+
+def test_the_time_to_stop_comes_from_the_operator() -> None:
+    config = read(MODEL="/models/boots", DRAIN_DELAY_SECONDS="5", GRACE_SECONDS="90.5")
+    assert (config.drain_delay, config.grace) == (5.0, 90.5)
+
+
+@pytest.mark.parametrize(
+    ("env", "want"),
+    [
+        ({"GRACE_SECONDS": "soon"}, "SPARSEDM_GRACE_SECONDS must be a number of seconds, not soon"),
+        ({"GRACE_SECONDS": "inf"}, "SPARSEDM_GRACE_SECONDS must be a number of seconds, not inf"),
+        ({"DRAIN_DELAY_SECONDS": "-1"}, "SPARSEDM_DRAIN_DELAY_SECONDS must be a number of seconds, not -1"),
+        ({"DRAIN_DELAY_SECONDS": "9", "GRACE_SECONDS": "9"}, "must be more than SPARSEDM_DRAIN_DELAY"),
+    ],
+)
+def test_a_time_to_stop_that_makes_no_sense_is_refused(env: dict[str, str], want: str) -> None:
+    with pytest.raises(ConfigError, match=want):
+        read(MODEL="/models/boots", **env)

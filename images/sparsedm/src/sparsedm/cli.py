@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from sparsedm import __version__
 from sparsedm.errors import SparseDMError, storage_explained
@@ -27,6 +32,27 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""
 
 
+@contextmanager
+def ended_by_sigterm(exit_code: int) -> Iterator[None]:
+    """SIGTERM ends the process at once, until the command has a handler of its own.
+
+    A container's first process has no default handler: without one of ours, a signal that comes during the
+    imports, which take seconds, would be lost, and the pod would live until it is killed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python sets handlers in the main thread only
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os._exit(exit_code)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """All commands by name, with the arguments of `command` only: no other module is imported."""
     parser = argparse.ArgumentParser(prog="sparsedm", description="Sparse (N:M) diffusion models.")
@@ -43,7 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; an error that the user can act on is one sentence on stderr and its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((a for a in arguments if a in SUBCOMMANDS), None)
-    args = build_parser(command).parse_args(arguments)
+    # A server that serves nothing yet has nothing to lose; a run is to be tried again.
+    with ended_by_sigterm(0 if command == "serve" else 128 + signal.SIGTERM):
+        return _run(build_parser(command).parse_args(arguments))
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         with storage_explained():
             return importlib.import_module(SUBCOMMANDS[args.command][0]).run(args)

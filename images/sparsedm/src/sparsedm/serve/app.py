@@ -13,10 +13,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sparsedm import __version__
+from sparsedm.serve.batcher import Draining
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
 from sparsedm.serve.images import png_base64, side_of
 from sparsedm.serve.prompts import UnknownClass
-from sparsedm.serve.service import Service
+from sparsedm.serve.service import Service, draining
 from sparsedm.serve.telemetry import Telemetry
 
 MOST_IMAGES = 16
@@ -57,7 +58,10 @@ def create_app(service: Service) -> FastAPI:
     """The application on a service that is being started elsewhere."""
     app = FastAPI(title="SparseDM", version=__version__, docs_url=None, redoc_url=None)
     add_error_handlers(app)
-    app.add_middleware(Telemetry, metrics=service.metrics, access_log=service.config.access_log)
+    app.add_middleware(
+        Telemetry, metrics=service.metrics, access_log=service.config.access_log,
+        stopping=lambda: service.stopping,
+    )  # fmt: skip
     _add_health(app, service)
     _add_models(app, service)
 
@@ -112,6 +116,8 @@ async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[A
         if not drawn.done():
             raise ApiError(499, "The client has gone.", "client_disconnected")
         return list(drawn.result())
+    except Draining as error:
+        raise draining() from error
     finally:
         gone.cancel()
         drawn.cancel()

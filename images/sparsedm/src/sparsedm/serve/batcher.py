@@ -1,8 +1,8 @@
 """Pictures of many requests drawn together.
 
 A batch starts when it is full, or when its oldest picture has waited for `max_delay` seconds. What waits is
-bounded: beyond `max_queue` pictures a request is refused, with the time after which a new try makes sense,
-computed from the measured rate. Cancelled pictures leave the queue at once.
+bounded in number, `max_queue`, and in the time that it takes: a request beyond is refused, with the time
+after which a new try makes sense, computed from measured batches. Cancelled pictures leave the queue at once.
 
 Everything here runs on one event loop; only `draw` runs elsewhere, on the one thread that owns the model.
 """
@@ -23,8 +23,8 @@ log = logging.getLogger("sparsedm.serve")
 Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
 """(labels, seeds) -> one picture for each."""
 
-RATE_MEMORY = 0.8
-"""Weight of the past in the running mean of the rate."""
+MEMORY = 0.8
+"""Weight of the past in the running mean of a batch's time."""
 
 
 class QueueFull(Exception):
@@ -60,8 +60,6 @@ class Batcher:
         self.max_queue = max_queue
         self.failures = 0
         """Batches that failed in a row."""
-        self.drawing = 0
-        """Pictures in the batch that is being drawn."""
         self._draw = draw
         self._executor = executor
         self._max_batch = max_batch
@@ -70,24 +68,55 @@ class Batcher:
         self._queue: deque[_Picture] = deque()
         self._changed = asyncio.Event()
         self._closing = False
-        self._rate: float | None = None
+        self._batch: list[_Picture] = []
+        """What is being drawn."""
+        self._started = 0.0
+        """When the batch that is being drawn began, in the event loop's time."""
+        self.batch_seconds = 0.0
+        """Running mean of a batch's time, which is the same whether full or not; 0 before the first."""
 
     @property
     def waiting(self) -> int:
         """Pictures that wait for a batch."""
         return len(self._queue)
 
-    def measured(self, seconds: float) -> None:
-        """Takes the time of a batch, which is the same whether full or not, into the mean of the rate."""
-        rate = self._max_batch / max(seconds, 1e-6)
-        self._rate = rate if self._rate is None else RATE_MEMORY * self._rate + (1 - RATE_MEMORY) * rate
+    @property
+    def drawing(self) -> int:
+        """Pictures in the batch that is being drawn."""
+        return len(self._batch)
 
-    def submit(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[asyncio.Future[Any]]:
-        """All pictures of a request, or none: raises QueueFull or Draining."""
+    def measured(self, seconds: float) -> None:
+        """Takes the time of a batch into the mean."""
+        before = self.batch_seconds or seconds
+        self.batch_seconds = MEMORY * before + (1 - MEMORY) * seconds
+
+    def most_pictures(self, within: float) -> int:
+        """How many an idle server draws in `within` seconds, at most a whole queue."""
+        if within >= self._seconds_for(self.max_queue):
+            return self.max_queue
+        return min(self.max_queue, int(within / self.batch_seconds) * self._max_batch)
+
+    def seconds_to_finish(self, more: int = 0) -> float:
+        """Estimated time until everything accepted, and `more` pictures, are drawn."""
+        now = asyncio.get_running_loop().time()
+        current = max(0.0, self._started + self.batch_seconds - now) if self._batch else 0.0
+        return current + self._seconds_for(self.waiting + more)
+
+    def _seconds_for(self, pictures: int) -> float:
+        return math.ceil(pictures / self._max_batch) * self.batch_seconds
+
+    def submit(
+        self, labels: Sequence[int | None], seeds: Sequence[int], within: float = math.inf
+    ) -> list[asyncio.Future[Any]]:
+        """All pictures of a request, or none: raises QueueFull or Draining.
+
+        within: seconds in which everything accepted has to be drawn.
+        """
         if self._closing:
             raise Draining
-        if self.waiting + len(seeds) > self.max_queue:
-            raise QueueFull(self._retry_after(len(seeds)))
+        late = self.seconds_to_finish(len(seeds)) - within
+        if self.waiting + len(seeds) > self.max_queue or late > 0:
+            raise QueueFull(math.ceil(max(1.0, self._until_room(len(seeds)), late)))
         loop = asyncio.get_running_loop()
         pictures = [
             _Picture(label, seed, loop.time(), loop.create_future())
@@ -99,10 +128,10 @@ class Batcher:
         self._changed.set()
         return [picture.result for picture in pictures]
 
-    def _retry_after(self, wanted: int) -> int:
-        """Seconds until there is room for `wanted` pictures at the measured rate, at least 1."""
+    def _until_room(self, wanted: int) -> float:
+        """Seconds until the queue has room for `wanted` pictures at the measured rate."""
         surplus = self.waiting + self.drawing + wanted - self.max_queue
-        return max(1, math.ceil(surplus / self._rate)) if self._rate else 1
+        return surplus * self.batch_seconds / self._max_batch
 
     def _forget_cancelled(self, result: asyncio.Future[Any]) -> None:
         if result.cancelled():
@@ -123,7 +152,14 @@ class Batcher:
         """Refuses what is new, and returns when everything accepted has been drawn."""
         self._closing = True
         self._changed.set()
-        await loop_task
+        await asyncio.shield(loop_task)
+
+    def give_up(self) -> None:
+        """Fails everything accepted with Draining: there is no time left to draw it."""
+        for picture in [*self._batch, *self._queue]:
+            if not picture.result.done():
+                picture.result.set_exception(Draining())
+        self._queue.clear()
 
     async def _change(self, timeout: float | None = None) -> None:
         self._changed.clear()
@@ -145,8 +181,7 @@ class Batcher:
     async def _draw_batch(self, batch: list[_Picture]) -> None:
         loop = asyncio.get_running_loop()
         labels, seeds = [p.label for p in batch], [p.seed for p in batch]
-        self.drawing = len(batch)
-        started = loop.time()
+        self._batch, self._started = batch, loop.time()
         try:
             images = await loop.run_in_executor(self._executor, self._draw, labels, seeds)
         except Exception as error:
@@ -158,11 +193,11 @@ class Batcher:
                     picture.result.set_exception(error)
         else:
             self.failures = 0
-            seconds = loop.time() - started
+            seconds = loop.time() - self._started
             self.measured(seconds)
             self._on_batch(len(batch), seconds)
             for picture, image in zip(batch, images, strict=True):
                 if not picture.result.done():
                     picture.result.set_result(image)
         finally:
-            self.drawing = 0
+            self._batch = []

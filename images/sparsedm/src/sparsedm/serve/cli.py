@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -15,6 +18,7 @@ from sparsedm.errors import ConfigError, SparseDMError, storage_explained
 from sparsedm.report_client import ReportClient
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
+from sparsedm.serve.protocol import Protocol
 from sparsedm.serve.service import Service
 from sparsedm.serve.telemetry import set_up_logging
 
@@ -22,8 +26,9 @@ log = logging.getLogger("sparsedm.serve")
 
 KEEP_ALIVE_SECONDS = 95
 """Longer than any balancer's, so that it is never this side that closes a connection in use."""
-GRACE_SECONDS = 50
-"""For answers under way when everything is drawn; the pod gets 60 seconds."""
+FLUSH_SECONDS = 5
+"""For clients to read their answers, once everything is drawn."""
+HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     except SparseDMError as error:
         reporter.close(timeout=3.0, error={"reason": error.reason, "message": error.message})
         raise
+    if service.busy:
+        # The interpreter would wait for the model's thread, which loads or draws for nobody now.
+        os._exit(0)
     return 0
 
 
@@ -67,47 +75,68 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's, with our own end: first drain, then stop listening. A second signal stops at once."""
+    """Uvicorn's, with our own end: leave and drain first, then stop listening."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._draining: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's gives the signals back before the last report is sent; `handled_signals` holds longer."""
+        yield
+
+    @contextmanager
+    def handled_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Runs in the main thread, between any two instructions of the event loop."""
-        if self._draining is not None:
+        asyncio.get_running_loop().call_soon_threadsafe(self.told_to_stop, signal.Signals(sig))
+
+    def told_to_stop(self, number: signal.Signals) -> None:
+        """A pod that ends may get several SIGTERMs, so a second one changes nothing; a second Ctrl-C does not
+        wait."""
+        if self._stopping is None:
+            log.info(
+                "Stopping: what was accepted is finished first.", extra={"fields": {"signal": number.name}}
+            )
+            # Nobody routes requests to a terminal.
+            delay = self._service.config.drain_delay if number == signal.SIGTERM else 0.0
+            self._stopping = asyncio.create_task(self._stop(delay))
+        elif number == signal.SIGINT:
+            self._service.give_up()
             self.should_exit = self.force_exit = True
-            return
-        asyncio.get_running_loop().call_soon_threadsafe(self.begin_drain, signal.Signals(sig).name)
 
-    def begin_drain(self, why: str) -> None:
-        if self._draining is None:
-            log.info("Stopping: what was accepted is finished first.", extra={"fields": {"signal": why}})
-            self._draining = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        await self._service.drain()
+    async def _stop(self, delay: float) -> None:
+        await self._service.stop(delay)
         self.should_exit = True
 
 
 async def serve(service: Service, listener: socket.socket) -> None:
     """Listens from the start, so that health can be asked for while the model loads. Raises SparseDMError."""
     config = uvicorn.Config(
-        create_app(service), log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+        create_app(service), http=Protocol, ws="none", log_config=None, access_log=False, lifespan="off",
+        server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=FLUSH_SECONDS,
     )  # fmt: skip
     server = Server(config, service)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    starting = asyncio.create_task(service.start())
-    try:
-        await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done() and starting.exception() is not None:
-            server.should_exit = True
-        await serving
-        if starting.done():
-            starting.result()
-    finally:
-        starting.cancel()
-        listener.close()
-    service.close()
+    with server.handled_signals():
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        starting = asyncio.create_task(service.start())
+        try:
+            await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done() and starting.exception() is not None:
+                server.should_exit = True
+            await serving
+            if starting.done():
+                starting.result()
+        finally:
+            starting.cancel()
+            listener.close()
+        service.close()

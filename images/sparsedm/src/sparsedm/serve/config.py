@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,10 @@ class ServeConfig:
     """Address to listen on; "" is every address, IPv4 and IPv6."""
     port: int
     access_log: bool
+    drain_delay: float = 0.0
+    """Seconds after SIGTERM in which requests are still accepted, while their senders learn of the end."""
+    grace: float | None = None
+    """Seconds from SIGTERM until the process is killed; None where nothing kills it."""
 
 
 def sentences(error: ValidationError, prefix: str) -> list[str]:
@@ -80,6 +85,9 @@ def read_config(
             ["No model is given: set SPARSEDM_MODEL or pass --model with an artifact's directory."]
         )
     directory = resolve_uri(where, env) if "://" in where else Path(where)
+    delay, grace = _seconds(env, "SPARSEDM_DRAIN_DELAY_SECONDS"), _seconds(env, "SPARSEDM_GRACE_SECONDS")
+    if grace is not None and grace <= (delay or 0.0):
+        raise ConfigError(["SPARSEDM_GRACE_SECONDS must be more than SPARSEDM_DRAIN_DELAY_SECONDS."])
     return ServeConfig(
         model=directory,
         name=name or env.get("SPARSEDM_MODEL_NAME") or directory.name,
@@ -88,4 +96,20 @@ def read_config(
         host=host,
         port=port,
         access_log=access_log or env.get("SPARSEDM_ACCESS_LOG", "").lower() in ("1", "true"),
+        drain_delay=delay or 0.0,
+        grace=grace,
     )
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float | None:
+    """None where the variable is not set. Raises ConfigError."""
+    text = env.get(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ConfigError([f"{name} must be a number of seconds, not {text}."])
+    return value

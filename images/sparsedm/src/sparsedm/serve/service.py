@@ -1,9 +1,17 @@
-"""The life of a server: starting (loads, verifies, warms up), ready, draining."""
+"""The life of a server: starting (loads, verifies, warms up), ready, leaving, draining.
+
+A server that was told to stop is not ready, but traffic goes on coming for a while: Service rules and the
+clients' kept connections still lead to it. So it leaves first: it accepts requests as before, and announces
+the end of each connection. Then it drains: it refuses what is new and finishes what was accepted.
+Since the signal may come at any moment and the process is killed after a fixed time, no more work is ever
+accepted than can be finished in that time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -24,11 +32,16 @@ REPORT_SECONDS = 30.0
 MOST_FAILURES = 3
 """Batches that may fail in a row before the server asks to be restarted: a GPU's context does not recover."""
 
-State = Literal["starting", "ready", "draining"]
+WORK_SHARE = 0.8
+"""Part of the time before the kill that accepted work may fill: estimates err, and sending takes time."""
+ANSWER_SECONDS = 2.0
+"""Before the kill, when what could not be drawn after all is answered with an error."""
+
+State = Literal["starting", "ready", "leaving", "draining"]
 
 
 class Service:
-    """Everything that the endpoints need. `start`, then `stop`, on one event loop."""
+    """Everything that the endpoints need. `start`, `stop`, then `close`, on one event loop."""
 
     def __init__(self, config: ServeConfig, reporter: ReportClient | None = None) -> None:
         self.config = config
@@ -43,6 +56,18 @@ class Service:
         self._batcher: Batcher | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
+        self._killed_at: float | None = None
+        """When the process is killed, in the event loop's time; None before it was told to stop."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server was told to stop: each answer is its connection's last."""
+        return self.state in ("leaving", "draining")
+
+    @property
+    def busy(self) -> bool:
+        """Whether the model's thread is at work, which nothing can interrupt."""
+        return self._batcher is None or self._batcher.drawing > 0
 
     @property
     def live(self) -> bool:
@@ -61,6 +86,13 @@ class Service:
 
     async def start(self) -> None:
         """Raises InputError (a model that is not what it says) or ConfigError."""
+        try:
+            await self._start()
+        except Exception:
+            self.state = "draining"
+            raise
+
+    async def _start(self) -> None:
         config, loop = self.config, asyncio.get_running_loop()
         engine = await loop.run_in_executor(
             self._executor, Engine.load, config.model, config.engine, config.sha256
@@ -77,9 +109,26 @@ class Service:
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
         self._describe(engine)
+        self._warn_of_slow_batches(batcher.batch_seconds)
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
+
+    def _warn_of_slow_batches(self, seconds: float) -> None:
+        if seconds > self._work_seconds():
+            log.warning(
+                "One batch takes longer than a server that stops has left, so requests can be cut when a pod "
+                "ends: lower engine.steps or engine.maxBatchSize.",
+                extra={"fields": {"batchSeconds": round(seconds, 1), "graceSeconds": self.config.grace}},
+            )
+
+    def _work_seconds(self) -> float:
+        """How long what is accepted now may take, were the signal to come now."""
+        if self.config.grace is None:
+            return math.inf
+        if self._killed_at is None:
+            return WORK_SHARE * (self.config.grace - self.config.drain_delay)
+        return WORK_SHARE * (self._killed_at - asyncio.get_running_loop().time())
 
     def _describe(self, engine: Engine) -> None:
         status, metrics = engine.status(), self.metrics
@@ -127,31 +176,59 @@ class Service:
         batcher = self._batcher
         if self.state == "draining" or batcher is None:
             raise draining()
-        if len(seeds) > batcher.max_queue:
-            raise bad_request(f"n must be at most {batcher.max_queue}, the length of the queue.", "n")
+        within = self._work_seconds()
+        if not self.stopping:
+            # One batch that is too slow for any stop is drawn all the same: better than serving nobody.
+            within = max(within, batcher.batch_seconds)
+            most = batcher.most_pictures(within)
+            if len(seeds) > most:
+                raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
         try:
-            return batcher.submit([label] * len(seeds), seeds)
+            return batcher.submit([label] * len(seeds), seeds, within)
         except QueueFull as full:
+            if self.stopping:
+                raise draining() from full
             headers = {"Retry-After": str(full.retry_after)}
             raise ApiError(429, str(full), "queue_full", headers=headers) from full
         except Draining as error:
             raise draining() from error
 
-    async def drain(self) -> None:
-        """Not ready from here on; returns when every accepted picture has been drawn."""
+    async def stop(self, delay: float) -> None:
+        """Not ready from here on. Accepts for `delay` seconds more, then returns when everything is drawn."""
+        loop = asyncio.get_running_loop()
+        if self.config.grace is not None:
+            self._killed_at = loop.time() + self.config.grace
+        if self.state == "ready":
+            self.state = "leaving"
+            await asyncio.sleep(delay)
         self.state = "draining"
         if self._batcher is not None and self._drawing is not None:
-            await self._batcher.drain(self._drawing)
+            await self._drain(self._batcher, self._drawing)
+
+    async def _drain(self, batcher: Batcher, drawing: asyncio.Task[None]) -> None:
+        last_moment = None if self._killed_at is None else self._killed_at - ANSWER_SECONDS
+        try:
+            async with asyncio.timeout_at(last_moment):
+                await batcher.drain(drawing)
+        except TimeoutError:
+            log.warning("The time to stop is over: what is not drawn is answered with 503.")
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Answers everything accepted with an error."""
+        if self._batcher is not None:
+            self._batcher.give_up()
 
     def close(self, error: dict[str, str] | None = None) -> None:
         """The last report, the termination message, and the model's thread."""
-        if self._reporting is not None:
-            self._reporting.cancel()
+        for task in (self._drawing, self._reporting):
+            if task is not None:
+                task.cancel()
         if self._reporter is not None:
             self._reporter.close(timeout=3.0, **({} if error is None else {"error": error}))
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def draining() -> ApiError:
-    headers = {"Retry-After": "1", "Connection": "close"}
+    headers = {"Retry-After": "1"}
     return ApiError(503, "This replica is stopping: try again.", "draining", headers=headers)

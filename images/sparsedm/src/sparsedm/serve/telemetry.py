@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import (
@@ -89,8 +90,11 @@ class Latencies:
 class Telemetry:
     """Outermost layer: counts each request under its route's pattern, never under what a client made up."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, access_log: bool, stopping: Callable[[], bool]
+    ) -> None:
         self._app = app
+        self._stopping = stopping
         self._metrics = metrics
         self._access_log = access_log
 
@@ -105,6 +109,8 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._stopping():
+                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
             await send(message)
 
         try:

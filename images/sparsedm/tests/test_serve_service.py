@@ -1,0 +1,187 @@
+"""The life of a server: what is accepted when, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sparsedm.errors import InputError
+from sparsedm.serve.config import EngineSpec, ServeConfig
+from sparsedm.serve.engine import Engine, Measured
+from sparsedm.serve.errors import ApiError
+from sparsedm.serve.service import ANSWER_SECONDS, Service
+
+
+class FakeEngine:
+    """Says that a batch takes `seconds`, and draws while `gate` is set."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.classes = ["boot", "bag"]
+        self.config = SimpleNamespace(num_classes=2)
+        self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
+
+    def warm_up(self) -> Measured:
+        return Measured(self.seconds, 1.0)
+
+    def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[int]:
+        self.begun.release()
+        self.gate.wait(30)
+        return list(seeds)
+
+    def status(self) -> dict[str, Any]:
+        return {"backend": "dense", "device": "cpu"}
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: Callable[[Service, FakeEngine], Awaitable[None]],
+    seconds: float = 8.0,
+    delay: float = 0.0,
+    grace: float | None = None,
+) -> None:
+    """Starts a service whose batches of 4 take `seconds`, and runs a scenario on it."""
+    engine = FakeEngine(seconds)
+    monkeypatch.setattr(Engine, "load", lambda *_: engine)
+    spec = EngineSpec(max_batch_size=4, max_queue=32, max_batch_delay_milliseconds=0)
+    config = ServeConfig(Path("model"), "clothes", spec, None, "", 0, False, delay, grace)
+
+    async def main() -> None:
+        service = Service(config)
+        await service.start()
+        try:
+            async with asyncio.timeout(30):
+                await scenario(service, engine)
+        finally:
+            engine.gate.set()
+            service.close()
+
+    asyncio.run(main())
+
+
+def refusal(service: Service, images: int = 1) -> tuple[int, str, str | None]:
+    with pytest.raises(ApiError) as refused:
+        service.submit(0, range(images))
+    return refused.value.status, refused.value.code, refused.value.headers.get("Retry-After")
+
+
+async def leaving(service: Service) -> asyncio.Task[None]:
+    """A stop whose delay has begun."""
+    stop = asyncio.create_task(service.stop(service.config.drain_delay))
+    while not service.stopping:
+        await asyncio.sleep(0)
+    return stop
+
+
+def test_no_more_is_accepted_than_a_stop_leaves_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        # 0.8 of 30 - 5 seconds are 20: two batches of 8 s fit.
+        service.submit(0, range(4))
+        await asyncio.to_thread(engine.begun.acquire)
+        service.submit(0, range(4))
+        status, code, retry_after = refusal(service)
+        assert (status, code) == (429, "queue_full")
+        assert retry_after == "4"
+
+    run(monkeypatch, scenario, delay=5, grace=30)
+
+
+def test_a_request_that_never_fits_is_told_how_many_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, _: FakeEngine) -> None:
+        with pytest.raises(ApiError, match="n must be at most 8: ") as refused:
+            service.submit(0, range(9))
+        assert refused.value.status == 400
+
+    run(monkeypatch, scenario, delay=5, grace=30)
+
+
+def test_batches_too_slow_for_any_stop_are_drawn_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        accepted = service.submit(0, range(4))
+        assert refusal(service)[0] == 429
+        engine.gate.set()
+        assert await asyncio.gather(*accepted) == [0, 1, 2, 3]
+
+    run(monkeypatch, scenario, seconds=100.0, grace=30)
+    assert "One batch takes longer" in caplog.text
+
+
+def test_without_a_grace_period_only_the_queue_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, _: FakeEngine) -> None:
+        service.submit(0, range(32))
+        assert refusal(service)[:2] == (429, "queue_full")
+
+    run(monkeypatch, scenario)
+
+
+def test_a_leaving_server_is_not_ready_and_accepts_what_it_can_finish(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        stop = await leaving(service)
+        assert not service.ready
+        assert service.live
+        accepted = service.submit(0, range(8))
+        assert refusal(service, images=9) == (503, "draining", "1"), "others have time for it"
+        engine.gate.set()
+        assert await asyncio.gather(*accepted) == list(range(8))
+        stop.cancel()
+
+    run(monkeypatch, scenario, delay=20, grace=25)
+
+
+def test_after_the_delay_nothing_new_is_accepted_and_all_before_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        accepted = service.submit(0, range(12))
+        stop = await leaving(service)
+        while service.state != "draining":
+            await asyncio.sleep(0.001)
+        assert refusal(service) == (503, "draining", "1")
+        engine.gate.set()
+        await stop
+        assert [image.result() for image in accepted] == list(range(12))
+        assert not service.busy
+
+    run(monkeypatch, scenario, seconds=0.01, delay=0.01, grace=30)
+
+
+def test_right_before_the_kill_what_is_left_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        accepted = service.submit(0, range(4))
+        await asyncio.to_thread(engine.begun.acquire)
+        await service.stop(0.0)
+        assert all(image.exception() is not None for image in accepted)
+        assert service.busy, "nothing ends the model's thread but the process"
+
+    run(monkeypatch, scenario, grace=ANSWER_SECONDS + 0.05)
+
+
+def test_a_server_that_loads_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(ServeConfig(Path("model"), "clothes", EngineSpec(), None, "", 0, False, 20, 30))
+    asyncio.run(asyncio.wait_for(service.stop(20), 5))
+    assert service.busy
+    service.close()
+
+
+def test_a_model_that_can_t_be_loaded_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: Any) -> Engine:
+        raise InputError("ArtifactInvalid", "no")
+
+    monkeypatch.setattr(Engine, "load", load)
+    service = Service(ServeConfig(Path("model"), "clothes", EngineSpec(), None, "", 0, False))
+    with pytest.raises(InputError):
+        asyncio.run(service.start())
+    assert service.stopping
+    service.close()
