@@ -28,6 +28,18 @@ describe('why a training pod failed', () => {
       'TrainerFailed',
       'exit code 1: ValueError: b.',
     ],
+    [
+      'the trainer’s own word, cut where containers share the space',
+      terminated({ exitCode: 3, message: told.slice(0, -8) }),
+      'DatasetMissing',
+      'There is no data…',
+    ],
+    [
+      'an unknown exit code with a report that names no error',
+      terminated({ exitCode: 1, message: '{"progress":{"step":1,"tot' }),
+      'TrainerFailed',
+      'exit code 1; its log says why.',
+    ],
     ['an unknown exit code without a word', terminated({ exitCode: 1 }), 'TrainerFailed', 'its log says why'],
     [
       'a command that does not exist',

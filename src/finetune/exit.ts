@@ -27,9 +27,15 @@ function explainExit({ exitCode, reason, message }: Exit): Trouble {
   }
   if (exitCode === 143)
     return { reason: 'Terminated', message: 'The trainer was told to stop (exit code 143).' };
-  const words = message?.trim().split('\n').at(-1)?.slice(0, 512);
+  const words = lastLine(message);
   return {
     reason: reason === 'Error' ? 'TrainerFailed' : reason,
     message: `The trainer ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}.`,
   };
+}
+
+/** A report that names no error is nothing to read. */
+function lastLine(message: string | undefined): string | undefined {
+  const line = message?.trim().split('\n').at(-1)?.slice(0, 512);
+  return line?.startsWith('{"') === true ? undefined : line;
 }

@@ -36,7 +36,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   const clock = new FakeClock(startedAt);
   const events = { event: () => undefined };
   const reconciler = createFinetuneReconciler({ client, clock, events, settings, finetunes, jobs, pods });
-  return { reconciler, written };
+  return { reconciler, client, written };
 }
 
 describe('a Job that has failed before its pod is known to', () => {
@@ -82,6 +82,51 @@ it('looks again when another’s Job had the name and is gone', async () => {
     pods: new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod }),
   });
   expect(await reconciler.reconcile(key)).toEqual({ requeueAfterMs: 2_000 });
+});
+
+describe('a last word that the API server refuses', () => {
+  const finetune = aFinetune();
+  const job = aJob(finetune, ended('Complete', 'CompletionsReached'));
+  const told = {
+    model: { uri: 'pvc://models/shirts', sha256: 'b'.repeat(64) },
+    fid: { metric: 'fd-x', sparse: '3' },
+    progress: { loss: '0.5' },
+  };
+  const pod = labelled(aPod(job, 'a', terminated({ exitCode: 0, message: JSON.stringify(told) })));
+
+  const refusing = (fields: string[]) => {
+    const { reconciler, client, written } = setUp({ finetune, job, pods: [pod] }, { job, pods: [pod] });
+    const causes = fields.map((field) => ({ field, message: 'Invalid value' }));
+    const error = new ApiError({ status: 422, reason: 'Invalid', message: 'bad', details: { causes } });
+    const patch = client.patchStatus.bind(client);
+    let tries = 0;
+    client.patchStatus = (...given) => (++tries === 1 ? Promise.reject(error) : patch(...given));
+    return { reconciler, written, error, tries: () => tries };
+  };
+
+  it.each<[string, string[], object]>([
+    ['in its figures', ['status.fid.sparse'], { model: told.model, loss: '0.5' }],
+    [
+      'in its model, whose place the spec knows',
+      ['status.model.sha256'],
+      { model: { uri: told.model.uri }, fid: told.fid, loss: '0.5' },
+    ],
+    ['in two parts', ['status.fid.sparse', 'status.progress.history[0].step'], { model: told.model }],
+  ])('%s does not keep the run from its end', async (_, fields, want) => {
+    const { reconciler, written } = refusing(fields);
+    await reconciler.reconcile(key);
+    expect(written).toHaveLength(1);
+    const { phase, model, fid, progress } = written[0] ?? {};
+    expect(phase).toBe('Succeeded');
+    expect({ model, fid, loss: progress?.loss }).toEqual(want);
+    expect(written[0]?.conditions?.find(({ type }) => type === 'Finished')?.status).toBe('True');
+  });
+
+  it('is no reason to pass over what is wrong with the spec', async () => {
+    const { reconciler, error, tries } = refusing(['spec.trainer.image']);
+    await expect(reconciler.reconcile(key)).rejects.toBe(error);
+    expect(tries()).toBe(1);
+  });
 });
 
 describe('what is read past the caches', () => {

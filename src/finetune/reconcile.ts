@@ -1,4 +1,4 @@
-import type { SparseFinetune } from '../api/types';
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { sparseFinetunes } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { labels, trainJobName } from '../kube/names';
@@ -17,6 +17,7 @@ import { podCreationRefusal } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
+import { withoutRefused } from './refused-status';
 import {
   isFinished,
   jobCondition,
@@ -157,6 +158,27 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return client.get(jobs, { namespace: metadata.namespace ?? '', name: metadata.name });
   }
 
+  /** Writes the status and tells of the change; answers what was written. */
+  async function writeStatus(
+    finetune: SparseFinetune,
+    wanted: SparseFinetuneStatus,
+  ): Promise<SparseFinetuneStatus> {
+    const patch = (status: SparseFinetuneStatus) => client.patchStatus(sparseFinetunes, finetune, status);
+    let status = wanted;
+    const written = await patch(wanted).catch((error: unknown) => {
+      const rest = withoutRefused(finetune, wanted, error);
+      if (rest === undefined) throw error;
+      status = rest;
+      return patch(rest);
+    });
+    if (written) {
+      for (const { type, reason, message } of transitions(finetune, status)) {
+        events.event(finetune, type, reason, message);
+      }
+    }
+    return status;
+  }
+
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const finetune = dependencies.finetunes.get(namespace, name);
     if (finetune !== undefined) names.note(finetune);
@@ -168,12 +190,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
       return undefined;
     }
     const observed = await apply(before, planned);
-    const status = buildStatus(observed, clock.now());
-    if (await client.patchStatus(sparseFinetunes, finetune, status)) {
-      for (const { type, reason, message } of transitions(finetune, status)) {
-        events.event(finetune, type, reason, message);
-      }
-    }
+    const status = await writeStatus(finetune, buildStatus(observed, clock.now()));
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     return wakeUp({ ...observed, finetune: { ...finetune, status } }, judge(observed), clock.now());
   }

@@ -1,6 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SparseFinetune } from '../api/generated/sparsedm.io/v1alpha1/SparseFinetune';
 import { parseFinetuneReport, parseServiceReport, parseTerminationMessage } from './body';
+
+const PROGRESS = [
+  'step',
+  'totalSteps',
+  'percent',
+  'display',
+  'stage',
+  'stages',
+  'stagePattern',
+  'maskFlips',
+  'phase',
+  'loss',
+  'samplesPerSecond',
+  'remainingSeconds',
+  'eta',
+  'reportedAt',
+];
 
 describe('a trainer’s report', () => {
   it('is taken as it is when it is right', () => {
@@ -92,10 +110,21 @@ describe('a trainer’s report', () => {
     ],
     ['control characters', { progress: { phase: 'a\u0007' } }, 'progress.phase must be a text'],
     ['a time that is none', { progress: { reportedAt: 'now' } }, 'progress.reportedAt must be a time'],
-    [
-      'a time that never was',
-      { progress: { reportedAt: '2026-13-01T00:00:00Z' } },
+    ...[
+      '2026-13-01T00:00:00Z',
+      '2026-02-30T00:00:00Z',
+      '2026-01-31T24:00:00Z',
+      '2026-01-31T23:60:00Z',
+      '2026-01-31T23:59:60Z',
+    ].map((reportedAt): [string, unknown, string] => [
+      `the time ${reportedAt}, which never was`,
+      { progress: { reportedAt } },
       'progress.reportedAt must be a time',
+    ]),
+    [
+      'an evaluation without its step',
+      { progress: { history: [{ distance: '3' }] } },
+      'progress.history[0].step must be there.',
     ],
     ['a flag that is none', { sparsity: { compliant: 'yes' } }, 'sparsity.compliant must be true or false.'],
     [
@@ -110,6 +139,66 @@ describe('a trainer’s report', () => {
     ],
   ])('is wrong with %s', (_, body, want) => {
     expect(parseFinetuneReport(body).problems.join(' ')).toContain(want);
+  });
+
+  it('holds nothing that the schema refuses, whatever comes', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.string({ minLength: 1000, maxLength: 1100 }),
+      fc.date().map(String),
+    );
+    const time = fc.oneof(
+      fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+      text,
+    );
+    const value = fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger(), text, time, fc.boolean());
+    const fields = (...names: string[]) =>
+      fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] });
+    const report = fc.record({
+      progress: fc
+        .tuple(fields(...PROGRESS), fc.array(fields('step', 'distance', 'sparsity'), { maxLength: 30 }))
+        .map(([rest, history]) => ({ ...rest, history })),
+      checkpoint: fields('uri', 'step', 'maskDigest'),
+      sparsity: fields(
+        'pattern',
+        'target',
+        'achieved',
+        'maskedParameters',
+        'totalParameters',
+        'maskedLayers',
+        'skippedLayers',
+        'compliant',
+      ),
+      macs: fields('convention', 'dense', 'sparse', 'totalDense', 'totalSparse', 'reductionPercent'),
+      fid: fields(
+        'metric',
+        'samples',
+        'dense',
+        'sparse',
+        'increase',
+        'referenceDigest',
+        'extractorDigest',
+        'seed',
+        'sampler',
+        'steps',
+        'guidance',
+        'weights',
+        'rankDeficient',
+      ),
+      model: fields('uri', 'sha256', 'sizeBytes', 'manifestUri', 'sampleGridUri'),
+    });
+    const spec = {
+      model: { preset: 'fashion-mnist-uvit-tiny', pretrained: { uri: 'pvc://a/b.pth' } },
+      dataset: { format: 'generated', samples: 1 },
+      output: { uri: 'pvc://a/b' },
+    };
+    const validate = (status: object) => new SparseFinetune({ spec, status } as never).validate();
+    expect(() => validate({ progress: { history: [{ distance: '3' }] } })).toThrow();
+    fc.assert(
+      fc.property(report, (body) => {
+        expect(() => validate(parseFinetuneReport(body).report)).not.toThrow();
+      }),
+    );
   });
 
   it('never holds anything but bounded known fields, whatever comes', () => {
@@ -150,6 +239,18 @@ describe('a termination message', () => {
     ['nothing', undefined, undefined],
     ['a traceback', 'Traceback: ...', undefined],
     ['cut JSON', '{"fid": {"dense": "1', undefined],
+    ['cut after figures', '{"fid":{"dense":"1","sparse":"12', { fid: { dense: '1' } }],
+    [
+      'cut in its error',
+      '{"error":{"reason":"DatasetMissing","message":"There is no',
+      { error: { reason: 'DatasetMissing', message: 'There is no…' } },
+    ],
+    ['cut in the reason', '{"error":{"reason":"Dataset', undefined],
+    [
+      'cut after its error',
+      '{"error":{"reason":"X","message":"m"},"progress":{"step":3',
+      { error: { reason: 'X', message: 'm' } },
+    ],
     ['JSON of something else', '{"level": "info"}', undefined],
     ['a report', '{"fid": {"dense": "1"}}', { fid: { dense: '1' } }],
     ['a report that is wrong in part', '{"fid": {"dense": "1", "samples": -3}}', { fid: { dense: '1' } }],

@@ -12,6 +12,7 @@ import type {
   Progress,
   SparsityStatus,
 } from '../api/types';
+import { parseCutJson, parseCutText } from './cut-json';
 
 export type ReportedError = { reason: string; message: string };
 
@@ -82,17 +83,19 @@ const yesOrNo: Rule = (value, path, problems) =>
 
 const time: Rule = (value, path, problems) =>
   typeof value === 'string' &&
-  /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
-  isTime(value)
+  /^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
+  isDay(value.slice(0, 10))
     ? value
     : refuse(path, 'a time in RFC 3339, for example 2026-01-31T12:00:00Z', problems);
 
-function isTime(value: string): boolean {
-  return !Number.isNaN(Date.parse(value));
+/** Date.parse takes the 30th of February for a day in March. */
+function isDay(value: string): boolean {
+  const day = new Date(`${value}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(value);
 }
 
-/** Keeps the known fields. null counts as absent: a status never holds null. */
-function object<T>(fields: Fields<T>): Rule {
+/** Keeps the known fields. null counts as absent: a status never holds null. Without a required field there is nothing. */
+function object<T>(fields: Fields<T>, required: readonly (keyof T & string)[] = []): Rule {
   const rules = Object.entries<Rule>(fields);
   return (value, path, problems) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -105,7 +108,13 @@ function object<T>(fields: Fields<T>): Rule {
       const read = rule(field, path === '' ? name : `${path}.${name}`, problems);
       return read === undefined ? [] : [[name, read] as const];
     });
-    return Object.fromEntries(kept);
+    const result = Object.fromEntries(kept);
+    const missing = required.find((name) => !(name in result));
+    // What is there and wrong has been told already.
+    if (missing === undefined || (given[missing] ?? undefined) !== undefined) {
+      return missing === undefined ? result : undefined;
+    }
+    return refuse(`${path}.${missing}`, 'there', problems);
   };
 }
 
@@ -144,7 +153,9 @@ const progress = object<Progress>({
   reportedAt: time,
   history: lastItems(
     20,
-    object<NonNullable<Progress['history']>[number]>({ step: count, distance: decimal, sparsity: decimal }),
+    object<NonNullable<Progress['history']>[number]>({ step: count, distance: decimal, sparsity: decimal }, [
+      'step',
+    ]),
   ),
 });
 
@@ -238,13 +249,27 @@ export function parseServiceReport(body: unknown): Parsed<ServiceReport> {
   return parse<ServiceReport>(serviceReport, body);
 }
 
-/** The trainer's last word in its termination message; undefined when the message is something else. */
+/**
+ * The last word in a termination message; undefined when the message is something else. One that was cut says what came
+ * whole, and of its error all that is left.
+ */
 export function parseTerminationMessage(message: string | undefined): FinetuneReport | undefined {
   if (message === undefined || !message.trimStart().startsWith('{')) return undefined;
+  const { report } = parseFinetuneReport(parseWhole(message) ?? parseCut(message));
+  return Object.keys(report).length > 0 ? report : undefined;
+}
+
+function parseWhole(message: string): unknown {
   try {
-    const { report } = parseFinetuneReport(JSON.parse(message));
-    return Object.keys(report).length > 0 ? report : undefined;
+    return JSON.parse(message) as unknown;
   } catch {
     return undefined;
   }
+}
+
+function parseCut(message: string): unknown {
+  const whole = parseCutJson(message) as FinetuneReport | undefined;
+  const { error } = (parseCutText(message) ?? {}) as FinetuneReport;
+  if (typeof error?.message !== 'string') return whole;
+  return { ...whole, error: { ...error, message: `${error.message}…` } };
 }

@@ -472,6 +472,22 @@ describe('a Job', () => {
   });
 });
 
+it('a last word with what the schema refuses ends the run, without that', async () => {
+  const bad = {
+    ...results,
+    progress: {
+      reportedAt: '2026-01-31T24:00:00Z',
+      history: [{ distance: '3' }, { step: 2, distance: '2' }],
+    },
+    sparsity: { ...results.sparsity, skippedLayers: -1, pattern: 'x'.repeat(99) },
+  };
+  const seen = await succeedFinetune(server, 'odd-words', {}, bad);
+  expect(seen.status?.phase).toBe('Succeeded');
+  expect(seen.status?.progress?.history).toEqual([{ step: 2, distance: '2' }]);
+  expect(seen.status?.sparsity).toMatchObject({ achieved: '0.5' });
+  expect(seen.status?.sparsity?.pattern).toBeUndefined();
+});
+
 describe('what the API server refuses', () => {
   it('of the Job stands in the status, in its own words', async () => {
     const quota = {

@@ -187,6 +187,14 @@ def test_an_unwritable_termination_log_is_no_error(tmp_path: Path) -> None:
     client.close()
 
 
+def test_a_termination_message_begins_with_what_is_needed_most() -> None:
+    state = {"progress": {"step": 3}, "checkpoint": {"step": 3}, "model": {"uri": "pvc://a/b"}}
+    state["error"] = {"reason": "DatasetMissing", "message": "There is no data set."}
+    message = termination_message(state)
+    assert message.startswith(b'{"error":{"reason":"DatasetMissing","message":"There is no data set."}')
+    assert list(json.loads(message)) == ["error", "model", "progress", "checkpoint"]
+
+
 def test_a_termination_message_fits_and_drops_what_matters_least() -> None:
     state = {
         "progress": {"step": 1, "history": [{"step": i, "distance": "1.00"} for i in range(200)]},

@@ -1,0 +1,31 @@
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import { defined } from '../api/defined';
+import { ApiError } from '../runtime/errors';
+
+/** The parts of a status that hold the trainer's words. */
+const TOLD = ['attempts', 'progress', 'checkpoint', 'sparsity', 'macs', 'fid', 'model'] as const;
+type Told = (typeof TOLD)[number];
+
+/**
+ * A status without those of the trainer's words that the API server has just refused, so that a run ends whatever its
+ * last word was: they stay as they were. undefined when the error is about something else.
+ */
+export function withoutRefused(
+  { status: before = {}, spec }: SparseFinetune,
+  wanted: SparseFinetuneStatus,
+  error: unknown,
+): SparseFinetuneStatus | undefined {
+  const parts = refusedParts(error).filter((part) => wanted[part] !== before[part]);
+  if (parts.length === 0) return undefined;
+  const kept = Object.fromEntries(Object.entries(wanted).filter(([name]) => !parts.includes(name as Told)));
+  const old = Object.fromEntries(parts.map((part) => [part, before[part]]));
+  // Where the model is, the spec says too.
+  const model = wanted.model && (before.model ?? { uri: spec.output.uri });
+  return { ...kept, ...defined(parts.includes('model') ? { ...old, model } : old) };
+}
+
+function refusedParts(error: unknown): Told[] {
+  if (!(error instanceof ApiError) || error.status !== 422) return [];
+  const fields = (error.details?.causes ?? []).map(({ field = '' }) => field);
+  return TOLD.filter((part) => fields.some((field) => new RegExp(`^status\\.${part}\\b`).test(field)));
+}
