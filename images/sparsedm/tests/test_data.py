@@ -182,7 +182,7 @@ def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> 
             lambda p: picture(p / "x.png", size=(8, 9)),
             "x.png has 8x9 pixels, and the model takes 8x8: resize",
         ),
-        (lambda p: None, "holds no pictures"),
+        (lambda p: None, "holds no images: give a folder of PNG"),
         (lambda p: (picture(p / "a" / "1.png"), picture(p / "2.png")), "2.png lies beside the class folders"),
     ],
 )
@@ -400,7 +400,7 @@ def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
     """It ends a run with an exit code that is tried again, or says who may not open the file."""
     data = open_dataset("image-folder", folder, 8, 3)
 
-    def refused(file: str) -> None:
+    def refused(file: str, formats: object) -> None:
         raise OSError(number, os.strerror(number), file)
 
     monkeypatch.setattr(Image, "open", refused)

@@ -10,6 +10,7 @@ import torch
 
 from sparsedm.activations import activation_bytes
 from sparsedm.config import TrainConfig
+from sparsedm.data.contents import lines
 from sparsedm.layers import prunable_layers
 from sparsedm.macs import Macs, bare_model, count_macs
 from sparsedm.methods import METHODS, build_method
@@ -163,11 +164,17 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
         _figures("fid", manifest["fid"]),
         *_quality(manifest.get("quality", {})),
         _figures("weights", {**manifest["weights"], "maskDigest": manifest["maskDigest"]}),
-        _figures("provenance", manifest["provenance"]),
+        _figures("provenance", {k: v for k, v in manifest["provenance"].items() if k != "data"}),
+        *_data(manifest["provenance"].get("data")),
     ]
     if manifest["classes"]:
         sections.insert(1, f"classes: {', '.join(manifest['classes'])}")
     return "\n\n".join(sections)
+
+
+def _data(found: Mapping[str, Any] | None) -> list[str]:
+    """An artifact of an earlier version says nothing of it."""
+    return [] if found is None else ["\n".join(["data:", *(f"  {line}" for line in lines(found))])]
 
 
 def _quality(quality: Mapping[str, Any]) -> list[str]:

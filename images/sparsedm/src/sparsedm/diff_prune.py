@@ -27,12 +27,13 @@ from torch.nn import functional as F
 
 from sparsedm.checkpoint import write_atomically
 from sparsedm.data import FORMATS, SampleOrder, open_dataset
+from sparsedm.data.contents import fit_classes
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
 from sparsedm.errors import InputError
 from sparsedm.layers import select_layers
 from sparsedm.macs import bare_model, count_macs
-from sparsedm.models import PRESETS, UViT, UViTConfig, build_model, file_sha256, load_weights
+from sparsedm.models import CLASSES, PRESETS, UViT, UViTConfig, build_model, file_sha256, load_weights
 from sparsedm.models.uvit import Block
 from sparsedm.pattern import Pattern
 
@@ -177,6 +178,7 @@ def run(args: argparse.Namespace) -> int:
     config, device = PRESETS[args.preset], pick_device()
     smaller = shrunk_config(config, args.pattern)
     data = open_dataset(args.dataset, args.data, config.image_size, config.channels)
+    fit_classes(data, config.num_classes, CLASSES.get(args.preset))
     model = build_model(config)
     digest = load_weights(model, args.weights)
     model.to(device)

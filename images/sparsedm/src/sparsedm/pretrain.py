@@ -21,12 +21,13 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from sparsedm.data import FORMATS, Dataset, SampleOrder, open_dataset
+from sparsedm.data.contents import fit_classes, lines, record
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
 from sparsedm.generate import image_grid
-from sparsedm.models import PRESETS, UViT, UViTConfig, build_model, load_weights
+from sparsedm.models import CLASSES, PRESETS, UViT, UViTConfig, build_model, load_weights
 from sparsedm.stop import StopSignal
 
 
@@ -333,6 +334,9 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     architecture = config.architecture
     data = open_dataset(config.dataset, args.data, architecture.image_size, architecture.channels)
+    fit_classes(data, architecture.num_classes, CLASSES.get(config.preset))
+    for line in lines(record(data)):
+        print(f"Data: {line}")
     args.out.mkdir(parents=True, exist_ok=True)
     state = Pretraining(config, data, args.out)
     if state.resume():

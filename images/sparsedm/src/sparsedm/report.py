@@ -16,6 +16,7 @@ from torch import Tensor
 from sparsedm.artifact import decimal
 from sparsedm.chart import Series, chart
 from sparsedm.curve import Point
+from sparsedm.data.contents import lines
 from sparsedm.generate import to_uint8
 from sparsedm.schedule import Schedule
 
@@ -146,6 +147,7 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
         *([] if course is None else _training(course, manifest["fid"])),
         "<h2>Provenance</h2>",
         _list([f"{key}: {_inline(value)}" for key, value in _origins(manifest).items()]),
+        *_data(manifest["provenance"].get("data")),
         "<h2>Layers left dense</h2>",
         _list([f"{layer['name']}: {layer['reason']}" for layer in manifest["skippedLayers"]] or ["None."]),
         "<p>Check this artifact with <code>sparsedm verify DIR</code>, look into it with "
@@ -186,11 +188,15 @@ def _quality_caveat(quality: Mapping[str, Any] | None) -> list[str]:
 
 def _origins(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **manifest["provenance"],
+        **{key: value for key, value in manifest["provenance"].items() if key != "data"},
         "masks' digest": manifest["maskDigest"],
         "reference statistics": manifest["fid"]["referenceDigest"],
         "extractor": manifest["fid"]["extractorDigest"],
     }
+
+
+def _data(found: Mapping[str, Any] | None) -> list[str]:
+    return [] if found is None else ["<h2>Data</h2>", _list(lines(found))]
 
 
 def _inline(value: Any) -> str:

@@ -27,6 +27,7 @@ from sparsedm.artifact import REPORT_FILE, SAMPLES_FILE, Identity, decimal, save
 from sparsedm.checkpoint import CheckpointStore, write_atomically
 from sparsedm.config import TrainConfig, load_config
 from sparsedm.data import Dataset, SampleOrder, open_dataset
+from sparsedm.data.contents import fit_classes, lines, record
 from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
@@ -40,7 +41,7 @@ from sparsedm.learner import Learner, begin
 from sparsedm.learning_rate import learning_rate_at
 from sparsedm.macs import count_macs
 from sparsedm.methods import build_method
-from sparsedm.models import build_model, load_weights
+from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
@@ -184,6 +185,9 @@ class Finetune:
         self.progress.enter("loading")
         self.evaluator = self._evaluator()
         self.dataset = self.evaluator.dataset = self._open_dataset()
+        self.data = record(self.dataset)
+        for line in lines(self.data):
+            console.say(f"Data: {line}")
         self.reference_cache = output / REFERENCE_FILE
         if self.evaluator.reference is None and world.leads and not self.reference_cache.exists():
             self.progress.evaluation.planned += len(self.dataset)
@@ -327,14 +331,7 @@ class Finetune:
             dataset = self._open_generated()
         else:
             dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
-        highest = -1 if dataset.labels is None else int(dataset.labels.max())
-        if model.num_classes and not 0 <= highest < model.num_classes:
-            found = "no labels" if highest < 0 else f"labels up to {highest}"
-            raise InputError(
-                "DatasetMismatch",
-                f"The model has {model.num_classes} classes and the data set {found}: "
-                "choose data or a model that fits.",
-            )
+        fit_classes(dataset, model.num_classes, CLASSES.get(self.config.model.preset or ""))
         if (model.context is None) != (dataset.nothing is None):
             raise InputError(
                 "DatasetMismatch",
@@ -503,6 +500,7 @@ class Finetune:
             "configDigest": config.digest(),
             "pretrainedSha256": self.pretrained_sha256,
             "dataset": config.dataset.uri or "generated",
+            "data": self.data,
             "reference": config.evaluation.reference_stats_uri or "the data set",
             "seed": config.training.seed,
             "steps": self.total_steps,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparsedm.data.contents import Notes
 from sparsedm.data.order import SampleOrder
 
 
@@ -17,11 +18,13 @@ class Dataset(Protocol):
     """What training and measuring need of data: pictures or latents, with labels, texts or neither.
 
     labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
+    notes: what its reader passed over or converted.
     """
 
     labels: np.ndarray | None
     classes: list[str] | None
     nothing: Tensor | None
+    notes: Notes
 
     def __len__(self) -> int: ...
 
@@ -42,11 +45,13 @@ class ImageDataset(ABC):
         labels: np.ndarray | None,
         classes: Sequence[str] | None = None,
         horizontal_flip: bool = False,
+        notes: Notes | None = None,
     ) -> None:
         self.labels = None if labels is None else labels.astype(np.int64)
         self.classes = None if classes is None else list(classes)
         self.horizontal_flip = horizontal_flip
         self.nothing = None
+        self.notes = notes or Notes()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -84,8 +89,9 @@ class ArrayDataset(ImageDataset):
         labels: np.ndarray | None,
         classes: Sequence[str] | None = None,
         horizontal_flip: bool = False,
+        notes: Notes | None = None,
     ) -> None:
-        super().__init__(labels, classes, horizontal_flip)
+        super().__init__(labels, classes, horizontal_flip, notes)
         self.images = images
 
     def __len__(self) -> int:

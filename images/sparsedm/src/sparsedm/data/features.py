@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from sparsedm.data.contents import Notes
 from sparsedm.data.order import SampleOrder
 from sparsedm.errors import InputError
 
@@ -54,6 +55,7 @@ class FeatureDataset:
         self.scale = scale
         self.nothing = nothing
         self.classes: list[str] | None = None
+        self.notes = Notes()
         self._ends = list(accumulate(shard.samples for shard in shards))
         self._files = [self._opened(shard) for shard in shards]
         self.labels = None if nothing is not None else self._all_labels()

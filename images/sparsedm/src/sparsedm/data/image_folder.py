@@ -1,4 +1,4 @@
-"""A folder of pictures; its sub-folders, in alphabetical order, are the classes."""
+"""A folder of images; its sub-folders are the classes (folders.py says which, and in which order)."""
 
 from __future__ import annotations
 
@@ -8,59 +8,46 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sparsedm.data.colours import Mode, converted
+from sparsedm.data.contents import sentences, shown
+from sparsedm.data.folders import list_images
 from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-MODES = {1: "L", 3: "RGB"}
+MODES: dict[int, Mode] = {1: "L", 3: "RGB"}
 
 
 def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> PictureDataset:
-    """(N, channels, image_size, image_size); grey pictures are made RGB and the reverse, as the model needs.
+    """(N, channels, image_size, image_size); grey images are made RGB and the reverse, as the model needs.
 
-    With sub-folders each is a class, and every picture lies in one; without any, there are no labels. Hidden
-    files and files that are no pictures by their suffix are passed over. Pictures must already have the
-    model's size: how to crop is a choice about the content that only the user can make.
+    With sub-folders each is a class, and every image lies in one; without any, there are no labels. Images
+    must already have the model's size: how to crop is a choice about the content that only the user can
+    make.
     """
     if channels not in MODES:
         raise InputError(
             "DatasetMismatch", f"An image folder gives 1 or 3 channels, and the model takes {channels}."
         )
-    classes = sorted(
-        entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
-    files = [(file, label) for label, name in enumerate(classes) for file in _pictures(path / name)]
-    loose = _pictures(path)
-    if classes and loose:
+    found = list_images(path)
+    if not found.files:
+        passed_over = "".join(f" {sentence}." for sentence in sentences(found.notes.record()))
         raise InputError(
-            "DatasetUnreadable",
-            f"{loose[0]} lies beside the class folders of {path}: move it into one of them, "
-            "or remove the folders.",
+            "DatasetEmpty",
+            f"{shown(path)} holds no images: give a folder of PNG or JPEG files, or one with a folder for "
+            f"each class.{passed_over}",
         )
-    files += [(file, 0) for file in loose]
-    if not files:
-        raise InputError("DatasetEmpty", f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-    needed = f"the model takes {image_size}x{image_size}: resize the pictures first."
-    labels = np.array([label for _, label in files]) if classes else None
     return PictureDataset(
-        [file for file, _ in files],
+        found.files,
         (image_size, image_size),
-        needed,
-        partial(_pixels, mode=MODES[channels]),
-        labels,
-        classes or None,
+        f"the model takes {image_size}x{image_size}: resize the images first.",
+        partial(pixels, mode=MODES[channels]),
+        np.array(found.labels) if found.classes else None,
+        found.classes,
+        notes=found.notes,
     )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.is_file() and entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".")
-    )
-
-
-def _pixels(picture: Image.Image, mode: str) -> np.ndarray:
+def pixels(picture: Image.Image, mode: Mode) -> np.ndarray:
     """(channels, height, width) uint8."""
-    pixels = np.asarray(picture.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)
+    values = np.asarray(converted(picture, mode))
+    return values.reshape(*values.shape[:2], -1).transpose(2, 0, 1)

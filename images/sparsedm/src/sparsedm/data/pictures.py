@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from sparsedm.data.colours import obstacle, orientation, remarks
+from sparsedm.data.contents import Notes, shown
 from sparsedm.data.dataset import ImageDataset
+from sparsedm.data.folders import readable
 from sparsedm.data.order import SampleOrder
 from sparsedm.device import own_cores
 from sparsedm.errors import InputError
@@ -23,27 +27,29 @@ CHECKED_AT_ONCE = 1000
 class PictureDataset(ImageDataset):
     """As ArrayDataset, of files: memory holds their names, and the pictures of two batches.
 
-    Opening reads every header, so that a file that is no picture or has another size ends a run before it
-    begins. A picture that is cut off further on is named when a batch needs it: decoding all of them would
-    delay the start of every attempt by as long as the first epoch, which decodes them anyway.
+    Opening reads every header, so that a file that is no picture, has another size or colours that can't be
+    converted ends a run before it begins. A picture that is cut off further on is named when a batch needs
+    it: decoding all of them would delay the start of every attempt by as long as the first epoch, which
+    decodes them anyway.
     """
 
     def __init__(
         self,
-        files: Sequence[Path],
+        files: Sequence[Path | str],
         size: tuple[int, int],
         needed: str,
         decode: Callable[[Image.Image], np.ndarray],
         labels: np.ndarray | None = None,
         classes: Sequence[str] | None = None,
         horizontal_flip: bool = False,
+        notes: Notes | None = None,
     ) -> None:
         """size: width and height of every picture. needed: ends the sentence about one of another size.
-        decode: (C, H, W) uint8 of an open picture.
+        decode: (C, H, W) uint8 of an open picture. notes: of what was found before, to which opening adds.
 
         Raises InputError, here and in `batch`, which names a file that cannot be read or does not fit.
         """
-        super().__init__(labels, classes, horizontal_flip)
+        super().__init__(labels, classes, horizontal_flip, notes)
         self._files = [str(file) for file in files]  # a third of the memory of paths
         self._size, self._needed, self._decode = size, needed, decode
         self._threads = own_cores()
@@ -51,8 +57,8 @@ class PictureDataset(ImageDataset):
         self._ahead: tuple[list[int], list[Future[list[np.ndarray]]]] = ([], [])
         self._last_start: int | None = None
         starts = range(0, len(files), CHECKED_AT_ONCE)
-        for _ in self._pool.map(lambda start: self._check(start, start + CHECKED_AT_ONCE), starts):
-            pass
+        for found in self._pool.map(lambda start: self._check(start, start + CHECKED_AT_ONCE), starts):
+            self.notes.extend(found)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -89,26 +95,48 @@ class PictureDataset(ImageDataset):
                 pictures.append(self._decode(picture))
         return pictures
 
-    def _check(self, start: int, end: int) -> None:
+    def _check(self, start: int, end: int) -> Notes:
+        notes = Notes()
         for file in self._files[start:end]:
-            with self._opened(file):
-                pass
+            with self._opened(file) as picture:
+                if problem := obstacle(picture):
+                    raise InputError(
+                        "DatasetUnreadable",
+                        f"{shown(file)} can't be made 8-bit grey or RGB: {problem}, or remove it.",
+                    )
+                for remark in remarks(picture):
+                    notes.add(remark, os.path.basename(file))
+        return notes
 
     @contextmanager
     def _opened(self, file: str) -> Iterator[Image.Image]:
         """A picture whose header is read and whose size fits. What the volume refuses for another reason than
         that there is no such file (an OSError with a number) is no fault of the picture's, and may pass."""
         try:
-            with Image.open(file) as picture:
-                if picture.size != self._size:
-                    width, height = picture.size
+            with Image.open(file, formats=readable()[0]) as picture:
+                if picture.size != self._size and _upright(picture) != self._size:
+                    width, height = _upright(picture)
                     raise InputError(
-                        "DatasetMismatch", f"{file} has {width}x{height} pixels, and {self._needed}"
+                        "DatasetMismatch", f"{shown(file)} has {width}x{height} pixels, and {self._needed}"
                     )
                 yield picture
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise
             raise InputError(
-                "DatasetUnreadable", f"{file} is no readable picture ({error}): replace or remove it."
+                "DatasetUnreadable",
+                f"{shown(file)} is no readable picture ({_reason(error, file)}): replace or remove it.",
             ) from error
+
+
+def _upright(picture: Image.Image) -> tuple[int, int]:
+    """Width and height once it is turned by its EXIF orientation."""
+    width, height = picture.size
+    return (height, width) if orientation(picture) > 4 else (width, height)
+
+
+def _reason(error: Exception, file: str) -> str:
+    """Pillow's words without the file's name, which the sentence has already."""
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    return str(error).replace(f" {file!r}", "")

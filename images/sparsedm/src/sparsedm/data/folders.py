@@ -1,0 +1,255 @@
+"""Which files of a folder tree are images, and which class each belongs to.
+
+The rules, which docs/data.md has in a table: what operating systems and tools put beside images is passed
+over by its name; a file whose ending is an image's must be one; any other file is an image if it opens as
+one, and is passed over if not. Everything that is passed over is noted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+from sparsedm.data.contents import Notes, shown
+from sparsedm.device import own_cores
+from sparsedm.errors import InputError
+
+TOOLS = frozenset(
+    [
+        "lost+found", "__macosx", "@eadir", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "recycler",
+        "system volume information", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+    ]
+)  # fmt: skip
+"""Names, in lower case, of what is no data; so are all names that begin with a full stop."""
+SPLITS = frozenset(["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"])
+NOT_READ = frozenset(["EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"])
+"""Formats for which Pillow runs another program, or knows no more than their name."""
+BY_ENDING_ONLY = frozenset(["TGA"])
+"""Formats without a signature: other files look like them."""
+FOREIGN = frozenset(
+    [
+        ".heic", ".heif", ".hif", ".jxl", ".svg", ".svgz", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng",
+        ".orf", ".rw2", ".raf",
+    ]
+)  # fmt: skip
+"""Endings of images that can't be read here."""
+
+TOOL = "passed over, made by a tool"
+NO_IMAGE = "passed over, no image"
+NO_FILE = "passed over, neither file nor folder"
+LOOP = "passed over, a link to a folder that it lies in"
+EMPTY = "passed over, a folder without images"
+NESTED = "in a folder below their class folder, and of its class"
+NO_SAMPLES = "a class without images"
+
+
+@cache
+def readable() -> tuple[tuple[str, ...], frozenset[str]]:
+    """Names of the formats that are read, and the endings of their files, in lower case."""
+    by_ending = Image.registered_extensions()  # makes Pillow load all of its formats
+    formats = tuple(name for name in Image.OPEN if name not in NOT_READ)
+    return formats, frozenset(ending for ending, name in by_ending.items() if name in formats)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Paths of images with their labels; without class folders `classes` is None and every label 0."""
+
+    files: list[str]
+    labels: list[int]
+    classes: list[str] | None
+    notes: Notes
+
+
+@dataclass
+class _Tree:
+    """The images of a folder, and those of the folders in it."""
+
+    path: str
+    own: list[str] = field(default_factory=list)
+    inner: list[_Tree] = field(default_factory=list)
+
+    def all(self) -> list[str]:
+        return [*self.own, *(file for tree in self.inner for file in tree.all())]
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+
+def list_images(path: Path) -> Listing:
+    """Raises InputError where it is not clear which image is of which class, naming the folder."""
+    notes = Notes()
+    tree = _walked(str(path), notes, ())
+    _confirm(tree, notes)
+    full = [folder for folder in tree.inner if folder.all()]
+    if full and tree.own:
+        raise InputError(
+            "DatasetUnreadable",
+            f"{shown(tree.own[0])} lies beside the class folders of {shown(path)}: move it into one of them, "
+            "or remove the folders.",
+        )
+    if not full:
+        for folder in tree.inner:
+            notes.add(EMPTY, folder.name)
+        return Listing(tree.own, [0] * len(tree.own), None, notes)
+    _refuse_other_layouts(path, tree.inner, full)
+    folders = sorted(tree.inner, key=natural_order([folder.name for folder in tree.inner]))
+    files: list[str] = []
+    labels: list[int] = []
+    for label, folder in enumerate(folders):
+        found = folder.all()
+        files += found
+        labels += [label] * len(found)
+        _note_class(folder, len(found), notes)
+    return Listing(files, labels, _class_names(folders), notes)
+
+
+def natural_order(names: Sequence[str]):
+    """The key that sorts class folders, of which `names` are all: runs of digits count as numbers.
+
+    Worked example: 0, 1, 2, 10 and class1, class2, class10. The rest is compared as text, capitals first.
+    """
+
+    def key(folder: _Tree) -> tuple[list[tuple[int, int, str]], str]:
+        parts = re.findall(r"[0-9]+|[^0-9]+", folder.name)
+        return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], folder.name
+
+    return key
+
+
+def _note_class(folder: _Tree, images: int, notes: Notes) -> None:
+    if not images:
+        notes.add(NO_SAMPLES, folder.name)
+    for inner in folder.inner:
+        if count := len(inner.all()):
+            notes.add(NESTED, os.path.join(folder.name, inner.name), count)
+        else:
+            notes.add(EMPTY, os.path.join(folder.name, inner.name))
+
+
+def _class_names(folders: Iterable[_Tree]) -> list[str]:
+    """In the composed form of Unicode, as a prompt is typed: archives from a Mac have the other."""
+    names: dict[str, _Tree] = {}
+    for folder in folders:
+        try:
+            name = unicodedata.normalize("NFC", os.fsencode(folder.name).decode())
+        except UnicodeDecodeError as error:
+            raise _unclear(
+                f"the name of the class folder {shown(folder.path)} is no UTF-8: rename it"
+            ) from error
+        if not name.isprintable():
+            raise _unclear(f"the name of the class folder {shown(folder.path)} can't be printed: rename it")
+        if name in names:
+            raise _unclear(
+                f"{shown(names[name].path)} and {shown(folder.path)} are one name in two spellings of "
+                "Unicode: merge or rename them"
+            )
+        names[name] = folder
+    return list(names)
+
+
+def _refuse_other_layouts(path: Path, folders: Sequence[_Tree], full: Sequence[_Tree]) -> None:
+    """Splits would become classes, and a folder around the class folders the only one."""
+    if all(folder.name.lower() in SPLITS for folder in full):
+        names = [folder.name for folder in full]
+        wanted = next((n for n in names if n.lower().startswith("train")), names[0])
+        raise _unclear(
+            f"{shown(path)} holds {', '.join(map(shown, names))}, which are parts of a data set and no "
+            f"classes: add the one to train on to dataset.uri, as in .../{shown(wanted)}"
+        )
+    if len(folders) == 1 and not folders[0].own:
+        raise _unclear(
+            f"{shown(path)} holds one folder, {shown(folders[0].name)}, whose images all lie in folders "
+            f"further down: add it to dataset.uri, as in .../{shown(folders[0].name)}"
+        )
+    for folder in full:
+        for inner in folder.inner:
+            if inner.name.lower() in SPLITS and inner.all():
+                raise _unclear(
+                    f"{shown(inner.path)} is named as a part of a data set and lies in a class folder: make "
+                    "one folder for each part, with the class folders in it, and name the one to train on "
+                    "in dataset.uri"
+                )
+
+
+def _unclear(problem: str) -> InputError:
+    return InputError("DatasetUnreadable", f"{problem[0].upper()}{problem[1:]}.")
+
+
+def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tree:
+    """All that may be images by their names, folders and files in the order of their names."""
+    status = os.stat(path)
+    here = (*above, (status.st_dev, status.st_ino))
+    tree = _Tree(path)
+    with os.scandir(path) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith(".") or entry.name.lower() in TOOLS:
+                notes.add(TOOL, entry.name)
+            elif entry.is_dir():
+                inner = entry.stat()
+                if (inner.st_dev, inner.st_ino) in here:
+                    notes.add(LOOP, entry.path)
+                else:
+                    tree.inner.append(_walked(entry.path, notes, here))
+            elif entry.is_file():
+                tree.own.append(entry.path)
+            elif entry.is_symlink():
+                raise InputError(
+                    "DatasetUnreadable",
+                    f"{shown(entry.path)} is a link to {shown(os.readlink(entry.path))}, which is not there: "
+                    "mount what it points to, or remove it.",
+                )
+            else:
+                notes.add(NO_FILE, entry.name)
+    return tree
+
+
+def _confirm(tree: _Tree, notes: Notes) -> None:
+    """Leaves the images: by their endings, else by what they hold."""
+    endings = readable()[1]
+    suffix = {file: os.path.splitext(file)[1].lower() for file in tree.all()}
+    foreign = [file for file, ending in suffix.items() if ending in FOREIGN]
+    if foreign:
+        raise InputError(
+            "DatasetUnreadable",
+            f"{shown(foreign[0])} is an image that can't be read here, one of {len(foreign)}: make PNG or "
+            "JPEG of them, or remove them.",
+        )
+    unknown = [file for file, ending in suffix.items() if ending not in endings]
+    with ThreadPoolExecutor(own_cores(), "listing") as pool:
+        opens = zip(unknown, pool.map(_opens, unknown), strict=True)
+        no_images = {file for file, is_one in opens if not is_one}
+    for file in unknown:
+        if file in no_images:
+            notes.add(NO_IMAGE, os.path.basename(file))
+    _leave_out(tree, no_images)
+
+
+def _leave_out(tree: _Tree, files: set[str]) -> None:
+    tree.own = [file for file in tree.own if file not in files]
+    for inner in tree.inner:
+        _leave_out(inner, files)
+
+
+def _opens(file: str) -> bool:
+    """What the volume refuses is not this file's fault: that ends the run, and may pass."""
+    try:
+        with Image.open(file, formats=[name for name in readable()[0] if name not in BY_ENDING_ONLY]):
+            return True
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        return False
+    except Image.DecompressionBombError:
+        return True
+    except (SyntaxError, ValueError):
+        return False
