@@ -129,6 +129,25 @@ describe('a last word that the API server refuses', () => {
   });
 });
 
+describe('a refusal of a pod', () => {
+  const started = { startTime: startedAt };
+  const finetune = aFinetune();
+  const pod = (job: Job) => labelled(aPod(job, 'a', terminated({ exitCode: 1 }), '2026-01-01T00:01:00Z'));
+
+  it.each<[string, string, Job, boolean, string]>([
+    ['before any pod', '2026-01-01T00:00:00Z', aJob(finetune, started), false, 'PodsRefused'],
+    ['after the last pod', '2026-01-01T00:02:00Z', aJob(finetune, started), true, 'PodsRefused'],
+    ['before the last pod', '2026-01-01T00:00:30Z', aJob(finetune, started), true, 'JobCreated'],
+    ['before a suspension', '2025-12-31T23:00:00Z', aJob(finetune, started), false, 'WaitingForPod'],
+  ])('%s', async (_, lastTimestamp, job, hasPod, want) => {
+    const event = { involvedObject: { uid: 'job-uid' }, message: 'exceeded quota', lastTimestamp };
+    const cached = hasPod ? [pod(job)] : [];
+    const { reconciler, written } = setUp({ finetune, job, pods: cached }, { job, pods: [event as never] });
+    await reconciler.reconcile(key);
+    expect(written[0]?.conditions?.find(({ type }) => type === 'JobReady')?.reason).toBe(want);
+  });
+});
+
 describe('what is read past the caches', () => {
   const done = JSON.stringify({ model: { uri: 'pvc://models/shirts', sha256: 'b'.repeat(64) } });
   const finetune = aFinetune();
@@ -154,7 +173,7 @@ describe('what is read past the caches', () => {
     [
       'events of a Job that has no pod and knows of none',
       { job: aJob(finetune) },
-      ['involvedObject.uid=job-uid,reason=FailedCreate'],
+      ['involvedObject.kind=Job,reason=FailedCreate'],
     ],
     [
       'no events where the Job knows of a pod that the cache lacks',
@@ -174,7 +193,7 @@ describe('what is read past the caches', () => {
     [
       'events of a Job whose pod has failed, for the next one may be refused',
       { job: retrying, pods: [failedPod(retrying)] },
-      ['involvedObject.uid=job-uid,reason=FailedCreate'],
+      ['involvedObject.kind=Job,reason=FailedCreate'],
     ],
     [
       'no pods at the end, where the cache holds the one that succeeded',

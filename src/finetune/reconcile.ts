@@ -13,7 +13,7 @@ import type { Store } from '../runtime/store';
 import { settingBehind } from '../workload/fields';
 import { lastExit } from '../workload/pod-state';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
-import { podCreationRefusal } from '../workload/refused-pods';
+import { createPodRefusals } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
@@ -69,6 +69,7 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
   const names = rememberNames();
+  const podRefusals = createPodRefusals(client, clock);
 
   async function observe(
     finetune: SparseFinetune,
@@ -120,7 +121,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   }
 
   async function refusalOf(job: Job, known: readonly Pod[]): Promise<string | undefined> {
-    return wantsPod(job, known) ? podCreationRefusal(client, job) : undefined;
+    return wantsPod(job, known) ? podRefusals.of(job, lastStory(job, known)) : undefined;
   }
 
   async function decide(finetune: SparseFinetune): Promise<{ before: Observed; planned: Plan }> {
@@ -206,6 +207,14 @@ function fieldOf(field: string, { finetune }: Observed, { job }: Extract<Plan, {
 function wantsPod(job: Job, known: readonly Pod[]): boolean {
   if (job.spec?.suspend === true || (job.status?.active ?? 0) > 0) return false;
   return podsOf(job, known).every((pod) => pod.status?.phase === 'Failed');
+}
+
+/** What was refused before the newest pod was made, or before the Job was resumed, is over. */
+function lastStory(job: Job, known: readonly Pod[]): number {
+  const pod = Date.parse(podsOf(job, known).at(-1)?.metadata.creationTimestamp ?? '') || 0;
+  const start = Date.parse(job.status?.startTime ?? '') || 0;
+  // Both have whole seconds: a Job's first pod may be refused in the second of its start.
+  return Math.max(pod, start - 1);
 }
 
 function hasEnded(job: Job): boolean {
