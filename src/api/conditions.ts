@@ -30,6 +30,7 @@ export const REASONS = {
   running: 'Running',
   retrying: 'Retrying',
   suspended: 'Suspended',
+  heldByOthers: 'HeldByOthers',
   notSuspended: 'NotSuspended',
   succeeded: 'Succeeded',
   failed: 'Failed',

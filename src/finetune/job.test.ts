@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { defined } from '../api/defined';
 import { aFinetune, aJob, settings } from './fixtures';
-import { buildJob, controlledJob, controlsDiffer } from './job';
+import type { Job } from '../kube/resources';
+import { buildJob, controlledJob, controlsDiffer, suspendManagers } from './job';
 
 function containerOf(job: ReturnType<typeof buildJob>) {
   return job.spec!.template.spec!.containers[0]!;
@@ -38,6 +39,13 @@ describe('the Job of a SparseFinetune', () => {
       },
     });
     expect(job.spec?.template.spec?.restartPolicy).toBe('Never');
+  });
+
+  it('says that a suspension follows the spec, and leaves suspend to others otherwise', () => {
+    expect(job.metadata.annotations).toEqual({ 'sparsedm.io/suspended': 'true' });
+    const going = buildJob(aFinetune({ suspend: false }), settings);
+    expect(going.metadata).not.toHaveProperty('annotations');
+    expect(going.spec).not.toHaveProperty('suspend');
   });
 
   it('is created without its deadline, which is applied apart', () => {
@@ -170,7 +178,63 @@ describe('the controls of a running Job', () => {
       apiVersion: 'batch/v1',
       kind: 'Job',
       metadata: { name: 'shirts-train', namespace: 'ml', uid: 'job-uid' },
-      spec: { suspend: false, backoffLimit: 3, activeDeadlineSeconds: 60 },
+      spec: { backoffLimit: 3, activeDeadlineSeconds: 60 },
     });
+  });
+
+  const suspendedJob = (annotation?: string): Job => {
+    const job = aJob(aFinetune());
+    const annotations = annotation === undefined ? {} : { 'sparsedm.io/suspended': annotation };
+    return { ...job, metadata: { ...job.metadata, annotations }, spec: { ...job.spec!, suspend: true } };
+  };
+
+  it.each<[string, boolean, Job, string[], object | undefined]>([
+    ['is written with spec.suspend', true, aJob(aFinetune()), [], { ours: 'true', suspend: true }],
+    ['is claimed where others hold it too', true, suspendedJob(), ['queue'], { ours: 'true', suspend: true }],
+    ['is written once', true, suspendedJob('true'), [], undefined],
+    [
+      'is lifted when spec.suspend no longer asks for it',
+      false,
+      suspendedJob('true'),
+      [],
+      { ours: 'false', suspend: false },
+    ],
+    [
+      'is left to those who hold it too',
+      false,
+      suspendedJob('true'),
+      ['queue'],
+      { ours: 'false', suspend: undefined },
+    ],
+    ['of others is left alone', false, suspendedJob(), ['queue'], undefined],
+    ['of others is left alone after one of ours', false, suspendedJob('false'), ['queue'], undefined],
+  ])('a suspension %s', (_, suspend, job, holders, want) => {
+    const finetune = aFinetune({ suspend });
+    expect(controlsDiffer(finetune, job)).toBe(want !== undefined);
+    const { metadata, spec } = controlledJob(finetune, job, holders);
+    const sent = { ours: metadata.annotations?.['sparsedm.io/suspended'], suspend: spec?.suspend };
+    expect(sent).toEqual(
+      want ?? (suspend ? { ours: 'true', suspend: true } : { ours: undefined, suspend: undefined }),
+    );
+  });
+
+  it('are not sent with a suspension of others when something else changes', () => {
+    const { spec } = controlledJob(aFinetune({ backoffLimit: 9 }), suspendedJob(), ['queue']);
+    expect(spec).toEqual({ backoffLimit: 9 });
+  });
+
+  it('know the managers of a suspension from the managed fields, without the operator', () => {
+    const entry = (manager: string, field: string) => ({ manager, fieldsV1: { 'f:spec': { [field]: {} } } });
+    const managedFields = [
+      entry('queue', 'f:suspend'),
+      entry('kubectl', 'f:parallelism'),
+      entry('sparsedm-operator', 'f:suspend'),
+      { manager: 'kube-controller-manager', fieldsV1: { 'f:status': {} } },
+    ];
+    const job = aJob(aFinetune());
+    expect(
+      suspendManagers({ ...job, metadata: { ...job.metadata, managedFields } as Job['metadata'] }),
+    ).toEqual(['queue']);
+    expect(suspendManagers(job)).toEqual([]);
   });
 });

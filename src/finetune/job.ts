@@ -1,6 +1,7 @@
 import { defined } from '../api/defined';
 import type { SparseFinetune } from '../api/types';
-import { trainerLabels, trainJobName } from '../kube/names';
+import { FIELD_MANAGER } from '../kube/client';
+import { annotations, trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
 import { workloadPod, type PodDefaults } from '../workload/pod';
@@ -30,12 +31,14 @@ export function trainerConfig({ spec }: SparseFinetune): Record<string, unknown>
 }
 
 type JobSpec = NonNullable<Job['spec']>;
-export type JobControls = { suspend: boolean; backoffLimit: number; activeDeadlineSeconds?: number };
+export type JobControls = { backoffLimit: number; activeDeadlineSeconds?: number };
 
-/** The fields of the Job that follow the spec while it runs; everything else is written once. */
+/**
+ * The fields of the Job that follow the spec while it runs; everything else is written once. `suspend` follows it too,
+ * and is apart because it is shared with whoever else may suspend Jobs.
+ */
 export function jobControls({ spec }: SparseFinetune): JobControls {
   return {
-    suspend: spec.suspend ?? false,
     backoffLimit: spec.backoffLimit ?? 3,
     ...defined({ activeDeadlineSeconds: spec.activeDeadlineSeconds }),
   };
@@ -48,14 +51,20 @@ export function jobControls({ spec }: SparseFinetune): JobControls {
  */
 export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
   const { name, namespace = '' } = finetune.metadata;
-  const { suspend, backoffLimit } = jobControls(finetune);
+  const { backoffLimit } = jobControls(finetune);
   const labels = trainerLabels(name);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: trainJobName(name), namespace, labels, ownerReferences: [ownerReference(finetune)] },
+    metadata: {
+      name: trainJobName(name),
+      namespace,
+      labels,
+      ...(suspends(finetune) ? { annotations: { [annotations.suspended]: 'true' } } : {}),
+      ownerReferences: [ownerReference(finetune)],
+    },
     spec: {
-      suspend,
+      ...(suspends(finetune) ? { suspend: true } : {}),
       backoffLimit,
       completions: 1,
       parallelism: 1,
@@ -96,24 +105,63 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
   };
 }
 
-/** What server-side apply sends to bring the controls of an existing Job in line with the spec. */
-export function controlledJob(finetune: SparseFinetune, job: Job): Job {
+/**
+ * What server-side apply sends to bring the controls of an existing Job in line with the spec. `holders` are the other
+ * field managers that have suspended it as well.
+ */
+export function controlledJob(finetune: SparseFinetune, job: Job, holders: readonly string[] = []): Job {
   const { name, namespace, uid } = job.metadata;
+  const { annotation, suspend } = suspension(finetune, job, holders);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    // The uid keeps this from touching another Job that has taken the name meanwhile.
-    metadata: defined({ name, namespace, uid }),
-    spec: jobControls(finetune) as JobSpec,
+    metadata: defined({
+      name,
+      namespace,
+      // Keeps this from touching another Job that has taken the name meanwhile.
+      uid,
+      annotations: annotation && { [annotations.suspended]: annotation },
+    }),
+    spec: { ...defined({ suspend }), ...jobControls(finetune) } as JobSpec,
   };
 }
+
+type Suspension = { annotation?: 'true' | 'false'; suspend?: boolean };
+
+/** Written only while spec.suspend is true, and once after it was; a suspension that others hold too stays theirs. */
+function suspension(finetune: SparseFinetune, job: Job, holders: readonly string[]): Suspension {
+  if (suspends(finetune)) return { annotation: 'true', suspend: true };
+  if (!isSuspendedByUs(job)) return {};
+  return { annotation: 'false', ...(holders.length === 0 ? { suspend: false } : {}) };
+}
+
+function suspends({ spec }: SparseFinetune): boolean {
+  return spec.suspend === true;
+}
+
+function isSuspendedByUs({ metadata }: Job): boolean {
+  return metadata.annotations?.[annotations.suspended] === 'true';
+}
+
+/** Whether the Job is suspended although the spec does not say so, now or until a moment ago. */
+export function isSuspendedByOthers(finetune: SparseFinetune, job: Job): boolean {
+  return job.spec?.suspend === true && !suspends(finetune) && !isSuspendedByUs(job);
+}
+
+/** Field managers other than the operator that have set the Job's suspend, from a Job as the API server holds it. */
+export function suspendManagers({ metadata }: Job): string[] {
+  const { managedFields = [] } = metadata as { managedFields?: ManagedFields[] };
+  const owners = managedFields.filter(({ fieldsV1 }) => fieldsV1?.['f:spec']?.['f:suspend'] !== undefined);
+  return [...new Set(owners.map(({ manager }) => manager))].filter((name) => name !== FIELD_MANAGER).sort();
+}
+
+type ManagedFields = { manager: string; fieldsV1?: { 'f:spec'?: { 'f:suspend'?: object } } };
 
 export function controlsDiffer(finetune: SparseFinetune, job: Job): boolean {
   const want = jobControls(finetune);
   const { suspend = false, backoffLimit, activeDeadlineSeconds } = job.spec ?? {};
+  const follows = suspends(finetune) ? suspend && isSuspendedByUs(job) : !isSuspendedByUs(job);
   return (
-    want.suspend !== suspend ||
-    want.backoffLimit !== backoffLimit ||
-    want.activeDeadlineSeconds !== activeDeadlineSeconds
+    !follows || want.backoffLimit !== backoffLimit || want.activeDeadlineSeconds !== activeDeadlineSeconds
   );
 }

@@ -30,5 +30,5 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
   if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
     return { action: 'none' };
   if (job === undefined || !controlsDiffer(finetune, job)) return { action: 'none' };
-  return { action: 'controlJob', job: controlledJob(finetune, job) };
+  return { action: 'controlJob', job: controlledJob(finetune, job, observed.holders) };
 }

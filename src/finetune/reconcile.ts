@@ -1,6 +1,8 @@
+import { REASONS } from '../api/conditions';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { sparseFinetunes } from '../api/types';
 import type { KubeClient } from '../kube/client';
+import { findCondition } from '../kube/conditions';
 import { labels, trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import { jobs, pods, type Job, type Pod } from '../kube/resources';
@@ -15,7 +17,7 @@ import { lastExit } from '../workload/pod-state';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { createPodRefusals } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
-import { TRAINER_CONTAINER, type JobSettings } from './job';
+import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import { withoutRefused } from './refused-status';
 import {
@@ -81,10 +83,22 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const known = podsOfRun(finetune, job, labelled);
     if (job === undefined) return { finetune, job, pods: known, earlierPod: earlierPod(labelled) };
     if (!isOwnedBy(job, finetune) || isFinished(finetune)) return { finetune, job, pods: known };
+    const holders = await holdersOf(finetune, job);
     if (hasEnded(job)) return { finetune, job, pods: await podsAtEnd(finetune, job, known) };
     // Nobody has tried to make a pod for a Job of this moment.
     const podRefusal = isNew ? undefined : await refusalOf(job, known);
-    return { finetune, job, pods: known, podRefusal };
+    return { finetune, job, pods: known, podRefusal, holders };
+  }
+
+  /**
+   * Who else has suspended the Job, which caches don't tell: asked where that is news, and before a suspension of ours
+   * is lifted.
+   */
+  async function holdersOf(finetune: SparseFinetune, job: Job): Promise<readonly string[] | undefined> {
+    if (job.spec?.suspend !== true || finetune.spec.suspend === true) return undefined;
+    if (isSuspendedByOthers(finetune, job) && isToldToBeHeld(finetune, job)) return undefined;
+    const live = await existing(job);
+    return live && suspendManagers(live);
   }
 
   /**
@@ -201,6 +215,11 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
 
 function fieldOf(field: string, { finetune }: Observed, { job }: Extract<Plan, { job: Job }>): string {
   return settingBehind(field, 'spec.trainer', finetune.spec.trainer, job.spec?.template);
+}
+
+function isToldToBeHeld({ status }: SparseFinetune, job: Job): boolean {
+  const training = findCondition(status?.conditions, 'Training');
+  return training?.reason === REASONS.heldByOthers && status?.jobUid === job.metadata.uid;
 }
 
 /** Whether the Job ought to have a pod and neither it nor the cache knows of one. */

@@ -14,7 +14,7 @@ import {
 } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
 import { endsTheJob, failureOf } from './exit';
-import { TRAINER_CONTAINER } from './job';
+import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
 
 export type Observed = {
   finetune: SparseFinetune;
@@ -24,6 +24,8 @@ export type Observed = {
   pods: readonly Pod[];
   /** A pod of the run's name that has not ended and is none of its Job's. */
   earlierPod?: Pod | undefined;
+  /** Field managers other than the operator that have suspended the Job, where they were looked up. */
+  holders?: readonly string[] | undefined;
   /** Why the API server refused the Job in this pass. */
   refusal?: Refusal | undefined;
   /** The API server's words to the Job controller when it refused the pod. */
@@ -38,8 +40,8 @@ export type Situation =
   | { kind: 'noJob' }
   | { kind: 'held'; pod: Pod }
   | { kind: 'jobDeleting' }
-  | { kind: 'suspended' }
-  | { kind: 'suspending' }
+  /** By the spec, or by others whom the Job belongs to as well: a queue. */
+  | { kind: 'suspended' | 'suspending'; byOthers: boolean; holders: readonly string[] | undefined }
   | { kind: 'podRefused'; message: string }
   | { kind: 'waiting' }
   | { kind: 'blocked'; trouble: Trouble }
@@ -139,12 +141,13 @@ function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;
 }
 
-function judgeActive(job: Job, { finetune, pods, podRefusal }: Observed): Situation {
+function judgeActive(job: Job, { finetune, pods, podRefusal, holders }: Observed): Situation {
   if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting' };
   const own = podsOf(job, pods);
   const current = own.findLast((pod) => !isOver(pod) && !isDeleting(pod));
-  if (finetune.spec.suspend === true) {
-    return { kind: own.some((pod) => !isOver(pod)) ? 'suspending' : 'suspended' };
+  const byOthers = isSuspendedByOthers(finetune, job);
+  if (finetune.spec.suspend === true || byOthers) {
+    return { kind: own.some((pod) => !isOver(pod)) ? 'suspending' : 'suspended', byOthers, holders };
   }
   if (current !== undefined) return judgePod(current);
   // Nothing follows that pod, and the Job will say so in a moment.

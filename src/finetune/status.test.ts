@@ -188,6 +188,27 @@ describe('the status of a run that goes on', () => {
     expect(message).toContain(want);
   });
 
+  const toldBefore = {
+    step: 5,
+    percent: 2,
+    phase: 'training',
+    eta: '9m00s',
+    remainingSeconds: 540,
+    samplesPerSecond: '8.0',
+  };
+
+  it.each<[string, Partial<Observed>]>([
+    ['suspended', { finetune: aFinetune({ suspend: true }) }],
+    ['between two attempts', { pods: [lost] }],
+    ['at the start of a new attempt', { pods: [lost, aPod(job, 'b', running, '2026-01-01T00:05:00Z')] }],
+    ['over, and failed', { job: aJob(aFinetune(), ended('Failed', 'DeadlineExceeded')) }],
+  ])('tells neither time left nor phase of a trainer that is gone: %s', (_, { finetune, ...observed }) => {
+    const attempts = { number: 1, podUid: 'a-uid', podCreatedAt: startedAt };
+    const { spec } = finetune ?? aFinetune();
+    const status = statusOf({ ...observed, finetune: aFinetune(spec, { attempts, progress: toldBefore }) });
+    expect(status.progress).toEqual({ step: 5, percent: 2 });
+  });
+
   it('is the same in a second pass', () => {
     const first = statusOf({ pods: [runningPod] });
     expect(statusOf({ finetune: aFinetune({}, first), pods: [runningPod] }, 30)).toEqual(first);

@@ -2,92 +2,18 @@ import { REASONS, STALLED, type FinetuneCondition } from '../api/conditions';
 import { defined } from '../api/defined';
 import { judgeGate } from '../api/gate';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
-import type { FinetunePhase, Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import type { Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { timestamp } from '../kube/conditions';
 import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
 import type { Trouble } from '../workload/pod-state';
+import { lasting } from '../reports/progress';
 import { countAttempts } from './attempts';
-import { explainEarlierPod } from './earlier-pod';
 import { judge, type Observed, type Situation } from './situation';
+import { jobExists, notSuspended, view, type Active, type View } from './view';
 
 /** Without a report for so long, a running trainer counts as silent. */
 export const REPORT_SILENCE_MS = 60_000;
-
-/** What each situation means for the conditions that speak about the present. */
-type View = { phase: FinetunePhase; job: Verdict; training: Verdict; suspended?: boolean };
-
-function waitingView(phase: FinetunePhase, job: Verdict): View {
-  return { phase, job, training: unknown(job.reason, job.message) };
-}
-
-const jobExists = yes(REASONS.jobCreated, 'The Job exists.');
-
-type Active = Exclude<Situation, { kind: 'over' | 'complete' | 'failed' }>;
-type Hindered = Extract<
-  Active,
-  { kind: 'held' | 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }
->;
-
-function isHindered(situation: Active): situation is Hindered {
-  return ['held', 'conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'].includes(situation.kind);
-}
-
-function view(situation: Active, finetune: SparseFinetune, now: Date): View {
-  if (isHindered(situation)) return hinderedView(situation, finetune, now);
-  switch (situation.kind) {
-    case 'noJob':
-      return waitingView('Pending', unknown(REASONS.jobMissing, 'The Job is about to be created.'));
-    case 'waiting':
-      return waitingView(
-        'Pending',
-        unknown(REASONS.waitingForPod, 'The Job exists; its pod is about to start.'),
-      );
-    case 'retrying':
-      return retryingView(situation.failure, finetune);
-    case 'suspending':
-    case 'suspended':
-      return suspendedView(situation.kind === 'suspended');
-    case 'running':
-      return { phase: 'Running', job: jobExists, training: yes(REASONS.running, 'The trainer runs.') };
-  }
-}
-
-function hinderedView(situation: Hindered, finetune: SparseFinetune, now: Date): View {
-  switch (situation.kind) {
-    case 'held':
-      return troubledView(explainEarlierPod(finetune, situation.pod, now));
-    case 'conflict':
-      return waitingView('Pending', no(REASONS.nameConflict, conflictMessage(situation.job.metadata.name)));
-    case 'refused':
-    case 'blocked':
-      return troubledView(situation.trouble);
-    case 'jobDeleting':
-      return waitingView('Pending', no(REASONS.jobDeleting, 'The Job is being deleted; a new one follows.'));
-    case 'podRefused':
-      return waitingView('Pending', no(REASONS.podsRefused, situation.message));
-  }
-}
-
-function troubledView({ reason, message }: Trouble): View {
-  return waitingView('Pending', no(reason, message));
-}
-
-function conflictMessage(name: string): string {
-  return `The Job ${name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
-}
-
-function retryingView(failure: Trouble, { spec }: SparseFinetune): View {
-  const message = `The last attempt failed, and the Job tries again (backoffLimit ${spec.backoffLimit ?? 3}). ${failure.message}`;
-  return { phase: 'Pending', job: jobExists, training: no(REASONS.retrying, message) };
-}
-
-function suspendedView(stopped: boolean): View {
-  const message = stopped
-    ? 'spec.suspend is true: set it to false, and the run goes on from its last checkpoint.'
-    : 'spec.suspend is true: the trainer saves a checkpoint and stops.';
-  return { phase: 'Suspended', job: jobExists, training: no(REASONS.suspended, message), suspended: stopped };
-}
 
 /**
  * The status that follows from what is observed. Whatever the report endpoint writes stays as it is, except at the end,
@@ -150,21 +76,29 @@ function activeStatus(
   now: Date,
 ): SparseFinetuneStatus {
   const seen = view(situation, finetune, now);
-  const suspended =
-    seen.suspended === true
-      ? yes(REASONS.suspended, 'No pod runs.')
-      : no(REASONS.notSuspended, 'The run is not suspended.');
   const verdicts: Verdicts = {
     // A change of the Job that is refused does not end what runs.
     JobReady: refusal === undefined ? seen.job : no(refusal.reason, refusal.message),
     Training: seen.training,
     Reporting: reporting(situation, base, now),
     QualityGatePassed: unknown(REASONS.notMeasured, 'The gate is judged when the run has succeeded.'),
-    Suspended: suspended,
+    Suspended: seen.suspended ?? notSuspended,
     Succeeded: unknown(seen.training.reason, seen.training.message),
     Finished: no(REASONS.inProgress, 'The run has not ended.'),
   };
-  return withConditions(finetune, { ...base, phase: seen.phase }, verdicts, undefined, now);
+  const known = withoutOutdated(finetune, base, seen.phase);
+  return withConditions(finetune, { ...known, phase: seen.phase }, verdicts, undefined, now);
+}
+
+/** Speed, time left and phase are those of a trainer that runs: not of one that has stopped, nor of the one before. */
+function withoutOutdated(
+  { status: before }: SparseFinetune,
+  status: SparseFinetuneStatus,
+  phase: View['phase'],
+): SparseFinetuneStatus {
+  const isSamePod = before?.attempts?.podUid === status.attempts?.podUid;
+  if (status.progress === undefined || (phase === 'Running' && isSamePod)) return status;
+  return { ...status, progress: lasting(status.progress) };
 }
 
 /** When the running trainer was last heard of: its last report, else the start of its pod. */
@@ -283,6 +217,7 @@ function failedStatus(
 ): SparseFinetuneStatus {
   const ended: SparseFinetuneStatus = {
     ...base,
+    ...defined({ progress: base.progress && lasting(base.progress) }),
     phase: 'Failed',
     completionTime: base.completionTime ?? at ?? timestamp(now),
   };

@@ -1,4 +1,4 @@
-import type { FinetunePhase, SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
 
@@ -18,10 +18,14 @@ function withoutRepeats(found: readonly Transition[]): Transition[] {
   );
 }
 
-const ENTERED: Partial<Record<FinetunePhase, Transition>> = {
-  Running: { type: 'Normal', reason: 'TrainingStarted', message: 'The trainer runs.' },
-  Suspended: { type: 'Normal', reason: 'Suspended', message: 'The run is suspended.' },
-};
+function entered({ phase, conditions }: SparseFinetuneStatus): Transition | undefined {
+  if (phase === 'Running') {
+    return { type: 'Normal', reason: 'TrainingStarted', message: 'The trainer runs.' };
+  }
+  const training = findCondition(conditions, 'Training');
+  if (phase !== 'Suspended' || training === undefined) return undefined;
+  return { type: 'Normal', reason: training.reason, message: training.message };
+}
 
 function phaseChange(
   before: SparseFinetuneStatus | undefined,
@@ -29,7 +33,7 @@ function phaseChange(
 ): Transition | undefined {
   if (after.phase === undefined || before?.phase === after.phase) return undefined;
   const end = findCondition(after.conditions, 'Succeeded');
-  if (end === undefined || end.status === 'Unknown') return ENTERED[after.phase];
+  if (end === undefined || end.status === 'Unknown') return entered(after);
   return { type: end.status === 'True' ? 'Normal' : 'Warning', reason: end.reason, message: end.message };
 }
 

@@ -10,8 +10,11 @@ const job = { ...aJob(finetune), spec: { ...aJob(finetune).spec!, activeDeadline
 
 describe('a cached Job', () => {
   test('keeps what tells whether it follows its spec', () => {
-    expect(cachedJob(job).spec).toMatchObject({ suspend: false, backoffLimit: 3, activeDeadlineSeconds: 60 });
+    expect(cachedJob(job).spec).toEqual({ backoffLimit: 3, activeDeadlineSeconds: 60 });
     expect(controlsDiffer(finetune, cachedJob(job))).toBe(false);
+    const suspended = aFinetune({ suspend: true });
+    expect(cachedJob(aJob(suspended)).spec).toMatchObject({ suspend: true });
+    expect(controlsDiffer(suspended, cachedJob(aJob(suspended)))).toBe(false);
   });
 
   test('keeps owner, labels of ours and status', () => {

@@ -4,7 +4,7 @@
  */
 import { defined } from '../api/defined';
 import type { ObjectMeta } from '../runtime/objects';
-import { labels } from './names';
+import { annotations, labels } from './names';
 import type { Job, Pod } from './resources';
 
 function cachedLabels(given: ObjectMeta['labels'] = {}): Record<string, string> {
@@ -23,6 +23,12 @@ function cachedMetadata(metadata: ObjectMeta): ObjectMeta {
   };
 }
 
+/** Those of ours that somebody here reads. */
+function cachedAnnotations(given: ObjectMeta['annotations']): Pick<ObjectMeta, 'annotations'> {
+  const suspended = given?.[annotations.suspended];
+  return suspended === undefined ? {} : { annotations: { [annotations.suspended]: suspended } };
+}
+
 type JobSpec = NonNullable<Job['spec']>;
 
 /** Without what it was made of: its template is never compared nor written again. */
@@ -31,7 +37,7 @@ export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Jo
   return {
     apiVersion,
     kind,
-    metadata: cachedMetadata(metadata),
+    metadata: { ...cachedMetadata(metadata), ...cachedAnnotations(metadata.annotations) },
     spec: defined({ suspend, backoffLimit, activeDeadlineSeconds }) as JobSpec,
     ...defined({ status }),
   };

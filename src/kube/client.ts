@@ -78,6 +78,9 @@ export type KubeClientOptions = {
   fieldManager?: string;
 };
 
+/** Under this name the operator writes, unless told otherwise. */
+export const FIELD_MANAGER = 'sparsedm-operator';
+
 /** Holds the digest of what was applied last, so that a field which is no longer desired is noticed and removed. */
 export const appliedDigestAnnotation = 'sparsedm.io/applied-digest';
 
@@ -107,7 +110,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
   const transport: Pick<Transport, 'request'> = {
     request: (request) => options.transport.request({ ...request, signal }),
   };
-  const defaultManager = options.fieldManager ?? 'sparsedm-operator';
+  const defaultManager = options.fieldManager ?? FIELD_MANAGER;
   /** What the last apply of an object (by uid) sent and led to. */
   const applied = new Map<string, Applied>();
 

@@ -34,6 +34,14 @@ export const labels = {
   service: 'sparsedm.io/service',
 } as const;
 
+export const annotations = {
+  /**
+   * On a Job, written together with its suspend: "true" while that follows spec.suspend, "false" once it was lifted.
+   * Without it a suspension is somebody else's, a queue's for example.
+   */
+  suspended: 'sparsedm.io/suspended',
+} as const;
+
 export const managedBy = 'sparsedm-operator';
 export const trainerApp = 'sparsedm-trainer';
 export const serverApp = 'sparsedm-server';

@@ -27,6 +27,16 @@ describe('a status with a report in it', () => {
     });
   });
 
+  it('has no time left of an earlier trainer, as one that has just begun knows of none', () => {
+    const before = { progress: { step: 5, phase: 'training', eta: '9m00s', remainingSeconds: 540 } };
+    const report = { progress: { step: 5, phase: 'loading' } };
+    expect(withFinetuneReport(before, report, now).progress).toEqual({
+      step: 5,
+      phase: 'loading',
+      reportedAt: '2026-01-01T00:00:00Z',
+    });
+  });
+
   it.each([
     ['a model given by URI', { uri: 'pvc://a/b' }, { uri: 'pvc://a/b', sha256: 'x' }],
     [

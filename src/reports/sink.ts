@@ -16,6 +16,7 @@ import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../run
 import type { Store } from '../runtime/store';
 import type { FinetuneReport, ServiceReport } from './body';
 import { createCoalescer, type Coalescer, type Receipt } from './coalesce';
+import { lasting } from './progress';
 
 export const REPORTS_FIELD_MANAGER = 'sparsedm-reports';
 
@@ -49,7 +50,8 @@ export function withFinetuneReport(
   return {
     ...status,
     ...defined({ checkpoint, sparsity, macs, fid, model }),
-    progress: { ...status.progress, ...progress, reportedAt: timestamp(now) },
+    // A trainer that has just begun can't tell the time left yet, and the one before it no longer can.
+    progress: { ...lasting(status.progress ?? {}), ...progress, reportedAt: timestamp(now) },
     ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),
   };
 }

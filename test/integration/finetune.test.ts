@@ -25,6 +25,7 @@ import {
   writesOf,
   type RunningOperator,
 } from './operator';
+import { startQueueWebhook } from './queue-webhook';
 import { finetune, type Changes } from './specs';
 
 type Plain = KubeObject & { [field: string]: unknown };
@@ -456,6 +457,96 @@ describe('a Job', () => {
     const again = await finetuneWhere(server, 'paused', (one) => one.status?.phase === 'Running');
     expect(again.status?.attempts?.number).toBe(2);
     expect(conditionOf(again, 'Suspended')?.status).toBe('False');
+  });
+
+  describe('that somebody else suspends', () => {
+    const suspend = (name: string, value: boolean, manager: string) =>
+      server.transport.request({
+        method: 'PATCH',
+        path: objectPath(jobs, jobKey(name, server.namespace)),
+        query: { fieldManager: manager },
+        contentType: 'application/merge-patch+json',
+        body: { spec: { suspend: value } },
+      });
+    const writes = async (name: string) =>
+      (await writesOf(userAgent, server.namespace)).filter((line) => line.includes(name)).length;
+    const heldBySomebody = async (name: string) => {
+      const seen = await finetuneWhere(
+        server,
+        name,
+        (one) => conditionOf(one, 'Training')?.reason === 'HeldByOthers',
+      );
+      expect(seen.status?.phase).toBe('Suspended');
+      await reconcileAgain(name); // the audit log lags behind the API
+      const before = await writes(name);
+      await reconcileAgain(name);
+      await reconcileAgain(name);
+      expect(await writes(name)).toBe(before);
+      expect((await findJob(server, name)).spec?.suspend).toBe(true);
+      return conditionOf(seen, 'Training')?.message;
+    };
+
+    it('as it is made stays so until it is let go', async () => {
+      const webhook = await startQueueWebhook(server, ['queued']);
+      try {
+        await create('queued');
+        expect(await heldBySomebody('queued')).toContain('admission webhook');
+        await suspend('queued', false, 'queue');
+        await runPod(server, await createPodOf(server, await findJob(server, 'queued'), 'a'));
+        await finetuneWhere(server, 'queued', (one) => one.status?.phase === 'Running');
+        expect((await findJob(server, 'queued')).spec?.suspend).toBe(false);
+      } finally {
+        await webhook.stop();
+      }
+    });
+
+    it('while it runs stays so, and tells by whom', async () => {
+      const { job, pod } = await createRunning('preempted');
+      const eta = { remainingSeconds: 60, eta: '1m00s', phase: 'training', samplesPerSecond: '9.0' };
+      const running = await finetuneWhere(server, 'preempted', (one) => one.status?.phase === 'Running');
+      const progress = { step: 7, percent: 3, ...eta };
+      await writeStatus(server, sparseFinetunes, running, { progress });
+      await suspend('preempted', true, 'queue');
+      await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+      expect(await heldBySomebody('preempted')).toContain('The field manager "queue" has suspended the Job');
+      const seen = await finetuneWhere(
+        server,
+        'preempted',
+        (one) => conditionOf(one, 'Suspended')?.status === 'True',
+      );
+      expect(seen.status?.progress).toEqual({ step: 7, percent: 3 });
+      await suspend('preempted', false, 'queue');
+      await runPod(server, await createPodOf(server, job, 'b'));
+      const again = await finetuneWhere(server, 'preempted', (one) => one.status?.phase === 'Running');
+      expect(again.status?.attempts?.number).toBe(2);
+    });
+
+    it('and the spec too stays suspended when the spec no longer asks for it', async () => {
+      await createRunning('both');
+      await suspend('both', true, 'queue');
+      await heldBySomebody('both');
+      await patchSpec('both', { suspend: true });
+      await finetuneWhere(server, 'both', (one) => conditionOf(one, 'Training')?.reason === 'Suspended');
+      await patchSpec('both', { suspend: false });
+      expect(await heldBySomebody('both')).toContain('"queue"');
+    });
+
+    it.each([
+      ['by the spec at first', true],
+      ['by the spec later', false],
+    ])('%s goes on when the spec says so', async (_, atFirst) => {
+      const name = `lifted-${String(atFirst)}`;
+      await create(name, { suspend: atFirst });
+      await patchSpec(name, { suspend: true });
+      await eventually(async () => (await findJob(server, name)).spec?.suspend === true);
+      await finetuneWhere(server, name, (one) => conditionOf(one, 'Suspended')?.status === 'True');
+      await patchSpec(name, { suspend: false });
+      await eventually(async () => (await findJob(server, name)).spec?.suspend === false);
+      await finetuneWhere(server, name, (one) => one.status?.phase === 'Pending');
+      // From here on the Job's suspension is no matter of the operator's.
+      await suspend(name, true, 'queue');
+      await heldBySomebody(name);
+    });
   });
 
   it('is left alone by an operator of another version', async () => {
