@@ -3,10 +3,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { exec } from '../cluster/exec';
 import { ensureBinaries, startControlPlane, type ControlPlane } from '../cluster/index';
 import { cases } from './cases';
-import { chart, deploymentSpec, helm, render } from './helm';
+import { chart, deploymentSpec, helm, render, type Values } from './helm';
 
 let plane: ControlPlane;
 
@@ -48,6 +49,20 @@ describe('the API server', () => {
   });
 });
 
+/** Names that a release may have and a Service may not, or that YAML reads as something else. */
+const oddNames = ['v1.2', '7b', '1.2', '1e3', 'null', `${'a'.repeat(50)}.bc`, 'x'.repeat(53)];
+
+describe('a release whose name is odd', () => {
+  it.each(oddNames)('%s installs', async (release) => {
+    const manifests = await render({ replicas: 2, networkPolicy: { enabled: true } }, { release });
+    const items = { apiVersion: 'v1', kind: 'List', items: manifests };
+    await kubectl(
+      ['apply', '--server-side', '--dry-run=server', '--validate=strict', '--filename', '-'],
+      JSON.stringify(items),
+    );
+  });
+});
+
 const crdNames = ['sparsefinetunes.sparsedm.io', 'sparseinferenceservices.sparsedm.io'];
 
 /** The text without the property of this name, at its first place, and all that is indented under it. */
@@ -71,6 +86,18 @@ function earlierChart(folder: string): string {
   };
   edit('templates/crd-sparsefinetunes.yaml', (text) => withoutProperty(text, 'ttlSecondsAfterFinished'));
   edit('Chart.yaml', (text) => text.replace('version: 0.1.0', 'version: 0.0.9'));
+  return copy;
+}
+
+/** A chart of before `workloads` was a value, with nothing but an account. */
+function olderChart(folder: string): string {
+  const copy = path.join(folder, 'older', 'sparsedm-operator');
+  for (const name of ['Chart.yaml', 'templates/_helpers.tpl', 'templates/serviceaccount.yaml']) {
+    cpSync(path.join(chart, name), path.join(copy, name));
+  }
+  const { workloads, ...values } = parse(readFileSync(path.join(chart, 'values.yaml'), 'utf8')) as Values;
+  expect(workloads).toBeDefined();
+  writeFileSync(path.join(copy, 'values.yaml'), stringify(values));
   return copy;
 }
 
@@ -198,6 +225,33 @@ describe('a release', () => {
         () => 'no',
       );
     await expect.poll(ask, { timeout: 15_000, interval: 500 }).toBe(want);
+  });
+
+  it('whose Deployment was scaled by hand upgrades with its own number, or when told to force it', async () => {
+    const upgrade = ['upgrade', 'first', chart, '--namespace', 'first'];
+    const deployment = 'deployment/first-sparsedm-operator';
+    const replicas = () =>
+      kubectl(['-n', 'first', 'get', deployment, '-o', 'jsonpath={.spec.replicas}']).then(Number);
+    await kubectl(['-n', 'first', 'scale', deployment, '--replicas=2']);
+    await expect(helmHere(upgrade)).rejects.toThrow(/conflict with "kubectl".*\.spec\.replicas/s);
+    await helmHere([...upgrade, '--set', 'replicas=2']);
+    expect(await replicas()).toBe(2);
+    await kubectl(['-n', 'first', 'scale', deployment, '--replicas=3']);
+    await helmHere([...upgrade, '--force-conflicts']);
+    // An upgrade that is given no values keeps those of the release.
+    expect(await replicas()).toBe(2);
+    await helmHere(upgrade);
+  });
+
+  it('that a chart without newer values installed is told how to keep its own', async () => {
+    const older = olderChart(scratch);
+    await helmHere(['install', 'older', older, '--namespace', 'second', '--set', 'log.level=debug']);
+    const upgrade = ['upgrade', 'older', chart, '--namespace', 'second', '--set', 'crds.install=false'];
+    await expect(helmHere([...upgrade, '--reuse-values'])).rejects.toThrow('--reset-then-reuse-values');
+    await helmHere([...upgrade, '--reset-then-reuse-values']);
+    const args = await kubectl(['-n', 'second', 'get', 'deployment/older-sparsedm-operator', '-o', 'yaml']);
+    expect(args).toContain('--log-level=debug');
+    await helmHere(['uninstall', 'older', '--namespace', 'second']);
   });
 
   it('is not robbed of its definitions by another one, which may go without', async () => {
