@@ -340,3 +340,76 @@ def test_another_autoencoder_is_refused(
     change(place.directory / "vae")
     with pytest.raises(InputError, match=want):
         place.train(latent_spec(place, "imagenet256-features", tmp_path / "out", numClasses=3))
+
+
+# --- damaged, moved and incomplete -----------------------------------------------------------------------
+
+
+def rewritten(**changes: torch.Tensor | None) -> Callable[[Path], None]:
+    """Puts other tensors into the first shard; None takes one out."""
+
+    def change(out: Path) -> None:
+        file = out / "shard-00000-of-00001.safetensors"
+        tensors = {**load_file(file), **changes}
+        save_file({name: value for name, value in tensors.items() if value is not None}, file)
+
+    return change
+
+
+def indexed(samples: Any) -> Callable[[Path], None]:
+    def change(out: Path) -> None:
+        index = json.loads((out / "index.json").read_text())
+        index["shards"][0]["samples"] = samples
+        (out / "index.json").write_text(json.dumps(index))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("format", "damage", "want"),
+    [
+        ("imagenet256-features", rewritten(labels=None), "its labels have no place there"),
+        ("imagenet256-features", rewritten(labels=torch.zeros(4)), r"labels have shape \(4,\), not \(5,\)"),
+        ("imagenet256-features", rewritten(labels=-torch.ones(5)), "its labels are no numbers of classes"),
+        ("imagenet256-features", indexed(4), r"moments have shape \(5, 8, 32, 32\), not \(4,"),
+        ("imagenet256-features", indexed("5"), "a shard has 5 samples"),
+        (
+            "mscoco256-features",
+            lambda out: (out / "empty.safetensors").unlink(),
+            r"empty\.safetensors is dam",
+        ),
+        ("mscoco256-features", rewritten(firstText=torch.tensor([0, 1, 1, 6])), "a sample without a text"),
+        (
+            "mscoco256-features",
+            rewritten(contexts=torch.zeros(6, 77, 8)),
+            r"contexts have shape \(6, 77, 8\)",
+        ),
+    ],
+)
+def test_damage_that_only_training_would_meet_is_told_at_the_start(
+    request: pytest.FixtureRequest, tmp_path: Path, format: str, damage: Callable[[Path], None], want: str
+) -> None:
+    source, out = request.getfixturevalue(format.split("256")[0]), tmp_path / "out"
+    assert convert(format, source, out) == 0
+    damage(out)
+    with pytest.raises(InputError, match=want) as error:
+        open_dataset(format, out, 32, 4)
+    assert error.value.reason == "DatasetUnreadable"
+
+
+def test_a_folder_around_the_features_is_told(imagenet: Path, tmp_path: Path) -> None:
+    convert("imagenet256-features", imagenet, tmp_path / "around" / "out")
+    with pytest.raises(
+        InputError, match=r"around: .*around/out has one, so name that folder in dataset\.uri"
+    ):
+        open_dataset("imagenet256-features", tmp_path / "around", 32, 4)
+    with pytest.raises(InputError, match=r"named 0\.npy, 1\.npy and so on: name .*source, which does"):
+        run(argparse.Namespace(what="imagenet256-features", source=tmp_path, out=tmp_path, shard_samples=2))
+
+
+def test_numbers_that_lack_are_told(imagenet: Path, tmp_path: Path, capsys: Any) -> None:
+    (imagenet / "1.npy").unlink()
+    (imagenet / "3.npy").unlink()
+    assert convert("imagenet256-features", imagenet, tmp_path / "out") == 0
+    assert "3 samples in 1 files" in (said := capsys.readouterr().out)
+    assert "Missing below 4.npy: 2 (1.npy first)." in said

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from sparsedm.checkpoint import write_atomically
 from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, MOMENTS, TEXT
+from sparsedm.data.layouts import contents, folders_of
 from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models.weights import read_tensors
@@ -81,7 +82,7 @@ def _write_shards(
     make: Callable[[list[Path]], dict[str, Tensor]],
 ) -> str:
     """The index comes last: a folder that has one is whole."""
-    files = _numbered(source)
+    files, gaps = _numbered(source)
     out.mkdir(parents=True, exist_ok=True)
     parts = [files[start : start + shard_samples] for start in range(0, len(files), shard_samples)]
     shards = []
@@ -92,17 +93,23 @@ def _write_shards(
         shards.append({"file": path.name, "samples": len(part)})
     index: dict[str, Any] = {"format": format, "samples": len(files), "shards": shards}
     write_atomically(out / INDEX_FILE, (json.dumps(index, indent=2) + "\n").encode())
-    return f"{len(files)} samples in {len(parts)} files: {out}"
+    return f"{len(files)} samples in {len(parts)} files: {out}{gaps}"
 
 
-def _numbered(source: Path) -> list[Path]:
-    """{i}.npy, in the order of their numbers."""
+def _numbered(source: Path) -> tuple[list[Path], str]:
+    """{i}.npy, in the order of their numbers, and a sentence about numbers that are missing between them."""
     if not source.is_dir():
         raise InputError("DatasetNotFound", f"There is no folder {source}: check the path.")
     numbers = {int(m[1]): f for f in source.iterdir() if (m := _NUMBERED.fullmatch(f.name))}
     if not numbers:
-        raise InputError("DatasetEmpty", f"{source} holds no files named 0.npy, 1.npy and so on.")
-    return [numbers[i] for i in sorted(numbers)]
+        inner = next(
+            (f for f in folders_of(source) if any(_NUMBERED.fullmatch(e.name) for e in f.iterdir())), None
+        )
+        remedy = f": name {inner}, which does." if inner else f"; {contents(source)}."
+        raise InputError("DatasetEmpty", f"{source} holds no files named 0.npy, 1.npy and so on{remedy}")
+    missing = sorted(set(range(max(numbers) + 1)) - numbers.keys())
+    gaps = f"\nMissing below {max(numbers)}.npy: {len(missing)} ({missing[0]}.npy first)." if missing else ""
+    return [numbers[i] for i in sorted(numbers)], gaps
 
 
 def _imagenet_shard(files: list[Path]) -> dict[str, Tensor]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from sparsedm.data.colours import converted
+from sparsedm.data.contents import Notes, shown
+from sparsedm.data.folders import TOOL, is_tools
+from sparsedm.data.layouts import contents, folders_of, holding
 from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
@@ -17,14 +23,17 @@ CENTRE = (89, 121)
 SIDE = 128
 """Of the square that is cut out around CENTRE: columns 25 to 153, rows 57 to 185."""
 FOLDER = "img_align_celeba"
-PARTITION = "list_eval_partition.txt"
+ENDINGS = (".jpg", ".jpeg", ".png")
+PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
+"""As its authors give it, and as Kaggle does: with commas and a header."""
 SPLITS = {"train": "0", "test": "2"}
 
 
 def open_celeba(path: Path, image_size: int, channels: int, split: str) -> PictureDataset:
     """(N, 3, image_size, image_size) without labels, mirrored at random in training.
 
-    Where list_eval_partition.txt lies beside the pictures, those of the split; otherwise all of them.
+    Where list_eval_partition lies in `path` or in a folder around the pictures below it, those of the split;
+    otherwise all of them, which is noted.
     """
     if channels != 3 or not 1 <= image_size <= SIDE:
         raise InputError(
@@ -32,28 +41,68 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
             f"celeba has colour pictures of at most {SIDE}x{SIDE}: "
             f"the model takes {image_size}x{image_size} of {channels} channels.",
         )
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
-    files = sorted(folder.glob("*.jpg"))
-    partition = path / PARTITION
-    if partition.is_file():
-        files = _of_split(files, partition, SPLITS[split])
+    notes = Notes()
+    folders = [folder for folder in folders_of(path) if folder.name.startswith(FOLDER)]
+    files = next((found for folder in [*folders, path] if (found := _pictures(folder, notes))), [])
+    around = holding(path, *PARTITIONS)
+    if around is not None and files:
+        partition = next(around / name for name in PARTITIONS if (around / name).is_file())
+        files = _of_split(files, partition, split, notes)
+    elif files:
+        notes.add(f"no {' or '.join(PARTITIONS)}: the pictures of all splits are taken")
     if not files:
         raise InputError(
-            "DatasetEmpty", f"{folder} holds no .jpg of the {split} split: unpack {FOLDER}.zip there."
+            "DatasetEmpty",
+            f"{shown(path)} holds no .jpg of the {split} split, nor does a folder in it ({contents(path)}): "
+            f"unpack {FOLDER}.zip there.",
         )
     needed = f"aligned pictures of CelebA have {SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip."
-    return PictureDataset(files, SIZE, needed, partial(_face, image_size=image_size), horizontal_flip=True)
+    face = partial(_face, image_size=image_size)
+    return PictureDataset(files, SIZE, needed, face, horizontal_flip=True, notes=notes)
 
 
-def _of_split(files: list[Path], partition: Path, number: str) -> list[Path]:
-    lines = (line.split() for line in partition.read_text().splitlines())
-    wanted = {words[0] for words in lines if len(words) == 2 and words[1] == number}
-    return [file for file in files if file.name in wanted]
+def _pictures(folder: Path, notes: Notes) -> list[Path]:
+    with os.scandir(folder) as entries:  # which knows files from folders without asking for each
+        names = sorted(e.name for e in entries if e.name.lower().endswith(ENDINGS) and e.is_file())
+    for name in names:
+        if is_tools(name):
+            notes.add(TOOL, name)
+    return [folder / name for name in names if not is_tools(name)]
+
+
+def _of_split(files: list[Path], partition: Path, split: str, notes: Notes) -> list[Path]:
+    """By the names without their endings: the aligned PNG files have those of the JPEG ones."""
+    splits = _read_partition(partition)
+    wanted = {name for name, number in splits.items() if number == SPLITS[split]}
+    chosen = [file for file in files if file.stem in wanted]
+    notes.add(f"of the {split} split, by {partition.name}: {len(chosen):,} of {len(files):,} pictures")
+    unlisted = [file for file in files if file.stem not in splits]
+    for file in unlisted:
+        notes.add(f"passed over, not in {partition.name}", file.name)
+    if missing := sorted(wanted - {file.stem for file in chosen}):
+        notes.add(f"in {partition.name} and not there", missing[0], len(missing))
+    return chosen
+
+
+def _read_partition(partition: Path) -> dict[str, str]:
+    """Name without ending -> 0, 1 or 2."""
+    text = partition.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff")
+    rows = (row if len(row) > 1 else "".join(row).split() for row in csv.reader(text.splitlines()))
+    pairs = [[cell.strip() for cell in row] for row in rows if row]
+    splits = {Path(pair[0]).stem: pair[1] for pair in pairs if len(pair) == 2 and pair[1] in "012"}
+    headers = 1 if pairs and pairs[0][-1] not in "012" else 0
+    if len(splits) + headers < len(pairs) or not splits:
+        raise InputError(
+            "DatasetUnreadable",
+            f"{shown(partition)} has lines that do not name a picture and its split, 0, 1 or 2: fetch it "
+            "again, or remove it to train on the pictures of all splits.",
+        )
+    return splits
 
 
 def _face(picture: Image.Image, image_size: int) -> np.ndarray:
     """(3, image_size, image_size) uint8."""
     x, y, half = *CENTRE, SIDE // 2
-    face = picture.convert("RGB").crop((x - half, y - half, x + half, y + half))
+    face = converted(picture, "RGB").crop((x - half, y - half, x + half, y + half))
     scaled = face.resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(scaled).transpose(2, 0, 1)

@@ -1,4 +1,5 @@
-"""CIFAR-10 (Krizhevsky 2009) from its "python version" batches, running nothing that a pickle may hold."""
+"""CIFAR-10 (Krizhevsky 2009) from its "python version" or its "binary version", as it comes from the archive,
+running nothing that a pickle may hold."""
 
 from __future__ import annotations
 
@@ -7,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsedm.data.contents import shown
 from sparsedm.data.dataset import ArrayDataset
+from sparsedm.data.layouts import contents, folders_of, holding, packed
 from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import InputError
 
 SIDE = 32
+ROW = 1 + 3 * SIDE**2
+"""Of the binary version: the label, then the pixels as in the python version."""
 FILES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+ARCHIVE = "cifar-10-python.tar.gz"
+BINARY = ".bin"
 
 
 def open_cifar10(path: Path, image_size: int, channels: int, split: str) -> ArrayDataset:
@@ -24,31 +31,68 @@ def open_cifar10(path: Path, image_size: int, channels: int, split: str) -> Arra
             "cifar10 has 32x32 images of 3 channels: "
             f"the model takes {image_size}x{image_size} of {channels}.",
         )
-    inner = path / "cifar-10-batches-py"
-    folder = inner if inner.is_dir() else path
-    batches = [_read(folder / name) for name in FILES[split]]
+    batches = [_read(file) for file in _files(path, split)]
     images = np.concatenate([images for images, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
     return ArrayDataset(images, labels, CLASSES, horizontal_flip=True)
+
+
+def _files(path: Path, split: str) -> list[Path]:
+    """Of the first folder that has one of the batches, in the python version before the binary one."""
+    names = FILES[split]
+    for ending in ("", BINARY):
+        folder = holding(path, *(name + ending for name in names))
+        if folder is not None:
+            return [folder / (name + ending) for name in names]
+    raise InputError("DatasetNotFound", f"{shown(path)} has no {names[0]}: {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    if archive := packed(path, ".tar.gz", ".tgz", ".tar", ".zip", ".7z"):
+        return f"unpack {shown(archive.name)} there."
+    wanted = f"take {ARCHIVE}, the python version of CIFAR-10, and unpack it there."
+    for folder in folders_of(path):
+        if (folder / "fine_label_names.txt").is_file():
+            return f"{shown(folder)} is of CIFAR-100: {wanted}"
+        if packed(folder, ".parquet"):
+            return f"{shown(folder)} holds Parquet files, which are not read: {wanted}"
+        if (folder / "trainLabels.csv").is_file():
+            return (
+                f"{shown(folder)} is of Kaggle's competition, with its images in files of their own: {wanted}"
+            )
+    return f"{contents(path)}; {wanted}"
 
 
 def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
     if not file.is_file():
         raise InputError(
             "DatasetNotFound",
-            f"{file} is missing: unpack the python version of CIFAR-10 (cifar-10-batches-py) there.",
+            f"{shown(file)} is missing: unpack the python version of CIFAR-10 (cifar-10-batches-py) there.",
         )
     try:
-        content = ArraysOnly(io.BytesIO(file.read_bytes()), encoding="bytes").load()
-        images = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, 3, SIDE, SIDE)
-        labels = np.asarray(content[b"labels"], dtype=np.int64)
+        images, labels = _binary(file) if file.suffix == BINARY else _pickled(file)
     # A damaged pickle fails in many ways; whatever it is, the file is not usable.
     except Exception as error:
         raise InputError(
-            "DatasetUnreadable", f"{file} is no batch of CIFAR-10 ({error}): unpack it again."
+            "DatasetUnreadable", f"{shown(file)} is no batch of CIFAR-10 ({error}): unpack it again."
         ) from error
     if len(images) != len(labels) or not len(labels) or labels.min() < 0 or labels.max() >= len(CLASSES):
         raise InputError(
-            "DatasetUnreadable", f"{file} has {len(images)} images and {len(labels)} labels: unpack it again."
+            "DatasetUnreadable",
+            f"{shown(file)} has {len(images)} images and {len(labels)} labels: unpack it again.",
         )
     return images, labels
+
+
+def _pickled(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    content = ArraysOnly(io.BytesIO(file.read_bytes()), encoding="bytes").load()
+    images = np.asarray(content[b"data"], dtype=np.uint8).reshape(-1, 3, SIDE, SIDE)
+    return images, np.asarray(content[b"labels"], dtype=np.int64)
+
+
+def _binary(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+    if rows.size % ROW:
+        raise ValueError(f"its {rows.size} bytes are no multiple of {ROW}")
+    rows = rows.reshape(-1, ROW)
+    return rows[:, 1:].reshape(-1, 3, SIDE, SIDE), rows[:, 0].astype(np.int64)

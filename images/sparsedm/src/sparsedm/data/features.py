@@ -21,7 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sparsedm.data.contents import Notes
+from sparsedm.data.contents import Notes, shown
+from sparsedm.data.layouts import holding
 from sparsedm.data.order import SampleOrder
 from sparsedm.errors import InputError
 
@@ -108,18 +109,34 @@ class FeatureDataset:
         """A memory-mapped file, whose tensors have the sizes that the index promises."""
         try:
             file = safe_open(shard.path, "pt")
-            found = tuple(file.get_slice("moments").get_shape())
+            sizes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise _unreadable(shard.path, str(error)) from error
-        if found != (shard.samples, *MOMENTS):
-            raise _unreadable(shard.path, f"its moments have shape {found}")
+        want = {"moments": (shard.samples, *MOMENTS)}
+        if self.nothing is None:
+            want["labels"] = (shard.samples,)
+        else:
+            want["firstText"] = (shard.samples + 1,)
+            want["contexts"] = (sizes.get("contexts", (0,))[0], *TEXT)
+        for name, size in want.items():
+            if sizes.get(name) != size:
+                found = f"shape {sizes[name]}, not {size}" if name in sizes else "no place there"
+                raise _unreadable(shard.path, f"its {name} have {found}")
+        if self.nothing is not None:
+            _check_texts(shard.path, file.get_tensor("firstText"), want["contexts"][0])
         return file
 
     def _all_labels(self) -> np.ndarray:
-        try:
-            return np.concatenate([file.get_tensor("labels").numpy() for file in self._files])
-        except SafetensorError as error:
-            raise _unreadable(self.shards[0].path.parent, str(error)) from error
+        labels = np.concatenate([file.get_tensor("labels").numpy() for file in self._files])
+        if labels.dtype.kind not in "iu" or labels.min() < 0:
+            raise _unreadable(self.shards[0].path.parent, "its labels are no numbers of classes")
+        return labels.astype(np.int64)
+
+
+def _check_texts(path: Path, first: Tensor, texts: int) -> None:
+    """Every sample has at least one of the `texts`."""
+    if int(first[0]) != 0 or int(first[-1]) != texts or bool((first.diff() < 1).any()):
+        raise _unreadable(path, "its firstText leaves a sample without a text")
 
 
 def _unreadable(path: Path, problem: str) -> InputError:
@@ -139,23 +156,37 @@ def open_features(format: str) -> Callable[[Path, int, int, str], FeatureDataset
                 f"the model takes {image_size}x{image_size} of {channels}.",
             )
         shards = _read_index(path, format)
-        nothing = load_file(path / EMPTY_FILE)["context"].float() if format == "mscoco256-features" else None
+        nothing = _read_nothing(path / EMPTY_FILE) if format == "mscoco256-features" else None
         return FeatureDataset(shards, SCALES[format], nothing)
 
     return open_format
 
 
+def _read_nothing(file: Path) -> Tensor:
+    try:
+        context = load_file(file)["context"].float()
+    except (OSError, SafetensorError, KeyError) as error:
+        raise _unreadable(file, f"{type(error).__name__}: {error}") from error
+    if tuple(context.shape) != TEXT:
+        raise _unreadable(file, f"its context has shape {tuple(context.shape)}")
+    return context
+
+
 def _read_index(path: Path, format: str) -> list[Shard]:
     file = path / INDEX_FILE
     if not file.is_file():
-        raise InputError(
-            "DatasetNotFound",
-            f"There is no {INDEX_FILE} in {path}: make it from the .npy files with "
-            f"sparsedm convert {format} SOURCE OUT.",
+        inner = holding(path, INDEX_FILE)
+        remedy = (
+            f"make it from the .npy files with sparsedm convert {format} SOURCE OUT."
+            if inner is None
+            else f"{shown(inner)} has one, so name that folder in dataset.uri."
         )
+        raise InputError("DatasetNotFound", f"There is no {INDEX_FILE} in {shown(path)}: {remedy}")
     try:
         index = json.loads(file.read_text(encoding="utf-8"))
         found, shards = index["format"], [Shard(path / s["file"], s["samples"]) for s in index["shards"]]
+        if wrong := [s.samples for s in shards if not isinstance(s.samples, int) or s.samples < 1]:
+            raise ValueError(f"a shard has {wrong[0]} samples")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(file, f"{type(error).__name__}: {error}") from error
     if found != format:

@@ -59,6 +59,11 @@ def readable() -> tuple[tuple[str, ...], frozenset[str]]:
     return formats, frozenset(ending for ending, name in by_ending.items() if name in formats)
 
 
+def is_tools(name: str) -> bool:
+    """Whether a file or folder is no data, by its name."""
+    return name.startswith(".") or name.lower() in TOOLS
+
+
 @dataclass(frozen=True)
 class Listing:
     """Paths of images with their labels; without class folders `classes` is None and every label 0."""
@@ -192,7 +197,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
     tree = _Tree(path)
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith(".") or entry.name.lower() in TOOLS:
+            if is_tools(entry.name):
                 notes.add(TOOL, entry.name)
             elif entry.is_dir():
                 inner = entry.stat()
