@@ -418,6 +418,12 @@ describe('NOTES.txt', () => {
     expect(text).toContain('kubectl --namespace ns rollout status deployment/ml-sparsedm-operator');
   });
 
+  it('asks for the images where nobody has said where they are', async () => {
+    const asks = 'image.repository is the default';
+    expect(await notes({})).toContain(asks);
+    expect(await notes({ image: { repository: 'registry.example.com/ml/operator' } })).not.toContain(asks);
+  });
+
   it('says what is left to do when parts are left out', async () => {
     const text = await notes({
       watchNamespaces: ['a', 'b'],

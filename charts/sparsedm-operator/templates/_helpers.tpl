@@ -30,7 +30,7 @@
 {{- define "sparsedm.labels" -}}
 {{- $own := dict
       "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")
-      "app.kubernetes.io/version" .Chart.AppVersion
+      "app.kubernetes.io/version" (.Chart.AppVersion | replace "+" "_")
       "app.kubernetes.io/managed-by" .Release.Service
       "app.kubernetes.io/part-of" "sparsedm" -}}
 {{- $selector := include "sparsedm.selectorLabels" . | fromYaml -}}
@@ -42,7 +42,7 @@
 {{- .Values.serviceAccount.name | default $default -}}
 {{- end -}}
 
-{{/* Reference of an image {repository, tag, digest}; the tag is the operator's version unless given. */}}
+{{/* Reference of an image {repository, tag, digest}. The tag defaults to the operator's version. */}}
 {{- define "sparsedm.image" -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" .image.repository .image.digest -}}
@@ -78,7 +78,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What the operator does in a namespace that it watches; each verb has its caller in src/. */}}
+{{/* Rights in a watched namespace. Each verb has a caller in src/. */}}
 {{- define "sparsedm.namespaceRules" -}}
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes]
@@ -99,7 +99,7 @@
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]
-{{/* Between a reporting server pod and its Deployment. */ -}}
+{{/* The owner between a reporting server pod and its Deployment. */ -}}
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get]
@@ -109,7 +109,7 @@
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]
-{{/* Why a Job or ReplicaSet could not create its pods (quota, admission) stands in its events and nowhere else. */ -}}
+{{/* Only events say why a Job or ReplicaSet could not create its pods (quota, admission). */ -}}
 - apiGroups: ['']
   resources: [events]
   verbs: [list]
