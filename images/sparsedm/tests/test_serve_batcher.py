@@ -187,6 +187,17 @@ def test_a_failed_batch_fails_its_requests_and_no_other() -> None:
     run(scenario)
 
 
+def test_a_row_that_fails_spoils_no_other_row_of_its_batch() -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        accepted = batcher.submit([0] * 3, [1, -1, 2])
+        first, second, third = await asyncio.gather(*accepted, return_exceptions=True)
+        assert (first, third) == ((0, 1), (0, 2))
+        assert isinstance(second, RuntimeError)
+        assert batcher.failures == 0, "something came of the batch"
+
+    assert run(scenario).batches == [[1, -1, 2], [1], [-1], [2]]
+
+
 def test_draining_draws_what_was_accepted_and_refuses_the_rest() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from serve_tools import CONFIG, write_artifact
+from serve_tools import CLASSES, CONFIG, write_artifact
+from sparsedm.artifact import load_artifact
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
 from sparsedm.serve.config import EngineSpec
-from sparsedm.serve.engine import Engine
+from sparsedm.serve.engine import Engine, NotFinite
 from sparsedm.serve.recording import Recorded
 
 CPU = torch.device("cpu")
@@ -94,6 +98,88 @@ def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the server has no text encoder") as error:
         Engine.load(write_artifact(tmp_path, config, None), SPEC, device=CPU)
     assert error.value.reason == "ModelUnsupported"
+
+
+def spoilt(tmp_path: Path, name: str, value: float) -> Path:
+    """An artifact in which one value of one tensor, the last, is another."""
+
+    def change(weights: dict[str, torch.Tensor]) -> None:
+        weights[name].view(-1)[-1] = value
+
+    return write_artifact(tmp_path, change=change)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["pos_embed", "in_blocks.0.norm1.weight", "in_blocks.0.attn.proj.bias"])
+def test_weights_that_are_not_finite_are_refused_in_every_layer(
+    name: str, value: float, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=rf"1 of the \d+ values of {name} are NaN or infinite") as error:
+        Engine.load(spoilt(tmp_path, name, value), SPEC, device=CPU)
+    assert error.value.reason == "WeightsNotFinite"
+
+
+def test_a_buffer_that_is_not_finite_is_refused(artifact: Path) -> None:
+    model, manifest = load_artifact(artifact)
+    model.register_buffer("table", torch.tensor([1.0, math.nan]), persistent=False)
+    with pytest.raises(InputError, match="1 of the 2 values of table are NaN"):
+        Engine(model, manifest, SPEC, CPU)
+
+
+def test_weights_that_a_precision_can_t_hold_are_refused(tmp_path: Path) -> None:
+    directory = spoilt(tmp_path, "in_blocks.0.attn.proj.bias", 1e6)
+    spec = SPEC.model_copy(update={"precision": "fp16"})
+    with pytest.raises(InputError, match=r"too large for fp16: write engine\.precision: bf16\.$"):
+        Engine.load(directory, spec, device=CPU)
+    Engine.load(directory, SPEC, device=CPU)
+
+
+def test_a_model_that_draws_nothing_finite_is_refused_with_the_first_layer(tmp_path: Path) -> None:
+    """The weights themselves are finite."""
+    engine = Engine.load(spoilt(tmp_path, "mid_block.mlp.fc1.bias", 3e38), SPEC, device=CPU)
+    with pytest.raises(InputError, match=r"mid_block\.mlp\.\S+ is the first layer to give NaN") as error:
+        engine.warm_up()
+    assert error.value.reason == "CanaryFailed"
+
+
+def test_a_model_that_draws_flat_images_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.load(artifact, SPEC, device=CPU)
+    monkeypatch.setattr("sparsedm.serve.engine.sample", lambda *_, **__: torch.ones(4, 1, 32, 32))
+    with pytest.raises(InputError, match="each pixel of the canary has the value 255"):
+        engine.warm_up()
+
+
+def test_an_image_that_is_not_finite_spoils_no_other(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.load(artifact, SPEC, device=CPU)
+    images = torch.zeros(4, 1, 32, 32)
+    images[1, 0, 3, 4] = math.nan
+    monkeypatch.setattr("sparsedm.serve.engine.sample", lambda *_, **__: images)
+    first, second, third = engine.draw([0, 1, 2], [5, 6, 7])
+    assert isinstance(second, NotFinite)
+    assert "seed 6 " in str(second)
+    assert (first == 128).all()
+    assert (third == 128).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ([*CLASSES, "hat", "coat"], "names 6 classes and the model has 4: hat, coat stand for none"),
+        (CLASSES[:3], "names 3 classes and the model has 4: class 3 and those after it have none"),
+        ([], "names 0 classes and the model has 4: class 0 and"),
+        ("shoes", "must be a list of names"),
+        ([*CLASSES[:3], 7], "must be a list of names"),
+    ],
+)
+def test_class_names_that_do_not_fit_the_model_are_refused(
+    classes: object, says: str, artifact: Path, tmp_path: Path
+) -> None:
+    directory = shutil.copytree(artifact, tmp_path / "model")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    (directory / "manifest.json").write_text(json.dumps({**manifest, "classes": classes}))
+    with pytest.raises(InputError, match=says) as error:
+        Engine.load(directory, SPEC, device=CPU)
+    assert error.value.reason == "ClassesMismatch"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sparsedm import __version__
 from sparsedm.serve.batcher import Draining
+from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
 from sparsedm.serve.images import png_base64, side_of
 from sparsedm.serve.prompts import UnknownClass
@@ -118,6 +119,15 @@ async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[A
         return list(drawn.result())
     except Draining as error:
         raise draining() from error
+    except NotFinite as error:
+        raise ApiError(500, f"{error} Try another seed.", "image_not_finite") from error
+    except ApiError:
+        raise
+    except Exception as error:
+        # The batcher has logged it.
+        raise ApiError(
+            500, "The image could not be drawn: the server's log says why.", "drawing_failed"
+        ) from error
     finally:
         gone.cancel()
         drawn.cancel()

@@ -21,7 +21,7 @@ from typing import Any
 log = logging.getLogger("sparsedm.serve")
 
 Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
-"""(labels, seeds) -> one picture for each."""
+"""(labels, seeds) -> one picture for each, or the error that it met."""
 
 MEMORY = 0.8
 """Weight of the past in the running mean of a batch's time."""
@@ -55,11 +55,11 @@ class Batcher:
         max_batch: int,
         max_delay: float,
         max_queue: int,
-        on_batch: Callable[[int, float], None] = lambda pictures, seconds: None,
+        on_batch: Callable[[int, int, float], None] = lambda drawn, failed, seconds: None,
     ) -> None:
         self.max_queue = max_queue
         self.failures = 0
-        """Batches that failed in a row."""
+        """Batches of which nothing came, in a row."""
         self._draw = draw
         self._executor = executor
         self._max_batch = max_batch
@@ -180,24 +180,35 @@ class Batcher:
 
     async def _draw_batch(self, batch: list[_Picture]) -> None:
         loop = asyncio.get_running_loop()
-        labels, seeds = [p.label for p in batch], [p.seed for p in batch]
         self._batch, self._started = batch, loop.time()
+        try:
+            images = await self._drawn(batch)
+        finally:
+            self._batch = []
+        failed = sum(isinstance(image, Exception) for image in images)
+        self.failures = self.failures + 1 if failed == len(batch) else 0
+        self._on_batch(len(batch) - failed, failed, loop.time() - self._started)
+        for picture, image in zip(batch, images, strict=True):
+            if picture.result.done():
+                continue
+            if isinstance(image, Exception):
+                picture.result.set_exception(image)
+            else:
+                picture.result.set_result(image)
+
+    async def _drawn(self, batch: Sequence[_Picture]) -> Sequence[Any]:
+        """A picture or an error for each. A batch that fails as a whole is drawn again one by one, so that
+        what only one of them can't bear fails for that one alone."""
+        loop = asyncio.get_running_loop()
+        labels, seeds = [p.label for p in batch], [p.seed for p in batch]
+        started = loop.time()
         try:
             images = await loop.run_in_executor(self._executor, self._draw, labels, seeds)
         except Exception as error:
             # Whatever it is, the clients of this batch get an answer and the next batch a try.
-            self.failures += 1
-            log.error("A batch failed.", exc_info=error)
-            for picture in batch:
-                if not picture.result.done():
-                    picture.result.set_exception(error)
-        else:
-            self.failures = 0
-            seconds = loop.time() - self._started
-            self.measured(seconds)
-            self._on_batch(len(batch), seconds)
-            for picture, image in zip(batch, images, strict=True):
-                if not picture.result.done():
-                    picture.result.set_result(image)
-        finally:
-            self._batch = []
+            log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
+            if len(batch) == 1:
+                return [error]
+            return [image for picture in batch for image in await self._drawn([picture])]
+        self.measured(loop.time() - started)
+        return images

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,16 @@ from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded
 
+LISTED_NAMES = 10
+"""Class names that a message holds at most."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class NotFinite(Exception):
+    """An image that holds NaN or infinity, which would be served as black."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(f"The image of seed {seed} holds values that are not finite.")
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,9 @@ class Engine:
         self.config = config_of(model)
         self.choice: Choice | None = None
         self.measured: Measured | None = None
+        _check_finite(model, None)
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
+        _check_finite(self._model, spec.precision)
         self._recorded = Recorded(self._model)
 
     @classmethod
@@ -81,6 +93,7 @@ class Engine:
                 "The model draws after a text encoder's output, and the server has no text encoder: "
                 "serve a model with classes, or one without conditions.",
             )
+        _check_classes(manifest["classes"], config.num_classes)
         return cls(model, manifest, spec, device or pick_device())
 
     @property
@@ -94,7 +107,10 @@ class Engine:
         return self.spec.max_batch_size * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:
-        """Chooses the backend by measuring, and returns how long a batch takes. Raises ConfigError."""
+        """Chooses the backend by measuring, draws a canary, and returns how long a batch takes.
+
+        Raises ConfigError for a backend that can't be, and InputError for a model that draws no images.
+        """
         layers = self.manifest["layers"]
         situation = Situation.here(self.device, self.dtype, self.manifest["pattern"])
         self._batch(steps=1)
@@ -110,7 +126,51 @@ class Engine:
             choice, seconds = Choice(reason, choice.total_layers), dense
         sparse = dense is not None and choice.sparse_layers > 0
         self.choice, self.measured = choice, Measured(seconds, dense / seconds if sparse else 1.0)
+        self._draw_canary()
         return self.measured
+
+    def _draw_canary(self) -> None:
+        """A batch of as many classes as it holds, each with its own seed. Raises InputError."""
+        size, classes = self.spec.max_batch_size, self.config.num_classes
+        labels = [i % classes if classes else None for i in range(size)]
+        images = self.draw(labels, range(size))
+        if any(isinstance(image, NotFinite) for image in images):
+            raise self._not_finite(labels)
+        flat = [image for image in images if not isinstance(image, NotFinite) and image.min() == image.max()]
+        if len(flat) == size:
+            raise InputError(
+                "CanaryFailed",
+                f"The model draws flat images: each pixel of the canary has the value {flat[0].max()}. "
+                "Its weights are not those of a trained model: train again, or serve another one.",
+            )
+
+    def _not_finite(self, labels: Sequence[int | None]) -> InputError:
+        """Names the first layer whose output is not finite, by drawing the canary again, layer by layer."""
+        first: list[str] = []
+
+        def look(name: str) -> Callable[..., None]:
+            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+                if not first and isinstance(output, torch.Tensor) and not bool(output.isfinite().all()):
+                    first.append(name)
+
+            return hook
+
+        leaves = [(name, m) for name, m in self._model.named_modules() if next(m.children(), None) is None]
+        handles = [module.register_forward_hook(look(name)) for name, module in leaves]
+        recorded, self._recorded = self._recorded, Recorded(self._model)
+        self._recorded.possible = False  # hooks run only when the network is called
+        try:
+            self.draw(labels, range(len(labels)))
+        finally:
+            self._recorded = recorded
+            for handle in handles:
+                handle.remove()
+        where = f"{first[0]} is the first layer to give" if first else "their sum over the steps holds"
+        return InputError(
+            "CanaryFailed",
+            f"The model draws images that are not finite: {where} NaN or infinity in {self.spec.precision}. "
+            f"Train again with a lower learning rate{_other_precision(self.spec.precision)}.",
+        )
 
     def _record_again(self) -> None:
         """After a change of the network's layers."""
@@ -125,8 +185,11 @@ class Engine:
 
     def draw(
         self, labels: Sequence[int | None], seeds: Sequence[int], steps: int | None = None
-    ) -> list[np.ndarray]:
-        """One picture for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them."""
+    ) -> list[np.ndarray | NotFinite]:
+        """One picture for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them.
+
+        In the place of one that is not finite, an error.
+        """
         size = self.spec.max_batch_size
         if not 0 < len(seeds) <= size:
             raise ValueError(f"A batch holds 1 to {size} pictures, not {len(seeds)}.")
@@ -139,7 +202,13 @@ class Engine:
                 self._network, self.config, padded, [*seeds, *[0] * padding],
                 steps=steps or self.spec.steps, guidance=self.spec.guidance, device=self.device,
             )  # fmt: skip
-        return list(to_uint8(images[: len(seeds)]).permute(0, 2, 3, 1).numpy())
+        images = images[: len(seeds)]
+        finite = images.isfinite().flatten(1).all(1).tolist()
+        pixels = to_uint8(images).permute(0, 2, 3, 1).numpy()
+        return [
+            image if good else NotFinite(seed)
+            for image, good, seed in zip(pixels, finite, seeds, strict=True)
+        ]
 
     def _network(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         """The network in its own precision; the solver around it stays in fp32."""
@@ -157,6 +226,51 @@ class Engine:
             "device": device_name(self.device),
             "reason": self.choice.reason,
         }
+
+
+def _check_finite(model: nn.Module, precision: str | None) -> None:
+    """Every parameter and buffer. precision: what they were converted to. Raises InputError."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        bad = 0 if not tensor.is_floating_point() else int((~tensor.isfinite()).sum())
+        if bad and precision is None:
+            raise InputError(
+                "WeightsNotFinite",
+                f"{bad} of the {tensor.numel()} values of {name} are NaN or infinite: the training diverged, "
+                "or the file is damaged. Train again with a lower learning rate, or fetch the model again.",
+            )
+        if bad:
+            raise InputError(
+                "WeightsNotFinite",
+                f"{bad} of the {tensor.numel()} values of {name} are too large for {precision}"
+                f"{_other_precision(precision).replace(', or', ':')}.",
+            )
+
+
+def _other_precision(precision: str | None) -> str:
+    return ", or write engine.precision: bf16" if precision == "fp16" else ""
+
+
+def _check_classes(classes: Any, num_classes: int) -> None:
+    """A name for each class or for none. Raises InputError."""
+    if classes is None:
+        return
+    if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
+        raise InputError(
+            "ClassesMismatch", "classes of manifest.json must be a list of names, or null: correct it."
+        )
+    if len(classes) == num_classes:
+        return
+    surplus = classes[num_classes : num_classes + LISTED_NAMES]
+    what = (
+        f"{', '.join(surplus)} stand for none"
+        if surplus
+        else f"class {len(classes)} and those after it have none"
+    )
+    raise InputError(
+        "ClassesMismatch",
+        f"manifest.json names {len(classes)} classes and the model has {num_classes}: {what}. "
+        "Correct classes there, in the order of the model's labels, or serve another model.",
+    )
 
 
 def device_name(device: torch.device) -> str:

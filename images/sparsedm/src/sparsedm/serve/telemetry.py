@@ -44,6 +44,10 @@ class Metrics:
             buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120), registry=registry,
         )  # fmt: skip
         self.images = Counter("sparsedm_images", "Pictures drawn.", registry=registry)
+        self.failed = Counter(
+            "sparsedm_failed_images", "Pictures that could not be drawn, or were not finite.",
+            registry=registry,
+        )  # fmt: skip
         self.batch_size = Histogram(
             "sparsedm_batch_size", "Pictures asked for in a batch.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), registry=registry,
@@ -60,9 +64,10 @@ class Metrics:
             ["version", "torch", "python", "backend", "device", "pattern"], registry=registry,
         )  # fmt: skip
 
-    def batch(self, pictures: int, seconds: float) -> None:
-        self.images.inc(pictures)
-        self.batch_size.observe(pictures)
+    def batch(self, drawn: int, failed: int, seconds: float) -> None:
+        self.images.inc(drawn)
+        self.failed.inc(failed)
+        self.batch_size.observe(drawn + failed)
         self.batch_duration.observe(seconds)
 
 
