@@ -9,8 +9,8 @@ const { name, ext } = path.parse(file);
 const chunks = `${name}-parts`;
 
 /**
- * The modules of client-node define and do nothing else, which its package.json does not say: without this the classes of
- * every kind of Kubernetes would be loaded with the kubeconfig, which takes 20 MiB and a quarter of the start.
+ * The modules of client-node only define things, without side effects, which its package.json does not say. Without this
+ * hint, reading a kubeconfig would load the classes of every Kubernetes kind: 20 MiB and a quarter of the start.
  */
 const withoutSideEffects = {
   name: 'without-side-effects',
@@ -32,15 +32,15 @@ await build({
   outExtension: { '.js': ext },
   bundle: true,
   plugins: [withoutSideEffects],
-  // What is imported only when it is configured stays in files of its own, which are read only then.
+  // Optional imports stay in files of their own, which are read only when they are configured.
   splitting: true,
   chunkNames: `${chunks}/[name]-[hash]`,
   platform: 'node',
   target: 'node24',
   format: 'esm',
   sourcemap: 'linked',
-  // Lines and names of stack traces need only the mappings. Node keeps map and program in memory: names stay, so that
-  // functions are called in stack traces and profiles as they are in the sources.
+  // Stack traces need only the mappings. Node keeps map and program in memory. Names stay, so that stack traces and
+  // profiles name functions as the sources do.
   sourcesContent: false,
   minifySyntax: true,
   minifyWhitespace: true,

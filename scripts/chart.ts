@@ -1,6 +1,6 @@
 /**
- * What the chart holds a copy of: the CustomResourceDefinitions of crds/ as templates, and the values table of its
- * README from the comments in values.yaml. `npm run generate` writes both.
+ * The chart's generated files: the CustomResourceDefinitions of crds/ as templates, and the README's table of values
+ * from the comments in values.yaml. `npm run generate` writes both.
  */
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * `npm run check`: types, lint, format and generated files, side by side. Exit 1 when one of them fails.
+ * `npm run check`: types, lint, format and generated files, in parallel. Exits with 1 when one of them fails.
  */
 import { spawn } from 'node:child_process';
 

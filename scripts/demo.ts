@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: from a bare clone to a sparse diffusion model that serves pictures.
+ * `npm run demo`: from a bare clone to a sparse diffusion model that serves images.
  *
  * Brings up a cluster (the embedded one unless told otherwise), builds and loads the images, installs the chart,
  * fine-tunes the shipped Fashion-MNIST model to 2:4 sparsity, serves it, and shows dense beside sparse.
@@ -219,7 +219,7 @@ async function demo(choice: TargetChoice): Promise<void> {
 }
 
 const program = new Command('npm run demo --')
-  .description('From a bare clone to a sparse diffusion model that serves pictures.')
+  .description('From a bare clone to a sparse diffusion model that serves images.')
   .option('--context <name>', 'use this context of your kubeconfig instead of the embedded cluster')
   .option('--registry <host/path>', 'with --context: push the images here, where the cluster can pull them')
   .option('--kind', 'use (and create) a kind cluster; needs Docker');

@@ -12,7 +12,7 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * Keeps `kubectl port-forward` open for the time of `use`, which gets the local URL.
+ * Keeps `kubectl port-forward` open while `use` runs, which gets the local URL.
  * `to` is what kubectl forwards to (svc/NAME, pod/NAME), `remotePort` its port. Throws kubectl's own words.
  */
 export async function withForward<T>(

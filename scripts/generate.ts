@@ -1,6 +1,6 @@
 /**
- * `npm run generate`: makes src/api/generated and the chart's copies from crds/, and the chart README's table of values.
- * With `--check` it changes nothing and ends with status 1 when what is there is out of date.
+ * `npm run generate`: writes src/api/generated and the chart's copies from crds/, and the chart README's table of values.
+ * With `--check` it changes nothing, and exits with 1 when they are out of date.
  */
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { staleChartFiles, writeChartFiles } from './chart';
 
-// Its ES module build stops in Node (ajv's keyword module has no named export there); the CommonJS one works.
+// Its ES module build fails in Node (ajv's keyword module has no named export there); the CommonJS one works.
 const { generate } = createRequire(import.meta.url)(
   '@kubernetes-models/crd-generate',
 ) as typeof import('@kubernetes-models/crd-generate');

@@ -1,5 +1,5 @@
 /**
- * `npm run images -- build|load [operator|trainer|serving ...]`: builds the images, and brings them to a cluster.
+ * `npm run images -- build|load [operator|trainer|serving ...]`: builds the images, and loads them into a cluster.
  *
  * Nothing is built or moved when nothing changed. Prints one line for each image: its reference.
  */

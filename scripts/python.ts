@@ -76,8 +76,8 @@ export const IMAGE_ENV = {
 };
 
 /**
- * Runs a program of the package from this clone, in that environment and on this terminal, and takes over its exit
- * status. A signal that ends this process ends the program first, which saves what it has.
+ * Runs a program of this clone's package, in that environment and on this terminal, and exits with its status. A signal
+ * to this process goes to the program first, so that it saves its state.
  */
 export async function runPython(args: readonly string[]): Promise<void> {
   const python = await ensurePython((line) => console.error(line));
@@ -87,7 +87,7 @@ export async function runPython(args: readonly string[]): Promise<void> {
     PYTHONPATH: path.resolve('images/sparsedm/src'),
   };
   const child = spawn(python, args, { stdio: 'inherit', env });
-  // Ctrl-C reaches the program by itself, and a second one would end it before it has saved.
+  // Ctrl-C reaches the program anyway, and a second one would end it before it has saved.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   const [status] = (await once(child, 'close')) as [number | null];

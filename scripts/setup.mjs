@@ -1,5 +1,5 @@
 // Runs a TypeScript command of this repository from a bare clone: `node scripts/setup.mjs FILE [ARGS...]`.
-// Plain JavaScript that any Node 20 can read, because at this point nothing is installed yet: it installs the
+// Plain JavaScript for any Node 20, because nothing is installed yet at this point: it installs the
 // locked npm packages (Node 24 among them) when they differ from package.json, then hands over to that Node.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * `npm run study [-- OPTIONS]`: `sparsedm study` from a clone, with the tests' Python, Debian's Fashion-MNIST and
- * `study-output/`. Options are those of the command; a later --data or --out wins.
+ * `study-output/`. Takes the command's options; a later --data or --out wins.
  */
 import { runPython } from './python';
 

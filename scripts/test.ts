@@ -1,5 +1,5 @@
 /**
- * `npm test [-- PART...]`: from a bare clone, all set-up and then every test, or only the named parts:
+ * `npm test [-- PART...]`: from a bare clone: sets everything up, then runs every test, or only the named parts:
  * check, unit, python, integration, chart, e2e. The last line counts them all: `N passed, N failed, N skipped`.
  */
 import { spawn } from 'node:child_process';
@@ -60,9 +60,9 @@ async function vitest(project: Part, scratch: string, env: NodeJS.ProcessEnv = {
 async function python(executable: string, scratch: string): Promise<Counts> {
   const file = path.join(scratch, 'python.xml');
   const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
-  // Threads that spin while they wait take the cores from those that work, as in the images.
+  // As in the images: threads that spin while they wait take cores from those that work.
   const env = { OMP_WAIT_POLICY: 'PASSIVE' };
-  // The tests use one thread each: as many files at a time as there are cores.
+  // The tests use one thread each: run one file per core.
   const shared = ['-n', 'auto', '--dist', 'loadfile'];
   const args = ['-m', 'pytest', 'images/sparsedm', '-q', ...shared, `--junitxml=${file}`];
   const status = await show(executable, args, env);

@@ -43,7 +43,7 @@ const inputs = {
 
 type Build = { engine: Engine; bases: Bases; compiler: boolean; report: Report };
 
-/** Says what goes on and for how long it has. */
+/** Prints what is being done and for how long. */
 export function timed(report: Report, what: string): Report {
   const started = performance.now();
   return (line) => report(`${what} (${Math.round((performance.now() - started) / 1000)} s): ${line}`);

@@ -54,7 +54,7 @@ async function installBuildah(report: (line: string) => void): Promise<void> {
 }
 
 /**
- * uv's cache of this machine serves the image build too: the same gigabytes are neither fetched nor kept twice.
+ * The image build shares this machine's uv cache, so that gigabytes are neither fetched nor kept twice.
  * Buildah keeps the cache mount of the Dockerfile, /var/cache/uv, under its temporary folder.
  */
 async function shareUvCache(): Promise<void> {
@@ -64,7 +64,7 @@ async function shareUvCache(): Promise<void> {
   const mounted = path.join(temporaryDir(), 'buildah-cache', 'var', 'cache', 'uv');
   await mkdir(ours, { recursive: true });
   await mkdir(path.dirname(mounted), { recursive: true });
-  // Left alone when right: another build may be using it.
+  // A correct link stays: another build may be using it.
   if ((await readlink(mounted).catch(() => undefined)) === ours) return;
   await rm(mounted, { recursive: true, force: true });
   await symlink(ours, mounted);
@@ -86,7 +86,7 @@ async function build({
   const buildArgs = Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
   const flags = ['--network', 'host', '--pull-never', `--layers=${layers}`, ...certificates()];
   const command = ['buildah', 'build', ...flags, ...buildArgs, '--tag', ref, '--file', dockerfile, context];
-  // Steps are told on standard output: send them where lines are followed.
+  // Buildah prints its steps to standard output; callers read lines from stderr.
   await exec('sh', ['-c', 'exec "$@" >&2', 'sh', ...command], { env: buildahEnv(), onErrorLine: report });
 }
 

@@ -1,9 +1,9 @@
 /**
- * From buildah into the embedded cluster's containerd, without a registry and without moving what is there already.
+ * From buildah into the embedded cluster's containerd, without a registry and without moving layers that it has.
  *
  * Most of an image is layers that the cluster has unpacked before, five gigabytes of them. Buildah would still write
- * all of them: so it is given a folder in which these layers seem to exist (empty files of the right size, which take
- * no space), writes only the others, and containerd, which needs no archive of a layer that it has unpacked, gets those.
+ * all of them. So it gets a folder in which these layers seem to exist (sparse files of the right size) and writes only
+ * the others, which is enough for containerd: it needs no archive of a layer that it has unpacked.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
@@ -75,8 +75,8 @@ async function partialArchive(ref: string, leftOut: readonly Layer[]): Promise<R
 }
 
 /**
- * The whole image, without a file between. Through the shell's pipe: buildah opens its standard output by name, which
- * a socket, as Node gives it, does not allow, and five gigabytes need not pass through here.
+ * The whole image, without an intermediate file, through a shell pipe: buildah opens its standard output by name, which
+ * fails for the socket that Node would give it, and five gigabytes need not pass through this process.
  */
 async function loadWhole(ref: string, source: string): Promise<void> {
   const pipeline =
@@ -116,7 +116,7 @@ export function staleImages(list: string, runtimeKey: string): string[] {
       !line.includes(`${sourceLabel}=${runtimeKey}`),
   );
   const digests = new Set(stale.map(({ columns }) => columns[2]));
-  // The kubelet's side of containerd gives each image a second name, its configuration's digest.
+  // containerd's CRI plugin gives each image a second name, the digest of its configuration.
   const seconds = lines.filter(({ line, columns }) => line.startsWith('sha256:') && digests.has(columns[2]));
   return [...stale, ...seconds].map(({ columns }) => columns[0] ?? '');
 }

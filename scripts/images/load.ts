@@ -26,7 +26,7 @@ async function push(
   report: Report,
 ): Promise<BuiltImage[]> {
   const pushed: BuiltImage[] = [];
-  // One after the other: the layers that images share then go up once.
+  // In sequence, so that shared layers are uploaded once.
   for (const image of built.images) {
     const target = `${prefix.replace(/\/+$/, '')}/${image.name}:${tag ?? image.ref.split(':')[1] ?? ''}`;
     const told = timed(report, image.name);

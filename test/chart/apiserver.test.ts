@@ -1,4 +1,4 @@
-/** The chart against a real API server: what it renders is accepted as it is, and its releases live and end well. */
+/** The chart against a real API server: it accepts every rendered object, and releases install, upgrade and uninstall. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -65,7 +65,7 @@ describe('a release whose name is odd', () => {
 
 const crdNames = ['sparsefinetunes.sparsedm.io', 'sparseinferenceservices.sparsedm.io'];
 
-/** The text without the property of this name, at its first place, and all that is indented under it. */
+/** The text without the first property of this name and everything indented under it. */
 function withoutProperty(text: string, name: string): string {
   const lines = text.split('\n');
   const start = lines.findIndex((line) => line.trim() === `${name}:`);
@@ -280,9 +280,9 @@ describe('a release', () => {
 
   it('removes the definitions, and with them every resource, only when told not to keep them', async () => {
     await helmHere(['upgrade', 'second', chart, '--namespace', 'second', '--set', 'crds.keep=false']);
-    // As an operator would have read them. The API server opens a kind's storage with the first request for it; when
-    // that request is its own, of the removal, it may answer itself 'storage is (re)initializing', whereupon the
-    // conflict of its second try is taken for done and the definition stays until the next resync of its informer.
+    // As an operator would have read them. The API server opens a kind's storage at the first request for it. When that
+    // request is its own, part of the removal, it may answer itself 'storage is (re)initializing'; it then takes the
+    // conflict of its second try for success, and the definition stays until its informer's next resync.
     await kubectl(['get', 'sft,sis', '--all-namespaces']);
     await helmHere(['uninstall', 'second', '--namespace', 'second']);
     await expect.poll(crdsPresent, { timeout: 30_000, interval: 500 }).toBe('');

@@ -1,4 +1,4 @@
-/** What the documentation promises about names exists, and its links lead somewhere. */
+/** Every name that the documentation mentions exists, and every link has a target. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ function anchor(heading: string): string {
     .replaceAll(' ', '-');
 }
 
-/** Targets of links and images of a page that are no URLs. */
+/** Targets of a page's links and images that are not URLs. */
 function localLinks(page: string): string[] {
   const text = read(page).replace(/^```[\s\S]*?^```/gm, '');
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]

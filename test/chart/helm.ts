@@ -39,7 +39,7 @@ export async function helm(args: readonly string[], input?: string): Promise<str
 
 const rendered = new Map<string, Promise<string>>();
 
-/** What `helm template` prints; asked once for the same values, for each call takes a quarter of a second. */
+/** Output of `helm template`, cached by values, because each call takes a quarter of a second. */
 export function renderText(values: Values = {}, options: RenderOptions = {}): Promise<string> {
   const key = JSON.stringify([values, options]);
   const known = rendered.get(key) ?? renderAnew(values, options);
@@ -54,7 +54,7 @@ export function renderAnew(values: Values = {}, options: RenderOptions = {}): Pr
   return helm(args, JSON.stringify(values));
 }
 
-/** The objects that `helm template` prints; a duplicate key or broken YAML is an error. */
+/** The objects that `helm template` prints; broken YAML and duplicate keys are errors. */
 export async function render(values: Values = {}, options: RenderOptions = {}): Promise<Manifest[]> {
   return parseAllDocuments(await renderText(values, options), { uniqueKeys: true, strict: true })
     .map((document) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { cases } from './cases';
 import { only, render, type Manifest, type Rule } from './helm';
 
-/** Every right of the operator in a namespace that it watches. A new verb needs a line here, and a reason in review. */
+/** Every right of the operator in a watched namespace. A new verb needs a line here, and a reason in review. */
 const wantNamespaceRights = [
   'apps/deployments: create get list patch watch',
   'apps/replicasets: get',

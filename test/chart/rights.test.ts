@@ -1,6 +1,6 @@
 /**
  * The operator as a process, with exactly the rights and arguments that the chart gives it, against a real API server.
- * The audit log tells what it asked for and what it was refused.
+ * The audit log shows what it requested and what was refused.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -87,7 +87,7 @@ beforeAll(async () => {
     ['install', 'sparsedm', chart, '-n', system, '--kubeconfig', plane.kubeconfig, '--values', '-'],
     JSON.stringify(values),
   );
-  // Its pods would only wait for a node here; this test runs the operator itself.
+  // Its pods would wait for a node for ever; this test runs the operator itself.
   await kubectl(['-n', system, 'scale', 'deployment/sparsedm-operator', '--replicas=0']);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   await startOperator();
@@ -224,7 +224,7 @@ describe('with the rights of the chart, the operator', () => {
   });
 });
 
-/** What the steps above surely make the operator do: else this test would prove less than it seems to. */
+/** What the steps above must make the operator do; without this check, the test would prove less than it seems to. */
 const wantUsed = [
   'watch sparsefinetunes',
   'watch sparseinferenceservices',

@@ -1,4 +1,4 @@
-/** The API server's audit log, which tells who asked what. */
+/** The API server's audit log: who requested what. */
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

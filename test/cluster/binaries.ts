@@ -15,7 +15,7 @@ export type Binaries = {
   k8s: string;
   helm: string;
   kwok: string;
-  /** A static program without needs, the content of the sandbox image. */
+  /** A static program without dependencies, the content of the sandbox image. */
   pause: string;
 };
 
@@ -26,7 +26,7 @@ export type ReportOption = { report?: Report | undefined };
 export const quiet: Report = () => undefined;
 
 const sourceDir = path.join(path.dirname(fileURLToPath(import.meta.url)), 'kubernetes');
-/** Built versions that stay: the present one and the one before, for going back and forth between branches. */
+/** Builds to keep: the current one and the one before, for switching between branches. */
 const keptVersions = 2;
 
 /** Go names a program after its package's folder; the module's own is called after the module. */
@@ -59,7 +59,7 @@ export function requiredVersion(goMod: string, module: string): string {
   return line.trim().split(' ')[1] ?? '';
 }
 
-/** Programs are told their version when they are linked; else kubectl and Helm take the server and themselves for v0.0.0. */
+/** Versions are set by the linker; without them kubectl and Helm take the server and themselves for v0.0.0. */
 export function linkerFlags(goMod: string): string {
   const version = requiredVersion(goMod, 'k8s.io/kubernetes');
   const [major = '', minor = ''] = version.slice(1).split('.');

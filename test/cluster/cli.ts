@@ -24,7 +24,7 @@ const program = new Command('cluster').description(
 program
   .command('up')
   .description('start the cluster, or what is missing of it, and wait until it is ready')
-  .option('--gpus <number>', 'offer so many fake nvidia.com/gpu', count)
+  .option('--gpus <number>', 'offer this number of fake nvidia.com/gpu', count)
   .action(async ({ gpus }: { gpus?: number }) => {
     const { kubeconfig, binaries } = await clusterUp({ gpus, report });
     console.log(`export KUBECONFIG=${kubeconfig}`);

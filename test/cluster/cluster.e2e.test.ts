@@ -1,6 +1,6 @@
 /**
- * What the embedded cluster promises to whoever runs on it, seen with real pods. The image holds nothing but the
- * program that is Kubernetes, which serves as its own test: etcd is an HTTP server with state, kubectl a client.
+ * What the embedded cluster promises to its users, checked with real pods. Their image holds nothing but the Kubernetes
+ * program, which is enough for a test: etcd is an HTTP server with state, kubectl a client.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -119,7 +119,7 @@ async function outputOf(name: string): Promise<string> {
 }
 
 async function loadTestImage(): Promise<void> {
-  // The folder's name is a hash of what the program was built from.
+  // The folder's name is a hash of the program's sources.
   const source = path.basename(path.dirname(k8s));
   if ((await loadedSource(image)) === source) return;
   const content = await readFile(k8s);

@@ -1,4 +1,4 @@
-/** The components: how each is started and how one sees that it works. */
+/** The components: how to start each, and how to see that it works. */
 import path from 'node:path';
 import type { Binaries } from './binaries';
 import { apiServerArgs, apiServerUrl, controllerManagerArgs, etcdArgs, schedulerArgs } from './configs';
@@ -32,8 +32,8 @@ export const componentNames = [
 export type ComponentName = (typeof componentNames)[number];
 
 /**
- * In the order in which they end: first what acts on pods, then what serves the API. The API server goes before etcd,
- * without which it hangs for a minute; containerd goes after its containers, so it is not among these.
+ * In the order in which they stop: first what acts on pods, then what serves the API. The API server stops before etcd,
+ * without which it hangs for a minute. containerd stops after its containers, so it is not in this list.
  */
 export const stopOrder: readonly (readonly ComponentName[])[] = [
   ['kubelet'],
@@ -106,7 +106,7 @@ export function components(paths: ClusterPaths, binaries: Binaries): Component[]
     make(
       'provisioner',
       ['--kubeconfig', kubeconfigOf(paths, 'provisioner'), '--root', paths.volumes],
-      // It serves no page of its own: that it runs is what can be seen.
+      // It serves no health page: all that can be seen is that it runs.
       () => Promise.resolve(recorded(paths, 'provisioner') !== undefined),
     ),
     make('kube-proxy', ['--config', config('kube-proxy.yaml')], () =>

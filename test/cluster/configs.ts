@@ -58,7 +58,7 @@ export function cniConfig(paths: ClusterPaths): string {
         bridge,
         isGateway: true,
         hairpinMode: true,
-        // The plugin masquerades with iptables, which is not there: one nftables rule does it (see host.ts).
+        // The plugin masquerades with iptables, which is not installed: one nftables rule does it (see host.ts).
         ipMasq: false,
         ipam: {
           type: 'host-local',
@@ -108,9 +108,9 @@ export function kubeletConfig(paths: ClusterPaths, facts: KubeletFacts): string 
       'nodefs.inodesFree': '1%',
       'imagefs.available': '1%',
     },
-    // Rules of iptables that nobody here reads and nobody would remove.
+    // Otherwise it writes iptables rules that nothing here reads or would remove.
     makeIPTablesUtilChains: false,
-    // A test waits for pods to end: report soon.
+    // Tests wait for pods to end: report soon.
     nodeStatusUpdateFrequency: '5s',
     syncFrequency: '10s',
     shutdownGracePeriod: '0s',
@@ -163,7 +163,7 @@ export function corefile(kubeconfig: string, upstream: readonly string[]): strin
   ].join('\n');
 }
 
-/** Who wrote what, by user and user agent, without bodies; the components' own traffic would drown it. */
+/** Records who wrote what, by user and user agent, without bodies and without the components' own traffic. */
 export function auditPolicy(): string {
   return stringify({
     apiVersion: 'audit.k8s.io/v1',
@@ -224,7 +224,7 @@ function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** What the API server needs to know of its surroundings; the cluster's and a test's differ. */
+/** The API server's environment, which differs between the cluster and a test. */
 export type ApiServerSettings = {
   address: string;
   port: number;
@@ -302,7 +302,7 @@ export function controllerManagerArgs(pki: string, kubeconfigFile: string, port:
     'root-ca-file': path.join(pki, 'ca.crt'),
     'cluster-signing-cert-file': path.join(pki, 'ca.crt'),
     'cluster-signing-key-file': path.join(pki, 'ca.key'),
-    // Its default is made on the machine when it is not there.
+    // The default folder would be created on the machine.
     'flex-volume-plugin-dir': path.join(path.dirname(kubeconfigFile), 'flex-volume-plugins'),
     profiling: false,
   });

@@ -51,7 +51,7 @@ export type ControlPlane = {
   stop(): Promise<void>;
 };
 
-/** Ports that were free a moment ago: held together, so that they differ. */
+/** Ports that were free a moment ago. All are held at once, so that they differ. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
@@ -85,7 +85,7 @@ function controlled(
   const start = async () => {
     if (child && !hasEnded(child)) return;
     const log = openSync(logFile, 'a');
-    // A test run that is killed takes these along: the kernel tells them that their parent has ended.
+    // They end with a test run that is killed: the kernel signals them when their parent ends.
     const started = spawn('setpriv', ['--pdeathsig', 'KILL', binaries.k8s, name, ...args], {
       stdio: ['ignore', log, log],
       detached: true,
@@ -112,7 +112,7 @@ function controlled(
     const ended = new Promise<void>((resolve) => ending.once('exit', () => resolve()));
     ending.ref();
     ending.kill(signal);
-    // One that is told to end while it still starts may hang; what it has answered is safe in etcd.
+    // A process that gets SIGTERM while it starts may hang; what it has answered is safe in etcd.
     const hard = setTimeout(() => ending.kill('SIGKILL'), 5_000);
     await ended;
     clearTimeout(hard);
@@ -188,7 +188,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     await apiServer.start();
     await controllerManager?.start();
   };
-  // The API server first: without etcd it hangs for a minute, and keeps its port as long.
+  // The API server first: without etcd it hangs for a minute and holds its port.
   const stopAll = async () => {
     await controllerManager?.stop();
     await apiServer.stop();

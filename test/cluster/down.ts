@@ -1,4 +1,4 @@
-/** Ends the cluster and takes back all it put on the machine. */
+/** Stops the cluster and removes everything that it put on the machine. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { quiet, type Report } from './binaries';
@@ -18,7 +18,7 @@ export type DownOptions = {
   report?: Report | undefined;
 };
 
-/** One that is told to end while it still starts may hang; what it has answered is safe in etcd. */
+/** A process that gets SIGTERM while it starts may hang; what it has answered is safe in etcd. */
 const apiServerGraceMs = 15_000;
 
 export async function clusterDown({ purge = false, report = quiet }: DownOptions = {}): Promise<void> {
@@ -64,8 +64,8 @@ async function takeDown(paths: ClusterPaths, report: Report): Promise<void> {
 }
 
 /**
- * Through containerd, started for the purpose when it has died: else its store would keep the containers' layers for
- * ever. Their shims end with them.
+ * Through containerd, started for this when it has died: otherwise its store would keep the containers' layers for ever.
+ * Their shims end with them.
  */
 async function removeContainers(paths: ClusterPaths): Promise<void> {
   if (!(await succeeds('containerd', ['--version']))) return;
@@ -76,7 +76,7 @@ async function removeContainers(paths: ClusterPaths): Promise<void> {
   await stop(paths, 'containerd', 15_000);
 }
 
-/** A task whose container ends by itself in the same moment makes ctr fail: what counts is that none is left. */
+/** ctr fails for a task whose container exits at the same moment: what counts is that none is left. */
 async function removeAll(kind: 'tasks' | 'containers', options: readonly string[]): Promise<void> {
   let problem: unknown;
   const noneLeft = async () => {

@@ -20,7 +20,7 @@ export class CommandError extends Error {
   }
 }
 
-/** The end of what a program wrote, where the reason stands. */
+/** The end of a program's output, which holds the reason. */
 function tail(text: string, lines = 15): string {
   return text.trimEnd().split('\n').slice(-lines).join('\n');
 }
@@ -66,7 +66,7 @@ export async function exec(
     child.on('error', (cause) => reject(new Error(`cannot run ${command}`, { cause })));
     child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
-  // A program that fails stops reading: its own words matter more than the broken pipe.
+  // A program that fails stops reading: its own message matters more than the broken pipe.
   const fed = feed(child.stdin, input).then(
     () => undefined,
     (error: unknown) => error,

@@ -1,4 +1,4 @@
-/** What the cluster changes on its machine outside processes and files, and how that is undone. */
+/** What the cluster changes on its machine beyond processes and files, and how to undo it. */
 import {
   existsSync,
   lstatSync,
@@ -44,7 +44,7 @@ table ip ${natTable} {
 }
 `;
 
-/** Each step may be taken twice: a start that was cut off is simply repeated. */
+/** Each step is idempotent: an interrupted start is simply repeated. */
 export async function prepareHost(): Promise<void> {
   await exec('mount', ['--make-rshared', '/']);
   if (bridgeOwner() === 'nobody') {
@@ -66,12 +66,12 @@ export function mountsUnder(all: readonly Mount[], folders: readonly string[]): 
 
 async function unmountUnder(folders: readonly string[]): Promise<void> {
   for (const point of mountsUnder(mounts(), folders)) {
-    // Lazily, for a process may still stand in one; it then goes with that process.
+    // Lazily, since a process may still use the mount; it then goes with that process.
     if (!(await succeeds('umount', [point]))) await succeeds('umount', ['-l', point]);
   }
 }
 
-/** Folders of every hierarchy of control groups: version 1 has one for each controller, version 2 one in all. */
+/** Folders of every cgroup hierarchy: version 1 has one per controller, version 2 a single one. */
 export function cgroupHierarchies(all: readonly Mount[]): string[] {
   return all.filter(({ type }) => type === 'cgroup' || type === 'cgroup2').map(({ point }) => point);
 }
@@ -86,7 +86,7 @@ function kubepods(): string[] {
   return cgroupHierarchies(mounts()).map((folder) => path.join(folder, 'kubepods'));
 }
 
-/** Every process in a pod's control group: what is left of containers whose shim has gone. */
+/** Every process in a pod's cgroup: leftovers of containers whose shim has gone. */
 function killPodProcesses(): number {
   const procs = kubepods()
     .flatMap(foldersDepthFirst)
@@ -140,7 +140,7 @@ function usedNamespaces(): Set<string> {
   );
 }
 
-/** Network namespaces of pods in which no process lives any more; their interfaces go with them. */
+/** Network namespaces of pods without any process left; their interfaces go with them. */
 export async function leftoverNamespaces(): Promise<string[]> {
   const folder = '/run/netns';
   if (!existsSync(folder)) return [];
@@ -161,7 +161,7 @@ async function removeLogLinks(paths: ClusterPaths): Promise<void> {
   removeFolder(folder);
 }
 
-/** The one folder that the kubelet makes outside its own, whatever it is told. */
+/** The one folder that the kubelet always makes outside its own. */
 async function removeDevicePlugins(): Promise<void> {
   const folder = '/var/lib/kubelet/device-plugins';
   if (!existsSync(folder)) return;
@@ -194,7 +194,7 @@ export async function cleanHost(paths: ClusterPaths): Promise<void> {
   await rm(runDir, { recursive: true, force: true });
 }
 
-/** What of the cluster is still on the machine, each as a phrase; empty when nothing is. */
+/** What the cluster has left on the machine, one phrase each; empty when nothing. */
 export async function leftovers(paths: ClusterPaths): Promise<string[]> {
   const tables = (await exec('nft', ['list', 'tables']))
     .split('\n')

@@ -1,4 +1,4 @@
-/** A few requests to the API server and the components' health pages; no client library, for `up` must start fast. */
+/** A few requests to the API server and the components' health pages. No client library, because `up` must start fast. */
 import http from 'node:http';
 import https from 'node:https';
 import { readCredentials, type TlsFiles } from './pki';
@@ -33,7 +33,7 @@ export function request(url: string, options: RequestOptions = {}): Promise<Resp
                 'Content-Length': Buffer.byteLength(body),
               }),
         },
-        // Controller manager and scheduler make themselves a certificate nobody knows; their health page is no secret.
+        // Controller manager and scheduler sign their own certificates; their health page is not secret.
         ...(url.startsWith('https:') ? (tls ?? { rejectUnauthorized: false }) : {}),
         agent: false,
       },

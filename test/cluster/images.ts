@@ -108,8 +108,8 @@ const pushAndImport =
   'ctr --address "$3" --namespace k8s.io images import -';
 
 /**
- * From buildah's store, without a file between: half a minute less for an image of 5 GB. A shell joins the two, for
- * buildah opens /dev/stdout, which it can when that is a pipe but not when it is a socket, as Node would give it.
+ * From buildah's store, without an intermediate file, which saves half a minute for an image of 5 GB. A shell joins the
+ * two, because buildah opens /dev/stdout, which works for a pipe but not for the socket that Node would give it.
  */
 export async function loadFromBuildah(name: string): Promise<'loaded' | 'present'> {
   const source = await buildahId(name);

@@ -34,7 +34,7 @@ export async function loadFromBuildah(
   return images.loadFromBuildah(name);
 }
 
-/** Loads whatever images an archive file holds and returns their names. */
+/** Loads the images of an archive file and returns their names. */
 export async function loadArchiveFile(file: string, options: ReportOption = {}): Promise<string[]> {
   await ensureContainerd(options);
   return images.importArchive(createReadStream(file));

@@ -3,8 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
- * Runs work while no other process holds the same lock file. The kernel's lock (flock) ends with its holder, however
- * that ends, so a killed script leaves nothing to clean up; the file itself stays.
+ * Runs work while no other process holds the same lock file. The kernel releases the lock (flock) when its holder ends,
+ * even by a kill, so nothing is left to clean up; the file itself stays.
  */
 export async function withLock<T>(
   file: string,

@@ -50,7 +50,7 @@ const storageClass = {
 
 const rbac = '/apis/rbac.authorization.k8s.io/v1';
 
-/** Objects with the path each is applied at. */
+/** Objects, each with its API path. */
 export function bootstrapObjects(): { path: string; object: unknown }[] {
   const users = [
     { name: 'system:coredns', rules: dnsRules },

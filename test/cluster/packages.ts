@@ -65,7 +65,7 @@ async function install(missing: readonly string[], report: Report): Promise<void
   const aptInstall = () =>
     exec('apt-get', ['install', '--no-install-recommends', ...aptOptions, ...missing], { env: quietly });
   try {
-    // Package lists may be absent or old: fetch them only then, for that takes longer than the installation.
+    // Package lists may be missing or old. Fetch them only then: that takes longer than the installation.
     await aptInstall().catch(async () => {
       await exec('apt-get', ['update', ...aptOptions], { env: quietly });
       await aptInstall();

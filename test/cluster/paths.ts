@@ -3,7 +3,7 @@ import path from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where everything slow to make is kept, outside the clone: a fresh clone on the same machine starts fast. */
+/** Cache of everything slow to make, outside the clone: a fresh clone on the same machine starts fast. */
 export function cacheDir(env: Environment = process.env): string {
   if (env['SPARSEDM_CACHE']) return path.resolve(env['SPARSEDM_CACHE']);
   return path.join(env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'sparsedm');
@@ -36,7 +36,7 @@ export function clusterPaths(root: string = clusterDir()) {
     cni: at('cni'),
     cniReservations: at('cni-reservations'),
     options: at('options.json'),
-    /** Exists once a cluster was complete: without it, etcd holds a half-made one. */
+    /** Exists once a cluster was complete: without it, etcd holds a partial one. */
     complete: at('complete'),
   };
 }
@@ -46,7 +46,7 @@ export function imageStoreDir(env: Environment = process.env): string {
   return path.join(cacheDir(env), 'containerd');
 }
 
-/** Short and fixed, for a socket's path may have 107 characters at most. */
+/** Short and fixed, because a socket's path may have at most 107 characters. */
 export const runDir = '/run/sparsedm-cluster';
 export const containerdSocket = path.join(runDir, 'containerd.sock');
 

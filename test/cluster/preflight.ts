@@ -1,4 +1,4 @@
-/** What the machine must bring; each lack is one sentence that says what to do about it. */
+/** What the machine must have. For each thing that is missing, one sentence says what to do. */
 import { existsSync, statfsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { totalmem } from 'node:os';
@@ -15,7 +15,7 @@ const gibibyte = 1024 ** 3;
 const leastGo = { major: 1, minor: 26 };
 /** Kubernetes, the images with PyTorch (twice: as archive and unpacked) and their build. */
 const leastDiskGiB = 25;
-/** What a machine sold as 4 GB reports. */
+/** MiB that a machine sold as 4 GB reports. */
 const leastMemoryGiB = 3.5;
 /** The kubelet's sockets lie below; the path of a socket has 107 characters at most. */
 const longestStatePath = 70;
@@ -90,7 +90,7 @@ export async function portProblems(stateDir: string): Promise<string[]> {
   let taken: Taken[] = [];
   const settled = () => {
     taken = takenPorts(stateDir);
-    // A process that is just ending has no open files any more while its socket still listens.
+    // A process that is exiting has closed its files while its socket may still listen.
     return taken.every(({ pid }) => pid !== undefined);
   };
   await waitFor(settled, { what: 'ports to be released', timeoutMs: 3_000 }).catch(() => undefined);
@@ -129,7 +129,7 @@ function bridgeProblem(): string | undefined {
   return `The network bridge ${bridge} belongs to another cluster on this machine: stop that one first, or use --context NAME.`;
 }
 
-/** Everything but the ports, which need no look while our own cluster holds them. */
+/** Everything but the ports, which our own running cluster holds. */
 export async function problems(stateDir: string): Promise<string[]> {
   if (process.platform !== 'linux') {
     return [
@@ -161,7 +161,7 @@ export async function preflight(): Promise<void> {
   const other = otherCluster(paths);
   if (other) throw new ClusterError(otherClusterProblem(other));
   const found = await problems(paths.root);
-  // Whose ports they are, only root can see.
+  // Only root can see who holds a port.
   if (found.length === 0) found.push(...(await portProblems(paths.root)));
   if (found.length > 0) throw new ClusterError(found.join('\n'));
 }

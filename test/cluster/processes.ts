@@ -1,4 +1,4 @@
-/** Starts components so that they outlive this script, and ends only those: by number and start time. */
+/** Starts components so that they outlive this script, and stops only those: by process id and start time. */
 import { spawn } from 'node:child_process';
 import {
   closeSync,
@@ -65,7 +65,7 @@ export function start(folders: ProcessFolders, command: Command): ProcessIdentit
       cwd: '/',
       env: { ...process.env, ...command.env, [markerVariable]: folders.root },
     });
-    // Without a listener a missing program would end this script with a stack; the missing pid below says it better.
+    // Without a listener, a missing program would end this script with a stack trace; the check of the pid below says it better.
     child.on('error', () => undefined);
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
@@ -102,7 +102,7 @@ export function signal(identity: ProcessIdentity, name: NodeJS.Signals): void {
   }
 }
 
-/** Asks a process to end, waits, and after the grace period ends it the hard way. */
+/** SIGTERM, then SIGKILL after the grace period. */
 export async function end(identity: ProcessIdentity, what: string, graceMs: number): Promise<void> {
   signal(identity, 'SIGTERM');
   const ended = () => !isRunning(identity);
@@ -121,14 +121,14 @@ export async function stop(folders: ProcessFolders, name: string, graceMs = 10_0
   return identity !== undefined;
 }
 
-/** A shim holds a container: it must outlive a containerd that is started again, and goes with its container. */
+/** A shim holds a container: it must outlive a restart of containerd, and goes with its container. */
 function isShim(pid: number): boolean {
   return path.basename(programOf(pid)).startsWith('containerd-shim');
 }
 
 const componentPrograms = new Set(['k8s', 'containerd']);
 
-/** Components that no file names: a script was killed between starting one and recording it. */
+/** Components without a record: a script was killed between starting one and recording it. */
 export function strays(folders: ProcessFolders, names: readonly string[]): ProcessIdentity[] {
   const known = new Set(names.map((name) => recorded(folders, name)?.pid));
   return marked(folders).filter(
@@ -140,7 +140,7 @@ export function shims(folders: ProcessFolders): ProcessIdentity[] {
   return marked(folders).filter(({ pid }) => isShim(pid));
 }
 
-/** Every process that inherited the mark, whatever it is. */
+/** Every process that inherited the mark. */
 export function marked(folders: ProcessFolders): ProcessIdentity[] {
   return allPids()
     .filter((pid) => pid !== process.pid && environmentOf(pid).get(markerVariable) === folders.root)

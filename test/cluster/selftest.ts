@@ -1,4 +1,4 @@
-/** The destructive half of the cluster's tests: it ends, starts and kills the whole cluster, and ends with it up. */
+/** The destructive half of the cluster's tests: it stops, starts and kills the whole cluster, and leaves it running. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -67,7 +67,7 @@ const claim = {
   spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
 };
 
-/** A pod with all that the node must undo: a network, a token's mount, a volume, a subfolder of it, a memory disk. */
+/** A pod with everything that the node must undo: a network, a token mount, a volume, a subfolder of it, a tmpfs. */
 const pod = {
   apiVersion: 'v1',
   kind: 'Pod',
@@ -116,7 +116,7 @@ async function assertNoPod(): Promise<void> {
 type Step = { name: string; run: () => Promise<void>; mostSeconds?: number };
 
 const steps: readonly Step[] = [
-  { name: 'up, from whatever was there', run: () => clusterUp().then(assertUp) },
+  { name: 'up, from any state', run: () => clusterUp().then(assertUp) },
   { name: 'a pod runs', run: startPod },
   { name: 'down leaves nothing', run: () => clusterDown().then(assertNothingLeft) },
   { name: 'down again does nothing', run: () => clusterDown() },

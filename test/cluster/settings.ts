@@ -1,4 +1,4 @@
-/** Fixed names and addresses of the embedded cluster: it is one per machine. */
+/** Fixed names and addresses of the embedded cluster. There is one per machine. */
 export const nodeName = 'sparsedm';
 export const contextName = 'sparsedm';
 
@@ -48,5 +48,5 @@ export const listeners: readonly Listener[] = [
 export const pauseImage = 'sparsedm.io/pause:1';
 /** Name of the CNI network: it names the address reservations and the results that are ours to remove. */
 export const networkName = 'sparsedm';
-/** The table with our one rule, beside kube-proxy's own. */
+/** The nftables table with our one rule, beside kube-proxy's. */
 export const natTable = 'sparsedm';

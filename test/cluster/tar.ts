@@ -14,7 +14,7 @@ function header({ name, content, mode = 0o644 }: TarEntry): Buffer {
   octal(0, 108, 8);
   octal(0, 116, 8);
   octal(content.length, 124, 12);
-  // The same content gives the same bytes, hence the same digest: no time of day.
+  // No timestamps: the same content must give the same bytes and so the same digest.
   octal(0, 136, 12);
   block.fill(' ', 148, 156);
   block.write('0', 156);

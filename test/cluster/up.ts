@@ -1,4 +1,4 @@
-/** Brings the cluster to its wanted state from whatever state it is in: each step looks first, then acts. */
+/** Brings the cluster to its desired state from any state: each step looks first, then acts. */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { Resolver } from 'node:dns/promises';
@@ -109,7 +109,7 @@ export async function startContainerd(paths: ClusterPaths): Promise<void> {
 async function bringUp(paths: ClusterPaths, binaries: Binaries, report: Report): Promise<void> {
   report('starting the cluster');
   for (const stray of strays(paths, componentNames)) await end(stray, `process ${stray.pid}`, 10_000);
-  // A start that was cut off before the cluster was whole may have left etcd with half a cluster: begin anew.
+  // An interrupted first start may have left half a cluster in etcd: start over.
   if (!existsSync(paths.complete) && !recorded(paths, 'etcd')) {
     await rm(paths.etcd, { recursive: true, force: true });
   }
@@ -136,7 +136,7 @@ async function bringUp(paths: ClusterPaths, binaries: Binaries, report: Report):
   await awaitReadiness(paths);
 }
 
-/** Starts what does not run, and waits until all of it works. */
+/** Starts what is not running, and waits until everything works. */
 async function ensureRunning(paths: ClusterPaths, wanted: readonly Component[]): Promise<void> {
   for (const { name, command } of wanted) {
     if (!recorded(paths, name)) start(paths, command);
@@ -223,7 +223,7 @@ async function awaitReadiness(paths: ClusterPaths): Promise<void> {
 
 const gpuResource = 'nvidia.com/gpu';
 
-/** A capacity nobody provides: the scheduler and the kubelet count it as they would count real devices. */
+/** A capacity without devices: scheduler and kubelet count it as they would count real ones. */
 async function setGpus(paths: ClusterPaths, wanted: number | undefined): Promise<void> {
   const gpus = wanted ?? rememberedGpus(paths);
   if (gpus === undefined) return;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A mistake or a lack that a sentence explains: printed without a stack. */
+/** A user's mistake or a missing prerequisite, explained in one sentence: printed without a stack trace. */
 export class ClusterError extends Error {}
 
 export type WaitOptions = {

@@ -1,6 +1,6 @@
 /**
- * The chart with the real operator: installed for one namespace beside whatever else is installed, upgraded without
- * a gap, and removed without a trace, in the order that people get wrong: the operator first, its resources later.
+ * The chart with the real operator: installed for one namespace beside other installations, upgraded without a gap, and
+ * removed without a trace, in the order that people get wrong: the operator first, its resources later.
  */
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,7 +74,7 @@ function upgradeArgs(...extra: string[]): string[] {
   ];
 }
 
-/** Definitions of our API that the cluster has, whoever installed them. */
+/** Our resource definitions in the cluster, from any release. */
 async function presentCrds(): Promise<Meta[]> {
   return (await list<Meta>('default', 'customresourcedefinitions')).filter(({ metadata }) =>
     crds.includes(metadata.name),
@@ -138,7 +138,7 @@ const finetune = {
 beforeAll(async () => {
   images();
   await removeAll();
-  // Those that a broken-off run of this test has left are its own.
+  // Leftovers of an interrupted run of this test count as its own.
   const owner = 'meta.helm.sh/release-name';
   crdsWereThere = (await presentCrds()).some(({ metadata }) => metadata.annotations?.[owner] !== release);
   for (const name of [namespace, watched]) {

@@ -1,4 +1,4 @@
-/** What the end-to-end tests use of a cluster: kubectl as a person types it, and conditions awaited, never slept for. */
+/** How the end-to-end tests use a cluster: kubectl as a person types it, and conditions awaited without sleeps. */
 import { afterAll, beforeAll, onTestFailed } from 'vitest';
 import { withForward } from '../../scripts/forward';
 import { exec } from '../cluster/exec';
@@ -31,7 +31,7 @@ export function apply(namespace: string, object: object): Promise<string> {
   return kubectl(['-n', namespace, 'apply', '--validate=strict', '-f', '-'], JSON.stringify(object));
 }
 
-/** Reads until `done` accepts what was read; fails with the last value when the time is over. */
+/** Reads until `done` accepts the value; fails with the last one at the deadline. */
 export async function until<T>(
   read: () => Promise<T>,
   done: (value: T) => boolean,
@@ -48,7 +48,7 @@ export async function until<T>(
   }
 }
 
-/** A namespace of this file's own, deleted with all it holds at the end. */
+/** A namespace for this file alone, deleted at the end with everything in it. */
 export function useNamespace(name: string): string {
   beforeAll(async () => {
     await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=120s']);
@@ -61,7 +61,7 @@ export function useNamespace(name: string): string {
   return name;
 }
 
-/** Prints what the cluster holds when the current test fails: the reader of a CI log has no other way to look. */
+/** Prints the cluster's state when the current test fails: the reader of a CI log has no other way to see it. */
 export function explainFailure(namespace: string): void {
   onTestFailed(async () => {
     const looks = [
@@ -83,7 +83,7 @@ export function explainFailure(namespace: string): void {
   });
 }
 
-/** Opens `kubectl port-forward` for the time of `use`. */
+/** Keeps `kubectl port-forward` open while `use` runs. */
 export function forward<T>(
   namespace: string,
   to: string,
@@ -114,7 +114,7 @@ export async function serve(namespace: string, name: string, steps: number): Pro
   await kubectl(['-n', namespace, 'wait', `sis/${name}`, '--for=condition=Ready', '--timeout=180s']);
 }
 
-/** Asks the server at `url` for pictures. */
+/** Requests images from the server at `url`. */
 export function generate(url: string, body: object): Promise<Response> {
   return fetch(`${url}/v1/images/generations`, {
     method: 'POST',
@@ -123,7 +123,7 @@ export function generate(url: string, body: object): Promise<Response> {
   });
 }
 
-/** The pictures of an answer, as PNG. */
+/** The images of an answer, as PNG. */
 export async function picturesOf(response: Response): Promise<Buffer[]> {
   const { data } = (await response.json()) as { data: { b64_json: string }[] };
   return data.map((picture) => Buffer.from(picture.b64_json, 'base64'));

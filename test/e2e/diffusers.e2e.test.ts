@@ -1,4 +1,4 @@
-/** A network of the diffusers library through real pods: from its folder on a claim to pictures, and to a folder again. */
+/** A network of the diffusers library through real pods: from its folder on a claim to images, and back to a folder. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
 import { isFinished } from '../../src/finetune/situation';
@@ -36,7 +36,7 @@ for parameter in dit.parameters():
 dit.save_pretrained("/models/dit")
 `;
 
-/** What another program of its owner sees: zeros in every group, in a network that the library itself builds. */
+/** What the owner's other programs see: zeros in every group, in a network that the library itself builds. */
 const readDit = `
 from diffusers import DiTTransformer2DModel
 
@@ -121,7 +121,7 @@ describe('a DiT of diffusers', () => {
     const events = await until(
       () => list<{ reason: string; note?: string }>(namespace, 'events.events.k8s.io'),
       (found) => found.some(({ reason }) => reason === 'PermissionDenied'),
-      'an event of the end', // an event is written after the status that it tells of
+      'an event of the end', // events are written after the status
       30_000,
     );
     expect(events.filter(({ note }) => note?.includes('tries again'))).toEqual([]);
@@ -137,7 +137,7 @@ describe('a DiT of diffusers', () => {
     expect(Number(status?.fid?.sparse)).toBeGreaterThan(0);
   });
 
-  it('draws a class by its name, the same picture for the same seed', async () => {
+  it('draws a class by its name, the same image for the same seed', async () => {
     explainFailure(namespace);
     await serve(namespace, 'dit', 4);
     const service = await get<SparseInferenceService>(namespace, 'sis/dit');

@@ -1,6 +1,6 @@
 /**
  * The main job through real pods: a finetune trains while its operator is killed, its result is served, and
- * what goes wrong is said in a sentence.
+ * every failure is explained in a sentence.
  */
 import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
@@ -107,7 +107,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
       () => list<Event>(namespace, 'events.events.k8s.io'),
       (events) =>
         ['TrainingStarted', 'Succeeded'].every((reason) => events.some((one) => one.reason === reason)),
-      'events of the start and the end', // an event is written after the status that it tells of
+      'events of the start and the end', // events are written after the status
       30_000,
     );
     const table = await kubectl(['-n', namespace, 'get', 'sft']);
@@ -116,7 +116,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     expect(await kubectl(['explain', 'sft.spec.sparsity'])).toContain('pattern');
   });
 
-  it('is served by reference: pictures for known prompts, a list of classes for unknown ones', async () => {
+  it('is served by reference: images for known prompts, a list of classes for unknown ones', async () => {
     explainFailure(namespace);
     await serve(namespace, 'shirts', 8);
     const trained = await readFinetune('shirts')();
@@ -216,7 +216,7 @@ describe('faults', () => {
     expect(after?.metadata.uid).not.toBe(before?.metadata.uid);
 
     await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
-    await kubectl(['-n', namespace, 'annotate', 'sft/bags', 'touched=yes']); // makes a pass certain to happen
+    await kubectl(['-n', namespace, 'annotate', 'sft/bags', 'touched=yes']); // forces a reconcile
     const version = (await readFinetune('bags')()).metadata.resourceVersion;
     await kubectl([
       '-n',
