@@ -59,6 +59,16 @@ it('a run whose Job was refused for good has failed, and says so once', () => {
   ]);
 });
 
+it('a model at another place than spec.output.uri is none', () => {
+  const elsewhere = JSON.stringify({ model: { uri: 'pvc://secrets/x', sha256: 'b'.repeat(64) }, fid });
+  const pods = [aPod(job, 'a', terminated({ exitCode: 0, message: elsewhere }))];
+  const status = statusOf({ job: aJob(aFinetune(), ended('Complete')), pods });
+  expect(status.model).toBeUndefined();
+  expect(summary(status)).toMatchObject({ Succeeded: 'False ResultsMissing', Finished: 'True Failed' });
+  const message = findCondition(status.conditions, 'Succeeded')?.message;
+  expect(message).toContain('is at pvc://secrets/x, and spec.output.uri is pvc://models/shirts');
+});
+
 describe('the status of a run that goes on', () => {
   it.each<[string, Partial<Observed>, string, Record<string, string>]>([
     [

@@ -6,6 +6,7 @@ import type { Progress, SparseFinetune, SparseFinetuneStatus } from '../api/type
 import { timestamp } from '../kube/conditions';
 import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
+import { ownResults } from '../reports/own';
 import type { Trouble } from '../workload/pod-state';
 import { lasting } from '../reports/progress';
 import { countAttempts } from './attempts';
@@ -145,13 +146,9 @@ function completeStatus(
   { report, at }: Extract<Situation, { kind: 'complete' }>,
   now: Date,
 ): SparseFinetuneStatus {
-  const status = withResults(base, report);
+  const status = withResults(base, report && ownResults(finetune, report));
   if (status.model?.uri === undefined) {
-    const failure = {
-      reason: REASONS.resultsMissing,
-      message:
-        'The Job completed, but neither its pod nor a report says what came out: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.',
-    };
+    const failure = { reason: REASONS.resultsMissing, message: missingResults(finetune, report) };
     return failedStatus(finetune, base, { kind: 'failed', failure, at, hasJob: true }, now);
   }
   const ended: SparseFinetuneStatus = {
@@ -168,6 +165,13 @@ function completeStatus(
     undefined,
     now,
   );
+}
+
+function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undefined): string {
+  const elsewhere = report?.model?.uri;
+  return elsewhere === undefined
+    ? 'The Job completed, but neither its pod nor a report says what came out: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.'
+    : `The trainer says that its model is at ${elsewhere}, and spec.output.uri is ${spec.output.uri}: check spec.trainer.image, which must hold the release of the sparsedm package that the operator has.`;
 }
 
 /** The last word wins over earlier reports, part by part. */

@@ -216,7 +216,7 @@ describe('a trainer’s report', () => {
 });
 
 describe('a server’s report', () => {
-  it('is taken as it is when it is right, and names no model', () => {
+  it('is taken as it is when it is right', () => {
     const engine = {
       backend: 'dense',
       sparseLayers: 0,
@@ -226,9 +226,9 @@ describe('a server’s report', () => {
       device: 'cpu',
       reason: 'no GPU',
     };
-    const body = { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x' } };
+    const body = { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x', pattern: '2:4' } };
     expect(parseServiceReport(body)).toEqual({
-      report: { engine, model: { sha256: 'a'.repeat(64) } },
+      report: { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x' } },
       problems: [],
     });
   });

@@ -27,7 +27,7 @@ export type FinetuneReport = {
   error?: ReportedError;
 };
 
-export type ServiceReport = { engine?: EngineStatus; model?: { sha256?: string } };
+export type ServiceReport = { engine?: EngineStatus; model?: { uri?: string; sha256?: string } };
 
 export type Parsed<T> = {
   report: T;
@@ -213,7 +213,7 @@ const serviceReport = object<ServiceReport>({
     device: text(256),
     reason: text(512),
   }),
-  model: object<{ sha256: string }>({ sha256 }),
+  model: object<{ uri: string; sha256: string }>({ uri, sha256 }),
 });
 
 /** A condition's reason: a word in CamelCase. */

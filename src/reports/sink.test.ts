@@ -45,10 +45,20 @@ describe('a status with a report in it', () => {
       { uri: 'pvc://a/b', sha256: 'y', finetune: { name: 'f' } },
     ],
     ['no model that is not there', undefined, undefined],
+    ['a model whose URI has a needless step', { uri: 'pvc://a/./b' }, { uri: 'pvc://a/./b', sha256: 'x' }],
+    ['no model at another place', { uri: 'pvc://a/c' }, { uri: 'pvc://a/c' }],
   ])('has the digest for %s', (_, model, want) => {
     const before = model === undefined ? {} : { model };
-    expect(withServiceReport(before, { model: { sha256: 'x' } }).model).toEqual(want);
+    expect(withServiceReport(before, { model: { uri: 'pvc://a/b', sha256: 'x' } }).model).toEqual(want);
   });
+});
+
+it('takes figures from a server that names no model, and nothing from one that names another', () => {
+  const before = { model: { uri: 'pvc://a/b' }, engine: { backend: 'dense' } };
+  const engine = { backend: 'cusparselt' };
+  const sha256 = 'x';
+  expect(withServiceReport(before, { engine, model: { sha256 } })).toEqual({ ...before, engine });
+  expect(withServiceReport(before, { engine, model: { sha256, uri: 'pvc://a/c' } })).toEqual(before);
 });
 
 function aFinetune(version: string, status: SparseFinetune['status'] = {}): SparseFinetune {
@@ -56,7 +66,7 @@ function aFinetune(version: string, status: SparseFinetune['status'] = {}): Spar
     apiVersion: 'sparsedm.io/v1alpha1',
     kind: 'SparseFinetune',
     metadata: { name: 'a', namespace: 'ml', uid: 'u', resourceVersion: version },
-    spec: {} as SparseFinetune['spec'],
+    spec: { output: { uri: 'pvc://models/a' } } as SparseFinetune['spec'],
     status,
   };
 }
@@ -110,6 +120,13 @@ describe('a report that meets a change', () => {
     const { sink, patched, results } = setUp(aFinetune('2', finished));
     await sink.submitFinetune(aFinetune('1'), { progress: { phase: 'training' } });
     expect(patched).toHaveLength(1);
+    expect(results).toEqual(['dropped']);
+  });
+
+  it('is dropped when another object has taken the name', async () => {
+    const live = aFinetune('2');
+    const { sink, results } = setUp({ ...live, metadata: { ...live.metadata, uid: 'later' } });
+    await sink.submitFinetune(aFinetune('1'), { progress: { phase: 'training' } });
     expect(results).toEqual(['dropped']);
   });
 

@@ -16,6 +16,7 @@ import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../run
 import type { Store } from '../runtime/store';
 import type { FinetuneReport, ServiceReport } from './body';
 import { createCoalescer, type Coalescer, type Receipt } from './coalesce';
+import { ownResults } from './own';
 import { lasting } from './progress';
 
 export const REPORTS_FIELD_MANAGER = 'sparsedm-reports';
@@ -56,17 +57,26 @@ export function withFinetuneReport(
   };
 }
 
-/** The status with a server's report in it: the digest belongs to the model in force and makes no model of its own. */
+/**
+ * The status with a server's report in it. The digest makes no model of its own: it belongs to the model in force, and
+ * a server that names another one, as the pods of before do, is not heard.
+ */
 export function withServiceReport(
   status: SparseInferenceServiceStatus,
   { engine, model }: ServiceReport,
 ): SparseInferenceServiceStatus {
   const held = status.model;
-  const takesDigest = held !== undefined && held.finetune === undefined && model?.sha256 !== undefined;
+  if (model?.uri !== undefined && model.uri !== plain(held?.uri)) return status;
+  const takesDigest = model?.uri !== undefined && held?.finetune === undefined;
   return {
     ...status,
-    ...defined({ engine, model: takesDigest ? { ...held, ...model } : held }),
+    ...defined({ engine, model: takesDigest ? { ...held, ...defined({ sha256: model.sha256 }) } : held }),
   };
+}
+
+/** As a server names its folder: without the steps that lead nowhere. */
+function plain(uri: string | undefined): string | undefined {
+  return uri?.replace(/\/\.(?=\/|$)/g, '');
 }
 
 /** What a person wants to see at once: a new phase or stage, and figures. */
@@ -74,6 +84,14 @@ function isUrgent({ status }: SparseFinetune, { progress, fid, model, error }: F
   if (fid !== undefined || model !== undefined || error !== undefined) return true;
   const known = status?.progress;
   return progress !== undefined && (progress.phase !== known?.phase || progress.stage !== known?.stage);
+}
+
+/** A report, and the object whose pod it came from: a later object of its name has nothing to do with it. */
+type Heard<R> = { uid: string | undefined; report: R };
+
+function merge<R>(earlier: Heard<R>, later: Heard<R>): Heard<R> {
+  if (earlier.uid !== later.uid) return later;
+  return { uid: later.uid, report: { ...earlier.report, ...later.report } };
 }
 
 export function createSink(dependencies: SinkDependencies): Sink {
@@ -118,33 +136,39 @@ export function createSink(dependencies: SinkDependencies): Sink {
     );
   }
 
-  const finetunes: Coalescer<FinetuneReport> = createCoalescer({
-    clock,
-    intervalMs: INTERVAL_MS,
-    writesPerSecond: WRITES_PER_SECOND,
-    merge: (earlier, later) => ({ ...earlier, ...later }),
-    write: (key, report) => {
+  const rhythm = { clock, intervalMs: INTERVAL_MS, writesPerSecond: WRITES_PER_SECOND };
+
+  const finetunes: Coalescer<Heard<FinetuneReport>> = createCoalescer({
+    ...rhythm,
+    merge,
+    write: (key, { uid, report }) => {
       const change = (object: SparseFinetune) =>
-        isFinished(object) ? undefined : withFinetuneReport(object.status ?? {}, report, clock.now());
+        isFinished(object) || object.metadata.uid !== uid
+          ? undefined
+          : withFinetuneReport(object.status ?? {}, ownResults(object, report), clock.now());
       return counted('finetune', write(sparseFinetunes, dependencies.finetunes, key, change));
     },
   });
 
-  const services: Coalescer<ServiceReport> = createCoalescer({
-    clock,
-    intervalMs: INTERVAL_MS,
-    writesPerSecond: WRITES_PER_SECOND,
-    merge: (earlier, later) => ({ ...earlier, ...later }),
-    write: (key, report) => {
-      const change = (object: SparseInferenceService) => withServiceReport(object.status ?? {}, report);
+  const services: Coalescer<Heard<ServiceReport>> = createCoalescer({
+    ...rhythm,
+    merge,
+    write: (key, { uid, report }) => {
+      const change = (object: SparseInferenceService) =>
+        object.metadata.uid === uid ? withServiceReport(object.status ?? {}, report) : undefined;
       return counted('service', write(sparseInferenceServices, dependencies.services, key, change));
     },
   });
 
   return {
     submitFinetune: (finetune, report) =>
-      finetunes.submit(keyText(keyOf(finetune)), report, isUrgent(finetune, report)),
-    submitService: (service, report) => services.submit(keyText(keyOf(service)), report, true),
+      finetunes.submit(
+        keyText(keyOf(finetune)),
+        { uid: finetune.metadata.uid, report },
+        isUrgent(finetune, report),
+      ),
+    submitService: (service, report) =>
+      services.submit(keyText(keyOf(service)), { uid: service.metadata.uid, report }, true),
     async flush() {
       await Promise.all([finetunes.flush(), services.flush()]);
     },

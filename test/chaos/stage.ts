@@ -58,7 +58,7 @@ function lastWordOf(name: string): typeof results {
   return {
     ...results,
     macs: { ...results.macs, totalSparse: results.macs.totalSparse + number },
-    model: { ...results.model, uri: `pvc://models/${name}`, sizeBytes: results.model.sizeBytes + number },
+    model: { ...results.model, sizeBytes: results.model.sizeBytes + number },
   };
 }
 

@@ -12,7 +12,7 @@ import {
 import { ApiError } from '../../src/runtime/errors';
 import { collectionPath, objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { eventually, openApiServer, type ApiServer } from './harness';
-import { finetune, service, type Changes } from './specs';
+import { finetune, OUTPUT, service, type Changes } from './specs';
 
 let server: ApiServer;
 beforeAll(async () => {
@@ -1114,7 +1114,7 @@ describe('a SparseFinetune is accepted', () => {
         everySteps: 0,
         select: 'last',
       },
-      output: { uri: 'pvc://models/good' },
+      output: { uri: OUTPUT },
       suspend: false,
       backoffLimit: 3,
     });

@@ -289,8 +289,9 @@ describe('a service of a SparseFinetune', () => {
     const before = await createReady(name, reference(tuned, { follow }));
     await deleteFinetune(tuned);
     await eventually(async () => (await server.client.get(sparseFinetunes, keyOf(tuned))) === undefined);
-    const model = { ...results.model, uri: 'pvc://models/second', sha256: 'd'.repeat(64) };
-    await succeedFinetune(server, tuned, {}, { ...results, model });
+    const output = { uri: 'pvc://models/second' };
+    const model = { ...output, sha256: 'd'.repeat(64) };
+    await succeedFinetune(server, tuned, { output }, { ...results, model });
     if (follow) {
       const { status } = await serviceWhere(name, (one) => one.status?.model?.uri === 'pvc://models/second');
       expect(status?.phase).toBe('Updating');

@@ -312,12 +312,15 @@ describe('a server’s report', () => {
     expect(
       await post(enginePath('served'), await tokenFor(pod), {
         engine,
-        model: { sha256, uri: 'pvc://elsewhere/x' },
+        model: { sha256, uri: 'pvc://models/shirts' },
       }),
     ).toMatchObject({ status: 204 });
     const { status } = (await server.client.get(sparseInferenceServices, keyOf('served')))!;
     expect(status?.engine).toEqual(engine);
     expect(status?.model).toEqual({ uri: 'pvc://models/shirts', sha256 });
+    const elsewhere = { sha256: 'f'.repeat(64), uri: 'pvc://elsewhere/x' };
+    await post(enginePath('served'), await tokenFor(pod), { engine: { backend: 'x' }, model: elsewhere });
+    expect((await server.client.get(sparseInferenceServices, keyOf('served')))!.status).toEqual(status);
   });
 
   it('is refused from the pod of another service', async () => {

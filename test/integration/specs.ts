@@ -17,6 +17,9 @@ export function merge(base: Changes, changes: Changes): Changes {
   return result;
 }
 
+/** Where the runs of tests put their model; no trainer runs there, so that they can share it. */
+export const OUTPUT = 'pvc://models/run';
+
 export function finetune(name: string, namespace: string, spec: Changes = {}): SparseFinetune {
   const base = {
     model: {
@@ -24,7 +27,7 @@ export function finetune(name: string, namespace: string, spec: Changes = {}): S
       pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
     },
     dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
-    output: { uri: `pvc://models/${name}` },
+    output: { uri: OUTPUT },
   };
   return {
     apiVersion: 'sparsedm.io/v1alpha1',

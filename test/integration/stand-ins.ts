@@ -6,6 +6,7 @@ import { ownerReference } from '../../src/kube/owner';
 import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
 import type { ApiServer } from './api-server';
+import { OUTPUT } from './specs';
 
 type Cluster = Pick<ApiServer, 'client' | 'namespace'>;
 
@@ -214,13 +215,13 @@ export const results = {
     rankDeficient: true,
   },
   model: {
-    uri: 'pvc://models/run',
+    uri: OUTPUT,
     sha256: 'b'.repeat(64),
     sizeBytes: 4000,
-    manifestUri: 'pvc://models/run/manifest.json',
+    manifestUri: `${OUTPUT}/manifest.json`,
   },
   checkpoint: {
-    uri: 'pvc://models/run/checkpoints/step-00000300',
+    uri: `${OUTPUT}/checkpoints/step-00000300`,
     step: 300,
     maskDigest: `sha256:${'c'.repeat(64)}`,
   },

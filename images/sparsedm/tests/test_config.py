@@ -12,7 +12,7 @@ import pytest
 from sparsedm.config import load_config, parse_config
 from sparsedm.errors import ConfigError
 from sparsedm.pattern import Pattern
-from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
+from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri, uri_of
 
 MINIMAL: dict[str, Any] = {
     "model": {
@@ -302,6 +302,8 @@ def test_uris_become_paths() -> None:
     assert resolve_uri("pvc://claim/a/b", env) == Path("/mnt/x/claim/a/b")
     assert resolve_uri("pvc://claim/a/b", {}) == Path("/mnt/pvc/claim/a/b")
     assert resolve_uri("file:///etc/hosts", {}) == Path("/etc/hosts")
+    assert uri_of(Path("/mnt/x/claim/a/b"), env) == "pvc://claim/a/b"
+    assert uri_of(Path("/etc/hosts"), {}) == "file:///etc/hosts"
     assert resolve_uri("file:///opt/sparsedm/weights/not-there.safetensors", {}) == (
         PACKAGED_WEIGHTS / "not-there.safetensors"
     )

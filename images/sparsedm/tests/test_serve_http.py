@@ -197,7 +197,7 @@ def test_metrics_count_requests_batches_and_pictures(server: ServerProcess) -> N
 
 
 def test_the_operator_is_told_the_engine_with_the_pod_s_token(
-    server: ServerProcess, operator: Operator
+    server: ServerProcess, operator: Operator, artifact: Path
 ) -> None:
     path, authorization, body = wait_for(lambda: operator.reports, "a report")[0]
     assert path == "/v1/services/ns/clothes/engine"
@@ -207,6 +207,7 @@ def test_the_operator_is_told_the_engine_with_the_pod_s_token(
     assert (engine["backend"], engine["sparseLayers"], engine["device"]) == ("dense", 0, "cpu")
     assert float(engine["latencyMilliseconds"]["p50"]) > 0
     assert len(body["model"]["sha256"]) == 64
+    assert body["model"]["uri"] == artifact.as_uri()
 
 
 def test_steady_state_is_silent(server: ServerProcess) -> None:

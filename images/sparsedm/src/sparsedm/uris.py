@@ -14,6 +14,14 @@ SHIPPED_WEIGHTS = "/opt/sparsedm/weights/"
 PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
 
 
+def uri_of(path: Path, env: Mapping[str, str] = os.environ) -> str:
+    """The URI of a path in this pod: the other way round."""
+    mounts = Path(env.get("SPARSEDM_MOUNTS", "/mnt/pvc"))
+    if path.is_relative_to(mounts):
+        return f"pvc://{path.relative_to(mounts)}"
+    return path.absolute().as_uri()
+
+
 def resolve_uri(uri: str, env: Mapping[str, str] = os.environ) -> Path:
     """The path of a URI that config.py has accepted."""
     if uri.startswith("pvc://"):

@@ -25,6 +25,7 @@ from sparsedm.serve.engine import Engine, versions
 from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.prompts import ClassNames
 from sparsedm.serve.telemetry import Latencies, Metrics
+from sparsedm.uris import uri_of
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -154,8 +155,11 @@ class Service:
         while self._reporter is not None:
             status = self.status(self.engine)
             if status != sent:
-                sha256 = self.engine.manifest["weights"]["sha256"]
-                self._reporter.update(urgent=not sent, engine=status, model={"sha256": sha256})
+                model = {
+                    "uri": uri_of(self.config.model),
+                    "sha256": self.engine.manifest["weights"]["sha256"],
+                }
+                self._reporter.update(urgent=not sent, engine=status, model=model)
                 sent = status
             await asyncio.sleep(REPORT_SECONDS)
 

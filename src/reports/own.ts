@@ -1,0 +1,23 @@
+import { defined } from '../api/defined';
+import type { SparseFinetune } from '../api/types';
+import type { FinetuneReport } from './body';
+
+/**
+ * A trainer's report without what is not this run's: its model lies at spec.output.uri and nowhere else, because a
+ * service mounts what stands there, and all other places are below it.
+ */
+export function ownResults({ spec }: Pick<SparseFinetune, 'spec'>, report: FinetuneReport): FinetuneReport {
+  const { model, checkpoint, ...rest } = report;
+  const own = model?.uri === spec.output.uri ? model : undefined;
+  const below = (uri: string | undefined) =>
+    uri?.startsWith(`${spec.output.uri}/`) === true ? uri : undefined;
+  return {
+    ...rest,
+    ...defined({
+      model:
+        own &&
+        defined({ ...own, manifestUri: below(own.manifestUri), sampleGridUri: below(own.sampleGridUri) }),
+      checkpoint: checkpoint && defined({ ...checkpoint, uri: below(checkpoint.uri) }),
+    }),
+  };
+}
