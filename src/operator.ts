@@ -24,6 +24,7 @@ import { createEventRecorder } from './runtime/events';
 import type { Logger } from './runtime/logger';
 import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
 import type { Metrics } from './runtime/metrics';
+import { createPace } from './runtime/pace';
 import { keyOf, keyText, parseKey } from './runtime/objects';
 import type { Tracing } from './runtime/tracing';
 import type { Transport } from './runtime/transport';
@@ -71,8 +72,10 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     namespaces: config.namespaces,
     ...(enabled ? { leaderElection } : {}),
   });
+  const pace = createPace({ clock, due: manager.due });
   const events = createEventRecorder({
     transport,
+    pace,
     clock,
     logger,
     metrics,
@@ -95,7 +98,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   };
   const guard = () => manager.assertLeader();
   const signal = manager.abandoned;
-  const client = createKubeClient({ transport, observe, guard, signal });
+  const paced = pace.measured(transport);
+  const client = createKubeClient({ transport: paced, observe, guard, signal });
 
   addControllers();
   addReports();
@@ -106,7 +110,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     const finetuneController = 'sparsefinetune';
     // A pass that wrote its status has nothing to learn from reading it.
     const finetuneClient = createKubeClient({
-      transport,
+      transport: paced,
       guard,
       signal,
       observe: (resource, object, asDecided) =>
@@ -122,6 +126,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       reconciler: createFinetuneReconciler({
         ...shared,
         client: finetuneClient,
+        pace,
         settings: { image: images.trainer, reportsUrl, podDefaults },
       }),
       concurrency,

@@ -28,7 +28,7 @@ export function aFinetune(
       output: { uri: 'pvc://models/shirts' },
       ...spec,
     },
-    ...(status === undefined ? {} : { status }),
+    status: status ?? { observedGeneration: -1 }, // the schema's default
   };
 }
 

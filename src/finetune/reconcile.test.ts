@@ -5,6 +5,7 @@ import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
 import { FakeClock } from '../runtime/clock';
 import { ApiError } from '../runtime/errors';
+import { unhurried } from '../runtime/pace';
 import { ObjectStore } from '../runtime/store';
 import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
@@ -35,7 +36,16 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   } as unknown as KubeClient;
   const clock = new FakeClock(startedAt);
   const events = { event: () => undefined };
-  const reconciler = createFinetuneReconciler({ client, clock, events, settings, finetunes, jobs, pods });
+  const reconciler = createFinetuneReconciler({
+    client,
+    clock,
+    events,
+    pace: unhurried,
+    settings,
+    finetunes,
+    jobs,
+    pods,
+  });
   return { reconciler, client, written };
 }
 
@@ -76,6 +86,7 @@ it('looks again when another’s Job had the name and is gone', async () => {
     client,
     clock: new FakeClock(startedAt),
     events: { event: () => undefined },
+    pace: unhurried,
     settings,
     finetunes,
     jobs: new ObjectStore<Job>(),
@@ -227,6 +238,7 @@ describe('what is read past the caches', () => {
       client,
       clock,
       events,
+      pace: unhurried,
       settings,
       finetunes,
       jobs,
@@ -255,6 +267,7 @@ describe('a Job is made only when no pod of the name is left', () => {
       client,
       clock: new FakeClock(startedAt),
       events: { event: () => undefined },
+      pace: unhurried,
       settings,
       finetunes,
       jobs: new ObjectStore<Job>(),

@@ -10,7 +10,8 @@ import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
-import type { ObjectKey } from '../runtime/objects';
+import { keyText, keyOf, type ObjectKey } from '../runtime/objects';
+import type { Pace } from '../runtime/pace';
 import type { Store } from '../runtime/store';
 import { settingBehind } from '../workload/fields';
 import { lastExit } from '../workload/pod-state';
@@ -31,12 +32,13 @@ import {
   type Situation,
 } from './situation';
 import { buildStatus, lastHeard, REPORT_SILENCE_MS } from './status';
-import { transitions } from './transitions';
+import { isOvertaken, transitions } from './transitions';
 
 export type FinetuneDependencies = {
   client: KubeClient;
   clock: Clock;
   events: EventRecorder;
+  pace: Pace;
   settings: JobSettings;
   finetunes: Store<SparseFinetune>;
   jobs: Store<Job>;
@@ -69,7 +71,7 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 };
 
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
-  const { client, clock, events, settings } = dependencies;
+  const { client, clock, events, pace, settings } = dependencies;
   const names = rememberNames();
   const podRefusals = createPodRefusals(client, clock);
 
@@ -122,7 +124,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   async function observeAnew(before: Observed): Promise<Observed> {
     const { finetune } = before;
     const { namespace = '', name } = finetune.metadata;
-    if (finetune.status === undefined && !names.isTaken(finetune)) return before;
+    const isNew = isUntold(finetune) && !pace.isWaiting(keyText(keyOf(finetune)));
+    if (isNew && !names.isTaken(finetune)) return before;
     const live = await client.list(pods, { namespace, labelSelector: `${labels.finetune}=${name}` });
     return { ...before, earlierPod: earlierPod(live) };
   }
@@ -173,6 +176,14 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return client.get(jobs, { namespace: metadata.namespace ?? '', name: metadata.name });
   }
 
+  /** Milliseconds that the status is to wait for what will overtake it; 0 when it is to be written now. */
+  function waitOf(finetune: SparseFinetune, wanted: SparseFinetuneStatus): number {
+    const key = keyText(keyOf(finetune));
+    const waitMs = pace.statusWait(key, isUntold(finetune), () => isOvertaken(finetune, wanted));
+    if (waitMs === 0) pace.settle(key);
+    return waitMs;
+  }
+
   /** Writes the status and tells of the change; answers what was written. */
   async function writeStatus(
     finetune: SparseFinetune,
@@ -197,7 +208,10 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const finetune = dependencies.finetunes.get(namespace, name);
     if (finetune !== undefined) names.note(finetune);
-    if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) return undefined;
+    if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) {
+      pace.settle(keyText({ namespace, name }));
+      return undefined;
+    }
     const { before, planned } = await decide(finetune);
     if (planned.action === 'expire') {
       const { uid } = finetune.metadata;
@@ -205,9 +219,12 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
       return undefined;
     }
     const observed = await apply(before, planned);
-    const status = await writeStatus(finetune, buildStatus(observed, clock.now()));
+    const wanted = buildStatus(observed, clock.now());
+    const waitMs = waitOf(finetune, wanted);
+    const status = waitMs > 0 ? wanted : await writeStatus(finetune, wanted);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
-    return wakeUp({ ...observed, finetune: { ...finetune, status } }, judge(observed), clock.now());
+    const after = { ...observed, finetune: { ...finetune, status } };
+    return sooner(waitMs, wakeUp(after, judge(observed), clock.now()));
   }
 
   return { reconcile };
@@ -238,6 +255,17 @@ function lastStory(job: Job, known: readonly Pod[]): number {
 
 function hasEnded(job: Job): boolean {
   return jobCondition(job, 'Complete') !== undefined || jobCondition(job, 'Failed') !== undefined;
+}
+
+/** Whether the object has no status of ours yet, but for what the schema begins with. */
+function isUntold({ status }: SparseFinetune): boolean {
+  return status?.phase === undefined;
+}
+
+/** The result, or earlier where a status waits. */
+function sooner(waitMs: number, result: ReconcileResult): ReconcileResult {
+  if (waitMs === 0) return result;
+  return { requeueAfterMs: Math.min(waitMs, result?.requeueAfterMs ?? Infinity) };
 }
 
 /** When to look again although nothing changes. */

@@ -1,5 +1,6 @@
-import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import type { AttemptsStatus, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
+import { equalJson } from '../kube/patch';
 import type { EventType } from '../runtime/events';
 
 export type Transition = { type: EventType; reason: string; message: string };
@@ -61,4 +62,25 @@ function newAttempt(
     reason: after.attempts?.lastExitReason ?? 'AttemptFailed',
     message: retrying.message,
   };
+}
+
+/**
+ * Whether there is news that a later status will tell as well, so that it may be left out: of a run on its way, without
+ * a trouble and without a new attempt, whose pod may be gone when somebody looks again.
+ */
+export function isOvertaken(finetune: SparseFinetune, after: SparseFinetuneStatus): boolean {
+  const before = finetune.status;
+  if (!isOnItsWay(before) || !isOnItsWay(after) || equalJson(before, after)) return false;
+  if (hasNewAttempt(before?.attempts, after.attempts)) return false;
+  return transitions(finetune, after).every(({ type }) => type === 'Normal');
+}
+
+function isOnItsWay(status: SparseFinetuneStatus | undefined): boolean {
+  return [undefined, 'Pending', 'Running'].includes(status?.phase);
+}
+
+/** The first attempt is the beginning of the run and nothing more. */
+function hasNewAttempt(before: AttemptsStatus | undefined, after: AttemptsStatus | undefined): boolean {
+  const known = Math.max(1, before?.number ?? 0);
+  return (after?.number ?? 0) > known || after?.lastExitReason !== before?.lastExitReason;
 }

@@ -59,6 +59,9 @@ export type Controller = {
   readonly queue: WorkQueue;
 };
 
+/** Share of the workers that may do other than what somebody has just asked for. */
+const lowerWorkers = 3 / 4;
+
 type Outcome = 'success' | 'requeue_after' | 'error';
 
 export function createController(options: ControllerOptions): Controller {
@@ -70,6 +73,7 @@ export function createController(options: ControllerOptions): Controller {
     clock,
     name,
     metrics: options.metrics,
+    mostLower: Math.ceil(concurrency * lowerWorkers),
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
   });
   metrics.maxConcurrent.set(labels, concurrency);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { ApiError, TransportError } from './errors';
 import { createEventRecorder } from './events';
@@ -15,7 +15,10 @@ const object: KubeObject = {
 
 type Body = { metadata: { name: string }; note: string; series?: { count: number } };
 
-function recorder(answers: (request: Request, count: number) => void = () => undefined) {
+function recorder(
+  answers: (request: Request, count: number) => void = () => undefined,
+  eventWait: (ageMs: number) => number = () => 0,
+) {
   const clock = new FakeClock('2026-01-01T00:00:00Z');
   const metrics = createMetrics();
   const requests: Request[] = [];
@@ -40,6 +43,7 @@ function recorder(answers: (request: Request, count: number) => void = () => und
     random: () => 0.5,
     controller: 'sparsedm.io/operator',
     instance: 'operator-0',
+    pace: { eventWait },
   });
   return { clock, events, requests, metrics };
 }
@@ -183,4 +187,73 @@ test('an object without anything does not make it throw', async () => {
   const { events } = recorder();
   events.event({} as KubeObject, 'Normal', 'A', 'x');
   await events.flush();
+});
+
+/** While others have to go first; ends when `calm` is set. */
+function busyRecorder() {
+  const state = { calm: false };
+  const sut = recorder(undefined, (ageMs) => (state.calm ? 0 : Math.max(0, 5_000 - ageMs)));
+  const reasons = () => sut.requests.map(({ body }) => (body as { reason: string }).reason);
+  return { ...sut, state, reasons };
+}
+
+const later: KubeObject = { ...object, metadata: { ...object.metadata, resourceVersion: '8' } };
+
+describe('while Jobs are due', () => {
+  test('an event waits, but no longer than it may', async () => {
+    const { clock, events, reasons } = busyRecorder();
+    events.event(object, 'Normal', 'A', 'x');
+    await clock.advanceAsync(4_999);
+    expect(reasons()).toEqual([]);
+    await clock.advanceAsync(1);
+    expect(reasons()).toEqual(['A']);
+  });
+
+  test('and goes as soon as they are made', async () => {
+    const { clock, events, reasons, state } = busyRecorder();
+    events.event(object, 'Normal', 'A', 'x');
+    await clock.advanceAsync(1_000);
+    state.calm = true;
+    await clock.advanceAsync(250);
+    expect(reasons()).toEqual(['A']);
+  });
+
+  test('a beginning is left out when the end waits behind it, and the end and warnings are not', async () => {
+    const { clock, events, metrics, reasons } = busyRecorder();
+    events.event(object, 'Normal', 'TrainingStarted', 'x');
+    events.event(object, 'Warning', 'NoReports', 'x');
+    await clock.advanceAsync(2_000);
+    events.event(later, 'Normal', 'Succeeded', 'x');
+    events.event(later, 'Warning', 'GateFailed', 'x');
+    await clock.advanceAsync(60_000);
+    expect(reasons()).toEqual(['NoReports', 'Succeeded', 'GateFailed']);
+    expect(await metrics.registry.metrics()).toContain('dropped_total{cause="overtaken"} 1');
+  });
+
+  test('the ends of thousands of runs are kept', async () => {
+    const { clock, events, requests } = busyRecorder();
+    for (let index = 0; index < 10_000; index++) {
+      const one = { ...object, metadata: { ...object.metadata, name: `run-${index}`, uid: `u${index}` } };
+      events.event(one, 'Normal', 'Succeeded', 'x');
+    }
+    await clock.advanceAsync(10_000);
+    await events.flush();
+    expect(requests).toHaveLength(10_000);
+  });
+
+  test('a flush waits for nothing but the API server', async () => {
+    const { events, reasons } = busyRecorder();
+    events.event(object, 'Normal', 'A', 'x');
+    events.event(object, 'Normal', 'B', 'x');
+    await events.flush();
+    expect(reasons()).toEqual(['A', 'B']);
+  });
+});
+
+test('when nothing is due, each event is written, also a beginning right before its end', async () => {
+  const { events, requests } = recorder();
+  events.event(object, 'Normal', 'TrainingStarted', 'x');
+  events.event(later, 'Normal', 'Succeeded', 'x');
+  await events.flush();
+  expect(requests).toHaveLength(2);
 });

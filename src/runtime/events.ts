@@ -5,6 +5,7 @@ import type { Logger } from './logger';
 import type { Metrics } from './metrics';
 import type { KubeObject } from './objects';
 import { cutToBytes } from './text';
+import type { Pace } from './pace';
 import type { Transport } from './transport';
 
 export type EventType = 'Normal' | 'Warning';
@@ -29,6 +30,8 @@ export type EventRecorderOptions = {
   controller: string;
   /** Which process reports: the pod's name. */
   instance: string;
+  /** Absent: every event is written as soon as can be. */
+  pace?: Pick<Pace, 'eventWait'>;
 };
 
 /** What was reported so recently is the same series. */
@@ -38,9 +41,14 @@ const seriesIntervalMs = 10_000;
 /** Distinct events of one object: so many at once, then one more in each refill time (as client-go's spam filter). */
 const burst = 25;
 const refillMs = 300_000;
-const longestBacklog = 1000;
+/** Enough for the ends of as many runs while the API server has no time for events; a few kilobytes each. */
+const longestBacklog = 20_000;
 const longestMemory = 4096;
 const tries = 4;
+/** How often to look whether the API server has time for events again. */
+const lookAgainMs = 250;
+/** An event that has waited for so long is left out when a later one of its object waits too. */
+const overtakenMs = 1_000;
 /** The API's limits, in bytes. */
 const longestNote = 1024;
 const longestWord = 128;
@@ -49,34 +57,44 @@ type Series = {
   namespace: string;
   name: string;
   body: Record<string, unknown>;
+  uid: string;
+  /** The state of the object at the time. */
+  version: string | undefined;
+  isNews: boolean;
   count: number;
   written: number;
   lastAt: number;
   lastObserved: Date;
   writtenAt: number;
   timer: boolean;
+  /** Since when it is in the backlog. */
+  dueAt: number;
 };
 
-type Budget = { tokens: number; at: number };
+/** What one object may still report, and the state of it that was reported last. */
+type Budget = { tokens: number; at: number; version: string | undefined };
 
 export function createEventRecorder(options: EventRecorderOptions): RunningEventRecorder {
-  const { transport, clock, metrics } = options;
+  const { transport, clock, metrics, pace } = options;
   const random = options.random ?? Math.random;
   const logger = options.logger.child({ component: 'events' });
   const known = new Map<string, Series>();
   const budgets = new Map<string, Budget>();
   const backlog = new Set<Series>();
   let pump: Promise<void> | undefined;
+  /** Ends the wait for better times. */
+  let hurry = new AbortController();
   // An event is written for the pass that recorded the first of many, and after its end: outside of its trace.
   const outside = AsyncLocalStorage.snapshot();
 
-  function drop(cause: 'overflow' | 'rate' | 'error'): void {
+  function drop(cause: 'overflow' | 'rate' | 'error' | 'overtaken'): void {
     metrics?.eventsDropped.inc({ cause });
   }
 
-  function withinBudget(uid: string): boolean {
+  function withinBudget(uid: string, version: string | undefined): boolean {
     const now = clock.monotonic();
-    const budget = budgets.get(uid) ?? { tokens: burst, at: now };
+    const budget = budgets.get(uid) ?? { tokens: burst, at: now, version };
+    budget.version = version;
     budget.tokens = Math.min(burst, budget.tokens + (now - budget.at) / refillMs);
     budget.at = now;
     remember(budgets, uid, budget);
@@ -111,17 +129,22 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
       namespace: eventNamespace,
       name: eventName,
       body,
+      uid: uid ?? '',
+      version: resourceVersion,
+      isNews: type === 'Normal',
       count: 0,
       written: 0,
       lastAt: clock.monotonic(),
       lastObserved: now,
       writtenAt: -Infinity,
       timer: false,
+      dueAt: 0,
     };
   }
 
   function enqueue(series: Series): void {
     if (!backlog.has(series) && backlog.size >= longestBacklog) return drop('overflow');
+    if (!backlog.has(series)) series.dueAt = clock.monotonic();
     backlog.add(series);
     pump ??= outside(drain).finally(() => (pump = undefined));
   }
@@ -145,7 +168,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
     const now = clock.monotonic();
     let series = known.get(key);
     if (series === undefined || now - series.lastAt > seriesMs) {
-      if (!withinBudget(uid)) return drop('rate');
+      if (!withinBudget(uid, object.metadata.resourceVersion)) return drop('rate');
       series = newSeries(object, type, reason, note);
     }
     series.count++;
@@ -159,9 +182,27 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
     // An await first, so that event() returns before anything is sent.
     await Promise.resolve();
     for (let series = first(backlog); series !== undefined; series = first(backlog)) {
+      await waitFor(series);
       backlog.delete(series);
-      if (series.count > series.written) await write(series);
+      if (isOvertaken(series)) drop('overtaken');
+      else if (series.count > series.written) await write(series);
     }
+  }
+
+  /** Waits while Jobs are due, but not for long. */
+  async function waitFor(series: Series): Promise<void> {
+    for (;;) {
+      const waitMs = pace?.eventWait(clock.monotonic() - series.dueAt) ?? 0;
+      if (waitMs <= 0 || hurry.signal.aborted) return;
+      await sleep(clock, Math.min(waitMs, lookAgainMs), hurry.signal);
+    }
+  }
+
+  /** That a run began is no news once its end waits to be told; a warning is told in any case. */
+  function isOvertaken({ isNews, written, uid, version, dueAt }: Series): boolean {
+    if (!isNews || written > 0 || clock.monotonic() - dueAt < overtakenMs) return false;
+    const latest = budgets.get(uid);
+    return latest !== undefined && latest.version !== version;
   }
 
   async function write(series: Series): Promise<void> {
@@ -213,9 +254,11 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
       }
     },
     async flush(signal) {
+      hurry.abort();
       while (pump !== undefined && signal?.aborted !== true) {
         await Promise.race([pump, ...(signal === undefined ? [] : [aborted(signal)])]);
       }
+      hurry = new AbortController();
     },
   };
 }

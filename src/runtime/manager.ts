@@ -88,6 +88,8 @@ export type Manager = {
    * make, so that none is under way while another process leads.
    */
   readonly abandoned: AbortSignal;
+  /** Passes that are due in all controllers, but for those that a first list or a takeover asks for. */
+  readonly due: () => number;
   state(): ManagerState;
 };
 
@@ -259,6 +261,7 @@ export function createManager(options: ManagerOptions): Manager {
     isLeader: () => elector.isLeader(),
     assertLeader: () => elector.assertLeader(),
     abandoned: abandon.signal,
+    due: () => built.reduce((sum, { controller: { queue } }) => sum + queue.due, 0),
     state: () => ({
       leader: elector.state(),
       controllers: built.map(({ concurrency, controller: { name, queue } }) => ({

@@ -146,7 +146,7 @@ export function createMetrics(registry: Registry = new Registry()) {
     }),
     eventsDropped: new Counter({
       name: 'sparsedm_events_dropped_total',
-      help: 'Events that could not be recorded, by cause (overflow, rate, error)',
+      help: 'Events that were not recorded, by cause (overflow, rate, error, overtaken)',
       labelNames: ['cause'],
       registers,
     }),

@@ -58,6 +58,45 @@ describe('keys', () => {
     expect(await takeAll(queue)).toEqual(['a', 'b']);
   });
 
+  test('of lower priority leave some workers to those of high priority, however many there are', async () => {
+    const queue = new WorkQueue({ clock: new FakeClock(), mostLower: 2 });
+    for (const key of ['n1', 'n2', 'n3', 'n4']) queue.add(key);
+    queue.add('l1', 'low');
+    const taken: (string | undefined)[] = [];
+    const work = () => void queue.take().then((key) => taken.push(key));
+    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    for (let worker = 0; worker < 4; worker++) work();
+    await settle();
+    expect(taken).toEqual(['n1', 'n2']);
+    queue.add('h1', 'high');
+    await settle();
+    expect(taken).toEqual(['n1', 'n2', 'h1']);
+    // The fourth worker goes on where one of the lower ones ends, not where h1 does.
+    queue.done('h1');
+    await settle();
+    expect(taken).toHaveLength(3);
+    queue.done('n1');
+    await settle();
+    expect(taken).toEqual(['n1', 'n2', 'h1', 'n3']);
+    queue.done('n2');
+    queue.done('n3');
+    work();
+    work();
+    await settle();
+    expect(taken.slice(4)).toEqual(['n4', 'l1']);
+  });
+
+  test('added with high priority while they are processed with a lower one come again as high', async () => {
+    const queue = new WorkQueue({ clock: new FakeClock(), mostLower: 1 });
+    queue.add('a');
+    queue.add('b');
+    expect(await queue.take()).toBe('a');
+    queue.add('a', 'high');
+    queue.done('a');
+    expect(await queue.take()).toBe('a');
+    expect(await queue.take()).toBe('b');
+  });
+
   test.each([
     { busy: ['high'], quiet: 'normal', handOuts: [4, 9, 14] },
     { busy: ['high'], quiet: 'low', handOuts: [4, 9, 14] },

@@ -22,6 +22,8 @@ export type QueueOptions = {
   backoff?: Partial<BackoffOptions>;
   /** Name in the metrics. */
   name?: string;
+  /** Keys of lower than high priority in process at one time; default any number. */
+  mostLower?: number;
   metrics?: Metrics;
 };
 
@@ -32,6 +34,8 @@ const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priorit
 /** While keys of lower priorities wait, one hand-out of so many goes to them. */
 const lowerShare = 5;
 const longestList = 100;
+
+type Processing = { since: number; waitedMs: number; isLower: boolean; again?: Priority };
 
 /** Keys of one priority, and how many of them were handed out in a row while keys of lower priority waited. */
 type Lane = { keys: FairLane; inARow: number };
@@ -49,13 +53,18 @@ function higher(a: Priority, b: Priority): Priority {
  * Namespaces take turns within a priority, so that none waits for the many keys of another. The higher priority goes
  * first, whatever the namespace, but not always: a namespace in which something changes all the time must not keep the
  * keys of lower priority, which may be of objects that changed before this process led, waiting for ever.
+ *
+ * Some workers may be kept for the high priority alone: what somebody asks for begins at once, although the other workers
+ * wait for an API server that is slow to take the news of what runs.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: BackoffOptions;
   /** One lane for each of `priorities`. */
   readonly #lanes: readonly Lane[] = priorities.map(() => ({ keys: new FairLane(), inARow: 0 }));
-  readonly #processing = new Map<string, { since: number; waitedMs: number; again?: Priority }>();
+  readonly #processing = new Map<string, Processing>();
+  readonly #mostLower: number;
+  #lower = 0;
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #failures = new Map<string, number>();
   readonly #waiters: ((key: string | undefined) => void)[] = [];
@@ -67,6 +76,7 @@ export class WorkQueue {
     const name = options.name ?? 'queue';
     this.#clock = options.clock;
     this.#backoff = { ...defaultBackoff, ...options.backoff };
+    this.#mostLower = options.mostLower ?? Infinity;
     this.#metrics = options.metrics?.queue;
     this.#metricLabels = { name, controller: name };
     options.metrics?.trackQueue(name, () => this.#progress());
@@ -75,6 +85,11 @@ export class WorkQueue {
   /** Keys that wait, without those in process or delayed. */
   get depth(): number {
     return this.#lanes.reduce((sum, { keys }) => sum + keys.size, 0);
+  }
+
+  /** As depth, without those of low priority, which nothing has happened to. */
+  get due(): number {
+    return this.#lanes.slice(0, priorities.indexOf('low')).reduce((sum, { keys }) => sum + keys.size, 0);
   }
 
   get processing(): number {
@@ -155,9 +170,11 @@ export class WorkQueue {
     const finished = this.#processing.get(key);
     if (finished === undefined) return;
     this.#processing.delete(key);
+    if (finished.isLower) this.#lower--;
     const now = this.#clock.monotonic();
     this.#metrics?.workSeconds.observe(this.#metricLabels, (now - finished.since) / 1000);
     if (finished.again !== undefined && !this.#closed) this.#enqueue(key, finished.again, now);
+    else this.#handOut();
   }
 
   /** Hands out nothing more; keys in process may still be ended by done(). */
@@ -201,29 +218,40 @@ export class WorkQueue {
   #enqueue(key: string, priority: Priority, since: number): void {
     this.#lanes[priorities.indexOf(priority)]?.keys.push(key, since);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) waiter(this.#shift());
+    this.#handOut();
+  }
+
+  /** Gives workers that wait what they may have. */
+  #handOut(): void {
+    while (this.#waiters.length > 0) {
+      const key = this.#shift();
+      if (key === undefined) return;
+      this.#waiters.shift()?.(key);
+    }
   }
 
   #shift(): string | undefined {
-    const next = this.#nextLane()?.shift();
+    const lane = this.#nextLane();
+    const next = lane?.keys.shift();
     if (next === undefined) return undefined;
-    this.#begin(next.key, next.since);
+    this.#begin(next.key, next.since, lane !== this.#lanes[0]);
     return next.key;
   }
 
-  #nextLane(): FairLane | undefined {
-    const waiting = this.#lanes.filter(({ keys }) => keys.size > 0);
+  #nextLane(): Lane | undefined {
+    const open = this.#lower < this.#mostLower ? this.#lanes : this.#lanes.slice(0, 1);
+    const waiting = open.filter(({ keys }) => keys.size > 0);
     for (const lane of waiting) {
-      if (lane === waiting.at(-1) || ++lane.inARow < lowerShare) return lane.keys;
+      if (lane === waiting.at(-1) || ++lane.inARow < lowerShare) return lane;
       lane.inARow = 0;
     }
     return undefined;
   }
 
-  #begin(key: string, waitingSince: number): void {
+  #begin(key: string, waitingSince: number, isLower: boolean): void {
     const now = this.#clock.monotonic();
-    this.#processing.set(key, { since: now, waitedMs: now - waitingSince });
+    this.#processing.set(key, { since: now, waitedMs: now - waitingSince, isLower });
+    if (isLower) this.#lower++;
     this.#delayed.get(key)?.cancel();
     this.#delayed.delete(key);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);

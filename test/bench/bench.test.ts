@@ -107,7 +107,7 @@ describe('the report', () => {
       objects: 100,
       ours: { p50_ms: 8, rss_mb: 100 },
       baseline: { p50_ms: 10, cpu_s: 4 },
-      ratio: { p50_ms: 0.8, p99_ms: 1, cpu_s: 0.5 },
+      ratio: { p50_ms: 0.8, p99_ms: 1, ended_s: 1, cpu_s: 0.5 },
       requests_by_verb: { ours: { create: 1, patch: 3 } },
     });
   });

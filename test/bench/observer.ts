@@ -1,6 +1,8 @@
 /** Watches what the contender does, as any client could, notes when each change arrived, and plays the Job controller. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import { isTrue } from '../../src/kube/conditions';
+import { ApiError } from '../../src/runtime/errors';
 import { labels } from '../../src/kube/names';
 import { jobs, pods } from '../../src/kube/resources';
 import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
@@ -59,7 +61,7 @@ export async function observe(transport: Transport): Promise<Observer> {
   /** Follows the resource for good: the server ends a watch at times, and it goes on where that ended. */
   async function follow(resource: Resource, since: string | undefined, take: Take) {
     let version = since;
-    while (!stopping.signal.aborted) {
+    const watchOnce = async () => {
       const stream = transport.watch({
         path: collectionPath(resource, namespace),
         query: { resourceVersion: version, allowWatchBookmarks: true, timeoutSeconds: hourSeconds },
@@ -70,6 +72,16 @@ export async function observe(transport: Transport): Promise<Observer> {
         const at = performance.now();
         for (const event of events) take(event, at);
         version = events.at(-1)?.object.metadata.resourceVersion;
+      }
+    };
+    while (!stopping.signal.aborted) {
+      try {
+        await watchOnce();
+      } catch (error) {
+        // A definition that was just installed may not be served yet.
+        const waitSeconds = error instanceof ApiError ? error.retryAfterSeconds : undefined;
+        if (waitSeconds === undefined) throw error;
+        await delay(waitSeconds * 1000);
       }
     }
   }

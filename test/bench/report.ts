@@ -9,8 +9,8 @@ export type Results = Partial<Record<ContenderName, Figures>>;
 type Row = { title: string; unit: string; decimals: number; value(figures: Figures): number; goal?: string };
 
 const rows: readonly Row[] = [
-  { title: 'create to Job, p50', unit: 'ms', decimals: 1, value: (f) => f.p50Ms, goal: '<= 0.8' },
-  { title: 'create to Job, p99', unit: 'ms', decimals: 1, value: (f) => f.p99Ms, goal: '<= 0.8' },
+  { title: 'create to Job, p50', unit: 'ms', decimals: 1, value: (f) => f.p50Ms, goal: '<= 0.5' },
+  { title: 'create to Job, p99', unit: 'ms', decimals: 1, value: (f) => f.p99Ms, goal: '<= 0.5' },
   {
     title: 'requests per object',
     unit: '',
@@ -18,7 +18,7 @@ const rows: readonly Row[] = [
     value: (f) => f.requestsPerObject,
     goal: '<= 1.0',
   },
-  { title: 'CPU time', unit: 's', decimals: 2, value: (f) => f.cpuSeconds, goal: '<= 1.0' },
+  { title: 'CPU time', unit: 's', decimals: 2, value: (f) => f.cpuSeconds, goal: '<= 1.1' },
   { title: 'peak resident size', unit: 'MiB', decimals: 0, value: (f) => f.peakMiB, goal: '<= 1.0' },
   { title: '  under load', unit: 'MiB', decimals: 0, value: (f) => f.loadPeakMiB },
   { title: '  after a restart', unit: 'MiB', decimals: 0, value: (f) => f.restartPeakMiB },
@@ -26,7 +26,7 @@ const rows: readonly Row[] = [
   { title: '  of which to /readyz', unit: 's', decimals: 2, value: (f) => f.readySeconds },
   { title: 'CPU at rest', unit: '%', decimals: 2, value: (f) => f.restPercent },
   { title: 'all objects created after', unit: 's', decimals: 1, value: (f) => f.createSeconds },
-  { title: 'all runs ended after', unit: 's', decimals: 1, value: (f) => f.totalSeconds },
+  { title: 'all runs ended after', unit: 's', decimals: 1, value: (f) => f.totalSeconds, goal: '<= 1.0' },
 ];
 
 const columns = [28, 14, 14, 8];
@@ -78,6 +78,7 @@ const summaryKeys = [
   'p50_ms',
   'p99_ms',
   'requests_per_object',
+  'ended_s',
   'cpu_s',
   'rss_mb',
   'resync_s',
@@ -90,6 +91,7 @@ function summaryOf(figures: Figures): Summary {
     p50_ms: rounded(figures.p50Ms, 2),
     p99_ms: rounded(figures.p99Ms, 2),
     requests_per_object: rounded(figures.requestsPerObject, 3),
+    ended_s: rounded(figures.totalSeconds, 1),
     cpu_s: rounded(figures.cpuSeconds, 2),
     rss_mb: rounded(figures.peakMiB, 1),
     resync_s: rounded(figures.resyncSeconds, 2),

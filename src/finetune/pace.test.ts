@@ -1,0 +1,187 @@
+/** What of a run is told when the API server is behind, and when it is not. */
+import { describe, expect, it } from 'vitest';
+import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import type { KubeClient } from '../kube/client';
+import { trainerLabels } from '../kube/names';
+import type { Job, Pod } from '../kube/resources';
+import { FakeClock } from '../runtime/clock';
+import { createPace } from '../runtime/pace';
+import { ObjectStore } from '../runtime/store';
+import type { Transport } from '../runtime/transport';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
+import { isOvertaken } from './transitions';
+
+const key = { namespace: 'ml', name: 'shirts' };
+const lastWord = JSON.stringify({ model: { uri: 'pvc://models/shirts' } });
+
+/** A run in the caches, and `due` other passes beside an API server that takes 100 ms for a write. */
+async function setUp(due: number) {
+  const clock = new FakeClock(startedAt);
+  const state = { due };
+  const pace = createPace({ clock, due: () => state.due });
+  const slow = { request: () => Promise.resolve(clock.stall(100)) } as unknown as Transport;
+  for (let count = 0; count < 50; count++) await pace.measured(slow).request({ method: 'POST', path: '/' });
+
+  const finetunes = new ObjectStore<SparseFinetune>();
+  const jobs = new ObjectStore<Job>();
+  const pods = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
+  const written: SparseFinetuneStatus[] = [];
+  const told: string[] = [];
+  let created = 0;
+  const client = {
+    create: (_: unknown, job: Job) => {
+      created++;
+      const stored = { ...job, metadata: { ...job.metadata, uid: 'job-uid' }, status: {} };
+      jobs.applyEvent(stored);
+      return Promise.resolve(stored);
+    },
+    list: () => Promise.resolve([]),
+    patchStatus: (_: unknown, finetune: SparseFinetune, status: SparseFinetuneStatus) => {
+      if (JSON.stringify(finetune.status) === JSON.stringify(status)) return Promise.resolve(false);
+      written.push(status);
+      finetunes.applyEvent({ ...finetune, status });
+      return Promise.resolve(true);
+    },
+  } as unknown as KubeClient;
+  const events = { event: (_: unknown, __: unknown, reason: string) => void told.push(reason) };
+  const reconciler = createFinetuneReconciler({
+    client,
+    clock,
+    events,
+    pace,
+    settings,
+    finetunes,
+    jobs,
+    pods,
+  });
+  finetunes.applyEvent(aFinetune());
+  const pass = async () => (await reconciler.reconcile(key))?.requeueAfterMs;
+  const podIs = (status: Pod['status'], job: Job['status'] = {}) => {
+    const own = aJob(aFinetune(), job);
+    const pod = aPod(own, 'a', status!);
+    jobs.applyEvent(own);
+    pods.applyEvent({ ...pod, metadata: { ...pod.metadata, labels: trainerLabels('shirts') } });
+  };
+  const phases = () => written.map(({ phase }) => phase);
+  return { clock, state, pass, podIs, phases, told, finetunes, created: () => created };
+}
+
+const succeeded = terminated({ exitCode: 0, message: lastWord });
+
+describe('a run alone', () => {
+  it('is told of in the very pass that learns of it, however slow the API server is', async () => {
+    const { pass, podIs, phases, told } = await setUp(0);
+    await pass();
+    expect(phases()).toEqual(['Pending']);
+    podIs(running);
+    await pass();
+    expect(phases()).toEqual(['Pending', 'Running']);
+    podIs(succeeded, ended('Complete'));
+    await pass();
+    expect(phases()).toEqual(['Pending', 'Running', 'Succeeded']);
+    expect(told).toEqual(['TrainingStarted', 'Succeeded']);
+  });
+});
+
+describe('a run among thousands', () => {
+  it('has its Job at once, and its first status after 2 s', async () => {
+    const { clock, pass, phases, created } = await setUp(5_000);
+    expect(await pass()).toBeCloseTo(2_000);
+    expect([created(), phases()]).toEqual([1, []]);
+    clock.advance(1_500);
+    expect(await pass()).toBeCloseTo(500);
+    expect(phases()).toEqual([]);
+    clock.advance(500);
+    await pass();
+    expect([created(), phases()]).toEqual([1, ['Pending']]);
+  });
+
+  it('that starts meanwhile is told of as running, once', async () => {
+    const { clock, pass, podIs, phases, told } = await setUp(5_000);
+    await pass();
+    clock.advance(1_000);
+    podIs(running);
+    await pass();
+    clock.advance(1_000);
+    await pass();
+    expect([phases(), told]).toEqual([['Running'], ['TrainingStarted']]);
+  });
+
+  it('whose start is known is told of as running within 5 s', async () => {
+    const { clock, pass, podIs, phases } = await setUp(5_000);
+    await pass();
+    clock.advance(2_000);
+    await pass();
+    podIs(running);
+    expect(await pass()).toBeCloseTo(5_000);
+    clock.advance(5_000);
+    await pass();
+    expect(phases()).toEqual(['Pending', 'Running']);
+  });
+
+  it('that ends is told of at once, with all that waited', async () => {
+    const { pass, podIs, phases, told, finetunes } = await setUp(5_000);
+    await pass();
+    podIs(running);
+    await pass();
+    podIs(succeeded, ended('Complete'));
+    await pass();
+    expect([phases(), told]).toEqual([['Succeeded'], ['Succeeded']]);
+    expect(finetunes.get('ml', 'shirts')?.status).toMatchObject({
+      jobUid: 'job-uid',
+      attempts: { number: 1 },
+      model: { uri: 'pvc://models/shirts' },
+    });
+  });
+
+  it('is told of as soon as the others are done', async () => {
+    const { state, pass, phases } = await setUp(5_000);
+    await pass();
+    state.due = 0;
+    await pass();
+    expect(phases()).toEqual(['Pending']);
+  });
+
+  it('writes nothing in a second pass, and does not wait with nothing to say', async () => {
+    const { clock, state, pass, phases } = await setUp(0);
+    await pass();
+    state.due = 5_000;
+    expect(await pass()).toBe(2_000); // where it looks for its pod again
+    clock.advance(10_000);
+    await pass();
+    expect(phases()).toEqual(['Pending']);
+  });
+});
+
+describe('what is never left out', () => {
+  const base: SparseFinetuneStatus = { phase: 'Pending', conditions: [] };
+  const condition = (type: string, status: 'True' | 'False', reason = 'X') => ({
+    type,
+    status,
+    reason,
+    message: 'x',
+    lastTransitionTime: startedAt,
+  });
+
+  it.each<[string, SparseFinetuneStatus | undefined, SparseFinetuneStatus, boolean]>([
+    ['a run that waits', undefined, base, true],
+    ['a run that starts', base, { ...base, phase: 'Running', attempts: { number: 1 } }, true],
+    ['nothing new', base, base, false],
+    ['an end', base, { ...base, phase: 'Succeeded' }, false],
+    ['a failure', base, { ...base, phase: 'Failed' }, false],
+    ['a suspension', base, { ...base, phase: 'Suspended' }, false],
+    ['the end of a suspension', { ...base, phase: 'Suspended' }, base, false],
+    ['a trouble', base, { ...base, conditions: [condition('JobReady', 'False')] }, false],
+    ['silence', base, { ...base, phase: 'Running', conditions: [condition('Reporting', 'False')] }, false],
+    ['another attempt', { ...base, attempts: { number: 1 } }, { ...base, attempts: { number: 2 } }, false],
+    [
+      'the reason of a failed attempt',
+      base,
+      { ...base, attempts: { number: 1, lastExitReason: 'x' } },
+      false,
+    ],
+  ])('%s', (_, before, after, want) => {
+    expect(isOvertaken(aFinetune({}, before), after)).toBe(want);
+  });
+});
