@@ -16,7 +16,7 @@ from sparsedm.macs import Macs, bare_model, count_macs
 from sparsedm.methods import METHODS, build_method
 from sparsedm.models import ModelConfig, config_from
 from sparsedm.pattern import Pattern
-from sparsedm.plan import dense_model, evaluation_plan, mask_rhythm, schedule_of, select
+from sparsedm.plan import assumptions, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -90,6 +90,7 @@ def describe(config: TrainConfig) -> str:
             _memory(config, model_config, parameters, masked),
             _stages(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
+            *assumptions(config),
         ]
     )
 

@@ -1,7 +1,7 @@
 """`sparsedm export DIR --out DIR`: an artifact as a directory that diffusers' from_pretrained reads.
 
 The parameters have diffusers' own names already, so the weights are the same bytes under another name, with
-the zeros in place.
+the zeros in place. scheduler_config.json beside them says what the network predicts, and on which process.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
 from sparsedm.models import DiffusersConfig, config_of
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, write_config
+from sparsedm.models.scheduler import FILE as SCHEDULER_FILE
+from sparsedm.models.scheduler import write_scheduler
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,5 +42,7 @@ def run(args: argparse.Namespace) -> int:
     tensors = load_file(args.directory / Path(manifest["weights"]["file"]).name)
     write_atomically(args.out / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
     write_atomically(args.out / CONFIG_FILE, write_config(config).encode())
+    scheduler = write_scheduler(config.prediction, config.out_channels > config.channels)
+    write_atomically(args.out / SCHEDULER_FILE, scheduler.encode())
     print(f"{args.out}: diffusers.{config.class_name}.from_pretrained reads it.")
     return 0

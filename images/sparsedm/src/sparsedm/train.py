@@ -46,7 +46,15 @@ from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.objective import Batch, Objective, noisy_batch
 from sparsedm.output import claim_output, finished_manifest, run_name
 from sparsedm.pattern import Pattern
-from sparsedm.plan import classes_of, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
+from sparsedm.plan import (
+    assumptions,
+    classes_of,
+    dense_model,
+    evaluation_plan,
+    mask_rhythm,
+    schedule_of,
+    select,
+)
 from sparsedm.progress import Console, Pace, RunProgress
 from sparsedm.report import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.report_client import ReportClient
@@ -168,6 +176,8 @@ class Finetune:
 
         # What is masked, how, and when.
         self.model_config, weights = dense_model(config)
+        for sentence in assumptions(config):
+            console.say(sentence)
         self.dense = build_model(self.model_config)
         self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
         check_finite(self.dense, config.model.pretrained_uri)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from sparsedm.errors import InputError
+from sparsedm.models.scheduler import prediction_of, read_json, scheduler_file
 from sparsedm.models.uvit import TIME_SCALE
 
 CONFIG_FILE = "config.json"
@@ -28,9 +29,6 @@ SUBFOLDERS = ("unet", "transformer")
 CLASS_OF = {"unet": "UNet2DModel", "dit": "DiTTransformer2DModel"}
 TEXT_TOKENS = 77
 """Length of CLIP's text, which cross-attention does not fix by itself."""
-PREDICTIONS = {"epsilon": "noise", "v_prediction": "v"}
-BETAS = {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02, "num_train_timesteps": 1000}
-"""The discrete process whose limit is our VP-SDE with beta from 0.1 to 20."""
 DIT_GUIDED_CHANNELS = 3
 
 
@@ -207,22 +205,33 @@ def _inputs(cls: type[nn.Module]) -> tuple[str, bool]:
 
 def read_directory(path: Path, architecture: str) -> tuple[DiffusersConfig, Path]:
     """A model's or a pipeline's directory: its configuration and its weights file. Raises InputError."""
-    directory = next(
-        (d for d in (path, *(path / s for s in SUBFOLDERS)) if (d / CONFIG_FILE).is_file()), None
-    )
-    if directory is None:
-        raise InputError(
-            "PretrainedNotFound",
-            f"There is no {CONFIG_FILE} in {path}: give the directory that diffusers' save_pretrained wrote.",
-        )
-    settings = _read_json(directory / CONFIG_FILE)
+    directory = _denoiser_folder(path)
+    settings = read_json(directory / CONFIG_FILE)
     try:
-        config = DiffusersConfig(architecture, _public(settings), _prediction(path, directory))
+        config = DiffusersConfig(architecture, _public(settings))
+        learned_variance = config.out_channels > config.channels
+        config = replace(config, prediction=prediction_of(path, directory, learned_variance))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             "ModelUnsupported", f"{directory / CONFIG_FILE} describes no model that can be trained: {error}"
         ) from error
     return config, _weights_file(directory)
+
+
+def without_scheduler(path: Path) -> bool:
+    """Whether nothing beside the model says what it predicts and on which noise process it was trained."""
+    return scheduler_file(path, _denoiser_folder(path)) is None
+
+
+def _denoiser_folder(path: Path) -> Path:
+    folders = (path, *(path / name for name in SUBFOLDERS))
+    directory = next((folder for folder in folders if (folder / CONFIG_FILE).is_file()), None)
+    if directory is None:
+        raise InputError(
+            "PretrainedNotFound",
+            f"There is no {CONFIG_FILE} in {path}: give the directory that diffusers' save_pretrained wrote.",
+        )
+    return directory
 
 
 def _weights_file(directory: Path) -> Path:
@@ -241,41 +250,6 @@ def _public(settings: dict[str, Any]) -> dict[str, Any]:
     if public.get("_class_name") == "Transformer2DModel" and public.get("norm_type") == "ada_norm_zero":
         public["_class_name"] = CLASS_OF["dit"]
     return public
-
-
-def _prediction(pipeline: Path, directory: Path) -> str:
-    """What the network predicts, by its scheduler where one lies beside it; noise otherwise.
-
-    Raises ValueError for another diffusion process than ours: the network would see wrong noise at all times.
-    """
-    folders = (directory, pipeline, pipeline / "scheduler", directory.parent / "scheduler")
-    file = next(
-        (f / "scheduler_config.json" for f in folders if (f / "scheduler_config.json").is_file()), None
-    )
-    if file is None:
-        return "noise"
-    scheduler = _read_json(file)
-    for name, want in BETAS.items():
-        if scheduler.get(name, want) != want:
-            raise ValueError(
-                f"its scheduler has {name} {scheduler[name]}, and the process trained here has {want}."
-            )
-    wanted = scheduler.get("prediction_type", "epsilon")
-    if wanted not in PREDICTIONS:
-        raise ValueError(
-            f"its scheduler has prediction_type {wanted}: epsilon and v_prediction can be trained."
-        )
-    return PREDICTIONS[wanted]
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError("PretrainedUnreadable", f"{file} is not readable JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise InputError("PretrainedUnreadable", f"{file} holds no JSON object.")
-    return value
 
 
 def write_config(config: DiffusersConfig) -> str:
