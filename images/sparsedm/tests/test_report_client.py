@@ -207,3 +207,18 @@ def test_a_termination_message_fits_and_drops_what_matters_least() -> None:
     assert told["fid"] == {"dense": "1.00"}
     assert told["error"]["reason"] == "X"
     assert "history" not in told.get("progress", {})
+
+
+def test_a_muted_client_posts_nothing_more_and_still_leaves_its_last_word(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    log = tmp_path / "termination"
+    client = ReportClient.from_environment(
+        {"SPARSEDM_REPORT_URL": endpoint.url, "SPARSEDM_TERMINATION_LOG": str(log)}
+    )
+    client.update(urgent=True, progress={"step": 1})
+    endpoint.wait_for(1)
+    client.mute()
+    client.close(error={"reason": "Superseded", "message": "Another trainer."})
+    assert [list(body) for body in endpoint.bodies] == [["progress"]]
+    assert json.loads(log.read_text())["error"]["reason"] == "Superseded"

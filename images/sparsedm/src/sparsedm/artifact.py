@@ -71,10 +71,12 @@ def decimal(value: float, digits: int = 4) -> str:
     return "0" if text == "-0" else text
 
 
-def save_weights(directory: Path, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+def save_weights(
+    directory: Path, weights: Mapping[str, Tensor], staging: Path | None = None
+) -> dict[str, Any]:
     """Writes fp32 weights and returns the manifest's `weights`: equal weights give equal bytes."""
     data = save({name: w.detach().float().cpu().contiguous() for name, w in sorted(weights.items())})
-    write_atomically(directory / WEIGHTS_FILE, data)
+    write_atomically(directory / WEIGHTS_FILE, data, staging)
     path = directory / WEIGHTS_FILE
     return {"file": WEIGHTS_FILE, "sha256": file_sha256(path), "sizeBytes": path.stat().st_size}
 
@@ -88,10 +90,12 @@ def save_artifact(
     provenance: Mapping[str, Any],
     before_manifest: Callable[[dict[str, Any]], None] = lambda manifest: None,
     quality: Mapping[str, Any] | None = None,
+    staging: Path | None = None,
 ) -> dict[str, Any]:
     """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
 
-    `before_manifest` writes what must be there when the manifest is, from the manifest.
+    `before_manifest` writes what must be there when the manifest is, from the manifest. `staging` is the
+    folder from which the files are renamed (see write_atomically).
     Raises ValueError when a layer does not keep the pattern: what is not sparse is never written as sparse.
     """
     pattern, names = identity.pattern, identity.selection.selected
@@ -110,7 +114,7 @@ def save_artifact(
         "layers": [_layer(name, weights[f"{name}.weight"], pattern) for name in names],
         "skippedLayers": [{"name": s.name, "reason": s.reason} for s in identity.selection.skipped],
         "maskDigest": mask_digest(masks),
-        "weights": save_weights(directory, weights),
+        "weights": save_weights(directory, weights, staging),
         "sparsity": sparsity,
         "macs": dict(macs),
         "fid": dict(fid),
@@ -126,7 +130,7 @@ def save_artifact(
         },
     }
     before_manifest(manifest)
-    write_atomically(directory / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode())
+    write_atomically(directory / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode(), staging)
     return manifest
 
 

@@ -5,8 +5,9 @@
                               digest.json           sha256 of both
     checkpoints/latest                              the name of the newest
 
-A checkpoint is written to a temporary directory, synced, and renamed. `resume` takes the newest whose
-digests hold and falls back to the one before it. No pickle: nothing is executed by loading.
+A checkpoint is written to a temporary directory, synced, and renamed. In a run both lie in its trainer's own
+folder (output_lock.py), so that the renames of a trainer that another one has displaced fail. `resume` takes
+the newest whose digests hold and falls back to the one before it. No pickle: nothing is executed by loading.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from torch import Tensor
 from sparsedm.models import file_sha256
 
 _STEP_DIRECTORY = re.compile(r"^step-(\d{8,})$")
+_NEW, _OLD = ".tmp-", ".old-"
 _FILES = ("tensors.safetensors", "state.json")
 
 
@@ -45,9 +48,10 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Readers see the old file or the new one, never a part."""
-    temporary = path.with_name(f".tmp-{path.name}")
+def write_atomically(path: Path, data: bytes, staging: Path | None = None) -> None:
+    """Readers see the old file or the new one, never a part. `staging` is a folder of the same volume, where
+    the new one is written first; by default the file's own."""
+    temporary = (staging or path.parent) / f".tmp-{path.name}"
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
@@ -57,18 +61,20 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 class CheckpointStore:
-    """The checkpoints of one run, `keep` of them."""
+    """The checkpoints of one run, `keep` of them. What is being written or removed lies in `staging`, a
+    folder of the same volume; by default beside them."""
 
-    def __init__(self, directory: Path, keep: int) -> None:
+    def __init__(self, directory: Path, keep: int, staging: Path | None = None) -> None:
         self.directory = directory
         self.keep = keep
+        self.staging = staging or directory
 
     def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
         """Writes the checkpoint of `step`, replaces one of the same step, and removes those beyond `keep`."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._clear()
         final = self.directory / f"step-{step:08d}"
-        temporary = self.directory / f".tmp-{final.name}"
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = self.staging / f"{_NEW}{final.name}"
         temporary.mkdir()
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _FILES[0])
         (temporary / _FILES[1]).write_text(json.dumps(state))
@@ -82,18 +88,27 @@ class CheckpointStore:
         return final
 
     def _put_in_place(self, temporary: Path, final: Path) -> None:
-        replaced = self.directory / f".old-{final.name}"
-        shutil.rmtree(replaced, ignore_errors=True)
         if final.exists():
-            final.rename(replaced)
+            self._move_away(final)
         temporary.rename(final)
         sync(self.directory)
-        write_atomically(self.directory / "latest", final.name.encode())
-        shutil.rmtree(replaced, ignore_errors=True)
+        write_atomically(self.directory / "latest", final.name.encode(), self.staging)
 
     def _remove_old(self) -> None:
         for step in self.steps()[self.keep :]:
-            shutil.rmtree(self.directory / f"step-{step:08d}", ignore_errors=True)
+            with suppress(PermissionError):
+                self._move_away(self.directory / f"step-{step:08d}")
+        self._clear()
+
+    def _move_away(self, final: Path) -> None:
+        """Renamed before it is removed, so that what is seen under its name is whole."""
+        final.rename(self.staging / f"{_OLD}{final.name}")
+
+    def _clear(self) -> None:
+        """What a save has replaced, and what one that was killed has left."""
+        for pattern in (f"{_NEW}step-*", f"{_OLD}step-*"):
+            for path in self.staging.glob(pattern):
+                shutil.rmtree(path, ignore_errors=True)
 
     def steps(self) -> list[int]:
         """Steps on disk, newest first, whole or not."""

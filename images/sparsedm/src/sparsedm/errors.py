@@ -1,7 +1,7 @@
 """Errors that end a command, each with the exit code and the reason that the operator reads.
 
 The operator's pod failure policy tells a wrong spec from a lost machine by these codes:
-2, 3 and 4 are never retried, 143 and everything else are.
+2, 3 and 4 are never retried; 5, 143 and everything else are.
 """
 
 from __future__ import annotations
@@ -93,6 +93,16 @@ class Interrupted(SparseDMError):
     def __init__(self, message: str, signal_number: int = 15) -> None:
         super().__init__("Interrupted", message)
         self.exit_code = 128 + signal_number
+
+
+class Superseded(SparseDMError):
+    """Another trainer has taken over the output. The run itself goes on there: this is not its end, and the
+    operator is told nothing."""
+
+    exit_code = 5
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Superseded", message)
 
 
 class ProcessLost(SparseDMError):

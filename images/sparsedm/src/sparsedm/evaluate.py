@@ -157,8 +157,10 @@ class Evaluator:
         dataset: Dataset,
         cache: Path | None = None,
         on_images: OnWork = lambda images: None,
+        staging: Path | None = None,
     ) -> None:
-        """All images of `dataset`, and features of some: from the npz `cache` if it exists, else kept there.
+        """All images of `dataset`, and features of some: from the npz `cache` if it exists, else kept there
+        (`staging` as in write_atomically).
 
         A model with text draws after the data set's texts.
         """
@@ -175,13 +177,13 @@ class Evaluator:
             on_images(len(images))
         self.reference = Reference(stats, sample.features())
         if cache is not None:
-            self.save_reference(cache)
+            self.save_reference(cache, staging)
 
-    def save_reference(self, path: Path) -> None:
+    def save_reference(self, path: Path, staging: Path | None = None) -> None:
         """Writes what load_reference reads."""
         if self.reference is None:
             raise ValueError("set_reference comes first.")
-        self.reference.save(path, self.extractor_digest)
+        self.reference.save(path, self.extractor_digest, staging)
 
     def load_reference(self, path: Path) -> None:
         """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""

@@ -31,7 +31,12 @@ SAMPLER_STEPS = 20
 
 
 def open_generated(
-    dense: nn.Module, config: TrainConfig, output: Path, progress: RunProgress, stop: StopSignal
+    dense: nn.Module,
+    config: TrainConfig,
+    output: Path,
+    progress: RunProgress,
+    stop: StopSignal,
+    staging: Path | None = None,
 ) -> ArrayDataset:
     """`dataset.samples` images of the dense model, every class equally often."""
     model = config_of(dense)
@@ -43,7 +48,7 @@ def open_generated(
         )
     path = output / FILE
     if not path.exists():
-        write_atomically(path, save(_draw(dense, config, progress, stop)))
+        write_atomically(path, save(_draw(dense, config, progress, stop)), staging)
     tensors = load_file(path)
     labels = tensors["labels"].numpy() if "labels" in tensors else None
     classes = CLASSES.get(config.model.preset or "") or None

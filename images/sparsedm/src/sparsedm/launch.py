@@ -21,13 +21,14 @@ from typing import Any
 import torch
 from torch.distributed import TCPStore
 
-from sparsedm.errors import ConfigError
+from sparsedm.errors import ConfigError, Superseded
 from sparsedm.report_client import ReportClient
 from sparsedm.world import FINAL_ERROR
 
 GRACE_SECONDS = 15.0
 """Once a process has failed: how long the others have to find out and to end by themselves."""
 FINAL = (2, 3, 4)
+TELLING = (*FINAL, Superseded.exit_code)
 """Exit codes that say what is wrong; 1 may only say that another process is gone."""
 
 
@@ -105,4 +106,4 @@ def _exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
         if code and not failures:
             print(f"Process {rank} of {len(children)} ended with {code}; all end.", file=sys.stderr)
         failures += [code] if code else []
-    return next((code for code in failures if code in FINAL), failures[0] if failures else 0)
+    return next((code for code in failures if code in TELLING), failures[0] if failures else 0)

@@ -1,10 +1,12 @@
-"""The output directory: whose it is, and whether its run has finished."""
+"""The output directory: whose it is, who writes to it, and whether its run has finished."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ from sparsedm.artifact import MANIFEST_FILE, WEIGHTS_FILE, load_artifact, read_m
 from sparsedm.checkpoint import write_atomically
 from sparsedm.config import TrainConfig
 from sparsedm.errors import InputError
+from sparsedm.output_lock import OutputLock
 from sparsedm.uris import resolve_uri
 
 RUN_FILE = "run.json"
+_NEVER_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_name(env: Mapping[str, str] = os.environ) -> str:
@@ -23,21 +27,50 @@ def run_name(env: Mapping[str, str] = os.environ) -> str:
 
 
 def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Path:
-    """Makes the directory this run's own, or raises InputError where another run or configuration has it."""
+    """The directory, made where there is none. Raises InputError where another run or configuration has
+    it."""
     directory = resolve_uri(config.output.uri, env)
-    claim = {"run": run_name(env), "configDigest": config.digest()}
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if not (directory / RUN_FILE).exists():
-            _refuse_foreign_files(directory, config.output.uri)
-            write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode())
+        signed = (directory / RUN_FILE).exists()
     except OSError as error:
-        raise InputError(
-            "OutputNotWritable",
-            f"output.uri {config.output.uri} can't be written ({error}): check the volume.",
-        ) from error
-    _refuse_other_run(directory, claim, config.output.uri)
+        raise _not_writable(config, error) from error
+    if signed:
+        _refuse_other_run(directory, _claim(config, env), config.output.uri)
+    else:
+        _refuse_foreign_files(directory, config.output.uri)
     return directory
+
+
+@contextmanager
+def hold_output(
+    config: TrainConfig, directory: Path, env: Mapping[str, str] = os.environ
+) -> Iterator[OutputLock]:
+    """The right to write to a claimed directory, which from now on is this run's own. Raises InputError while
+    a trainer of another run writes there, and Superseded once another trainer of this run does."""
+    try:
+        lock = OutputLock.take(directory, run_name(env), config.output.uri)
+    except OSError as error:
+        if error.errno not in _NEVER_WRITABLE:
+            raise
+        raise _not_writable(config, error) from error
+    with lock.held():
+        claim = _claim(config, env)
+        if not (directory / RUN_FILE).exists():
+            write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode(), lock.staging)
+        _refuse_other_run(directory, claim, config.output.uri)
+        yield lock
+
+
+def _claim(config: TrainConfig, env: Mapping[str, str]) -> dict[str, str]:
+    return {"run": run_name(env), "configDigest": config.digest()}
+
+
+def _not_writable(config: TrainConfig, error: OSError) -> InputError:
+    return InputError(
+        "OutputNotWritable",
+        f"output.uri {config.output.uri} can't be written ({error}): check the volume.",
+    )
 
 
 def _refuse_foreign_files(directory: Path, uri: str) -> None:

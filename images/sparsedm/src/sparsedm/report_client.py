@@ -91,6 +91,7 @@ class ReportClient:
         self._dirty: set[str] = set()
         self._urgent = False
         self._closing = False
+        self._muted = False
         self._give_up = 0.0
         self._not_before = 0.0
         self._failures = 0
@@ -113,6 +114,12 @@ class ReportClient:
             self._state.update(parts)
             self._dirty.update(parts)
             self._urgent = self._urgent or urgent
+            self._changed.notify()
+
+    def mute(self) -> None:
+        """Nothing more is posted: what the operator is told comes from another trainer by now."""
+        with self._changed:
+            self._muted = True
             self._changed.notify()
 
     def close(self, timeout: float = 10.0, **last_word: Any) -> None:
@@ -141,7 +148,7 @@ class ReportClient:
             with self._changed:
                 while not self._may_go_on():
                     self._changed.wait(self._pause())
-                if self._closing and (not self._dirty or self._clock() >= self._give_up):
+                if self._muted or (self._closing and (not self._dirty or self._clock() >= self._give_up)):
                     return
                 body = {name: self._state[name] for name in self._dirty}
                 self._dirty.clear()
@@ -149,8 +156,8 @@ class ReportClient:
             self._send(body)
 
     def _may_go_on(self) -> bool:
-        if not self._dirty:
-            return self._closing
+        if self._muted or not self._dirty:
+            return self._muted or self._closing
         return self._clock() >= self._not_before or (self._urgent and not self._failures)
 
     def _pause(self) -> float | None:

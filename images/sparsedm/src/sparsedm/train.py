@@ -6,7 +6,8 @@
 
 Reads SPARSEDM_CONFIG (or --config), writes to output.uri, goes on from the newest whole checkpoint there by
 itself. Where there are several GPUs, as many processes train together (world.py). Exit codes: 0 done, 2
-configuration wrong, 3 input wrong, 4 diverged, 143 stopped by SIGTERM after a checkpoint.
+configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 143 stopped by
+SIGTERM after a checkpoint.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,14 @@ from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion import VPSDE
-from sparsedm.errors import ConfigError, InputError, ProcessLost, SparseDMError, storage_explained
+from sparsedm.errors import (
+    ConfigError,
+    InputError,
+    ProcessLost,
+    SparseDMError,
+    Superseded,
+    storage_explained,
+)
 from sparsedm.evaluate import Evaluator, Measurement
 from sparsedm.generated import open_generated
 from sparsedm.launch import launch, processes_to_start
@@ -44,7 +53,8 @@ from sparsedm.methods import build_method
 from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.objective import Batch, Objective, noisy_batch
-from sparsedm.output import claim_output, finished_manifest, run_name
+from sparsedm.output import claim_output, finished_manifest, hold_output, run_name
+from sparsedm.output_lock import OutputLock
 from sparsedm.pattern import Pattern
 from sparsedm.plan import (
     assumptions,
@@ -108,6 +118,8 @@ def run_here(args: argparse.Namespace) -> int:
         client.close()
         return 0
     except SparseDMError as error:
+        if isinstance(error, Superseded):
+            client.mute()
         client.close(error={"reason": error.reason, "message": error.message})
         for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
             print(f"error{f' of process {rank}' if rank else ''}: {problem}", file=sys.stderr)
@@ -137,14 +149,16 @@ def train(
     finished run is only told again."""
     world.check_batch(config.training.batch_size)
     output = world.lead(lambda: claim_output(config)) or resolve_uri(config.output.uri)
-    manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
-    if manifest is not None:
-        client.update(progress=finished_progress(manifest))
-    else:
-        finetune = Finetune(config, output, client, console, stop, world)
-        finetune.resume()
-        finetune.train()
-        manifest = finetune.finish()
+    manifest = _finished(config, output, client, world)
+    if manifest is None:
+        with hold_output(config, output) if world.leads else nullcontext() as lock:
+            # The trainer from which the output was taken over may have finished the run.
+            manifest = _finished(config, output, client, world)
+            if manifest is None:
+                finetune = Finetune(config, output, client, console, stop, world, lock)
+                finetune.resume()
+                finetune.train()
+                manifest = finetune.finish()
     if not world.leads:
         return manifest
     client.update(urgent=True, **result_of(config, manifest))
@@ -152,6 +166,14 @@ def train(
     console.say(
         f"{output}: dense {fid['dense']}, sparse {fid['sparse']} ({fid['metric']}), {manifest['pattern']}."
     )
+    return manifest
+
+
+def _finished(config: TrainConfig, output: Path, client: ReportClient, world: World) -> dict[str, Any] | None:
+    """The manifest of a run that has ended, for all processes."""
+    manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
+    if manifest is not None:
+        client.update(progress=finished_progress(manifest))
     return manifest
 
 
@@ -166,9 +188,10 @@ class Finetune:
         console: Console,
         stop: StopSignal,
         world: World = ALONE,
+        lock: OutputLock | None = None,
     ) -> None:
         self.config, self.output, self.client, self.console = config, output, client, console
-        self.stop, self.world = stop, world
+        self.stop, self.world, self.lock = stop, world, lock
         training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
@@ -216,7 +239,7 @@ class Finetune:
         self.learner = Learner(
             self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, world
         )
-        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep)
+        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep, self._staging)
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
     def resume(self) -> None:
@@ -246,6 +269,7 @@ class Finetune:
             loss, stops = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
             state.after_step(loss, stage.number)
             self._report_step(step, time.monotonic() - began)
+            self._check_lock()
             last = state.step == self.total_steps
             if self._chooses if last else self._due(self.config.evaluation.every_steps):
                 self._evaluate_on_the_way(stage.pattern)
@@ -277,14 +301,16 @@ class Finetune:
         )
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
         grid = sample_grid(dense.images, sparse.images, columns, titles, classes or ())
-        grid.save(self.output / SAMPLES_FILE, optimize=True)
+        picture = io.BytesIO()
+        grid.save(picture, "PNG", optimize=True)
+        write_atomically(self.output / SAMPLES_FILE, picture.getvalue(), self._staging)
 
         name = self.config.model.preset or self.config.model.architecture
         identity = Identity(name, self.model_config, classes, pattern, self.selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
-            text = write_report(manifest, self._course(), (self.output / SAMPLES_FILE).read_bytes())
-            write_atomically(self.output / REPORT_FILE, text.encode())
+            text = write_report(manifest, self._course(), picture.getvalue())
+            write_atomically(self.output / REPORT_FILE, text.encode(), self._staging)
 
         manifest = save_artifact(
             self.output,
@@ -295,6 +321,7 @@ class Finetune:
             self._provenance(),
             write_report_file,
             quality=quality,
+            staging=self._staging,
         )
         self.progress.enter("done")
         return manifest
@@ -354,7 +381,9 @@ class Finetune:
         """Drawn by the process that leads; the others read what it has drawn."""
 
         def opened() -> Dataset:
-            return open_generated(self.dense, self.config, self.output, self.progress, self.stop)
+            return open_generated(
+                self.dense, self.config, self.output, self.progress, self.stop, self._staging
+            )
 
         dataset = self.world.lead(opened)
         return opened() if dataset is None else dataset
@@ -466,7 +495,9 @@ class Finetune:
     def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
         """All processes draw."""
         if self.evaluator.reference is None and self.world.leads:
-            self.evaluator.set_reference(self.dataset, self.reference_cache, self._evaluation_work())
+            self.evaluator.set_reference(
+                self.dataset, self.reference_cache, self._evaluation_work(), self._staging
+            )
         model = build_model(self.model_config)
         model.load_state_dict(weights)
         return self.evaluator.measure(
@@ -486,7 +517,17 @@ class Finetune:
 
         return on_work
 
+    @property
+    def _staging(self) -> Path | None:
+        """Where files are written before they get their names; the processes that do not lead write none."""
+        return None if self.lock is None else self.lock.staging
+
+    def _check_lock(self) -> None:
+        if self.lock is not None:
+            self.lock.check()
+
     def _check_stop(self) -> None:
+        self._check_lock()
         self.stop.check(f"training stands at step {self.state.step}; a retry repeats only what is not saved.")
 
     def _course(self) -> Course | None:

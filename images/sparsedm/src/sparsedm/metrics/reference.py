@@ -6,7 +6,7 @@ Kept as an npz with `mu` and `sigma`, as other tools write and read it; with `n`
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
 from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats
 
@@ -52,8 +53,8 @@ class Reference:
     stats: FrechetStats
     features: Tensor | None
 
-    def save(self, path: Path, extractor_digest: str) -> None:
-        """Whole or not at all."""
+    def save(self, path: Path, extractor_digest: str, staging: Path | None = None) -> None:
+        """Whole or not at all; `staging` as in write_atomically."""
         arrays: dict[str, Any] = {
             "mu": self.stats.mean,
             "sigma": self.stats.cov,
@@ -62,10 +63,9 @@ class Reference:
         }
         if self.features is not None:
             arrays["features"] = self.features.numpy()
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
+        data = io.BytesIO()
+        np.savez(data, **arrays)
+        write_atomically(path, data.getvalue(), staging)
 
     @classmethod
     def load(cls, path: Path, extractor_digest: str, dims: int) -> Reference:
