@@ -1,4 +1,4 @@
-/** What a program asked of the API server, from the server's audit log. */
+/** A program's requests to the API server, from the server's audit log. */
 import { auditLines } from '../cluster/index';
 import { tally } from './statistics';
 
@@ -21,7 +21,7 @@ export type Counted = {
 
 /** The name under which a line of the log is counted; undefined for another program's, or one that came too late. */
 export function requestOf(line: string, { userAgent, until }: Counted): string | undefined {
-  // Most lines are another's: looking for the text first spares parsing them.
+  // Most lines are another program's: searching the text first avoids parsing them.
   if (!line.includes(userAgent)) return undefined;
   const event = JSON.parse(line) as AuditEvent;
   const [program] = (event.userAgent ?? '').split('/');

@@ -24,7 +24,7 @@ export type Contender = {
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Beside the bundle that others build, who may do so meanwhile. */
+/** Apart from the bundle of other commands, which may be built at the same time. */
 const bundle = 'dist/bench/main.js';
 
 /** Node's own flags in the ENTRYPOINT of a Dockerfile: of ["node", "--a", "/app/main.js"], --a. */

@@ -1,7 +1,7 @@
 /**
- * What a run needs of Kubernetes' Job controller and scheduler, and no more: a pod on a node for each Job, a Job that
- * has started once its pod is made and is complete once its pod has succeeded. The Job's status is written by this
- * alone, in two patches; the pod's by kwok, in two more.
+ * The parts of Kubernetes' Job controller and scheduler that a run needs: a pod on a node for each Job, and a Job that
+ * has started once its pod is made and is complete once its pod has succeeded. This alone writes the Job's status, in
+ * two patches; kwok writes the pod's, in two more.
  */
 import { timestamp } from '../../src/kube/conditions';
 import { ownerReference } from '../../src/kube/owner';

@@ -1,4 +1,4 @@
-/** The load: SparseFinetunes, created at a steady rate by so many workers at most. */
+/** The load: SparseFinetunes, created at a steady rate by a bounded number of workers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes } from '../../src/api/types';
 import { collectionPath } from '../../src/runtime/objects';
@@ -10,7 +10,7 @@ export type LoadOptions = {
   objects: number;
   /** Objects each second. */
   rate: number;
-  /** Creations at one time. */
+  /** Concurrent creations. */
   parallel: number;
 };
 
@@ -22,7 +22,7 @@ export async function createFinetune(transport: Transport, name: string): Promis
   });
 }
 
-/** Creates all; returns the seconds it took. A worker that is late goes on at once, so the rate holds on average. */
+/** Creates all; returns the seconds it took. A late worker does not wait, so the rate holds on average. */
 export async function createLoad(
   transport: Transport,
   { objects, rate, parallel }: LoadOptions,

@@ -13,11 +13,11 @@ import { usageOf } from './usage';
 import { startWorld, type World } from './world';
 
 export type MeasureOptions = LoadOptions & {
-  /** How often the contender is started again with all objects there. */
+  /** Restarts of the contender with all objects there. */
   restarts: number;
-  /** How long the contender's rest is watched, in seconds. */
+  /** Duration of the measurement at rest, in seconds. */
   restSeconds: number;
-  /** How long to wait for what comes after the last run has ended (events), and before a rest is one, in seconds. */
+  /** Wait for what follows the last run's end (events), and before the measurement at rest, in seconds. */
   settleSeconds: number;
   /** Keep the control plane's folder with all logs. */
   keep: boolean;
@@ -47,7 +47,7 @@ export type Figures = {
   totalSeconds: number;
 };
 
-/** A cluster in which nothing ends for so long has a fault. */
+/** A cluster in which no run ends for this time is broken. */
 const stallMs = 120_000;
 
 type Bench = {
@@ -55,7 +55,7 @@ type Bench = {
   observer: Observer;
   contender: Contender;
   report: Report;
-  /** What runs of the contender, to be ended whatever happens. */
+  /** Running processes of the contender, to be stopped in any case. */
   running: Set<Program>;
 };
 
@@ -97,7 +97,7 @@ async function waitForEnd(
   report(`${finished.size} of ${objects} runs have ended`);
 }
 
-/** Tells how far it is, a few times a minute. */
+/** Reports progress a few times a minute. */
 function progress({ observer, report }: Bench, objects: number): () => void {
   const tell = () => {
     const { created, job, finished } = observer.arrivals;
@@ -128,7 +128,7 @@ async function underLoad(bench: Bench, options: MeasureOptions) {
   return { createSeconds, totalSeconds, usage, until, latencies };
 }
 
-/** Starts the contender with all objects there, and gives it a new one as soon as it says that it is ready. */
+/** Starts the contender with all objects there, and creates a new one as soon as it is ready. */
 async function restart(bench: Bench, probe: string): Promise<{ started: Started; resyncMs: number }> {
   const { world, observer } = bench;
   const started = await start(bench, 'restart');

@@ -1,4 +1,4 @@
-/** Watches what the contender does, as any client could, notes when each change arrived, and plays the Job controller. */
+/** Watches the contender's objects as any client could, notes when each change arrives, and runs the Job controller. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import { isTrue } from '../../src/kube/conditions';
@@ -58,7 +58,7 @@ export async function observe(transport: Transport): Promise<Observer> {
   const stopping = new AbortController();
   let failure: unknown;
 
-  /** Follows the resource for good: the server ends a watch at times, and it goes on where that ended. */
+  /** Follows the resource for good: when the server ends a watch, the next one resumes there. */
   async function follow(resource: Resource, since: string | undefined, take: Take) {
     let version = since;
     const watchOnce = async () => {

@@ -88,7 +88,7 @@ const program = new Command('npm run bench:operator --')
 program.parse();
 
 try {
-  // Longer than the reconcilers' own waits of 2 s.
+  // Longer than the reconcilers' own requeues of 2 s.
   const options: Options = { ...program.opts<Options>(), settleSeconds: 3 };
   const results = await bench(options);
   const brief = summary(results, options.objects);
@@ -99,5 +99,5 @@ try {
   console.log(JSON.stringify(brief));
 } catch (error) {
   console.error('\nerror:', error instanceof ClusterError ? error.message : error);
-  process.exit(1); // whatever was still under way has lost its cluster
+  process.exit(1); // work still in progress has lost its cluster
 }

@@ -1,4 +1,4 @@
-/** Programs that run beside the benchmark, and end with it however it ends. */
+/** Programs that run beside the benchmark and end with it, even when it is killed. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:server`: what recording and 2:4 sparse products bring a server, measured by
+ * `npm run bench:server`: what CUDA graphs and 2:4 sparse products gain a server, measured by
  * images/sparsedm/bench/serve_batch.py in the project's Python environment. The last line is one JSON list. Options
  * are those of the Python program: --help.
  */

@@ -1,10 +1,10 @@
-/** What kwok plays: nodes are ready, pods run for a while and then succeed with a trainer's last word. */
+/** What kwok simulates: ready nodes, and pods that run and then succeed with a trainer's termination message. */
 import { stringify } from 'yaml';
 
-/** How long a pod runs, in milliseconds: long enough that every state of a run is seen, as in a real one. */
+/** Run time of a pod in milliseconds: long enough to observe every state of a run. */
 const runMs = 2_000;
 
-/** A trainer's termination message when all went well. */
+/** A trainer's termination message after success. */
 const lastWord = {
   sparsity: {
     pattern: '2:4',

@@ -15,7 +15,7 @@ export function tally(counts: Record<string, number>, key: string): void {
   counts[key] = (counts[key] ?? 0) + 1;
 }
 
-/** Rounded to so many decimals: figures beyond what was measured only pretend. */
+/** Rounded to the given number of decimals, so that figures claim no more precision than was measured. */
 export function rounded(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }

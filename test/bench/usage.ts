@@ -1,7 +1,7 @@
 /** What a process has used, from /proc. */
 import { readFileSync } from 'node:fs';
 
-/** The kernel tells times in hundredths of a second, on every machine (USER_HZ). */
+/** The kernel reports times in hundredths of a second, on every machine (USER_HZ). */
 const ticksPerSecond = 100;
 
 /** CPU time of the process in seconds, user and system, from /proc/PID/stat. Its name may hold blanks. */

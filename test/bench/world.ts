@@ -1,7 +1,7 @@
 /**
- * The cluster of one measurement: etcd and API server, kwok in the place of kubelets, and in the place of the Job
- * controller and the scheduler job-controller.ts. Kubernetes' own two take three times what all else takes together,
- * so that on a small machine ten thousand runs would measure them and nothing else.
+ * The cluster of one measurement: etcd and API server, with kwok for the kubelets and job-controller.ts for Job
+ * controller and scheduler. Kubernetes' own two take three times the CPU of everything else together, so on a small
+ * machine ten thousand runs would measure them and nothing else.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,13 +17,13 @@ import { startProgram, type Program } from './programs';
 import { kwokConfig } from './stages';
 
 export const namespace = 'bench';
-/** Nodes that kwok plays. */
+/** Nodes that kwok simulates. */
 export const nodeNames = ['kwok-0', 'kwok-1', 'kwok-2', 'kwok-3'] as const;
 
 export type World = {
   plane: ControlPlane;
   transport: Transport;
-  /** Folder for logs, which goes with the control plane unless that is kept. */
+  /** Folder for logs, removed with the control plane unless that is kept. */
   logs: string;
   /** Throws when a part of it has ended. */
   check(): void;
@@ -66,7 +66,7 @@ async function startKwok({ binaries, directory, kubeconfig }: ControlPlane, logs
   });
 }
 
-/** Until one pod has gone all its way, so that nobody measures the start of the parts. */
+/** Waits until one pod has run to its end, so that start-up is not measured. */
 async function rehearse(transport: Transport): Promise<void> {
   const name = 'rehearsal';
   const create = creator(transport);

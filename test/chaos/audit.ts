@@ -1,4 +1,4 @@
-/** What the API server did for whom, from its audit log: the only witness that is on nobody's side. */
+/** What the API server did for whom, from its audit log, the independent witness. */
 import { tally } from '../bench/statistics';
 import { auditLines } from '../cluster/index';
 import { check, type Check } from './outcome';
@@ -36,13 +36,13 @@ function parse(line: string): AuditEvent | undefined {
 const succeeded = ({ responseStatus }: AuditEvent) =>
   responseStatus?.code !== undefined && responseStatus.code < 300;
 
-/** Neither done nor refused: whoever asked was gone when the server had its answer. */
+/** Neither done nor refused: the client had gone when the server had its answer. */
 const untold = ({ responseStatus }: AuditEvent) =>
   responseStatus?.code === undefined || responseStatus.code >= 499;
 
 /**
- * No run got a second Job: at most one creation succeeded, none was deleted, and where no success is told of, an
- * answer was lost with whoever had asked. (Names are unique, so two can't be there at once.)
+ * No run got a second Job: at most one creation succeeded, none was deleted, and where no success is recorded, the
+ * answer was lost with its client. (Names are unique, so two can't exist at once.)
  */
 export function checkJobs(
   events: readonly AuditEvent[],
@@ -81,7 +81,7 @@ export function checkJobs(
 }
 
 const WRITES = ['create', 'update', 'patch', 'delete'];
-/** Leases are what is fought over, and events only tell of what was done. */
+/** Not counted as writes: leases, which both compete for, and events, which only record what was done. */
 const NOT_STATE = ['leases', 'events'];
 
 export type Writer = { user: string; writes: number; from: string; to: string };

@@ -1,4 +1,4 @@
-/** The invariants' judges: each must find what it is there to find. */
+/** The checks of invariants: each must find its fault. */
 import { describe, expect, it } from 'vitest';
 import { checkJobs, checkWriters, writersOf, type AuditEvent } from './audit';
 import { busiestSecond, requestsPerRun } from './faults';

@@ -1,4 +1,4 @@
-/** `npm run chaos`: faults that are caused, not mocked, and the invariants that must hold all the same. */
+/** `npm run chaos`: real faults, and the invariants that must hold under them. */
 import { Command, InvalidArgumentError } from 'commander';
 import { defaultTiming } from '../../src/runtime/leader';
 import { faultScenario } from './faults';
@@ -15,7 +15,7 @@ type Report = (line: string) => void;
 type Context = Settings & { random: Random; report: Report };
 type Scenario = (context: Context) => Promise<Outcome>;
 
-/** Each scenario wrecks a cluster of its own, so that none starts from another's ruins. */
+/** Each scenario breaks a cluster of its own, so that none starts from another's damage. */
 function inWorld(scenario: (world: World, context: Context) => Promise<Outcome>): Scenario {
   return async (context) => {
     const world = await openWorld(context.report);
@@ -62,7 +62,7 @@ function table(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** A scenario that can't be played to its end is no reason to leave the others out. */
+/** A scenario that fails to finish does not keep the others from running. */
 function broken(error: unknown): Outcome {
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { checks: [{ name: 'the scenario ends', ok: false, detail }], figures: {} };

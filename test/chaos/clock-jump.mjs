@@ -1,5 +1,5 @@
-// For `node --import`: sets the wall clock at SIGUSR2, forward by CHAOS_CLOCK_JUMP_MS. As with a real clock that is
-// set, timers and performance.now() go on as before.
+// For `node --import`: moves the wall clock forward by CHAOS_CLOCK_JUMP_MS on SIGUSR2. As with a real clock, timers
+// and performance.now() are not affected.
 const RealDate = Date;
 const jump = Number(process.env.CHAOS_CLOCK_JUMP_MS);
 let offset = 0;

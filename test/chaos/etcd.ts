@@ -7,7 +7,7 @@ async function call<T>(url: string, path: string, body: object): Promise<T> {
   return JSON.parse(answer.body) as T;
 }
 
-/** Forgets all history up to now; answers the revision from which on there is some. */
+/** Compacts all history; returns the oldest revision that is left. */
 export async function compact(url: string): Promise<number> {
   const key = Buffer.from('/').toString('base64');
   const { header } = await call<{ header: { revision: string } }>(url, '/v3/kv/range', { key });

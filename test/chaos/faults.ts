@@ -1,4 +1,4 @@
-/** A part of all requests is spoilt for minutes: the operator still does its work, and asks no more than it should. */
+/** A share of all requests fails for minutes: the operator still does its work, within a bound on its requests. */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jobs } from '../../src/kube/resources';
@@ -10,47 +10,47 @@ import { openStage, type Stage } from './stage';
 import type { World } from './world';
 
 export type FaultOptions = {
-  /** How long faults are caused. */
+  /** Duration of the faults. */
   seconds: number;
-  /** Part of all requests that is spoilt. */
+  /** Share of requests that fail. */
   rate: number;
   inFlight: number;
   /** Kinds of faults to leave out. */
   without: readonly string[];
-  /** How long the operator may take to have everything in order once the faults have ended. */
+  /** Time for the operator to settle everything once the faults have ended. */
   recoveryMs: number;
   random: Random;
   report: (line: string) => void;
 };
 
 /**
- * Requests for one run, as a multiple of those without faults. Of a pass' at most three requests (read, write, status)
- * all succeed with 0.9^3 = 0.73, so that a pass is made 1.37 times on average; lost answers and conflicts add as much
- * again at most. One run alone may have bad luck: eight times the most that any run needs without faults is what no
- * run in 10,000 should meet.
+ * Requests for one run, as a multiple of those without faults. All of a pass's requests (at most three: read, write,
+ * status) succeed with probability 0.9^3 = 0.73, so a pass is made 1.37 times on average; lost answers and conflicts at
+ * most double that. A single run may have bad luck: no run in 10,000 should need eight times the most that any run
+ * needs without faults.
  */
 const meanFactor = 2;
 const worstFactor = 8;
 /**
- * A Job without a pod that is known is looked after every two seconds, by its events: not a matter of faults but of
- * time, and while a silent watch hides its pod of much time. These polls are therefore counted apart.
+ * A Job without a known pod is polled every two seconds, by its events. That depends on time, not on faults, and a
+ * silent watch hides a pod for a long time. These polls are therefore counted apart.
  */
 const pollSeconds = 2;
 const meanPasses = 1.37;
 const isPoll = ({ line }: SeenRequest) => line.startsWith('GET ') && line.endsWith('/events');
 
 /**
- * Requests for one path in one second. A path that always fails is asked 1 + log2(1 s / 5 ms) = 8 times in its first
- * second by the back-off of its object, with up to three requests a pass.
+ * Requests for one path in one second. The back-off of its object retries a path that always fails
+ * 1 + log2(1 s / 5 ms) = 8 times in the first second, with up to three requests a pass.
  */
 const mostPerSecond = 24;
 
-/** What one request is about: its method and path and, since all creations share a path, the run that it names. */
+/** Target of a request: method and path and, since all creations share a path, the run that it names. */
 function aimOf({ line, text }: SeenRequest): string {
   return line.startsWith('POST ') ? `${line} for ${/\brun-\d{5}\b/.exec(text)?.[0] ?? '?'}` : line;
 }
 
-/** The most requests of one aim in any one second. */
+/** The most requests with one target in any second. */
 export function busiestSecond(seen: readonly SeenRequest[]): { aim: string; count: number } {
   const recent = new Map<string, number[]>();
   let worst = { aim: '', count: 0 };
@@ -176,7 +176,7 @@ export async function faultScenario(world: World, options: FaultOptions): Promis
     const names = stage.lives.slice(before.lives).map(({ name }) => name);
     const faulty = await loadOf(world, stage, spoilt, names);
     const busiest = busiestSecond(spoilt);
-    // What each run needs without faults, and for all the time that so many runs at once have spent.
+    // What each run needs without faults, and the polls for the time that all runs have spent.
     const lifetimes = (inFlight * (performance.now() - before.at)) / 1000;
     const mostPolls = meanPasses * ((calm.polls / before.lives) * names.length + lifetimes / pollSeconds);
     const restarts = check(

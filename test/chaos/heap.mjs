@@ -1,4 +1,4 @@
-// For `node --expose-gc --import`: at SIGUSR2, collects garbage and says on a line how much is left.
+// For `node --expose-gc --import`: on SIGUSR2, collects garbage and prints the size of the heap.
 process.on('SIGUSR2', () => {
   globalThis.gc();
   globalThis.gc();

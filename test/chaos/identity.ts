@@ -1,4 +1,4 @@
-/** Users of their own for operator processes, so that the audit log tells them apart. */
+/** A user for each operator process, so that the audit log tells them apart. */
 import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
@@ -26,7 +26,7 @@ export function userOf(namespace: string, account: string): string {
   return `system:serviceaccount:${namespace}:${account}`;
 }
 
-/** Lets every service account of the namespace do everything: what is tested is who acts, not who may. */
+/** Gives every service account of the namespace all rights: the test is about who acts, not who may. */
 export async function allowAccounts(world: World, namespace: string): Promise<void> {
   await world.server.client.apply(bindings, {
     apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -39,7 +39,7 @@ export async function allowAccounts(world: World, namespace: string): Promise<vo
   });
 }
 
-/** Makes a service account and answers a token of it. */
+/** Makes a service account and returns a token for it. */
 export async function issueToken(world: World, namespace: string, account: string): Promise<string> {
   await createAccount(world.server, namespace, account);
   const answer = await world.server.transport.request<{ status: { token: string } }>({
@@ -54,7 +54,7 @@ export async function issueToken(world: World, namespace: string, account: strin
   return answer.status.token;
 }
 
-/** As the kubelet does it: whoever reads sees the old token or the new one. */
+/** Atomic, as the kubelet does it: a reader sees the old token or the new one. */
 export async function replaceFile(file: string, content: string): Promise<void> {
   await writeFile(`${file}.new`, content, { mode: 0o600 });
   await rename(`${file}.new`, file);

@@ -19,12 +19,12 @@ export type KillOptions = {
   report: (line: string) => void;
 };
 
-/** A new leader must have brought everything in order after so long. */
+/** Deadline for a new leader to settle everything. */
 const convergenceMs = 5_000;
-/** Longest time for which an operator may work before it is killed, and for which none runs. */
+/** Longest time that an operator works before it is killed, and longest time without one. */
 const longestWorkMs = 1_500;
 const longestOutageMs = 300;
-/** Of the operators that follow a kill so many are killed in their turn while they start or put things in order. */
+/** Share of an operator's successors that are killed in turn while they start or settle. */
 const killedEarly = 0.3;
 const longestStartMs = 900;
 
@@ -55,12 +55,12 @@ function counted(stage: Stage): number {
   return stage.lives.filter((life) => life.kills > 0 && !unfinished.has(life)).length;
 }
 
-/** Moments drawn evenly miss what happens in the first milliseconds, so half of them are drawn from these. */
+/** Evenly drawn moments miss the first milliseconds, so half of them are drawn from these. */
 function workMs(random: Random): number {
   return random.chance(0.5) ? random.between(0, 200) : random.between(0, longestWorkMs);
 }
 
-/** Waits until all agrees with the world, which stands still meanwhile. */
+/** Waits until every status agrees with the cluster, which stands still meanwhile. */
 async function measure(stage: Stage, leadingAt: number, startedAt: number, found: Tally): Promise<void> {
   await stage.settled(60_000);
   const now = performance.now();
@@ -68,7 +68,7 @@ async function measure(stage: Stage, leadingAt: number, startedAt: number, found
   found.fromStart.push(now - startedAt);
 }
 
-/** An operator alone: it leads as soon as its caches are filled. */
+/** A single operator: it leads as soon as its caches are filled. */
 async function killAlone(world: World, stage: Stage, options: KillOptions, found: Tally): Promise<void> {
   const { random, runs } = options;
   const { kubeconfig } = world.server;
@@ -96,7 +96,7 @@ async function killAlone(world: World, stage: Stage, options: KillOptions, found
 
 const timing: LeaderTiming = { leaseMs: 3_000, renewDeadlineMs: 2_000, retryMs: 400 };
 
-/** Two operators and a lease: the one that leads is killed, the other takes over, and a third stands by. */
+/** Two operators and a lease: the leader is killed, the other takes over, and a third becomes standby. */
 async function killElected(world: World, stage: Stage, options: KillOptions, found: Tally): Promise<void> {
   const { random, runs } = options;
   const { namespace } = stage;

@@ -1,6 +1,6 @@
 /**
- * Scheduler and kubelet for pods without a node: each pod runs after a while and ends well after another, with a
- * trainer's last word. The Job controller is the real one.
+ * Simulates scheduler and kubelet, without nodes: each pod runs after a delay, and succeeds after another one with a
+ * trainer's termination message. The Job controller is real.
  */
 import type { Reconciler } from '../../src/runtime/controller';
 import type { Store } from '../../src/runtime/store';
@@ -14,15 +14,15 @@ export type KubeletOptions = {
   server: Pick<ApiServer, 'client' | 'namespace'>;
   pods: Store<Pod>;
   random: Random;
-  /** Longest wait before a pod runs, and longest run; each pod draws its own. */
+  /** Upper bounds of the delay before a pod runs, and of its run; each pod draws its own. */
   waitMs: number;
   runMs: number;
-  /** The trainer's last word, by the finetune's name. */
+  /** The trainer's termination message, by the finetune's name. */
   lastWord(finetune: string): object;
 };
 
 export type Kubelet = Reconciler & {
-  /** Nothing changes until it goes on. */
+  /** Pauses all changes until resumed. */
   pause(): void;
   resume(): void;
 };

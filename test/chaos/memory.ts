@@ -1,4 +1,4 @@
-/** As many reconciles as a day brings, in minutes: the heap that remains after garbage collection stays flat. */
+/** A day's reconciles in minutes: the heap after garbage collection stays flat. */
 import { writeFile, rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,7 +24,7 @@ const touches = 10;
 const touchMs = 20;
 /** Heap samples over the whole. */
 const samples = 40;
-/** Bounded memories (of events, of applied objects) fill up at first. */
+/** Reconciles during which bounded caches (of events, of applied objects) fill up. */
 const warmUp = 0.4;
 /** Growth of the heap from the end of the warm-up to the end, by the line fitted to the samples. */
 const mostGrowth = 0.05;
@@ -42,7 +42,7 @@ export function slopeOf(points: readonly (readonly [number, number])[]): number 
 
 const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** Plays the lives of runs, each under a name of its own, one step for each answer of the operator. */
+/** Simulates runs, each under its own name, one step per write of the operator. */
 function playLives(api: ToyApi): { start(): void; ended(): number } {
   let made = 0;
   let ended = 0;
@@ -55,7 +55,7 @@ function playLives(api: ToyApi): { start(): void; ended(): number } {
     api.create(sparseFinetunes, finetune(name, namespace));
   }
 
-  /** Changes without consequence, each of which leads to a pass that writes nothing; then what follows. */
+  /** Changes that each lead to a pass without a write; then what follows. */
   function touch(name: string, left: number, then: () => void): void {
     if (left === 0) return then();
     api.patch(sparseFinetunes, name, { metadata: { annotations: { touched: String(left) } } });
@@ -123,7 +123,7 @@ function playLives(api: ToyApi): { start(): void; ended(): number } {
     const changed = object as SparseFinetune;
     const { name } = changed.metadata;
     const left = steps.get(name) ?? [];
-    // After the answer to the operator's write is on its way.
+    // After the answer to the operator's write is sent.
     if (isFinished(changed)) setImmediate(() => end(name));
     else if (left.length > 0 && isReadyFor(changed, left.length)) setImmediate(left.shift()!);
   });
@@ -136,7 +136,7 @@ async function sampleHeap(operator: OperatorProcess, reconciles: number): Promis
   return { reconciles, heapMiB: Number((await line).heapUsed) / 2 ** 20 };
 }
 
-/** Waits for so many reconciles; answers how many there are. */
+/** Waits for this many reconciles; returns their number. */
 async function reconcilesFrom(operator: OperatorProcess, wanted: number): Promise<number> {
   for (;;) {
     const count = await operator.metric('controller_runtime_reconcile_total');

@@ -17,7 +17,7 @@ export type Program = { file: string; remove(): Promise<void> };
 export async function buildProgram(): Promise<Program> {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const folder = await mkdtemp(path.join(tmpdir(), 'sparsedm-chaos-'));
-  // A bundle is a module; beside it no package.json would say so.
+  // Without a package.json beside the bundle, Node would not take it for a module.
   const file = path.join(folder, 'main.mjs');
   await exec(process.execPath, ['scripts/build.mjs', file], { cwd: root });
   return { file, remove: () => rm(folder, { recursive: true, force: true }) };
@@ -44,11 +44,11 @@ export type OperatorProcess = {
   pid: number;
   /** performance.now() of its start. */
   startedAt: number;
-  /** Resolves with the time at which the line was heard (performance.now()); rejects when the process ends first. */
+  /** Resolves with the time of the line (performance.now()); rejects when the process ends first. */
   logged(message: string): Promise<number>;
   /** As logged(), for the next such line from now on. */
   loggedNext(message: string): Promise<LogLine>;
-  /** Resolves when its caches are filled, with the time at which it said so. */
+  /** Resolves when its caches are filled, with the time of the line that says so. */
   ready(): Promise<number>;
   isReady(): Promise<boolean>;
   /** Sum of a metric over its labels that contain the text. */
@@ -104,7 +104,7 @@ export async function startProcess(options: ProcessOptions): Promise<OperatorPro
   const ports = await freePorts(2);
   const [metricsPort = 0, healthPort = 0] = ports;
   const startedAt = performance.now();
-  // A run that is killed takes the operator along: the kernel tells it that its parent has ended.
+  // The operator ends with a run that is killed: the kernel signals it when its parent ends.
   const child = spawn(
     'setpriv',
     [

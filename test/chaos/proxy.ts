@@ -1,7 +1,7 @@
 /**
- * A reverse proxy between the operator and the API server that spoils a part of all requests: it refuses, resets,
+ * A reverse proxy between the operator and the API server that makes a share of all requests fail: it refuses, resets,
  * loses answers, delays, falls silent, and cuts watches in the middle of a line. The operator speaks HTTP to it; it
- * speaks to the API server as administrator.
+ * talks to the API server as administrator.
  */
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -23,9 +23,9 @@ export type SeenRequest = {
 };
 
 export type FaultProxy = {
-  /** Path of a kubeconfig that leads through the proxy. */
+  /** Path of a kubeconfig that points to the proxy. */
   kubeconfig: string;
-  /** Part of all requests that is spoilt, 0 to 1. */
+  /** Share of requests that fail, 0 to 1. */
   setRate(rate: number): void;
   seen: readonly SeenRequest[];
   /** Faults caused so far, by kind. */
@@ -36,9 +36,9 @@ export type FaultProxy = {
 type Exchange = {
   request: IncomingMessage;
   response: ServerResponse;
-  /** Sends the request on; resolves with the API server's answer when its headers are there. */
+  /** Forwards the request; resolves with the API server's answer once its headers have come. */
   forward: () => Promise<IncomingMessage>;
-  /** Asked before each portion of the answer: a way to break it off, or undefined. */
+  /** Called before each chunk of the answer: a way to cut it, or undefined. */
   breaks: () => (() => void) | undefined;
   random: Random;
 };
@@ -63,7 +63,7 @@ function refusal(code: number, reason: string, headers: Record<string, string> =
 
 const reset: Fault = ({ response }) => Promise.resolve(void response.socket?.resetAndDestroy());
 
-/** The API server does what it was asked, and nobody hears of it. */
+/** The API server handles the request, and its answer is lost. */
 const loseAnswer: Fault = async (exchange) => {
   const answer = await exchange.forward();
   for await (const _ of answer);
@@ -98,7 +98,7 @@ const requestFaults: Record<string, Fault> = {
   silence: beSilent,
 };
 
-/** Part of the portions of a watch after which it is silent, by that after which it is cut. */
+/** Share of a watch's chunks after which it falls silent, over the share after which it is cut. */
 const silencePerCut = 1 / 50;
 
 function headersOf(answer: IncomingMessage): Record<string, string> {
@@ -119,7 +119,7 @@ async function pass({ response, forward, breaks }: Exchange): Promise<void> {
     const end = breaks();
     if (end === undefined) response.write(chunk);
     else {
-      // The first half of what was to come, which ends in the middle of a line.
+      // The first half of the chunk, which ends in the middle of a line.
       response.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => void end());
       return;
     }
@@ -162,7 +162,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
     return fault;
   }
 
-  /** Running watches are cut in the middle of a line, or never say a word again. */
+  /** Running watches are cut in the middle of a line, or fall silent for good. */
   function breakWatch(response: ServerResponse): (() => void) | undefined {
     const silent = !without.includes('silent watch') && random.chance(rate * silencePerCut);
     const cut = random.chance(rate);
@@ -180,7 +180,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
         agent,
         ...tls,
       });
-      // Whoever asked has gone: a watch must not stay open behind it.
+      // The client has gone: its watch must not stay open.
       response.once('close', () => outgoing.destroy());
       outgoing.end(body);
       const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
@@ -199,7 +199,7 @@ export async function startProxy(options: ProxyOptions): Promise<FaultProxy> {
   }
 
   const server = createServer((request, response) => {
-    // An API server that is away, or a client that has gone: either way this exchange has no good end.
+    // The API server is away or the client has gone: this exchange can't be completed.
     handle(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,11 +1,11 @@
-/** Random numbers that a seed repeats, so that a run with a broken invariant can be run again. */
+/** Seeded random numbers, so that a run with a broken invariant can be repeated. */
 export type Random = {
   /** From 0 up to, not including, 1. */
   next: () => number;
   between(low: number, high: number): number;
   chance(probability: number): boolean;
   pick<T>(items: readonly [T, ...T[]]): T;
-  /** Another sequence that depends on this seed and the name alone, for a part that must not disturb the others. */
+  /** An independent sequence, from this seed and the name alone. */
   fork(name: string): Random;
 };
 

@@ -1,6 +1,6 @@
 /**
- * Operators that stand by for one another: the leader is killed, told to end, or frozen for longer than its lease and
- * then woken. Another takes over in time, and no two ever write at once, which the audit log shows by their users.
+ * Standby operators: the leader is killed, terminated, or frozen for longer than its lease and then resumed. A standby
+ * takes over in time, and no two ever write at once, which the audit log shows by their users.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LeaderTiming } from '../../src/runtime/leader';
@@ -14,16 +14,16 @@ import type { World } from './world';
 
 export type ReplicaOptions = {
   timing: LeaderTiming;
-  /** How often each fault is caused. */
+  /** Repetitions of each fault. */
   rounds: number;
   inFlight: number;
   random: Random;
   report: (line: string) => void;
 };
 
-/** The longest that a lease which was given back may lie. */
+/** Longest time that a released lease may stay free. */
 const releasedMs = 2_000;
-/** For requests and timers on a machine under load, beyond what the lease's timing promises. */
+/** Allowance for requests and timers on a loaded machine, beyond the lease's timing. */
 const slackMs = 1_000;
 
 const faults = ['kill', 'release', 'freeze'] as const;
@@ -31,7 +31,7 @@ type Fault = (typeof faults)[number];
 
 type Times = {
   ms: number;
-  /** From SIGTERM, which comes before the lease is given back: the work in progress is ended first. */
+  /** From SIGTERM, which precedes the release: work in progress is finished first. */
   fromSignalMs?: number;
 };
 type Takeover = Times & { fault: Fault };
@@ -58,7 +58,7 @@ async function afterKill(leader: OperatorProcess, standby: OperatorProcess): Pro
   return { ms: (await standby.logged('became leader')) - killedAt };
 }
 
-/** From the moment at which the lease was given back. */
+/** From the release of the lease. */
 async function afterRelease(leader: OperatorProcess, standby: OperatorProcess): Promise<Times> {
   const toldAt = performance.now();
   const [end, takenAt] = await Promise.all([leader.stop(), standby.logged('became leader')]);
@@ -66,7 +66,7 @@ async function afterRelease(leader: OperatorProcess, standby: OperatorProcess): 
   return { ms: takenAt - (await leader.logged('released the lease')), fromSignalMs: takenAt - toldAt };
 }
 
-/** From the moment at which it froze; it is woken once another leads, and must then end by itself without a write. */
+/** From the moment it froze. It is resumed once another leads, and must then exit without a write. */
 async function afterFreeze(leader: OperatorProcess, standby: OperatorProcess): Promise<Times> {
   const frozenAt = performance.now();
   leader.signal('SIGSTOP');
@@ -83,7 +83,7 @@ const actions = { kill: afterKill, release: afterRelease, freeze: afterFreeze } 
   unknown
 >;
 
-/** A standby watches the lease: it counts from the last renewal, and sees at once that the lease was given back. */
+/** A standby watches the lease: it counts from the last renewal, and sees a release at once. */
 function limitOf(fault: Fault, { leaseMs }: LeaderTiming): number {
   return fault === 'release' ? releasedMs : leaseMs + slackMs;
 }
@@ -146,7 +146,7 @@ export async function replicaScenario(world: World, options: ReplicaOptions): Pr
       await stage.finished(60_000);
       return `${stage.lives.length} runs under ${takeovers.length + 1} leaders`;
     });
-    // The standby first, so that nobody takes over any more.
+    // The standby first, so that no other takes over.
     await pair.standby.stop();
     await pair.leader.stop();
     const events = await readAudit(world.plane.auditLog, stage.namespace);

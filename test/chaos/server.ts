@@ -1,4 +1,4 @@
-/** What happens to API servers: they crash, lose their database or its history, change credentials and definitions. */
+/** Faults of API servers: crashes, a lost database or history, changed credentials and definitions. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -84,7 +84,7 @@ async function crashEtcd(scene: Scene): Promise<string> {
   });
 }
 
-/** The operator sleeps through a deletion, a compaction and a restart: the version that it watches from is gone. */
+/** The operator is frozen during a deletion, a compaction and a restart: the version that it watches from is gone. */
 async function forgetHistory(scene: Scene): Promise<string> {
   const { world, stage, operator } = scene;
   return withRuns(scene, async () => {
@@ -95,10 +95,10 @@ async function forgetHistory(scene: Scene): Promise<string> {
     await world.plane.apiServer.restart();
     operator.signal('SIGCONT');
     await waitFor(async () => (await operator.metric('reflector_lists_total')) > lists, {
-      what: 'the operator to list anew',
+      what: 'the operator to list again',
       timeoutMs: 30_000,
     });
-    return `etcd compacted at revision ${revision}, ${doomed} deleted unseen, caches listed anew`;
+    return `etcd compacted at revision ${revision}, ${doomed} deleted unseen, caches relisted`;
   });
 }
 
@@ -197,7 +197,7 @@ async function rotateCertificate(scene: Scene): Promise<string> {
     await writeFile(authority, trusted + (await readFile(path.join(other, 'ca.crt'), 'utf8')));
     await answers(next, 200);
     const { certificate, key } = certificateFiles(world);
-    // Both files at once cannot be replaced: for a moment they do not belong together, as in real rotations.
+    // Two files cannot be replaced atomically: for a moment they do not match, as in real rotations.
     await replaceFile(key, next.key);
     await replaceFile(certificate, next.cert);
     await writeFile(authority, await readFile(path.join(other, 'ca.crt'), 'utf8'));
@@ -211,7 +211,7 @@ async function rotateCertificate(scene: Scene): Promise<string> {
   });
 }
 
-/** Nobody but this certificate's holders gets in: the operator makes a Job all the same. */
+/** Only holders of this certificate get in, and the operator still makes a Job. */
 async function workAlone(world: World, stage: Stage, tls: TlsFiles): Promise<string> {
   const credentials = () => Promise.resolve({ headers: {}, tls });
   const transport = createTransport({
@@ -298,7 +298,7 @@ function prepareClock(jumpMs: number): (world: World, stage: Stage) => Promise<P
     });
 }
 
-/** The leader's wall clock jumps ahead and the standby's back, by an hour: nobody takes over, for durations are told by other clocks. */
+/** The leader's wall clock jumps ahead and the standby's back, by an hour. Nobody takes over: durations use monotonic clocks. */
 async function jumpClocks(scene: Scene): Promise<string> {
   const { world, stage, operator } = scene;
   const key = { namespace: stage.namespace, name: 'operator' };

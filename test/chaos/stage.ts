@@ -1,4 +1,4 @@
-/** One namespace in which SparseFinetunes live and end while their operator suffers, and what must be true of them. */
+/** One namespace with SparseFinetunes that run while faults hit their operator, and the invariants that must hold. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
@@ -23,7 +23,7 @@ export type Life = { name: string; kills: number };
 
 export type StageOptions = {
   random: Random;
-  /** Longest wait before a pod runs, and longest run. */
+  /** Upper bounds of the delay before a pod runs, and of its run. */
   waitMs: number;
   runMs: number;
 };
@@ -34,25 +34,25 @@ export type Stage = {
   lives: readonly Life[];
   unfinished(): Life[];
   create(): Promise<Life>;
-  /** Resolves when so many runs have been created in all; fails when that takes longer than any fault lasts. */
+  /** Resolves when this many runs have been created in all; fails when that takes longer than any fault lasts. */
   created(count: number): Promise<void>;
-  /** Keeps so many runs unfinished, while `wanted` answers that more are; ends after stop(). */
+  /** Keeps this number of runs unfinished while `wanted` asks for more; ends after stop(). */
   keepBusy(inFlight: number, wanted: () => boolean): { stop(): Promise<void> };
-  /** The world outside of the operator stands still; runs are neither created nor moved on. */
+  /** Everything outside of the operator stands still: no run is created or advanced. */
   pause(): void;
   resume(): void;
-  /** Where a run is, for the statistics. */
+  /** State of a run, for the statistics. */
   stateOf(life: Life): string;
   /** Resolves when each run's status agrees with its Job and pods. */
   settled(timeoutMs: number): Promise<void>;
   /** Resolves when each run has finished. */
   finished(timeoutMs: number): Promise<void>;
-  /** Reads everything anew: results are what the pods said, and each run has had exactly one Job. */
+  /** Reads everything again: results equal what the pods said, and each run has had exactly one Job. */
   verify(options?: { auditIsComplete: boolean }): Promise<Check[]>;
   close(): Promise<void>;
 };
 
-/** What a pod says last differs from run to run, so that no run can be taken for another. */
+/** Termination messages differ from run to run, so that no run can be taken for another. */
 function lastWordOf(name: string): typeof results {
   const number = Number(/\d+$/.exec(name)?.[0] ?? 0);
   return {
@@ -126,7 +126,7 @@ export async function openStage(world: World, options: StageOptions): Promise<St
     lives.push(life);
     alive.push(life);
     const key = { namespace, name: life.name };
-    // While the API server is away nobody can create anything: then it is tried again.
+    // While the API server is away, creations fail and are retried.
     const make = async () =>
       (await world.server.client.get(sparseFinetunes, key)) ??
       (await world.server.client.create(sparseFinetunes, finetune(life.name, namespace)));

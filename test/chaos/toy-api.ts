@@ -1,6 +1,6 @@
 /**
- * Just enough of an API server, in memory: lists, watches, creations, merge patches and deletions over HTTP. It keeps
- * an operator busier than a real one could on the same machine, where what is measured is the operator's memory.
+ * Just enough of an API server, in memory: lists, watches, creations, merge patches and deletions over HTTP. For
+ * measuring the operator's memory, it keeps the operator busier than a real one could on the same machine.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -24,9 +24,9 @@ export type ToyApi = {
   patch(resource: Resource, name: string, patch: object): ToyObject | undefined;
   delete(resource: Resource, name: string): void;
   get(resource: Resource, name: string): ToyObject | undefined;
-  /** Called after each change over HTTP, which is to say of the operator. */
+  /** Called after each change over HTTP, that is, by the operator. */
   onChange(listener: (resource: Resource, object: ToyObject) => void): void;
-  /** Watches that were opened so far. */
+  /** Watches opened so far. */
   watches(): number;
   close(): Promise<void>;
 };
@@ -34,7 +34,7 @@ export type ToyApi = {
 export type ToyOptions = {
   namespace: string;
   resources: readonly Resource[];
-  /** A watch ends well after so many events, as the real server ends it after minutes. */
+  /** Events after which a watch ends normally, as the real server ends it after minutes. */
   eventsPerWatch: number;
 };
 
@@ -208,7 +208,7 @@ export async function startToyApi(options: ToyOptions): Promise<ToyApi> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://toy');
     const body = await bodyOf(request);
-    // Events are taken and forgotten; nobody reads them.
+    // Events are accepted and dropped; nothing reads them.
     if (url.pathname.endsWith('/events'))
       return send(response, request.method === 'GET' ? 200 : 201, { items: [], metadata: {} });
     const [path = '', name] =

@@ -1,4 +1,4 @@
-/** The cluster that a run of chaos wrecks: etcd, API server and Job controller of its own, and the operator's bundle. */
+/** The cluster that a chaos run breaks: its own etcd, API server and Job controller, and the operator's bundle. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

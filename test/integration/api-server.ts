@@ -53,7 +53,7 @@ export async function connectApiServer(options: {
 }
 
 /**
- * Calls fn until it neither throws nor answers false, and gives back what it answered. Fails with the last error at the
+ * Calls fn until it neither throws nor returns false, and returns its result. Fails with the last error at the
  * deadline.
  */
 export async function eventually<T>(
@@ -77,7 +77,7 @@ export async function eventually<T>(
   }
 }
 
-/** Waits until an object meets a condition; answers the object. */
+/** Waits until an object meets a condition; returns the object. */
 export async function waitForObject<T extends KubeObject>(
   server: Pick<ApiServer, 'client'>,
   resource: Resource<T>,
@@ -96,11 +96,11 @@ export async function waitForObject<T extends KubeObject>(
 
 export type TestManager = {
   manager: Manager;
-  /** Writes through this one enter the manager's caches, as in the operator. */
+  /** Its writes enter the manager's caches, as in the operator. */
   client: KubeClient;
   transport: Transport;
   metrics: ReturnType<typeof createMetrics>;
-  /** Starts; resolves when every cache is filled. */
+  /** Starts the manager; resolves when every cache is filled. */
   start(): Promise<void>;
   /** Graceful stop; rejects when the manager failed. */
   stop(): Promise<void>;

@@ -1,4 +1,4 @@
-/** The benchmark of the operator, small and of the operator alone: so that it cannot rot. */
+/** A small run of the operator's benchmark, without the baseline, so that it keeps working. */
 import { expect, test } from 'vitest';
 import { buildOperator } from '../bench/contender';
 import { measure } from '../bench/measure';
@@ -16,7 +16,7 @@ test('the benchmark measures the operator from a SparseFinetune to its end', asy
   };
   const figures = await measure(await buildOperator([]), options, () => undefined);
   expect(figures.requests).toMatchObject({ 'create jobs': objects });
-  // At least waiting, running and ended.
+  // At least pending, running and ended.
   expect(figures.requests['patch sparsefinetunes/status']).toBeGreaterThanOrEqual(2 * objects);
   expect(figures.p50Ms).toBeGreaterThan(0);
   expect(figures.p99Ms).toBeGreaterThanOrEqual(figures.p50Ms);

@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The files that are read before anything is run: the entry and what it imports, not what it may import later. */
+/** The files that are read before anything runs: the entry and its static imports. */
 async function readAtStart(file: string, seen = new Map<string, string>()): Promise<Map<string, string>> {
   if (seen.has(file)) return seen;
   const text = await readFile(file, 'utf8');

@@ -30,7 +30,7 @@ describe.concurrent('on one API server', () => {
   });
 
   it('an operator of whose requests every tenth is spoilt does its work with few more of them', async () => {
-    // What is silent is noticed after 30 s at the earliest, which is too long here.
+    // Silence is noticed after 30 s at the earliest, which is too long here.
     const without = ['silence', 'silent watch'];
     const random = createRandom('faults');
     const options = { seconds: 8, rate: 0.1, inFlight: 4, without, recoveryMs: 30_000, random, report };

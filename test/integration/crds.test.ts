@@ -1,4 +1,4 @@
-/** The schema against the real API server: what is refused, in which words, and what is filled in. */
+/** The schema against the real API server: what it refuses, in which words, and which defaults it fills in. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** As `kubectl apply --dry-run=server` sends it; answers the object as it would be stored. */
+/** As `kubectl apply --dry-run=server` sends it; returns the object as it would be stored. */
 function tryCreate<T extends KubeObject>(resource: Resource<T>, object: T, dryRun = true): Promise<T> {
   return server.transport.request<T>({
     method: 'POST',
@@ -109,7 +109,7 @@ describe('a SparseFinetune is refused', () => {
       'add it, remove it, or change dataset.format',
     ],
     [
-      'an autoencoder for pictures',
+      'an autoencoder for images',
       { evaluation: { autoencoderUri: 'pvc://data/vae' } },
       'spec.evaluation.autoencoderUri',
       'belongs to the data formats that hold latents',
@@ -190,7 +190,7 @@ describe('a SparseFinetune is refused', () => {
       'write the 64 lower-case hexadecimal digits',
     ],
     [
-      'a patch that does not divide the picture',
+      'a patch that does not divide the image',
       ownConfig({ patchSize: 5 }),
       'spec.model.config.patchSize',
       'imageSize must be a multiple of patchSize',
@@ -228,13 +228,13 @@ describe('a SparseFinetune is refused', () => {
     ],
     ['an unknown data format', { dataset: { format: 'mnist' } }, 'spec.dataset.format', 'supported values'],
     [
-      'generated pictures with a uri',
+      'generated images with a uri',
       { dataset: { format: 'generated', samples: 10 } },
       'spec.dataset',
       'remove dataset.uri',
     ],
     [
-      'generated pictures without a number',
+      'generated images without a number',
       { dataset: { format: 'generated', uri: undefined } },
       'spec.dataset',
       'write dataset.samples',
@@ -1004,7 +1004,7 @@ describe('a SparseFinetune is accepted', () => {
     ['the best of several evaluations', { evaluation: { select: 'best', everySteps: 100 } }],
     ['the sampler of the paper', { evaluation: { sampler: 'euler-maruyama', steps: 1000 } }],
     ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
-    ['generated pictures', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
+    ['generated images', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
     ['custom stages', custom({})],
     ['a short ramp', { sparsity: { schedule: { rampPercent: 20 } } }],
     ['the doubling family', { sparsity: { schedule: { family: 'doubling', rampPercent: 20 } } }],

@@ -76,7 +76,7 @@ async function patchSpec(name: string, spec: Changes): Promise<void> {
 const createRunning = (name: string, spec: Changes = {}) => runFinetune(server, name, spec);
 const createSucceeded = (name: string, spec: Changes = {}) => succeedFinetune(server, name, spec);
 
-/** Makes the operator look at the object again, and waits until it has. */
+/** Makes the operator reconcile the object again, and waits until it has. */
 async function reconcileAgain(name: string): Promise<void> {
   const metric = operator.metrics.controller.reconciles;
   const total = async () =>
@@ -234,7 +234,7 @@ describe('a SparseFinetune that succeeds', () => {
   });
 
   it('is deleted when its time to live has passed', async () => {
-    await createSucceeded('expires'); // its end is seen before the time to live is set, not raced with it
+    await createSucceeded('expires'); // its end is seen before the time to live is set
     await patchSpec('expires', { ttlSecondsAfterFinished: 1 });
     await eventually(async () => (await server.client.get(sparseFinetunes, keyOf('expires'))) === undefined);
   });
@@ -543,7 +543,7 @@ describe('a Job', () => {
       await patchSpec(name, { suspend: false });
       await eventually(async () => (await findJob(server, name)).spec?.suspend === false);
       await finetuneWhere(server, name, (one) => one.status?.phase === 'Pending');
-      // From here on the Job's suspension is no matter of the operator's.
+      // From here on the Job's suspension is not the operator's.
       await suspend(name, true, 'queue');
       await heldBySomebody(name);
     });

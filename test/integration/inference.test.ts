@@ -472,7 +472,7 @@ describe('a Service', () => {
   });
 });
 
-/** Makes the operator look at the object again, and waits until it has. */
+/** Makes the operator reconcile the object again, and waits until it has. */
 async function reconcileAgain(name: string): Promise<void> {
   const total = async () =>
     (await operator.metrics.controller.reconciles.get()).values

@@ -114,7 +114,7 @@ export async function finetuneWhere(
   }
 }
 
-/** Creates a SparseFinetune and plays its story up to a pod that runs. */
+/** Creates a SparseFinetune and simulates its run up to a running pod. */
 export async function runFinetune(
   server: ApiServer,
   name: string,
@@ -128,7 +128,7 @@ export async function runFinetune(
   return { job, pod };
 }
 
-/** Plays its story to a good end. */
+/** Simulates its run to success. */
 export async function succeedFinetune(
   server: ApiServer,
   name: string,

@@ -1,4 +1,4 @@
-/** A collector of traces for tests: a real HTTP server that takes OTLP as JSON and keeps it. */
+/** A trace collector for tests: a real HTTP server that takes OTLP as JSON and keeps it. */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -32,7 +32,7 @@ export type OtlpReceiver = {
   spans: ReceivedSpan[];
   /** Path and content type of each request. */
   requests: { path: string; contentType: string; body: Buffer }[];
-  /** What it answers; 200 unless told otherwise. */
+  /** Status of its answers; 200 by default. */
   status: number;
   close(): Promise<void>;
 };

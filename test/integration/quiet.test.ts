@@ -1,4 +1,4 @@
-/** What does not change leaves no trace: not in the log, not in the API. */
+/** Steady state is silent, in the log and in the API. */
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 afterAll(() => server.close());
 
-/** Lets every open watch end as expired when told to, so that all is listed again. */
+/** Ends every open watch as expired on demand, so that everything is listed again. */
 function expiringWatches() {
   const open = new Set<(error: Error) => void>();
   const wrap = (transport: Transport): Transport => ({
@@ -80,7 +80,7 @@ test('reading all again logs nothing and writes nothing while nothing has change
     deployments: await versions(server.client, deployments, server.namespace),
     writes: (await writesOf(userAgent, server.namespace)).length,
   });
-  // The status that tells of the Job is the last that is written.
+  // The status about the Job is written last.
   await eventually(async () => {
     const all = await server.client.list(sparseFinetunes, { namespace: server.namespace });
     expect(all.map(({ status }) => status?.phase)).toEqual(names.map(() => 'Pending'));
@@ -106,7 +106,7 @@ test('reading all again logs nothing and writes nothing while nothing has change
   const caches = (await operator.metrics.client.lists.get()).values.length;
   expire();
   await eventually(async () => expect(await listed()).toBe(lists + caches));
-  // And somebody's annotation, which concerns nobody here, leads to a pass and to nothing more.
+  // Somebody else's annotation leads to a pass and to nothing more.
   const passes = await passed();
   await server.client.apply(sparseFinetunes, annotated(finetune('a', server.namespace)), {
     fieldManager: 'somebody',

@@ -1,4 +1,4 @@
-/** The runtime against a real API server: what a fake could only pretend. */
+/** The runtime against a real API server. */
 import { createServer, connect, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -41,7 +41,7 @@ function thingResource(kind: string): Resource<Thing> {
 }
 const things = thingResource('Thing');
 
-/** A small CRD with a status subresource, of which the name is free. */
+/** A small CRD with a status subresource, under any name. */
 async function installThings(server: Pick<ApiServer, 'client'>, resource: Resource): Promise<void> {
   const name = `${resource.plural}.${resource.group}`;
   const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
@@ -138,7 +138,7 @@ function reflect(namespace: string, connection: Connection, tuning: Partial<Refl
   return { store, reflector, names, count, asked };
 }
 
-/** A TCP forwarder in front of an API server: cut it, and nobody behind it notices a thing until it is back. */
+/** A TCP forwarder in front of an API server: when it is cut, clients notice nothing until it is back. */
 async function forwarder(url: string) {
   const target = new URL(url);
   const sockets = new Set<Socket>();
@@ -217,7 +217,7 @@ describe('reflector', () => {
       [...store.list()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
     expect(sorted(stream.store)).toEqual(sorted(pages.store));
     expect(stream.store.size).toBeGreaterThanOrEqual(600);
-    // The watch goes on behind the list in one and the same request.
+    // The watch continues after the list in the same request.
     await server.client.delete(configMaps, { namespace, name: 'm0' });
     await eventually(() => expect(stream.store.get(namespace, 'm0')).toBeUndefined());
     expect(await stream.count('reflector_watches_total')).toBe(1);
@@ -237,7 +237,7 @@ describe('reflector', () => {
     expect(names()).toEqual(['a', 'b']);
     line.mend();
     await eventually(() => expect(names()).toEqual(['b', 'c']));
-    // It resumed its watch: reading all again was not necessary.
+    // It resumed its watch, without another list.
     expect(await count('reflector_lists_total')).toBe(1);
   });
 
@@ -653,7 +653,7 @@ describe('leader election', () => {
     await sut.start();
     atEnd.push(() => sut.stop());
     await eventually(() => sut.manager.isLeader());
-    // As a parse of many megabytes would: nothing else of this process runs.
+    // Blocks the process, as parsing many megabytes would.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, timing.renewDeadlineMs + 400);
     const tooEarly = sut.client.create(configMaps, configMap(namespace, 'early'));
     await expect(tooEarly).rejects.toBeInstanceOf(LeadershipLostError);
@@ -661,7 +661,7 @@ describe('leader election', () => {
     expect(await server.client.get(configMaps, { namespace, name: 'early' })).toBeUndefined();
     const lease = await server.client.get(leases, { namespace, name: 'lease' });
     expect(lease?.spec).toMatchObject({ holderIdentity: 'one', leaseTransitions: 0 });
-    // Beyond the end that a deadline which was missed would have had.
+    // Past the deadline, had it been missed.
     await eventually(() =>
       expect(Date.parse(sut.manager.state().leader.renewedAt?.toString() ?? '')).toBeGreaterThan(
         Date.now() - timing.renewDeadlineMs,

@@ -18,7 +18,7 @@ export type ScriptedServer = {
   /** What came, in order. */
   seen: SeenRequest[];
   connection: Connection;
-  /** Resolves once so many requests have come. */
+  /** Resolves once this many requests have come. */
   received: (count: number) => Promise<void>;
   close: () => Promise<void>;
 };
@@ -48,7 +48,7 @@ async function read(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Gives the n-th request to the n-th answer; the last answer stands for all that follow. */
+/** Answers the n-th request with the n-th answer; the last answer serves all further requests. */
 export async function scriptedServer(answers: readonly Answer[]): Promise<ScriptedServer> {
   const seen: SeenRequest[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];

@@ -1,4 +1,4 @@
-/** Global set-up of the integration tests: one etcd and one API server for the whole run, with our CRDs. */
+/** Global set-up of the integration tests: one etcd and one API server, with our CRDs, for the whole run. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -18,7 +18,7 @@ const serviceAccounts: Resource = {
   namespaced: true,
 };
 
-/** Makes the account that every pod needs; without a controller manager nobody else does. */
+/** Makes the account that every pod needs, in the place of the controller manager. */
 export async function createAccount(server: Cluster, namespace: string, name = 'default'): Promise<void> {
   await server.client.create(serviceAccounts, {
     apiVersion: 'v1',
@@ -35,7 +35,7 @@ const webhooks: Resource = {
   namespaced: false,
 };
 
-/** A webhook that must be asked about each new object with the labels, and that nobody serves. */
+/** A required webhook for each new object with the labels, which nothing serves. */
 export async function createDownWebhook(
   server: Cluster,
   resource: 'jobs' | 'deployments',
@@ -183,7 +183,7 @@ export function conditionOf(
 
 export const isFinished = (finetune: SparseFinetune) => conditionOf(finetune, 'Finished')?.status === 'True';
 
-/** A trainer's last word when all went well. */
+/** A trainer's termination message after success. */
 export const results = {
   sparsity: {
     pattern: '2:4',

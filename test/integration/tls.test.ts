@@ -1,4 +1,4 @@
-/** The way to the API server: TLS, client certificates, tokens, plugins and proxies, against servers that are real. */
+/** Connections to the API server: TLS, client certificates, tokens, plugins and proxies, against real servers. */
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer, type Server } from 'node:https';
@@ -36,7 +36,7 @@ afterEach(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const names = { cluster: 'c', user: 'u', context: 'x' };
-/** A name in the API server's certificate that only a proxy here knows the way to. */
+/** A name in the API server's certificate that only a proxy can resolve here. */
 const clusterName = 'kubernetes.default.svc';
 let files = 0;
 
@@ -49,7 +49,7 @@ async function kubeconfig(cluster: object, user: object = {}): Promise<string> {
   return file;
 }
 
-/** The real clock, which can be put forward, so that credentials are looked up again. */
+/** The real clock, which tests advance, so that credentials are read again. */
 function movableClock(): Clock & { advance(ms: number): void } {
   let ahead = 0;
   return {
@@ -186,7 +186,7 @@ describe('a client certificate', () => {
     expect(await ask(transport)).toMatchObject({ client: 'system:kube-scheduler' });
     clock.advance(1_000);
     expect(await ask(transport)).toMatchObject({ client: 'system:kube-proxy' });
-    // A certificate whose key is still the old one does no harm: the pair in use stays in use.
+    // A new certificate beside the old key does no harm: the pair in use stays in use.
     await copyFile(path.join(pki, 'scheduler.crt'), user['client-certificate']);
     clock.advance(10_000);
     expect(await ask(transport)).toMatchObject({ client: 'system:kube-proxy' });
@@ -297,14 +297,14 @@ test('in a pod the token is read again, and the authority of the service account
   atEnd.push(() => transport.close());
   expect(await ask(transport)).toMatchObject({ authorization: 'Bearer first' });
   await writeFile(path.join(account, 'token'), 'second');
-  // The kubelet replaces a token long before it expires; it is read anew at least every minute.
+  // The kubelet replaces a token long before it expires; it is read again at least every minute.
   vi.setSystemTime(Date.now() + 61_000);
   clock.advance(10_000);
   expect(await ask(transport)).toMatchObject({ authorization: 'Bearer second' });
   vi.useRealTimers();
 });
 
-/** An HTTP proxy that takes every tunnel to one port of this machine, whatever its target was called. */
+/** An HTTP proxy that leads every tunnel to one port of this machine, for any target. */
 async function httpProxy(port: number) {
   const tunnels: { target: string; authorization: string | undefined }[] = [];
   const sockets = new Set<Socket>();
@@ -374,7 +374,7 @@ describe('a proxy', () => {
     const transport = transportFor(await kubeconfig(cluster(), user), { [name]: form(address) });
     expect(await ask(transport)).toMatchObject({ client: 'system:kube-scheduler', serverName: clusterName });
     for (let count = 0; count < 10; count++) await ask(transport);
-    // The next request may begin before the first tunnel counts as free, and then never a third.
+    // A second request may begin before the first tunnel counts as free; there is never a third tunnel.
     expect(tunnels.length).toBeLessThanOrEqual(2);
     for (const tunnel of tunnels) {
       expect(tunnel).toEqual({ target: `${clusterName}:6443`, authorization: want });
