@@ -14,6 +14,7 @@ from sparsedm.errors import ConfigError
 from sparsedm.pattern import Pattern
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri, uri_of
 
+EXAMPLES = Path(__file__).parents[3] / "docs/examples"
 MINIMAL: dict[str, Any] = {
     "model": {
         "preset": "fashion-mnist-uvit-tiny",
@@ -271,6 +272,50 @@ spec:
     file = tmp_path / "finetune.yaml"
     file.write_text(text)
     assert load_config(str(file), {}).dataset.samples == 100
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in sorted(EXAMPLES.glob("*.yaml")) if "kind: SparseFinetune" in file.read_text()]
+)
+def test_every_example_of_a_finetune_is_a_configuration(file: Path) -> None:
+    assert load_config(str(file), {}).output.uri.startswith("pvc://")
+
+
+CLAIM = "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: models}}"
+
+
+def manifest_of(name: str) -> str:
+    return json.dumps({"kind": "SparseFinetune", "metadata": {"name": name}, "spec": MINIMAL})
+
+
+@pytest.mark.parametrize(
+    "documents", [[CLAIM, manifest_of("a")], [manifest_of("a"), CLAIM], ["", manifest_of("a"), "# the end"]]
+)
+def test_the_one_finetune_of_several_documents_is_taken(tmp_path: Path, documents: list[str]) -> None:
+    file = tmp_path / "both.yaml"
+    file.write_text("\n---\n".join(documents))
+    assert load_config(str(file), {}) == parse_config(MINIMAL)
+
+
+@pytest.mark.parametrize(
+    ("documents", "want"),
+    [
+        (
+            [manifest_of("a"), CLAIM, manifest_of("b")],
+            r"both.yaml holds 2 SparseFinetunes \(a, b\), and one is trained at a time: give a file with one",
+        ),
+        ([CLAIM, "[1]"], r"holds PersistentVolumeClaim, \[1\] and no SparseFinetune: give the file of one"),
+        (["{model: {}}", "{dataset: {}}"], "holds no kind, no kind and no SparseFinetune"),
+        (["", ""], "the configuration must be an object with model, dataset"),
+    ],
+)
+def test_several_documents_without_exactly_one_finetune(
+    tmp_path: Path, documents: list[str], want: str
+) -> None:
+    file = tmp_path / "both.yaml"
+    file.write_text("\n---\n".join(documents))
+    with pytest.raises(ConfigError, match=want):
+        load_config(str(file), {})
 
 
 def test_the_environment_gives_json() -> None:

@@ -643,12 +643,34 @@ def load_config(file: str | None, env: Mapping[str, str] = os.environ) -> TrainC
 
 
 def _decode(text: str, source: str) -> Any:
-    """JSON, else YAML."""
+    """JSON, else YAML; of several documents, as kubectl applies them, the one SparseFinetune."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         pass
     try:
-        return yaml.safe_load(text)
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as error:
         raise ConfigError([f"{source} is neither JSON nor YAML: {' '.join(str(error).split())}."]) from error
+    if len(documents) <= 1:
+        return documents[0] if documents else None
+    finetunes = [d for d in documents if isinstance(d, Mapping) and d.get("kind") == "SparseFinetune"]
+    if len(finetunes) != 1:
+        raise ConfigError([_which_of(documents, finetunes, source)])
+    return finetunes[0]
+
+
+def _which_of(documents: list[Any], finetunes: list[Any], source: str) -> str:
+    if not finetunes:
+        kinds = [str(d.get("kind", "no kind")) if isinstance(d, Mapping) else _show(d) for d in documents]
+        return f"{source} holds {', '.join(kinds)} and no SparseFinetune: give the file of one."
+    names = [str(_name_of(finetune)) for finetune in finetunes]
+    return (
+        f"{source} holds {len(finetunes)} SparseFinetunes ({', '.join(names)}), and one is trained at a "
+        "time: give a file with one of them."
+    )
+
+
+def _name_of(finetune: Mapping[str, Any]) -> Any:
+    metadata = finetune.get("metadata")
+    return metadata.get("name") if isinstance(metadata, Mapping) else None
