@@ -16,10 +16,19 @@ describe('why a training pod failed', () => {
       'There is no data set.',
     ],
     [
+      'a file by its URI, not by the path in the pod',
+      terminated({
+        exitCode: 3,
+        message: JSON.stringify({ error: { reason: 'DatasetNotFound', message: 'No /mnt/pvc/data/a.npz.' } }),
+      }),
+      'DatasetNotFound',
+      'No pvc://data/a.npz.',
+    ],
+    [
       'too little memory',
       terminated({ exitCode: 137, reason: 'OOMKilled' }),
       'OOMKilled',
-      'raise trainer.resources.limits.memory',
+      'raise spec.trainer.resources.limits.memory',
     ],
     ['SIGTERM', terminated({ exitCode: 143, reason: 'Error' }), 'Terminated', 'exit code 143'],
     [

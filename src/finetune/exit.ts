@@ -1,5 +1,6 @@
 import type { Pod } from '../kube/resources';
 import { parseTerminationMessage } from '../reports/body';
+import { withUris } from '../workload/claims';
 import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
 
@@ -8,7 +9,8 @@ export function failureOf(pod: Pod): Trouble | undefined {
   const exit = lastExit(pod, TRAINER_CONTAINER);
   const failed = exit !== undefined && exit.exitCode !== 0;
   const told = failed ? parseTerminationMessage(exit.message)?.error : undefined;
-  return told ?? podFailure(pod) ?? (failed ? explainExit(exit) : undefined);
+  const failure = told ?? podFailure(pod) ?? (failed ? explainExit(exit) : undefined);
+  return failure && { ...failure, message: withUris(failure.message) };
 }
 
 /** Whether the pod failed in a way that its Job does not try again. */
@@ -22,7 +24,7 @@ function explainExit({ exitCode, reason, message }: Exit): Trouble {
     return {
       reason,
       message:
-        'The trainer ran out of memory: raise trainer.resources.limits.memory, or lower training.batchSize in a new SparseFinetune.',
+        'The trainer ran out of memory: raise spec.trainer.resources.limits.memory, or lower spec.training.batchSize in a new SparseFinetune.',
     };
   }
   if (exitCode === 143)

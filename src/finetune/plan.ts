@@ -25,7 +25,7 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
     const expiry = expiryOf(finetune);
     return expiry !== undefined && expiry <= now.getTime() ? { action: 'expire' } : { action: 'none' };
   }
-  const situation = judge(observed);
+  const situation = judge(observed, now);
   if (situation.kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
   if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
     return { action: 'none' };

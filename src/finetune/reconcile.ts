@@ -14,13 +14,14 @@ import { keyText, keyOf, type ObjectKey } from '../runtime/objects';
 import type { Pace } from '../runtime/pace';
 import type { Store } from '../runtime/store';
 import { settingBehind } from '../workload/fields';
-import { lastExit } from '../workload/pod-state';
+import { lastExit, lateAt } from '../workload/pod-state';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { createPodRefusals } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import { withoutRefused } from './refused-status';
+import { heldOpenAt } from './sidecar';
 import {
   isFinished,
   jobCondition,
@@ -224,7 +225,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const status = waitMs > 0 ? wanted : await writeStatus(finetune, wanted);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     const after = { ...observed, finetune: { ...finetune, status } };
-    return sooner(waitMs, wakeUp(after, judge(observed), clock.now()));
+    return sooner(waitMs, wakeUp(after, judge(observed, clock.now()), clock.now()));
   }
 
   return { reconcile };
@@ -280,8 +281,19 @@ function wakeUpTimes({ finetune, refusal }: Observed, situation: Situation, now:
     return expiry === undefined ? undefined : expiry - now.getTime();
   }
   if (refusal !== undefined) return RETRY_REFUSED_MS;
-  if (situation.kind === 'running') return untilSilence(situation, finetune, now);
-  return LOOK_AGAIN_MS[situation.kind];
+  if (situation.kind === 'running') {
+    const heldOpen = heldOpenAt(situation.pod);
+    const untilHeldOpen = heldOpen === undefined ? undefined : heldOpen - now.getTime();
+    return earliest(untilSilence(situation, finetune, now), untilHeldOpen);
+  }
+  const late = 'pod' in situation && situation.pod !== undefined ? lateAt(situation.pod) : undefined;
+  return earliest(LOOK_AGAIN_MS[situation.kind], late === undefined ? undefined : late - now.getTime());
+}
+
+/** The first of two times to come; one that has passed has had its effect. */
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  const toCome = [a, b].filter((time) => time !== undefined && time > 0);
+  return toCome.length === 0 ? undefined : Math.min(...toCome.map(Number));
 }
 
 /** Time until the trainer counts as silent; undefined when it does already, for then only a report changes that. */

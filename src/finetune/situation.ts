@@ -5,6 +5,7 @@ import type { Job, Pod } from '../kube/resources';
 import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
 import {
   byCreation,
+  disruption,
   isDeleting,
   isOver,
   isRunning,
@@ -15,6 +16,7 @@ import {
 import type { Refusal } from '../workload/refusal';
 import { endsTheJob, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
+import { heldOpen, type HeldOpen } from './sidecar';
 
 export type Observed = {
   finetune: SparseFinetune;
@@ -39,16 +41,26 @@ export type Situation =
   | { kind: 'refused'; trouble: Trouble }
   | { kind: 'noJob' }
   | { kind: 'held'; pod: Pod }
-  | { kind: 'jobDeleting' }
+  /** `pod` has to end first. */
+  | { kind: 'jobDeleting'; pod: Pod | undefined }
   /** By the spec, or by others whom the Job belongs to as well: a queue. */
-  | { kind: 'suspended' | 'suspending'; byOthers: boolean; holders: readonly string[] | undefined }
+  | { kind: 'suspended'; byOthers: boolean; holders: readonly string[] | undefined }
+  | { kind: 'suspending'; byOthers: boolean; holders: readonly string[] | undefined; pod: Pod }
   | { kind: 'podRefused'; message: string }
-  | { kind: 'waiting' }
+  /** For the pod to start, or for the Job's controller to make one. */
+  | { kind: 'waiting'; job: Job | undefined; pod: Pod | undefined }
+  /** The pod was told to end, and the Job makes another when it has. */
+  | { kind: 'ending'; pod: Pod }
   | { kind: 'blocked'; trouble: Trouble }
   | { kind: 'running'; pod: Pod }
-  | { kind: 'retrying'; failure: Trouble }
-  | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined }
-  | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean };
+  /** `counts` unless Kubernetes took the pod away. */
+  | { kind: 'retrying'; failure: Trouble; counts: boolean }
+  /** The trainer has ended without a result, and its pod goes on. */
+  | { kind: 'sidecar'; held: HeldOpen; failure: Trouble | undefined }
+  /** The Job has failed, and `pod` has to end before it says so. */
+  | { kind: 'failing'; failure: Trouble; pod: Pod | undefined }
+  | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined; held?: HeldOpen }
+  | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean; held?: HeldOpen };
 
 export function isFinished({ status }: SparseFinetune): boolean {
   return isTrue(status?.conditions, 'Finished');
@@ -78,13 +90,13 @@ export function succeededPod(job: Job, pods: readonly Pod[]): Pod | undefined {
   return podsOf(job, pods).findLast((pod) => pod.status?.phase === 'Succeeded');
 }
 
-export function judge(observed: Observed): Situation {
+export function judge(observed: Observed, now: Date): Situation {
   const { finetune, job } = observed;
   if (isFinished(finetune)) return { kind: 'over' };
   if (job === undefined) return judgeWithoutJob(observed);
   if (!isOwnedBy(job, finetune))
-    return isLeftOver(job, finetune) ? { kind: 'jobDeleting' } : { kind: 'conflict', job };
-  return judgeEnd(job, observed) ?? judgeActive(job, observed);
+    return isLeftOver(job, finetune) ? { kind: 'jobDeleting', pod: undefined } : { kind: 'conflict', job };
+  return judgeEnd(job, observed) ?? judgeActive(job, observed, now);
 }
 
 /** A Job that can never be stored ends the run: its spec is immutable. */
@@ -112,6 +124,8 @@ function judgeEnd(job: Job, { finetune, pods }: Observed): Situation | undefined
   }
   const failed = jobCondition(job, 'Failed');
   if (failed === undefined) return undefined;
+  const result = judgeResult(podsOf(job, pods));
+  if (result !== undefined) return result;
   const failure = explainFailure(failed, finetune, podsOf(job, pods));
   return { kind: 'failed', failure, at: failed.lastTransitionTime, hasJob: true };
 }
@@ -123,7 +137,7 @@ function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: re
   if (failed.reason === 'DeadlineExceeded') {
     return {
       reason: 'DeadlineExceeded',
-      message: `The run was still active after activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same output.uri, which goes on from the last checkpoint.`,
+      message: `The run was still active after spec.activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same spec.output.uri, which goes on from the last checkpoint.`,
     };
   }
   const failure = pods.map(failureOf).findLast((each) => each !== undefined);
@@ -141,25 +155,94 @@ function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;
 }
 
-function judgeActive(job: Job, { finetune, pods, podRefusal, holders }: Observed): Situation {
-  if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting' };
-  const own = podsOf(job, pods);
-  const current = own.findLast((pod) => !isOver(pod) && !isDeleting(pod));
+function judgeActive(job: Job, observed: Observed, now: Date): Situation {
+  const own = podsOf(job, observed.pods);
+  return (
+    judgeStop(job, own, observed) ??
+    judgeHeldOpen(own, observed, now) ??
+    judgeResult(own) ??
+    judgeFailing(job, own, observed) ??
+    judgePods(job, own, observed, now)
+  );
+}
+
+/** A Job that is deleted or suspended has pods that are to end. */
+function judgeStop(job: Job, own: readonly Pod[], { finetune, holders }: Observed): Situation | undefined {
+  const pod = own.find((each) => !isOver(each));
+  if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting', pod };
   const byOthers = isSuspendedByOthers(finetune, job);
-  if (finetune.spec.suspend === true || byOthers) {
-    return { kind: own.some((pod) => !isOver(pod)) ? 'suspending' : 'suspended', byOthers, holders };
+  if (finetune.spec.suspend !== true && !byOthers) return undefined;
+  return pod === undefined
+    ? { kind: 'suspended', byOthers, holders }
+    : { kind: 'suspending', byOthers, holders, pod };
+}
+
+/** A trainer that ended well has left its result, even if a container beside it made the pod fail. */
+function judgeResult(own: readonly Pod[]): Situation | undefined {
+  for (const pod of own.filter(({ status }) => status?.phase === 'Failed')) {
+    const exit = lastExit(pod, TRAINER_CONTAINER);
+    const report = exit?.exitCode === 0 ? parseTerminationMessage(exit.message) : undefined;
+    if (report?.model !== undefined) return { kind: 'complete', report, at: exit?.finishedAt };
   }
+  return undefined;
+}
+
+/** The end of the trainer is the end of the run or the attempt, whatever else runs in its pod. */
+function judgeHeldOpen(own: readonly Pod[], { finetune }: Observed, now: Date): Situation | undefined {
+  const held = heldOpen(own, now);
+  if (held === undefined) return undefined;
+  const at = held.exit.finishedAt;
+  if (held.exit.exitCode === 0) {
+    const report = parseTerminationMessage(held.exit.message);
+    return report?.model === undefined && finetune.status?.model === undefined
+      ? { kind: 'sidecar', held, failure: undefined }
+      : { kind: 'complete', report, at, held };
+  }
+  const failure = failureOf(held.pod);
+  return endsTheJob(held.pod) && failure !== undefined
+    ? { kind: 'failed', failure, at, hasJob: true, held }
+    : { kind: 'sidecar', held, failure };
+}
+
+/** A Job that has failed waits with saying so until its pods are gone. */
+function judgeFailing(job: Job, own: readonly Pod[], { finetune }: Observed): Situation | undefined {
+  const failing = jobCondition(job, 'FailureTarget');
+  if (failing === undefined) return undefined;
+  const failure = explainFailure(failing, finetune, own);
+  return { kind: 'failing', failure, pod: own.find((each) => !isOver(each)) };
+}
+
+function judgePods(job: Job, own: readonly Pod[], { podRefusal }: Observed, now: Date): Situation {
+  const current = own.findLast((pod) => !isOver(pod) && !isDeleting(pod));
   if (current !== undefined) return judgePod(current);
+  const ending = own.findLast((pod) => !isOver(pod));
+  if (ending !== undefined) return { kind: 'ending', pod: ending };
   // Nothing follows that pod, and the Job will say so in a moment.
-  const last = succeededPod(job, pods) ?? own.findLast(endsTheJob);
+  const last = succeededPod(job, own) ?? own.findLast(endsTheJob) ?? lastOfAll(job, own, now);
   if (last !== undefined) return { kind: 'running', pod: last };
-  const failure = own.map(failureOf).findLast((each) => each !== undefined);
+  const failed = own.findLast((pod) => failureOf(pod) !== undefined);
   if (podRefusal !== undefined) return { kind: 'podRefused', message: podRefusal };
-  return failure === undefined ? { kind: 'waiting' } : { kind: 'retrying', failure };
+  return failed === undefined ? { kind: 'waiting', job, pod: undefined } : retrying(failed);
+}
+
+function retrying(pod: Pod): Situation {
+  const failure = failureOf(pod) ?? { reason: 'Failed', message: 'The attempt failed.' };
+  return { kind: 'retrying', failure, counts: disruption(pod) === undefined };
+}
+
+/** Clocks of the operator and of the Job controller differ by no more. */
+const CLOCK_SKEW_MS = 2_000;
+
+/** The pod after which there is no further attempt: all are used up, or the time is over. */
+function lastOfAll({ spec, status }: Job, own: readonly Pod[], now: Date): Pod | undefined {
+  const counted = own.filter((pod) => failureOf(pod) !== undefined && disruption(pod) === undefined);
+  const deadline = Date.parse(status?.startTime ?? '') + (spec?.activeDeadlineSeconds ?? Infinity) * 1000;
+  const isPast = now.getTime() >= deadline - CLOCK_SKEW_MS;
+  return isPast || counted.length > (spec?.backoffLimit ?? Infinity) ? own.at(-1) : undefined;
 }
 
 function judgePod(pod: Pod): Situation {
   const trouble = startTrouble(pod, TRAINER_CONTAINER);
   if (trouble !== undefined) return { kind: 'blocked', trouble };
-  return isRunning(pod) ? { kind: 'running', pod } : { kind: 'waiting' };
+  return isRunning(pod) ? { kind: 'running', pod } : { kind: 'waiting', job: undefined, pod };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { aFinetune, aJob, aPod, ended, finished, running, startedAt, terminated } from './fixtures';
+import type { Job, Pod } from '../kube/resources';
 import type { Observed } from './situation';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
@@ -39,6 +40,52 @@ const lostPod = {
   metadata: { ...runningPod.metadata, deletionTimestamp: '2025-12-31T23:59:30Z' },
   spec: { nodeName: 'gpu-1', containers: [] },
 };
+const onNode = { nodeName: 'gpu-1', containers: [] };
+const disrupted = {
+  type: 'DisruptionTarget',
+  status: 'True' as const,
+  reason: 'EvictionByEvictionAPI',
+  message: 'Eviction API: evicting',
+};
+const drained = aPod(job, 'a', { ...terminated({ exitCode: 143 }), conditions: [disrupted] });
+const told = {
+  ...runningPod,
+  metadata: { ...runningPod.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' },
+  spec: onNode,
+  status: { ...running, conditions: [disrupted] },
+};
+const failing = aJob(aFinetune(), {
+  conditions: [{ type: 'FailureTarget', status: 'True', reason: 'DeadlineExceeded', message: 'late' }],
+});
+const pastDeadline: Job = {
+  ...aJob(aFinetune(), { startTime: '2025-12-31T23:59:00Z' }),
+  spec: { ...job.spec!, activeDeadlineSeconds: 60 },
+};
+const deletedJob = { ...job, metadata: { ...job.metadata, deletionTimestamp: startedAt } };
+const onSilentNode = aPod(job, 'a', {
+  ...running,
+  conditions: [
+    { type: 'Ready', status: 'False' },
+    { type: 'ContainersReady', status: 'True' },
+  ],
+});
+
+/** The trainer has ended as given, and a container beside it goes on. */
+function besideSidecar(exitCode: number, message?: string): Pod {
+  const state = { terminated: { exitCode, finishedAt: startedAt, ...(message && { message }) } };
+  const container = { image: 'x', imageID: 'x', ready: false, restartCount: 0 };
+  return {
+    ...aPod(job, 'a', {
+      ...running,
+      containerStatuses: [
+        { ...container, name: 'trainer', state },
+        { ...container, name: 'istio-proxy', state: { running: { startedAt } } },
+      ],
+    }),
+    spec: onNode,
+  };
+}
+
 const lost = aPod(job, 'a', terminated({ exitCode: 1 }));
 
 it('a run whose Job was refused for good has failed, and says so once', () => {
@@ -136,6 +183,61 @@ describe('the status of a run that goes on', () => {
       { Training: 'True Running' },
     ],
     [
+      'whose pod is told to end',
+      { pods: [told] },
+      'Pending',
+      { JobReady: 'Unknown PodEnding', Training: 'Unknown PodEnding' },
+    ],
+    ['whose pod is lost with its node', { pods: [lostPod] }, 'Pending', { JobReady: 'False PodLost' }],
+    [
+      'whose pod was drained, without an attempt left',
+      {
+        finetune: aFinetune({ backoffLimit: 0 }),
+        job: aJob(aFinetune({ backoffLimit: 0 })),
+        pods: [drained],
+      },
+      'Pending',
+      { Training: 'False Retrying' },
+    ],
+    [
+      'that has used up its attempts, before its Job says so',
+      { finetune: aFinetune({ backoffLimit: 0 }), job: aJob(aFinetune({ backoffLimit: 0 })), pods: [lost] },
+      'Running',
+      { Training: 'True Running' },
+    ],
+    [
+      'whose time is over, before its Job says so',
+      { job: pastDeadline, pods: [aPod(job, 'a', terminated({ exitCode: 143 }))] },
+      'Running',
+      { Training: 'True Running' },
+    ],
+    [
+      'whose Job fails while its pod ends',
+      { job: failing, pods: [told] },
+      'Running',
+      { JobReady: 'True JobCreated', Training: 'False DeadlineExceeded' },
+    ],
+    [
+      'whose Job fails while its pod is lost',
+      { job: failing, pods: [lostPod] },
+      'Running',
+      { JobReady: 'False PodLost', Training: 'False DeadlineExceeded' },
+    ],
+    ['whose Job is deleted', { job: deletedJob, pods: [told] }, 'Pending', { JobReady: 'False JobDeleting' }],
+    [
+      'whose Job is deleted with a lost pod',
+      { job: deletedJob, pods: [lostPod] },
+      'Pending',
+      { JobReady: 'False PodLost' },
+    ],
+    [
+      'that stops on a lost node',
+      { finetune: aFinetune({ suspend: true }), pods: [lostPod] },
+      'Suspended',
+      { Suspended: 'False NotSuspended', JobReady: 'False PodLost' },
+    ],
+    ['whose node no longer answers', { pods: [onSilentNode] }, 'Running', { Training: 'Unknown NodeSilent' }],
+    [
       'that stops',
       { finetune: aFinetune({ suspend: true }), pods: [runningPod] },
       'Suspended',
@@ -222,6 +324,95 @@ describe('the status of a run that goes on', () => {
   it('is the same in a second pass', () => {
     const first = statusOf({ pods: [runningPod] });
     expect(statusOf({ finetune: aFinetune({}, first), pods: [runningPod] }, 30)).toEqual(first);
+  });
+});
+
+describe('what is waited for', () => {
+  const messageOf = (observed: Partial<Observed>, type = 'JobReady', seconds = 0) =>
+    findCondition(statusOf(observed, seconds).conditions, type)?.message;
+  const pending = aPod(job, 'a', { phase: 'Pending' });
+  const withoutPod = { ...job, metadata: { ...job.metadata, creationTimestamp: startedAt } };
+
+  it.each<[string, Partial<Observed>, string, number?]>([
+    ['a Job that is new', { job: withoutPod }, 'its pod is about to start', 59],
+    ['a Job without a pod', { job: withoutPod }, 'kubectl describe job shirts-train', 60],
+    ['a pod without a node', { pods: [pending] }, 'pod a waits for a node'],
+    ['a pod on its node', { pods: [{ ...pending, spec: onNode }] }, 'pod a on node gpu-1 is about to start'],
+    [
+      'a pod that is drained',
+      { pods: [told] },
+      'pod a on node gpu-1 was told to end (EvictionByEvictionAPI: Eviction API: evicting)',
+    ],
+    [
+      'a pod that is late',
+      { pods: [told] },
+      'kubectl taint nodes gpu-1 node.kubernetes.io/out-of-service=',
+      90,
+    ],
+    ['a Job that is deleted', { job: deletedJob, pods: [told] }, 'when the pod a on node gpu-1 has ended'],
+    ['a sidecar', { pods: [besideSidecar(1)] }, 'container istio-proxy of pod a on node gpu-1', 10],
+    ['a sidecar, by a command', { pods: [besideSidecar(1)] }, 'kubectl delete pod a --namespace ml', 10],
+  ])('%s', (_, observed, want, seconds) => {
+    expect(messageOf(observed, 'JobReady', seconds)).toContain(want);
+  });
+
+  it.each([
+    ['counts', [lost], 'spec.backoffLimit allows 3 more'],
+    ['does not count', [drained], 'does not count against spec.backoffLimit'],
+  ])('another attempt that %s', (_, pods, want) => {
+    expect(messageOf({ pods }, 'Training')).toContain(want);
+  });
+
+  it('names the pod that a failing Job waits for', () => {
+    const message = messageOf({ job: failing, pods: [told] }, 'Training');
+    expect(message).toContain('spec.activeDeadlineSeconds');
+    expect(message).toContain('pod a on node gpu-1 has to end');
+  });
+});
+
+describe('a trainer that ends beside a sidecar', () => {
+  const word = JSON.stringify({ model, fid });
+  const seen = (pod: Pod, seconds = 10) => statusOf({ pods: [pod] }, seconds);
+
+  it('has ended the run with its result, and names the container and the remedy', () => {
+    const status = seen(besideSidecar(0, word));
+    expect(status).toMatchObject({ phase: 'Succeeded', model, fid, completionTime: startedAt });
+    expect(summary(status)).toMatchObject({ Finished: 'True Succeeded', JobReady: 'False SidecarRuns' });
+    const message = findCondition(status.conditions, 'JobReady')?.message;
+    expect(message).toContain('container istio-proxy of pod a on node gpu-1');
+    expect(message).toContain('kubectl delete job shirts-train --namespace ml');
+    expect(message).toContain('spec.trainer.podLabels');
+  });
+
+  it('may take the sidecar with it for a moment', () => {
+    expect(seen(besideSidecar(0, word), 9).phase).toBe('Running');
+  });
+
+  it('has failed for good with an exit code that is final', () => {
+    const status = seen(besideSidecar(3));
+    expect(summary(status)).toMatchObject({ Finished: 'True Failed', JobReady: 'False SidecarRuns' });
+  });
+
+  it('says nothing of a result that nobody has told', () => {
+    expect(summary(seen(besideSidecar(0)))).toMatchObject({
+      JobReady: 'False SidecarRuns',
+      Finished: 'False InProgress',
+    });
+  });
+
+  it('is no longer held open when the pod is gone', () => {
+    const before = seen(besideSidecar(0, word));
+    const held = statusOf({ finetune: aFinetune({}, before), pods: [besideSidecar(0, word)] }, 60);
+    expect(held).toEqual(before);
+    const after = statusOf({ finetune: aFinetune({}, before), job: undefined, pods: [] }, 60);
+    expect(summary(after)).toMatchObject({ JobReady: 'True JobCreated', Finished: 'True Succeeded' });
+  });
+
+  it('has a result even if the sidecar made the pod fail', () => {
+    const pod = aPod(job, 'a', { ...terminated({ exitCode: 0, message: word }), phase: 'Failed' });
+    for (const each of [job, aJob(aFinetune(), ended('Failed', 'BackoffLimitExceeded'))]) {
+      expect(statusOf({ job: each, pods: [pod] })).toMatchObject({ phase: 'Succeeded', model });
+    }
   });
 });
 

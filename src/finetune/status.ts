@@ -3,14 +3,16 @@ import { defined } from '../api/defined';
 import { judgeGate } from '../api/gate';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
-import { timestamp } from '../kube/conditions';
+import { findCondition, timestamp } from '../kube/conditions';
+import { trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
 import { ownResults } from '../reports/own';
-import type { Trouble } from '../workload/pod-state';
+import { isOver } from '../workload/pod-state';
 import { lasting } from '../reports/progress';
 import { countAttempts } from './attempts';
 import { judge, type Observed, type Situation } from './situation';
+import { explainHeldOpen, type HeldOpen } from './sidecar';
 import { jobExists, notSuspended, view, type Active, type View } from './view';
 
 /** Without a report for so long, a running trainer counts as silent. */
@@ -22,8 +24,8 @@ export const REPORT_SILENCE_MS = 60_000;
  */
 export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus {
   const { finetune } = observed;
-  const situation = judge(observed);
-  if (situation.kind === 'over') return atGeneration(finetune, finetune.status ?? {});
+  const situation = judge(observed, now);
+  if (situation.kind === 'over') return atGeneration(finetune, afterwards(observed, now));
   const base = bookkeeping(observed);
   if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
   if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
@@ -42,6 +44,14 @@ function bookkeeping({ finetune, job, pods }: Observed): SparseFinetuneStatus {
   };
 }
 
+/** What held the Job open may end later than the run. */
+function afterwards({ finetune, pods }: Observed, now: Date): SparseFinetuneStatus {
+  const status = finetune.status ?? {};
+  const told = findCondition(status.conditions, 'JobReady');
+  if (told?.reason !== REASONS.sidecarRuns || pods.some((pod) => !isOver(pod))) return status;
+  return withConditions(finetune, status, { JobReady: jobExists }, now);
+}
+
 /** A finished run stays as it ended; only the generation moves on, with changes of the few mutable fields. */
 function atGeneration(finetune: SparseFinetune, before: SparseFinetuneStatus): SparseFinetuneStatus {
   const generation = finetune.metadata.generation ?? 0;
@@ -52,21 +62,19 @@ function atGeneration(finetune: SparseFinetune, before: SparseFinetuneStatus): S
   };
 }
 
-type Verdicts = Record<FinetuneCondition, Verdict>;
+type Verdicts = Record<FinetuneCondition, Verdict> & { [STALLED]: Verdict | undefined };
 
 function withConditions(
   finetune: SparseFinetune,
   status: SparseFinetuneStatus,
-  verdicts: Verdicts,
-  stalled: Trouble | undefined,
+  verdicts: Partial<Verdicts>,
   now: Date,
 ): SparseFinetuneStatus {
   const observedGeneration = finetune.metadata.generation ?? 0;
-  const all = { ...verdicts, [STALLED]: stalled && yes(stalled.reason, stalled.message) };
   return {
     ...status,
     observedGeneration,
-    conditions: conditionsFrom(status.conditions, all, observedGeneration, now),
+    conditions: conditionsFrom(status.conditions, verdicts, observedGeneration, now),
   };
 }
 
@@ -86,9 +94,10 @@ function activeStatus(
     Suspended: seen.suspended ?? notSuspended,
     Succeeded: unknown(seen.training.reason, seen.training.message),
     Finished: no(REASONS.inProgress, 'The run has not ended.'),
+    [STALLED]: undefined,
   };
   const known = withoutOutdated(finetune, base, seen.phase);
-  return withConditions(finetune, { ...known, phase: seen.phase }, verdicts, undefined, now);
+  return withConditions(finetune, { ...known, phase: seen.phase }, verdicts, now);
 }
 
 /** Speed, time left and phase are those of a trainer that runs: not of one that has stopped, nor of the one before. */
@@ -137,13 +146,14 @@ function endedVerdicts(verdict: Verdict, gate: Verdict): Verdicts {
     Suspended: no(REASONS.notSuspended, 'The run has ended.'),
     Succeeded: verdict,
     Finished: yes(succeeded ? REASONS.succeeded : REASONS.failed, verdict.message),
+    [STALLED]: succeeded ? undefined : yes(verdict.reason, verdict.message),
   };
 }
 
 function completeStatus(
   finetune: SparseFinetune,
   base: SparseFinetuneStatus,
-  { report, at }: Extract<Situation, { kind: 'complete' }>,
+  { report, at, held }: Extract<Situation, { kind: 'complete' }>,
   now: Date,
 ): SparseFinetuneStatus {
   const status = withResults(base, report && ownResults(finetune, report));
@@ -158,13 +168,18 @@ function completeStatus(
     progress: finalProgress(finetune, status.progress),
   };
   const verdict = yes(REASONS.succeeded, `The sparse model is at ${status.model.uri}.`);
-  return withConditions(
-    finetune,
-    ended,
-    endedVerdicts(verdict, gateVerdict(finetune, status)),
-    undefined,
-    now,
-  );
+  const verdicts = {
+    ...endedVerdicts(verdict, gateVerdict(finetune, status)),
+    JobReady: jobAtEnd(finetune, held),
+  };
+  return withConditions(finetune, ended, verdicts, now);
+}
+
+/** Deleting the Job of a run that has ended frees its pod, and no other Job follows. */
+function jobAtEnd({ metadata }: SparseFinetune, held: HeldOpen | undefined): Verdict {
+  if (held === undefined) return jobExists;
+  const { reason, message } = explainHeldOpen(held, `kubectl delete job ${trainJobName(metadata.name)}`);
+  return no(reason, message);
 }
 
 function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undefined): string {
@@ -216,7 +231,7 @@ function gateVerdict({ spec }: SparseFinetune, { fid, macs }: SparseFinetuneStat
 function failedStatus(
   finetune: SparseFinetune,
   base: SparseFinetuneStatus,
-  { failure, at, hasJob }: Extract<Situation, { kind: 'failed' }>,
+  { failure, at, hasJob, held }: Extract<Situation, { kind: 'failed' }>,
   now: Date,
 ): SparseFinetuneStatus {
   const ended: SparseFinetuneStatus = {
@@ -227,6 +242,6 @@ function failedStatus(
   };
   const gate = unknown(REASONS.notMeasured, 'The run failed, so there is no model to judge.');
   const verdict = no(failure.reason, failure.message);
-  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: hasJob ? jobExists : verdict };
-  return withConditions(finetune, ended, verdicts, failure, now);
+  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: hasJob ? jobAtEnd(finetune, held) : verdict };
+  return withConditions(finetune, ended, verdicts, now);
 }

@@ -3,8 +3,10 @@ import { REASONS } from '../api/conditions';
 import type { FinetunePhase, SparseFinetune } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
-import type { Trouble } from '../workload/pod-state';
+import type { Pod } from '../kube/resources';
+import { disruption, isNodeSilent, lateRemedy, whereabouts, type Trouble } from '../workload/pod-state';
 import { explainEarlierPod } from './earlier-pod';
+import { explainHeldOpen } from './sidecar';
 import type { Situation } from './situation';
 
 /** What each situation means for the conditions that speak about the present. */
@@ -26,31 +28,103 @@ type Hindered = Extract<
   Active,
   { kind: 'held' | 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }
 >;
+type Stopping = Extract<Active, { kind: 'suspended' | 'suspending' | 'ending' | 'failing' | 'sidecar' }>;
+type Going = Exclude<Active, Hindered | Stopping>;
 
-function isHindered(situation: Active): situation is Hindered {
-  return ['held', 'conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'].includes(situation.kind);
-}
+const HINDERED: readonly string[] = ['held', 'conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'];
+const STOPPING: readonly string[] = ['suspended', 'suspending', 'ending', 'failing', 'sidecar'];
+
+const isHindered = (situation: Active): situation is Hindered => HINDERED.includes(situation.kind);
+const isStopping = (situation: Active): situation is Stopping => STOPPING.includes(situation.kind);
 
 export function view(situation: Active, finetune: SparseFinetune, now: Date): View {
   if (isHindered(situation)) return hinderedView(situation, finetune, now);
+  if (isStopping(situation)) return stoppingView(situation, finetune, now);
+  return goingView(situation, finetune, now);
+}
+
+function goingView(situation: Going, finetune: SparseFinetune, now: Date): View {
   switch (situation.kind) {
     case 'noJob':
       return waitingView('Pending', unknown(REASONS.jobMissing, 'The Job is about to be created.'));
     case 'waiting':
-      return waitingView(
-        'Pending',
-        unknown(REASONS.waitingForPod, 'The Job exists; its pod is about to start.'),
-      );
+      return waitingView('Pending', unknown(REASONS.waitingForPod, explainWait(situation, now)));
     case 'retrying':
-      return retryingView(situation.failure, finetune);
-    case 'suspending':
-    case 'suspended':
-      return situation.byOthers
-        ? heldView(situation.kind === 'suspended', finetune, situation.holders)
-        : suspendedView(situation.kind === 'suspended');
+      return retryingView(situation, finetune);
     case 'running':
-      return { phase: 'Running', job: jobExists, training: yes(REASONS.running, 'The trainer runs.') };
+      return { phase: 'Running', job: jobExists, training: runningVerdict(situation.pod) };
   }
+}
+
+function runningVerdict(pod: Pod): Verdict {
+  if (!isNodeSilent(pod)) return yes(REASONS.running, 'The trainer runs.');
+  return unknown(
+    REASONS.nodeSilent,
+    `The node of ${whereabouts(pod)} no longer answers, so nobody knows whether the trainer still runs. If it stays away, Kubernetes tells the pod to end (after 5 minutes, unless spec.trainer.tolerations say otherwise).`,
+  );
+}
+
+/** Without a pod for so long, a Job's controller seems not to work. */
+const POD_DUE_AFTER_MS = 60_000;
+
+function explainWait({ job, pod }: Extract<Active, { kind: 'waiting' }>, now: Date): string {
+  if (pod !== undefined) return explainStart(pod);
+  const since = Date.parse(job?.status?.startTime ?? job?.metadata.creationTimestamp ?? '');
+  return now.getTime() - since >= POD_DUE_AFTER_MS
+    ? `The Job has had no pod for over a minute: "kubectl describe job ${job?.metadata.name ?? ''}" says what it waits for, and whether its controller (in kube-controller-manager) has seen it.`
+    : 'The Job exists; its pod is about to start.';
+}
+
+function explainStart(pod: Pod): string {
+  const where = whereabouts(pod);
+  return pod.spec?.nodeName === undefined
+    ? `The ${where} waits for a node.`
+    : `The ${where} is about to start: its volumes are mounted and its images pulled. If that takes long, "kubectl describe pod ${pod.metadata.name}" says why.`;
+}
+
+function stoppingView(situation: Stopping, finetune: SparseFinetune, now: Date): View {
+  switch (situation.kind) {
+    case 'suspended':
+      return suspension(situation, finetune);
+    case 'suspending':
+      return withPod(suspension(situation, finetune), situation.pod, now);
+    case 'ending':
+      return endingView(situation.pod, now);
+    case 'failing':
+      return failingView(situation, now);
+    case 'sidecar':
+      return sidecarView(situation);
+  }
+}
+
+/** The view of a stop that waits for its pod to end, which a lost node never tells. */
+function withPod(seen: View, pod: Pod | undefined, now: Date): View {
+  const remedy = pod && lateRemedy(pod, now);
+  if (pod === undefined || remedy === undefined) return seen;
+  return { ...seen, job: no(REASONS.podLost, `The ${whereabouts(pod)} has not ended. ${remedy}`) };
+}
+
+function endingView(pod: Pod, now: Date): View {
+  const why = disruption(pod);
+  const because = why === undefined ? '' : ` (${why.reason}: ${why.message})`;
+  const message = `The ${whereabouts(pod)} was told to end${because}, and the next one goes on from its last checkpoint.`;
+  return withPod(waitingView('Pending', unknown(REASONS.podEnding, message)), pod, now);
+}
+
+function failingView({ failure, pod }: Extract<Active, { kind: 'failing' }>, now: Date): View {
+  const wait = pod === undefined ? '' : ` The ${whereabouts(pod)} has to end before the run does.`;
+  const seen: View = {
+    phase: 'Running',
+    job: jobExists,
+    training: no(failure.reason, `${failure.message}${wait}`),
+  };
+  return withPod(seen, pod, now);
+}
+
+function sidecarView({ held, failure }: Extract<Active, { kind: 'sidecar' }>): View {
+  const { reason, message } = explainHeldOpen(held, `kubectl delete pod ${held.pod.metadata.name}`);
+  const before = failure === undefined ? '' : `${failure.message} The next attempt can't begin yet. `;
+  return waitingView('Pending', no(reason, `${before}${message}`));
 }
 
 function hinderedView(situation: Hindered, finetune: SparseFinetune, now: Date): View {
@@ -63,10 +137,18 @@ function hinderedView(situation: Hindered, finetune: SparseFinetune, now: Date):
     case 'blocked':
       return troubledView(situation.trouble);
     case 'jobDeleting':
-      return waitingView('Pending', no(REASONS.jobDeleting, 'The Job is being deleted; a new one follows.'));
+      return withPod(deletingView(situation.pod), situation.pod, now);
     case 'podRefused':
       return waitingView('Pending', no(REASONS.podsRefused, situation.message));
   }
+}
+
+function deletingView(pod: Pod | undefined): View {
+  const until = pod === undefined ? '' : ` when the ${whereabouts(pod)} has ended`;
+  return waitingView(
+    'Pending',
+    no(REASONS.jobDeleting, `The Job is being deleted; a new one follows${until}.`),
+  );
 }
 
 function troubledView({ reason, message }: Trouble): View {
@@ -77,9 +159,22 @@ function conflictMessage(name: string): string {
   return `The Job ${name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
 }
 
-function retryingView(failure: Trouble, { spec }: SparseFinetune): View {
-  const message = `The last attempt failed, and the Job tries again (backoffLimit ${spec.backoffLimit ?? 3}). ${failure.message}`;
+function retryingView(
+  { failure, counts }: Extract<Active, { kind: 'retrying' }>,
+  { spec }: SparseFinetune,
+): View {
+  const message = counts
+    ? `An attempt failed, and the Job makes another (spec.backoffLimit allows ${spec.backoffLimit ?? 3} more than the first). ${failure.message}`
+    : `Kubernetes took the pod away, which does not count against spec.backoffLimit, and the Job makes another. ${failure.message}`;
   return { phase: 'Pending', job: jobExists, training: no(REASONS.retrying, message) };
+}
+
+function suspension(
+  situation: Extract<Active, { kind: 'suspended' | 'suspending' }>,
+  finetune: SparseFinetune,
+): View {
+  const stopped = situation.kind === 'suspended';
+  return situation.byOthers ? heldView(stopped, finetune, situation.holders) : suspendedView(stopped);
 }
 
 export const notSuspended = no(REASONS.notSuspended, 'The run is not suspended.');

@@ -42,7 +42,9 @@ describe('a cached pod', () => {
   const pod = aPod(job, 'a', { ...running, hostIP: '10.0.0.1' });
 
   test('is judged like the whole one', () => {
-    const kinds = [pod, cachedPod(pod)].map((each) => judge({ finetune, job, pods: [each] }).kind);
+    const kinds = [pod, cachedPod(pod)].map(
+      (each) => judge({ finetune, job, pods: [each] }, new Date(startedAt)).kind,
+    );
     expect(kinds).toEqual(['running', 'running']);
   });
 

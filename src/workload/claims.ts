@@ -20,6 +20,11 @@ export function mountedPath(uri: string): string {
   return uri.replace(/^pvc:\/\//, `${MOUNT_ROOT}/`).replace(/^file:\/\//, '');
 }
 
+/** The text with paths of a pod's mounts as the manifest has them: /mnt/pvc/data/a is pvc://data/a. */
+export function withUris(text: string): string {
+  return text.replaceAll(`${MOUNT_ROOT}/`, 'pvc://');
+}
+
 /** Each claim once, sorted by name; read-only unless one of its uses writes. */
 export function claimMounts(uses: readonly ClaimUse[]): ClaimMount[] {
   const writable = new Map<string, boolean>();

@@ -4,7 +4,12 @@ import type { Pod } from '../kube/resources';
 export type Trouble = { reason: string; message: string };
 
 /** How a container ended. `message` is its termination message. */
-export type Exit = { exitCode: number; reason: string; message: string | undefined };
+export type Exit = {
+  exitCode: number;
+  reason: string;
+  message: string | undefined;
+  finishedAt: string | undefined;
+};
 
 type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
 
@@ -25,6 +30,36 @@ export function isRunning(pod: Pod): boolean {
 
 export function isOver(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/**
+ * Containers that run beside the given one and keep the pod from ending. Sidecars of Kubernetes' own kind are init
+ * containers, which it ends itself.
+ */
+export function runningBeside(pod: Pod, container: string): string[] {
+  const others = (pod.status?.containerStatuses ?? []).filter(({ name }) => name !== container);
+  return others.filter(({ state }) => state?.running !== undefined).map(({ name }) => name);
+}
+
+/** Whether the node of a pod that runs has stopped to answer: then the node controller, and nobody else, denies that a pod whose containers are all ready is. */
+export function isNodeSilent({ status }: Pod): boolean {
+  const statusOfType = (type: string) => status?.conditions?.find((each) => each.type === type);
+  const ready = statusOfType('Ready');
+  return (
+    ready?.status === 'False' &&
+    ready.reason !== 'ReadinessGatesNotReady' &&
+    statusOfType('ContainersReady')?.status === 'True'
+  );
+}
+
+/** Why Kubernetes takes or took the pod away (a drain, a preemption, its node's loss); undefined when it does not. */
+export function disruption({ status }: Pod): Trouble | undefined {
+  const found = status?.conditions?.find(
+    (condition) => condition.type === 'DisruptionTarget' && condition.status === 'True',
+  );
+  if (found === undefined) return undefined;
+  const reason = found.reason ?? 'Disrupted';
+  return { reason, message: found.message ?? `The pod was taken away: ${reason}.` };
 }
 
 /** The pod as a person finds it. */
@@ -91,18 +126,18 @@ export function lastExit(pod: Pod, container: string): Exit | undefined {
     exitCode: ended.exitCode,
     reason: ended.reason ?? (ended.exitCode === 0 ? 'Completed' : 'Error'),
     message: ended.message,
+    finishedAt: ended.finishedAt,
   };
 }
 
 /** What a pod that failed without its container saying so reports: eviction, preemption, its node's loss. */
 export function podFailure(pod: Pod): Trouble | undefined {
   if (pod.status?.phase !== 'Failed') return undefined;
-  const disruption = pod.status.conditions?.find(
-    (condition) => condition.type === 'DisruptionTarget' && condition.status === 'True',
+  const { reason, message } = pod.status;
+  return (
+    disruption(pod) ??
+    (reason === undefined ? undefined : { reason, message: message ?? `The pod ended: ${reason}.` })
   );
-  const reason = disruption?.reason ?? pod.status.reason;
-  if (reason === undefined) return undefined;
-  return { reason, message: disruption?.message ?? pod.status.message ?? `The pod ended: ${reason}.` };
 }
 
 /** Oldest first, in a total order. */

@@ -266,7 +266,7 @@ describe('a SparseFinetune that fails', () => {
       undefined,
       'OOMKilled',
       'BackoffLimitExceeded',
-      { reason: 'OOMKilled', message: 'raise trainer.resources.limits.memory' },
+      { reason: 'OOMKilled', message: 'raise spec.trainer.resources.limits.memory' },
     ],
     [
       'trace',
@@ -303,6 +303,44 @@ describe('a SparseFinetune that fails', () => {
       );
     });
     expect(event.type).toBe('Warning');
+  });
+
+  it.each([
+    ['meshed', 0, 'Succeeded', JSON.stringify(results)],
+    [
+      'meshed-final',
+      3,
+      'Failed',
+      JSON.stringify({ error: { reason: 'DatasetNotFound', message: 'No data.' } }),
+    ],
+  ])('or succeeds beside a sidecar that never ends: %s', async (name, exitCode, want, message) => {
+    await create(name);
+    const job = await findJob(server, name);
+    const { template } = job.spec!;
+    const proxy = { ...template.spec!.containers[0]!, name: 'proxy' };
+    const spec = { ...template.spec!, containers: [...template.spec!.containers, proxy] };
+    const meshed = { ...job, spec: { ...job.spec!, template: { ...template, spec } } };
+    const pod = await createPodOf(server, meshed, 'a');
+    // Longer ago than a sidecar may take to notice.
+    const at = new Date(Date.now() - 60_000).toISOString();
+    const shared = { image: 'x', imageID: 'x', ready: false, restartCount: 0 };
+    const ended = { exitCode, message, reason: 'x', startedAt: at, finishedAt: at };
+    await writeStatus(server, podsResource, pod, {
+      phase: 'Running',
+      startTime: at,
+      containerStatuses: [
+        { ...shared, name: 'trainer', state: { terminated: ended } },
+        { ...shared, name: 'proxy', state: { running: { startedAt: at } } },
+      ],
+    });
+    const done = await finetuneWhere(server, name, isFinished);
+    expect(done.status?.phase).toBe(want);
+    expect(conditionOf(done, 'JobReady')).toMatchObject({ status: 'False', reason: 'SidecarRuns' });
+    expect(conditionOf(done, 'JobReady')?.message).toContain('container proxy');
+    // Later it ends after all.
+    await server.client.delete(podsResource, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    const after = await finetuneWhere(server, name, (one) => conditionOf(one, 'JobReady')?.status === 'True');
+    expect(after.status?.phase).toBe(want);
   });
 
   it('counts the attempts before it, and tells of each', async () => {
