@@ -11,11 +11,19 @@ export const FINETUNE_CONDITIONS = [
 ] as const;
 export type FinetuneCondition = (typeof FINETUNE_CONDITIONS)[number];
 
-export const SERVICE_CONDITIONS = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'Ready'] as const;
+export const SERVICE_CONDITIONS = [
+  'ModelReady',
+  'QualityGatePassed',
+  'DeploymentReady',
+  'UpToDate',
+  'Ready',
+] as const;
 export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
 
 /** Present, and True, only while an object can't go on without a person. */
 export const STALLED = 'Stalled';
+/** Present, and True, only while a service's wanted version is on its way. */
+export const RECONCILING = 'Reconciling';
 
 export const REASONS = {
   nameConflict: 'NameConflict',
@@ -55,6 +63,9 @@ export const REASONS = {
   finetuneFailed: 'FinetuneFailed',
   waitingForModel: 'WaitingForModel',
   updating: 'Updating',
+  replacing: 'Replacing',
+  upToDate: 'UpToDate',
+  olderImage: 'OlderImage',
   available: 'Available',
   scaledToZero: 'ScaledToZero',
   serving: 'Serving',

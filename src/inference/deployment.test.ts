@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildDeployment, scaledDeployment, templateInputs } from './deployment';
-import { aDeployment, aService, settings, uriModel } from './fixtures';
+import { buildDeployment, RESTART_ANNOTATION, templateInputs, templateModel } from './deployment';
+import { aService, settings, uriModel } from './fixtures';
 import { buildService, selectorText, serviceUrl } from './service';
 
 const tuned = { uri: 'pvc://models/a/b', sha256: 'a'.repeat(64), finetune: { name: 'tuned', uid: 'u' } };
@@ -42,8 +42,39 @@ describe('the Deployment', () => {
     });
     expect(deployment.spec).toMatchObject({
       strategy: { rollingUpdate: { maxUnavailable: 0 } },
-      template: { spec: { terminationGracePeriodSeconds: 60 } },
+      template: { spec: { terminationGracePeriodSeconds: 300 } },
     });
+  });
+
+  it.each([
+    ['by default', {}, 300, '295'],
+    ['as the spec says', { terminationGracePeriodSeconds: 30 }, 30, '25'],
+  ])('ends in a time of which the server knows, %s', (_, server, wantGrace, wantOwn) => {
+    const { template } = buildDeployment(aService({ server }), uriModel, settings).spec!;
+    const values = Object.fromEntries(
+      template.spec!.containers[0]!.env!.map(({ name, value }) => [name, value]),
+    );
+    expect(template.spec!.terminationGracePeriodSeconds).toBe(wantGrace);
+    expect(values).toMatchObject({ SPARSEDM_GRACE_SECONDS: wantOwn, SPARSEDM_DRAIN_DELAY_SECONDS: '10' });
+  });
+
+  it('may take as long to start as its probe allows before the roll-out counts as stuck', () => {
+    const { periodSeconds = 0, failureThreshold = 0 } = container.startupProbe!;
+    const { progressDeadlineSeconds = 0, template } = deployment.spec!;
+    const grace = template.spec!.terminationGracePeriodSeconds!;
+    expect(progressDeadlineSeconds).toBeGreaterThan(periodSeconds * failureThreshold + grace);
+  });
+
+  it('is made anew at every restart that is asked for', () => {
+    const restarted = (at: string) => {
+      const one = aService();
+      one.metadata.annotations = { [RESTART_ANNOTATION]: at };
+      return buildDeployment(one, tuned, settings);
+    };
+    const annotations = restarted('noon').spec!.template.metadata!.annotations;
+    expect(annotations).toEqual({ [RESTART_ANNOTATION]: 'noon' });
+    const inputs = ['noon', 'night'].map((at) => restarted(at).metadata.annotations);
+    expect(inputs[0]).not.toEqual(inputs[1]);
   });
 
   it('is found by its Service and by the scale subresource', () => {
@@ -86,10 +117,18 @@ describe('the inputs of a template', () => {
   });
 });
 
-it('scaling hands the template back untouched', () => {
-  const live = aDeployment(aService());
-  const scaled = scaledDeployment(live, 5);
-  expect(scaled.spec).toEqual({ ...live.spec, replicas: 5 });
-  expect(scaled.metadata).toMatchObject({ name: 'shirts-server', uid: 'deployment-uid' });
-  expect(scaled.status).toBeUndefined();
+describe('the model of a template', () => {
+  const candidates = [{ uri: 'pvc://models/other' }, uriModel, { ...tuned, sha256: 'b'.repeat(64) }, tuned];
+
+  it.each([
+    ['given by its URI', uriModel],
+    ['of a SparseFinetune, told from another at the same place', tuned],
+  ])('is found: %s', (_, model) => {
+    expect(templateModel(buildDeployment(aService(), model, settings), candidates)).toBe(model);
+  });
+
+  it('is none of those that it does not name', () => {
+    const deployment = buildDeployment(aService(), { uri: 'pvc://models/third' }, settings);
+    expect(templateModel(deployment, [undefined, ...candidates])).toBeUndefined();
+  });
 });

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ServedModel, SparseInferenceService } from '../api/types';
-import { defined } from '../api/defined';
+import type { PodSettings, ServedModel, SparseInferenceService } from '../api/types';
 import { serverDeploymentName, serverLabels } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
@@ -23,17 +22,46 @@ export const SERVER_CONTAINER = 'server';
 /** Digest of what a template was made from; while it stays the same, the template is left as it is. */
 export const INPUTS_ANNOTATION = 'sparsedm.io/template-inputs';
 
-/** Time to finish the requests that were accepted. */
-const GRACE_SECONDS = 60;
+/**
+ * On a SparseInferenceService: another value makes the template anew, with the operator's present image. It is to our
+ * resource what `kubectl rollout restart` is to a Deployment.
+ */
+export const RESTART_ANNOTATION = 'sparsedm.io/restarted-at';
+
+/** A large model is loaded, checked and measured before its server is live. */
+const START_SECONDS = 600;
+
+/** Time for images to be pulled, volumes attached and a node added, on top of what a server takes to start. */
+const PLACING_SECONDS = 300;
+
+/** A terminating pod goes on accepting for this long, until the Service's rules lead nowhere near it. */
+const DRAIN_DELAY_SECONDS = 10;
+
+/** Default time for a pod that ends to finish what it accepted. */
+const GRACE_SECONDS = 300;
+
+/** What the server leaves of its grace period, so that it has ended by itself when the kubelet would kill it. */
+const GRACE_MARGIN_SECONDS = 5;
+
+/** A new pod counts once it has been ready this long: by then the Service's rules lead to it. */
+const MIN_READY_SECONDS = 5;
+
+/** A further pod first, so that the number that serves never falls. */
+export const SURGE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } as const;
+
+/** One pod goes before its successor comes, where both at once find no place. */
+export const REPLACE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } as const;
 
 /**
- * Digest of the parts of the spec and of the model that the template depends on. It leaves out everything that comes
+ * Digest of the parts of the service and of the model that the template depends on. It leaves out everything that comes
  * with the operator itself (default image, report URL, the template's form), so that its upgrade restarts no pod.
  */
-export function templateInputs({ spec }: SparseInferenceService, model: ServedModel): string {
+export function templateInputs({ metadata, spec }: SparseInferenceService, model: ServedModel): string {
   const { uri, finetune, sha256 } = model;
+  const restarted = metadata.annotations?.[RESTART_ANNOTATION];
   // The digest of a model given by URI is only what its server reported.
   const inputs = [uri, finetune === undefined ? null : sha256, spec.engine ?? null, spec.server ?? null];
+  if (restarted !== undefined) inputs.push(restarted);
   return createHash('sha256').update(stableStringify(inputs)).digest('hex').slice(0, 16);
 }
 
@@ -42,26 +70,22 @@ export function buildDeployment(
   model: ServedModel,
   settings: DeploymentSettings,
 ): Deployment {
-  const { name, namespace = '' } = service.metadata;
-  const labels = serverLabels(name);
+  const labels = serverLabels(service.metadata.name);
+  const grace = graceSeconds(service);
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: {
-      name: serverDeploymentName(name),
-      namespace,
-      labels,
-      annotations: { [INPUTS_ANNOTATION]: templateInputs(service, model) },
-      ownerReferences: [ownerReference(service)],
-    },
+    metadata: deploymentMetadata(service, templateInputs(service, model)),
     spec: {
       replicas: service.spec.replicas ?? 1,
       revisionHistoryLimit: 2,
-      progressDeadlineSeconds: 600,
-      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      minReadySeconds: MIN_READY_SECONDS,
+      // A pod may have to wait for its predecessor's end before it can start.
+      progressDeadlineSeconds: grace + PLACING_SECONDS + START_SECONDS,
+      strategy: SURGE,
       selector: { matchLabels: labels },
       template: workloadPod({
-        settings: service.spec.server,
+        settings: podSettings(service),
         defaults: settings.podDefaults,
         labels,
         container: {
@@ -74,54 +98,91 @@ export function buildDeployment(
         env: environment(service, model, settings),
         claims: [{ uri: model.uri }],
         restartPolicy: 'Always',
-        terminationGracePeriodSeconds: GRACE_SECONDS,
+        terminationGracePeriodSeconds: grace,
       }),
     },
   };
 }
 
+export function deploymentMetadata(service: SparseInferenceService, inputs: string): Deployment['metadata'] {
+  const { name, namespace = '' } = service.metadata;
+  return {
+    name: serverDeploymentName(name),
+    namespace,
+    labels: serverLabels(name),
+    annotations: { [INPUTS_ANNOTATION]: inputs },
+    ownerReferences: [ownerReference(service)],
+  };
+}
+
+function graceSeconds({ spec }: SparseInferenceService): number {
+  return spec.server?.terminationGracePeriodSeconds ?? GRACE_SECONDS;
+}
+
+/** The template carries the time of the last restart, so that it differs where nothing else does. */
+function podSettings({ metadata, spec }: SparseInferenceService): PodSettings | undefined {
+  const restarted = metadata.annotations?.[RESTART_ANNOTATION];
+  if (restarted === undefined) return spec.server;
+  return {
+    ...spec.server,
+    podAnnotations: { ...spec.server?.podAnnotations, [RESTART_ANNOTATION]: restarted },
+  };
+}
+
 function environment(
-  { metadata, spec }: SparseInferenceService,
+  service: SparseInferenceService,
   model: ServedModel,
   settings: DeploymentSettings,
 ): Record<string, string> {
-  const { name, namespace = '' } = metadata;
+  const { name, namespace = '' } = service.metadata;
   return {
-    SPARSEDM_MODEL: mountedPath(model.uri ?? ''),
+    ...modelEnvironment(model),
     SPARSEDM_MODEL_NAME: name,
-    ...(model.finetune === undefined || model.sha256 === undefined
-      ? {}
-      : { SPARSEDM_MODEL_SHA256: model.sha256 }),
-    SPARSEDM_ENGINE: JSON.stringify(spec.engine ?? {}),
+    SPARSEDM_ENGINE: JSON.stringify(service.spec.engine ?? {}),
     SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, 'services', namespace, name),
+    SPARSEDM_DRAIN_DELAY_SECONDS: String(DRAIN_DELAY_SECONDS),
+    SPARSEDM_GRACE_SECONDS: String(graceSeconds(service) - GRACE_MARGIN_SECONDS),
   };
 }
 
-/** Start-up gets 10 minutes, for a large model is loaded, checked and measured first. */
+/** The digest of a model given by its URI is whatever lies there. */
+function modelEnvironment({ uri = '', finetune, sha256 }: ServedModel): Record<string, string> {
+  return {
+    SPARSEDM_MODEL: mountedPath(uri),
+    ...(finetune === undefined || sha256 === undefined ? {} : { SPARSEDM_MODEL_SHA256: sha256 }),
+  };
+}
+
+/** Which of the models a Deployment's template serves. */
+export function templateModel(
+  deployment: Deployment,
+  candidates: readonly (ServedModel | undefined)[],
+): ServedModel | undefined {
+  const server = serverOf(deployment);
+  const valueOf = (name: string) => server?.env?.find((one) => one.name === name)?.value;
+  return candidates.find((model) => {
+    if (model?.uri === undefined) return false;
+    const { SPARSEDM_MODEL: path, SPARSEDM_MODEL_SHA256: digest } = modelEnvironment(model);
+    return path === valueOf('SPARSEDM_MODEL') && digest === valueOf('SPARSEDM_MODEL_SHA256');
+  });
+}
+
+type Container = NonNullable<NonNullable<Deployment['spec']>['template']['spec']>['containers'][number];
+
+export function serverOf({ spec }: Deployment): Container | undefined {
+  return spec?.template.spec?.containers.find(({ name }) => name === SERVER_CONTAINER);
+}
+
 function probes() {
   const get = (path: string) => ({ httpGet: { path, port: 'http' } });
   return {
-    startupProbe: { ...get('/v2/health/live'), periodSeconds: 2, failureThreshold: 300, timeoutSeconds: 2 },
+    startupProbe: {
+      ...get('/v2/health/live'),
+      periodSeconds: 2,
+      failureThreshold: START_SECONDS / 2,
+      timeoutSeconds: 2,
+    },
     readinessProbe: { ...get('/v2/health/ready'), periodSeconds: 2, failureThreshold: 2, timeoutSeconds: 2 },
     livenessProbe: { ...get('/v2/health/live'), periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
-  };
-}
-
-/** The Deployment as it is with another number of replicas: its template is handed back untouched. */
-export function scaledDeployment(live: Deployment, replicas: number): Deployment {
-  const { name, namespace, uid, labels, annotations, ownerReferences } = live.metadata;
-  const inputs = annotations?.[INPUTS_ANNOTATION];
-  return {
-    ...defined({ spec: live.spec && { ...live.spec, replicas } }),
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: defined({
-      name,
-      namespace,
-      uid,
-      labels,
-      annotations: inputs === undefined ? undefined : { [INPUTS_ANNOTATION]: inputs },
-      ownerReferences,
-    }),
   };
 }

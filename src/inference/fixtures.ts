@@ -10,6 +10,7 @@ import type { Condition, ConditionStatus } from '../kube/conditions';
 import type { Deployment, Pod } from '../kube/resources';
 import { POD_DEFAULTS } from '../workload/pod';
 import { buildDeployment } from './deployment';
+import { withRecord } from './record';
 
 export const settings = {
   image: 'server:1',
@@ -64,7 +65,7 @@ export function aDeployment(
   status: Deployment['status'] = {},
   generation = 1,
 ): Deployment {
-  const built = buildDeployment(service, uriModel, settings);
+  const built = withRecord(buildDeployment(service, uriModel, settings));
   return { ...built, metadata: { ...built.metadata, uid: 'deployment-uid', generation }, status };
 }
 

@@ -7,18 +7,27 @@ import { findCondition } from '../kube/conditions';
 import type { Trouble } from '../workload/pod-state';
 
 export type Resolution = {
-  /** The model that the spec asks for; undefined while there is none. */
+  /** The model that the spec asks for; undefined while there is none that may be served. */
   model: ServedModel | undefined;
+  /** The model that the spec asks for, also when its gate refuses it. */
+  judged?: ServedModel | undefined;
   ready: Verdict;
   gate: Verdict;
-  /** Why the service can't go on without a person. */
+  /** Why the wanted model can't arrive without a person. */
   stalled?: Trouble;
+  /** Why a finetune made anew, which the service follows, has no model to change over to. */
+  behind?: Trouble;
 };
 
 const gateUnknown = unknown(REASONS.notMeasured, 'The gate is judged when the model exists.');
 
 function stuck(ready: Verdict, gate: Verdict, { reason, message }: Trouble): Resolution {
   return { model: undefined, ready, gate, stalled: { reason, message } };
+}
+
+/** What makes a model another one; a digest that a server reports later does not. */
+export function identityOf(model: ServedModel | undefined): string {
+  return model?.uri === undefined ? '' : `${model.uri} ${model.finetune?.uid ?? ''}`;
 }
 
 /**
@@ -30,16 +39,17 @@ export function resolveModel(
   finetune: SparseFinetune | undefined,
 ): Resolution {
   const { uri = '', finetuneRef } = service.spec.model;
-  const held = service.status?.model;
+  const { wanted, model } = service.status ?? {};
+  const held = [wanted, model];
   if (finetuneRef === undefined) return fromUri(uri, held);
-  const pinned = held?.finetune?.name === finetuneRef.name ? held : undefined;
+  const pinned = held.find((one) => one?.finetune?.name === finetuneRef.name);
   if (pinned === undefined) return fromFinetune(service, finetuneRef.name, finetune);
-  return followed(service, pinned, finetune) ?? judged(service, pinned);
+  return followed(service, pinned, finetune);
 }
 
 /** What the server reported about the model at this very URI is kept. */
-function fromUri(uri: string, held: ServedModel | undefined): Resolution {
-  const known = held?.uri === uri && held.finetune === undefined ? held : undefined;
+function fromUri(uri: string, held: readonly (ServedModel | undefined)[]): Resolution {
+  const known = held.find((one) => one?.uri === uri && one.finetune === undefined);
   return {
     model: known ?? { uri },
     ready: yes(REASONS.uriGiven, `The model is at ${uri}; the server checks it when it starts.`),
@@ -53,7 +63,7 @@ function fromFinetune(
   finetune: SparseFinetune | undefined,
 ): Resolution {
   if (finetune === undefined) {
-    const message = `There is no SparseFinetune ${name} in this namespace: create it, or correct model.finetuneRef.name.`;
+    const message = `There is no SparseFinetune ${name} in this namespace: create it, or correct spec.model.finetuneRef.name.`;
     return { model: undefined, ready: no(REASONS.finetuneNotFound, message), gate: gateUnknown };
   }
   const succeeded = findCondition(finetune.status?.conditions, 'Succeeded');
@@ -66,16 +76,18 @@ function fromFinetune(
   return judgedByFinetune(service, name, finetune);
 }
 
-/** The model of a finetune made anew under the pinned one's name, once it is good to serve. */
+/** The pinned model, or that of a finetune made anew under its name, once it is good to serve. */
 function followed(
   service: SparseInferenceService,
   pinned: ServedModel,
   finetune: SparseFinetune | undefined,
-): Resolution | undefined {
-  if (service.spec.model.follow !== true || finetune === undefined) return undefined;
-  if (finetune.metadata.uid === pinned.finetune?.uid) return undefined;
+): Resolution {
+  const kept = judged(service, pinned);
+  if (service.spec.model.follow !== true || finetune === undefined) return kept;
+  if (finetune.metadata.uid === pinned.finetune?.uid) return kept;
   const found = fromFinetune(service, finetune.metadata.name, finetune);
-  return found.model !== undefined && found.gate.status === 'True' ? found : undefined;
+  if (found.model !== undefined) return found;
+  return found.stalled === undefined ? kept : { ...kept, behind: found.stalled };
 }
 
 function waiting(name: string, { status }: SparseFinetune): Resolution {
@@ -133,5 +145,5 @@ function judged(service: SparseInferenceService, model: ServedModel): Resolution
   const { passed, message } = judgeGate(qualityGate, { ...model.fid });
   if (passed === true) return { model, ready, gate: yes(REASONS.gatePassed, message) };
   const reason = passed === false ? REASONS.gateFailed : REASONS.figuresMissing;
-  return stuck(ready, no(reason, message), { reason, message });
+  return { ...stuck(ready, no(reason, message), { reason, message }), judged: model };
 }

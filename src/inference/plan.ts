@@ -1,18 +1,23 @@
-import type { SparseFinetune, SparseInferenceService } from '../api/types';
+import { REASONS } from '../api/conditions';
+import { defined } from '../api/defined';
+import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { isOwnedBy } from '../kube/owner';
 import { covers, equalJson } from '../kube/patch';
-import type { KubeObject } from '../runtime/objects';
-import { defined } from '../api/defined';
 import type { Deployment, Pod, Service } from '../kube/resources';
+import type { KubeObject } from '../runtime/objects';
 import type { Refusal } from '../workload/refusal';
 import {
   buildDeployment,
   INPUTS_ANNOTATION,
-  scaledDeployment,
+  REPLACE,
+  SURGE,
   templateInputs,
+  templateModel,
   type DeploymentSettings,
 } from './deployment';
-import { resolveModel, type Resolution } from './model';
+import { identityOf, resolveModel, type Resolution } from './model';
+import { drift, fromRecord, hasRecord, readRecord, withRecord } from './record';
+import { findUnplaced, isComplete, isReplacing, needsReplacement, type Strategy } from './rollout';
 import { buildService } from './service';
 
 export type Observed = {
@@ -23,6 +28,8 @@ export type Observed = {
   deployment: Deployment | undefined;
   network: Service | undefined;
   pods: readonly Pod[];
+  /** What was said of the newest pod's volume, when another node holds it. */
+  attachFailure?: string | undefined;
   /** Why the API server refused a child in this pass. */
   refusal?: Refusal | undefined;
 };
@@ -33,11 +40,47 @@ export type Plan = {
   network: Service | undefined;
   /** The Deployment to write; undefined where it is right, not ours, or without a model to serve. */
   deployment: Deployment | undefined;
+  /** The replicas to set, apart from all the rest; undefined where they are right. */
+  replicas: number | undefined;
+  /** An operator without records made the Deployment: what it applied is to be recorded. */
+  unrecorded: boolean;
+  /** Fields of the Deployment that somebody else changed and that are put back. */
+  restored: readonly string[];
+  /** Why pods are replaced one by one from now on. */
+  replacing: string | undefined;
 };
 
-/** Replicas to run: a model whose gate has not passed gets no traffic, so it gets no pods. */
-export function wantedReplicas({ spec }: SparseInferenceService, { gate }: Resolution): number {
-  return gate.status === 'False' ? 0 : (spec.replicas ?? 1);
+/** The model in the Deployment's template. */
+export function deployedModel(
+  { service, deployment }: Pick<Observed, 'service' | 'deployment'>,
+  { model, judged }: Resolution,
+): ServedModel | undefined {
+  const { wanted, model: served } = service.status ?? {};
+  return deployment && templateModel(deployment, [model, judged, wanted, served]);
+}
+
+/**
+ * The model to deploy. One that the gate turned down while it was on its way makes room for the one that still serves.
+ */
+export function targetModel(observed: Observed, resolution: Resolution): ServedModel | undefined {
+  const { model, judged } = resolution;
+  if (model !== undefined || judged === undefined) return model;
+  const served = observed.service.status?.model;
+  const deployed = deployedModel(observed, resolution);
+  const isDeployed = identityOf(deployed) === identityOf(judged);
+  return isDeployed && identityOf(served) !== identityOf(judged) ? served : undefined;
+}
+
+/**
+ * Replicas to run. What serves goes on whatever is wrong with what is wanted; only the very model that serves has no pods
+ * once the service's own gate turns it down.
+ */
+export function wantedReplicas(observed: Observed, resolution: Resolution): number {
+  const { judged, gate } = resolution;
+  const refused = judged !== undefined && gate.reason === REASONS.gateFailed;
+  const target = targetModel(observed, resolution);
+  const isDeployed = identityOf(deployedModel(observed, resolution)) === identityOf(judged);
+  return refused && isDeployed && target === undefined ? 0 : (observed.service.spec.replicas ?? 1);
 }
 
 export function isForeign(child: Deployment | Service | undefined, service: SparseInferenceService): boolean {
@@ -45,20 +88,18 @@ export function isForeign(child: Deployment | Service | undefined, service: Spar
 }
 
 /** Whether the Deployment's template is the one for this spec and model. */
-export function isCurrent(observed: Observed, resolution: Resolution): boolean {
-  const { deployment, service } = observed;
-  const { model } = resolution;
+export function isCurrent({ deployment, service }: Observed, model: ServedModel | undefined): boolean {
   if (deployment === undefined || model === undefined) return false;
   return deployment.metadata.annotations?.[INPUTS_ANNOTATION] === templateInputs(service, model);
 }
 
-export function plan(observed: Observed, settings: DeploymentSettings): Plan {
+export function plan(observed: Observed, settings: DeploymentSettings, now: Date): Plan {
   const { service, finetune, network } = observed;
   const resolution = resolveModel(service, finetune);
   return {
     resolution,
     network: planNetwork(service, network),
-    deployment: planDeployment(observed, resolution, settings),
+    ...planDeployment(observed, resolution, settings, now),
   };
 }
 
@@ -72,22 +113,67 @@ function planNetwork(service: SparseInferenceService, live: Service | undefined)
 }
 
 /** The uid keeps an update from touching another object that has taken the name meanwhile. */
-function onlyOnto<T extends KubeObject>(live: KubeObject, desired: T): T {
+export function onlyOnto<T extends KubeObject>(live: KubeObject, desired: T): T {
   return { ...desired, metadata: defined({ ...desired.metadata, uid: live.metadata.uid }) };
 }
+
+type DeploymentPlan = Omit<Plan, 'resolution' | 'network'>;
+
+const NOTHING: DeploymentPlan = {
+  deployment: undefined,
+  replicas: undefined,
+  unrecorded: false,
+  restored: [],
+  replacing: undefined,
+};
 
 function planDeployment(
   observed: Observed,
   resolution: Resolution,
   settings: DeploymentSettings,
-): Deployment | undefined {
-  const { service, deployment } = observed;
-  if (isForeign(deployment, service)) return undefined;
-  const replicas = wantedReplicas(service, resolution);
-  if (resolution.model !== undefined && !isCurrent(observed, resolution)) {
-    const built = buildDeployment(service, resolution.model, settings);
-    return deployment === undefined ? built : onlyOnto(deployment, built);
+  now: Date,
+): DeploymentPlan {
+  const { service, deployment: live } = observed;
+  if (isForeign(live, service)) return NOTHING;
+  const model = targetModel(observed, resolution);
+  if (live === undefined) {
+    if (model === undefined) return NOTHING;
+    return { ...NOTHING, deployment: withRecord(buildDeployment(service, model, settings)) };
   }
-  if (deployment === undefined || deployment.spec?.replicas === replicas) return undefined;
-  return scaledDeployment(deployment, replicas);
+  const wanted = wantedReplicas(observed, resolution);
+  const replicas = live.spec?.replicas === wanted ? undefined : wanted;
+  if (model !== undefined && !isCurrent(observed, model)) {
+    const built = onlyOnto(live, withRecord(withoutReplicas(buildDeployment(service, model, settings))));
+    return { ...NOTHING, deployment: built, replicas };
+  }
+  return { ...planRecorded(observed, live, wanted, now), replicas };
+}
+
+/** The template stays as it was applied; what somebody changed is put back, and the strategy follows the roll-out. */
+function planRecorded(observed: Observed, live: Deployment, wanted: number, now: Date): DeploymentPlan {
+  const record = readRecord(live);
+  if (record === undefined) return { ...NOTHING, unrecorded: !hasRecord(live) };
+  const restored = drift(live, fromRecord(observed.service, live, record));
+  const unplaced = findUnplaced(live, observed.pods);
+  const replaces = isReplacing(record.strategy);
+  const complete = isComplete(live, wanted);
+  const replacing =
+    replaces || complete ? undefined : needsReplacement(unplaced, observed.attachFailure, now);
+  const strategy = dueStrategy(record.strategy, { replaces, replacing, complete });
+  const desired = fromRecord(observed.service, live, record, strategy);
+  if (restored.length === 0 && equalJson(strategy, record.strategy)) return NOTHING;
+  return { ...NOTHING, deployment: onlyOnto(live, desired), restored, replacing };
+}
+
+function dueStrategy(
+  recorded: Strategy,
+  { replaces, replacing, complete }: { replaces: boolean; replacing: string | undefined; complete: boolean },
+): Strategy {
+  if (replacing !== undefined) return REPLACE;
+  return replaces && complete ? SURGE : recorded;
+}
+
+function withoutReplicas(deployment: Deployment): Deployment {
+  const { replicas: _, ...spec } = deployment.spec!;
+  return { ...deployment, spec };
 }

@@ -1,5 +1,7 @@
+import { REASONS } from '../api/conditions';
+import { defined } from '../api/defined';
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
-import type { KubeClient } from '../kube/client';
+import { FIELD_MANAGER, type KubeClient } from '../kube/client';
 import { labels, serverDeploymentName, serviceName } from '../kube/names';
 import { equalJson } from '../kube/patch';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
@@ -12,9 +14,12 @@ import type { Store } from '../runtime/store';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import type { DeploymentSettings } from './deployment';
-import { isForeign, plan, type Observed, type Plan } from './plan';
+import { isForeign, onlyOnto, plan, type Observed, type Plan } from './plan';
+import { APPLIED_ANNOTATION, drift, fromRecord, ownedSpec, readRecord } from './record';
+import { findUnplaced, isReplacing, PATIENCE_MS, type Unplaced } from './rollout';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
+import { multiAttachFailure } from './volume';
 
 export type ServiceDependencies = {
   client: KubeClient;
@@ -28,6 +33,9 @@ export type ServiceDependencies = {
   /** With the index `service` over `namespace/name` of the SparseInferenceService that the label names. */
   pods: Store<Pod>;
 };
+
+/** Field manager of replicas alone. */
+export const SCALE_FIELD_MANAGER = 'sparsedm-scaler';
 
 /** Name of the index of pods that ServiceDependencies needs. */
 export const SERVICE_INDEX = 'service';
@@ -46,6 +54,8 @@ export function finetuneOfService({ metadata, spec }: SparseInferenceService): s
 
 export function createServiceReconciler(dependencies: ServiceDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
+  /** Deployments (by uid) that the last apply left different from what was applied, at which generation. */
+  const futile = new Map<string, number>();
 
   function observe(service: SparseInferenceService): Observed {
     const { name, namespace = '' } = service.metadata;
@@ -74,20 +84,73 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
 
   /**
    * A new Deployment is applied without force: on one that somebody else made meanwhile this ends in a conflict (its
-   * selector is another's and can't change), and nothing is adopted.
+   * selector is another's and can't change), and nothing is adopted. One of ours that has lost its labels is not in the
+   * cache, and gets them back.
    */
-  async function applyDeployment(
-    desired: Deployment,
-    live: Deployment | undefined,
-  ): Promise<Deployment | undefined> {
-    const isNew = desired.metadata.uid === undefined;
+  async function createDeployment(service: SparseInferenceService, desired: Deployment): Promise<Deployment> {
     try {
-      return await client.apply(deployments, desired, { force: !isNew, live });
+      return await client.apply(deployments, desired, { force: false });
     } catch (error) {
-      const existing = isNew ? await client.get(deployments, keyOf(desired)) : undefined;
+      const existing = await client.get(deployments, keyOf(desired));
       if (existing === undefined) throw error;
-      return existing;
+      const spec = isForeign(existing, service) ? undefined : readRecord(existing);
+      if (spec === undefined) return existing;
+      return client.apply(deployments, onlyOnto(existing, fromRecord(service, existing, spec)));
     }
+  }
+
+  /** By a manager of its own, so that neither it nor the template's writes ever carry the other's fields. */
+  async function scale(live: Deployment, replicas: number): Promise<Deployment> {
+    const { name, namespace, uid } = live.metadata;
+    const metadata = defined({ name, namespace, uid });
+    return client.applyPart(
+      deployments,
+      { metadata, spec: { replicas } },
+      { fieldManager: SCALE_FIELD_MANAGER },
+    );
+  }
+
+  /**
+   * The replicas first: with them owned, a template that is applied without them leaves them as they are, also where an
+   * earlier apply of ours held them.
+   */
+  async function updateDeployment(live: Deployment, { deployment, replicas }: Plan): Promise<Deployment> {
+    const isDue = deployment !== undefined && !isFutile(live, deployment);
+    if (replicas === undefined && !isDue) return live;
+    const scaled = await scale(live, replicas ?? live.spec?.replicas ?? 1);
+    if (!isDue) return scaled;
+    const applied = await client.apply(deployments, deployment);
+    noteFutile(applied, deployment);
+    return applied;
+  }
+
+  /** What the server stores in another form than it was applied in would be applied in every pass. */
+  function isFutile(live: Deployment, desired: Deployment): boolean {
+    const { uid = '', generation } = live.metadata;
+    const same = equalJson(appliedOf(live), appliedOf(desired));
+    return same && futile.get(uid) === generation;
+  }
+
+  function noteFutile(applied: Deployment, desired: Deployment): void {
+    const { uid = '', generation = 0 } = applied.metadata;
+    if (drift(applied, desired).length > 0) futile.set(uid, generation);
+    else futile.delete(uid);
+  }
+
+  /** Writes down what an operator of a release without records applied. It changes no field of the spec. */
+  async function record(service: SparseInferenceService, cached: Deployment): Promise<Deployment> {
+    const live = await client.get(deployments, keyOf(cached));
+    if (live?.spec === undefined || live.metadata.uid !== cached.metadata.uid) return cached;
+    const spec = ownedSpec(live, FIELD_MANAGER) ?? live.spec;
+    await scale(live, live.spec.replicas ?? 1);
+    return client.apply(deployments, onlyOnto(live, fromRecord(service, live, spec)));
+  }
+
+  async function applyDeployment(observed: Observed, planned: Plan): Promise<Deployment | undefined> {
+    const { service, deployment: live } = observed;
+    if (live === undefined) return planned.deployment && createDeployment(service, planned.deployment);
+    const known = planned.unrecorded ? await record(service, live) : live;
+    return updateDeployment(known, planned);
   }
 
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
@@ -96,9 +159,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       if (planned.network !== undefined) {
         result.network = await applyNetwork(planned.network, observed.network);
       }
-      if (planned.deployment !== undefined) {
-        result.deployment = await applyDeployment(planned.deployment, observed.deployment);
-      }
+      result.deployment = await applyDeployment(observed, planned);
     } catch (error) {
       result.refusal = refusalFrom(error, (field) =>
         settingBehind(field, 'spec.server', observed.service.spec.server, planned.deployment?.spec?.template),
@@ -107,23 +168,65 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return result;
   }
 
+  function tellOfDeployment(before: Observed, after: Observed, { restored, replacing }: Plan): void {
+    const { service, deployment } = after;
+    if (deployment === undefined || deployment === before.deployment || after.refusal !== undefined) return;
+    if (restored.length > 0) {
+      const message = `Put back what had been changed in the Deployment ${deployment.metadata.name}: ${restored.join(', ')}. Change spec.engine or spec.server of the SparseInferenceService instead.`;
+      events.event(service, 'Warning', 'DriftRestored', message);
+    }
+    if (replacing !== undefined) {
+      const message = `Replaces its replicas one by one in this rollout, because a further pod finds no place: ${replacing}`;
+      events.event(service, 'Normal', REASONS.replacing, message);
+    }
+  }
+
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const service = dependencies.services.get(namespace, name);
     if (service === undefined || service.metadata.deletionTimestamp !== undefined) return undefined;
-    const before = observe(service);
-    const planned = plan(before, settings);
+    const before = await withAttachFailure(observe(service));
+    const planned = plan(before, settings, clock.now());
     const observed = await apply(before, planned);
-    const status = buildStatus(observed, planned.resolution, clock.now());
+    const status = buildStatus(observed, planned.resolution, settings, clock.now());
     if (await client.patchStatus(sparseInferenceServices, service, status)) {
       for (const { type, reason, message } of transitions(service, status)) {
         events.event(service, type, reason, message);
       }
     }
+    tellOfDeployment(before, observed, planned);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
-    return isHindered(observed) ? { requeueAfterMs: RETRY_REFUSED_MS } : undefined;
+    if (isHindered(observed)) return { requeueAfterMs: RETRY_REFUSED_MS };
+    return requeueForPlace(observed);
+  }
+
+  /** Why the node of a pod that has waited long can't attach its volume. */
+  async function withAttachFailure(observed: Observed): Promise<Observed> {
+    const unplaced = unplacedOf(observed);
+    if (unplaced?.lacks !== 'volume' || unplaced.pod === undefined) return observed;
+    if (clock.now().getTime() - unplaced.since < PATIENCE_MS) return observed;
+    return { ...observed, attachFailure: await multiAttachFailure(client, unplaced.pod) };
+  }
+
+  /** Nobody tells when the time to find a place is over, nor of what is said of a volume later. */
+  function requeueForPlace(observed: Observed): ReconcileResult {
+    const unplaced = unplacedOf(observed);
+    if (unplaced === undefined) return undefined;
+    const leftMs = unplaced.since + PATIENCE_MS - clock.now().getTime();
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    return unplaced.lacks === 'volume' ? { requeueAfterMs: PATIENCE_MS } : undefined;
   }
 
   return { reconcile };
+}
+
+/** What waits for a place, unless the rollout makes room for it already. */
+function unplacedOf({ service, deployment, pods }: Observed): Unplaced | undefined {
+  if (deployment === undefined || isForeign(deployment, service)) return undefined;
+  return isReplacing(deployment.spec?.strategy) ? undefined : findUnplaced(deployment, pods);
+}
+
+function appliedOf({ metadata }: Deployment): string | undefined {
+  return metadata.annotations?.[APPLIED_ANNOTATION];
 }
 
 /** A foreign child carries no label of ours, so that nobody tells when it goes; nor does anybody tell of a quota. */

@@ -1,133 +1,216 @@
-import { REASONS, STALLED } from '../api/conditions';
+import { RECONCILING, REASONS, STALLED, type ServiceCondition } from '../api/conditions';
 import { defined } from '../api/defined';
-import type { ServicePhase, SparseInferenceServiceStatus } from '../api/types';
+import type {
+  ServedModel,
+  ServicePhase,
+  SparseInferenceService,
+  SparseInferenceServiceStatus,
+} from '../api/types';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
 import { parseTerminationMessage } from '../reports/body';
-import {
-  byCreation,
-  isDeleting,
-  isOver,
-  lastExit,
-  startTrouble,
-  type Exit,
-  type Trouble,
-} from '../workload/pod-state';
-import { SERVER_CONTAINER } from './deployment';
-import type { Resolution } from './model';
-import { isCurrent, isForeign, wantedReplicas, type Observed } from './plan';
+import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
+import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
+import { identityOf, type Resolution } from './model';
+import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type Observed } from './plan';
+import { countsOf, hasArrived, isComplete, isReplacing, newestPod } from './rollout';
 import { selectorText, serviceUrl } from './service';
-
-/** What the Deployment's controller last counted. */
-type Counts = { desired: number; all: number; updated: number; ready: number; available: number };
-
-function countsOf(deployment: Deployment | undefined): Counts {
-  const {
-    replicas = 0,
-    updatedReplicas = 0,
-    readyReplicas = 0,
-    availableReplicas = 0,
-  } = deployment?.status ?? {};
-  return {
-    desired: deployment?.spec?.replicas ?? 0,
-    all: replicas,
-    updated: updatedReplicas,
-    ready: readyReplicas,
-    available: availableReplicas,
-  };
-}
 
 /** The status that follows from what is observed; `engine` and the model's digest by report stay as they are. */
 export function buildStatus(
   observed: Observed,
   resolution: Resolution,
+  settings: Pick<DeploymentSettings, 'image'>,
   now: Date,
 ): SparseInferenceServiceStatus {
   const { service } = observed;
-  const before = service.status ?? {};
   const ours = isForeign(observed.deployment, service) ? undefined : observed.deployment;
   const counts = countsOf(ours);
-  const deploymentReady = judgeDeployment(observed, resolution, counts);
-  const ready = judgeReady(resolution, deploymentReady, counts);
-  const stalled = stalledBy(observed, resolution);
+  const models = modelsOf(observed, resolution, ours);
+  const verdicts = judge(observed, resolution, settings, models.model);
   const observedGeneration = service.metadata.generation ?? 0;
-  const verdicts = {
-    ModelReady: resolution.ready,
-    QualityGatePassed: resolution.gate,
-    DeploymentReady: deploymentReady,
-    Ready: ready,
-    [STALLED]: stalled && yes(stalled.reason, stalled.message),
-  };
   const hasUrl = observed.network !== undefined && !isForeign(observed.network, service);
+  const { url: _, model: _model, wanted: _wanted, ...rest } = service.status ?? {};
   return {
-    ...withoutUrl(before),
-    ...defined({ model: resolution.model ?? before.model, url: hasUrl ? serviceUrl(service) : undefined }),
+    ...rest,
+    ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined }),
     observedGeneration,
-    phase: phaseOf(ready, deploymentReady, counts, stalled),
+    phase: phaseOf(verdicts),
     replicas: counts.all,
     readyReplicas: counts.ready,
     desiredReplicas: service.spec.replicas ?? 1,
     selector: selectorText(service),
-    conditions: conditionsFrom(before.conditions, verdicts, observedGeneration, now),
+    conditions: conditionsFrom(rest.conditions, verdicts, observedGeneration, now),
   };
 }
 
-function withoutUrl(status: SparseInferenceServiceStatus): SparseInferenceServiceStatus {
-  const { url: _, ...rest } = status;
-  return rest;
+type Verdicts = Record<ServiceCondition, Verdict> & {
+  [RECONCILING]: Verdict | undefined;
+  [STALLED]: Verdict | undefined;
+};
+
+function judge(
+  observed: Observed,
+  resolution: Resolution,
+  settings: Pick<DeploymentSettings, 'image'>,
+  model: ServedModel | undefined,
+): Verdicts {
+  const deploymentReady = judgeDeployment(observed, resolution);
+  const upToDate = judgeVersion(observed, resolution, settings);
+  const stalled = stalledBy(observed, resolution, upToDate);
+  const settled =
+    deploymentReady.status === 'True' && (upToDate.status === 'True' || isBehind(resolution, upToDate));
+  return {
+    ModelReady: resolution.ready,
+    QualityGatePassed: resolution.gate,
+    DeploymentReady: deploymentReady,
+    UpToDate: upToDate,
+    Ready: judgeReady(observed, resolution, deploymentReady, model),
+    [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
+    [STALLED]: stalled && yes(stalled.reason, stalled.message),
+  };
 }
 
-function stalledBy({ refusal }: Observed, { stalled }: Resolution): Trouble | undefined {
+/** The spec is met by what serves: only a finetune made anew, which is followed, has nothing better yet. */
+function isBehind({ behind }: Resolution, upToDate: Verdict): boolean {
+  return behind !== undefined && upToDate.reason === behind.reason;
+}
+
+type Models = { model: ServedModel | undefined; wanted: ServedModel | undefined };
+
+/** The model that serves changes when the last pod of an earlier template has gone; until then the next one is wanted. */
+function modelsOf(observed: Observed, resolution: Resolution, ours: Deployment | undefined): Models {
+  const before = observed.service.status ?? {};
+  const arrived = ours !== undefined && hasArrived(ours) && countsOf(ours).available > 0;
+  const deployed = ours && deployedModel(observed, resolution);
+  const model = (arrived ? deployed : undefined) ?? before.model;
+  // One that the spec no longer names, and whose pods are on their way all the same, is still to be told of.
+  const rolling = identityOf(deployed) === identityOf(before.wanted) ? before.wanted : undefined;
+  const wanted = resolution.model ?? rolling;
+  return { model, wanted: identityOf(wanted) === identityOf(model) ? undefined : wanted };
+}
+
+function reconciling(upToDate: Verdict, deploymentReady: Verdict): Verdict {
+  const open = upToDate.status === 'True' ? deploymentReady : upToDate;
+  return yes(open.reason, open.message);
+}
+
+/** Why nothing goes on until a person acts. */
+function stalledBy(observed: Observed, { stalled }: Resolution, upToDate: Verdict): Trouble | undefined {
   if (stalled !== undefined) return stalled;
-  return refusal?.final === true ? { reason: refusal.reason, message: refusal.message } : undefined;
+  const { deployment, refusal } = observed;
+  if (refusal?.final === true) return { reason: refusal.reason, message: refusal.message };
+  const conflict = conflictOf(observed);
+  if (conflict !== undefined || upToDate.status === 'True') return conflict;
+  if (deployment === undefined || !isLate(deployment)) return undefined;
+  return { reason: upToDate.reason, message: upToDate.message };
 }
 
-function judgeDeployment(observed: Observed, resolution: Resolution, counts: Counts): Verdict {
+function judgeDeployment(observed: Observed, resolution: Resolution): Verdict {
   const hindrance = hindered(observed);
   if (hindrance !== undefined) return no(hindrance.reason, hindrance.message);
   const { deployment } = observed;
   if (deployment === undefined) {
     return unknown(REASONS.waitingForModel, 'The Deployment is created when there is a model to serve.');
   }
-  if (resolution.model !== undefined && !isCurrent(observed, resolution)) {
+  const model = targetModel(observed, resolution);
+  if (model !== undefined && !isCurrent(observed, model)) {
     return unknown(REASONS.updating, 'The Deployment is about to change.');
   }
-  return judgeRollout(observed, deployment, wantedReplicas(observed.service, resolution), counts);
+  return judgeRollout(observed, deployment, wantedReplicas(observed, resolution));
 }
 
-function hindered({ service, deployment, network, refusal }: Observed): Trouble | undefined {
+function conflictOf({ service, deployment, network }: Observed): Trouble | undefined {
   const foreign = [deployment, network].find((child) => isForeign(child, service));
-  if (foreign !== undefined) {
-    const message = `The ${foreign.kind} ${foreign.metadata.name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseInferenceService.`;
-    return { reason: REASONS.nameConflict, message };
-  }
-  return refusal;
+  if (foreign === undefined) return undefined;
+  const message = `The ${foreign.kind} ${foreign.metadata.name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseInferenceService.`;
+  return { reason: REASONS.nameConflict, message };
 }
 
-/** Complete means: the controller has seen this template, and every pod is of it and available. */
-function isComplete({ metadata, status }: Deployment, wanted: number, counts: Counts): boolean {
-  const seen = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
-  return (
-    seen && [counts.desired, counts.updated, counts.all, counts.available].every((count) => count === wanted)
-  );
+function hindered(observed: Observed): Trouble | undefined {
+  return conflictOf(observed) ?? observed.refusal;
 }
 
-function judgeRollout(observed: Observed, deployment: Deployment, wanted: number, counts: Counts): Verdict {
-  if (isComplete(deployment, wanted, counts)) {
-    return yes(REASONS.available, `${replicasServe(counts.available)}, as many as wanted.`);
+function judgeRollout(observed: Observed, deployment: Deployment, wanted: number): Verdict {
+  const { updated, available } = countsOf(deployment);
+  if (isComplete(deployment, wanted)) {
+    return yes(
+      REASONS.available,
+      wanted === 0
+        ? 'No replica is wanted, and none runs.'
+        : `${replicasServe(available)}, as many as wanted.`,
+    );
   }
-  const trouble = podTrouble(observed.pods) ?? deploymentTrouble(deployment);
+  const trouble = rolloutTrouble(observed, deployment);
   if (trouble !== undefined) return no(trouble.reason, trouble.message);
-  const current = Math.min(counts.updated, counts.available);
-  return unknown(REASONS.updating, `${current} of ${wanted} replicas are up to date and serve.`);
+  if (isReplacing(deployment.spec?.strategy)) {
+    const message = 'Replicas are replaced one by one, because a further pod finds no place beside them.';
+    return unknown(REASONS.replacing, message);
+  }
+  const message = `${updated} of ${wanted} replicas are of the wanted version; ${available} serve.`;
+  return unknown(REASONS.updating, message);
+}
+
+/** While pods are replaced one by one, it is no trouble that the next one waits for the last one's end. */
+function rolloutTrouble({ pods }: Observed, deployment: Deployment): Trouble | undefined {
+  const newest = newestPod(pods);
+  const makesRoom =
+    isReplacing(deployment.spec?.strategy) && (pods.some(isDeleting) || !hasArrived(deployment));
+  const waits =
+    makesRoom &&
+    newest !== undefined &&
+    startTrouble(newest, SERVER_CONTAINER)?.reason === 'Unschedulable' &&
+    !isLate(deployment);
+  return waits ? undefined : (podTrouble(newest) ?? deploymentTrouble(deployment));
+}
+
+/** Whether the wanted version is the one that serves, which what serves meanwhile has no part in. */
+function judgeVersion(
+  observed: Observed,
+  resolution: Resolution,
+  settings: Pick<DeploymentSettings, 'image'>,
+): Verdict {
+  const open = openVersion(observed, resolution);
+  if (open === undefined) return arrivedVersion(observed, settings);
+  const serves = countsOf(observed.deployment).ready > 0 && !isForeign(observed.deployment, observed.service);
+  if (open.status !== 'False' || !serves || wantedReplicas(observed, resolution) === 0) return open;
+  return no(open.reason, `${open.message} What serves goes on serving.`);
+}
+
+/** Why the wanted version has not arrived; undefined when it has. */
+function openVersion(observed: Observed, resolution: Resolution): Verdict | undefined {
+  const { ready, gate, behind } = resolution;
+  const unresolved = firstOpen([ready, gate]);
+  if (unresolved !== undefined) return unresolved;
+  const { deployment } = observed;
+  const applied = hindered(observed) === undefined && isCurrent(observed, resolution.model);
+  if (applied && deployment !== undefined && hasArrived(deployment)) {
+    return behind && no(behind.reason, behind.message);
+  }
+  const verdict = judgeDeployment(observed, resolution);
+  return verdict.status === 'True' ? unknown(REASONS.updating, 'Pods of the wanted version start.') : verdict;
+}
+
+function arrivedVersion(
+  { service, deployment }: Observed,
+  { image }: Pick<DeploymentSettings, 'image'>,
+): Verdict {
+  const running = deployment && serverOf(deployment)?.image;
+  if (service.spec.server?.image === undefined && running !== image) {
+    const { name, namespace = '' } = service.metadata;
+    const message = `The wanted version runs in image ${running}, and the operator's default one is ${image} now. To change over: kubectl annotate sis/${name} -n ${namespace} --overwrite ${RESTART_ANNOTATION}="$(date -Is)".`;
+    return yes(REASONS.olderImage, message);
+  }
+  return yes(REASONS.upToDate, 'The wanted version is the one that runs.');
+}
+
+function firstOpen(verdicts: readonly Verdict[]): Verdict | undefined {
+  const open = verdicts.filter(({ status }) => status !== 'True');
+  return open.find(({ status }) => status === 'False') ?? open[0];
 }
 
 /** The newest pod that lives is this generation's. */
-function podTrouble(pods: readonly Pod[]): Trouble | undefined {
-  const newest = pods
-    .filter((pod) => !isDeleting(pod) && !isOver(pod))
-    .sort(byCreation)
-    .at(-1);
+function podTrouble(newest: Pod | undefined): Trouble | undefined {
   if (newest === undefined) return undefined;
   const trouble = startTrouble(newest, SERVER_CONTAINER);
   const crash = crashOf(newest);
@@ -158,6 +241,12 @@ function explainCrash({ reason, exitCode, message }: Exit): Trouble {
   };
 }
 
+function isLate({ status }: Deployment): boolean {
+  return (
+    status?.conditions?.some(({ type, status: is }) => type === 'Progressing' && is === 'False') === true
+  );
+}
+
 /** The API server's words when it refuses pods, and a roll-out that takes too long. */
 function deploymentTrouble({ status }: Deployment): Trouble | undefined {
   const conditions = status?.conditions ?? [];
@@ -172,32 +261,42 @@ function deploymentTrouble({ status }: Deployment): Trouble | undefined {
   );
 }
 
-/** Derived: True when the model, its gate and this generation's pods are, and there is a pod at all. */
+/** Whether pods answer at status.url, of whatever version, and also when none is asked for. */
 function judgeReady(
-  { ready, gate }: Resolution,
+  observed: Observed,
+  resolution: Resolution,
   deploymentReady: Verdict,
-  { desired, ready: pods }: Counts,
+  model: ServedModel | undefined,
 ): Verdict {
-  const open = [ready, gate, deploymentReady].filter(({ status }) => status !== 'True');
-  const first = open.find(({ status }) => status === 'False') ?? open[0];
-  if (first !== undefined) return { ...first, status: first.status === 'False' ? 'False' : 'Unknown' };
-  if (desired === 0)
-    return no(REASONS.scaledToZero, 'spec.replicas is 0: raise it to serve, for example with kubectl scale.');
-  return yes(REASONS.serving, `${replicasServe(pods)}.`);
+  const { service, deployment, network } = observed;
+  const conflict = conflictOf(observed);
+  if (conflict !== undefined) return no(conflict.reason, conflict.message);
+  if (service.spec.replicas === 0) return scaledToZero(service);
+  const { ready } = countsOf(deployment);
+  const stays = wantedReplicas(observed, resolution) > 0;
+  if (network !== undefined && ready > 0 && stays) return serving(ready, service.spec.replicas ?? 1, model);
+  const open = firstOpen([resolution.ready, resolution.gate, deploymentReady]);
+  return open ?? unknown(REASONS.updating, 'No replica is ready.');
+}
+
+function scaledToZero(service: SparseInferenceService): Verdict {
+  const { name, namespace = '' } = service.metadata;
+  const message = `spec.replicas is 0, so nothing answers at ${serviceUrl(service)} until it is raised: kubectl scale sis/${name} -n ${namespace} --replicas=1.`;
+  return yes(REASONS.scaledToZero, message);
+}
+
+function serving(ready: number, wanted: number, model: ServedModel | undefined): Verdict {
+  const many = ready < wanted ? `${ready} of ${wanted} replicas serve` : replicasServe(ready);
+  return yes(REASONS.serving, `${many}${model?.uri === undefined ? '' : ` the model at ${model.uri}`}.`);
 }
 
 function replicasServe(count: number): string {
   return count === 1 ? '1 replica serves' : `${count} replicas serve`;
 }
 
-function phaseOf(
-  ready: Verdict,
-  deploymentReady: Verdict,
-  counts: Counts,
-  stalled: Trouble | undefined,
-): ServicePhase {
-  if (stalled !== undefined) return 'Failed';
-  if (ready.status === 'True') return 'Ready';
-  if (counts.ready === 0) return 'Pending';
-  return deploymentReady.status === 'False' ? 'Degraded' : 'Updating';
+function phaseOf({ Ready, UpToDate, DeploymentReady, Stalled }: Verdicts): ServicePhase {
+  if (Ready.status !== 'True') return Stalled === undefined ? 'Pending' : 'Failed';
+  const open = firstOpen([UpToDate, DeploymentReady]);
+  if (open === undefined) return 'Ready';
+  return open.status === 'False' ? 'Degraded' : 'Updating';
 }

@@ -1,42 +1,76 @@
-import type { ServedModel, SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
-import { findCondition, isTrue } from '../kube/conditions';
+import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
+import { findCondition, isTrue, type Condition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
+import { identityOf } from './model';
 
 export type Transition = { type: EventType; reason: string; message: string };
 
-/** Conditions whose turning False is a warning. */
-const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady'];
+/** Conditions whose turning False is a warning. One reason is told once, by the first that has it. */
+const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'UpToDate'];
 
 /** The events that a change of status is worth: none while nothing changes for a person. */
 export function transitions(
   { status: before }: SparseInferenceService,
   after: SparseInferenceServiceStatus,
 ): Transition[] {
-  return [...newTroubles(before, after), ...newModel(before, after), ...newReadiness(before, after)];
+  return [
+    ...newTroubles(before, after),
+    ...newWanted(before, after),
+    ...newModel(before, after),
+    ...newReadiness(before, after),
+    ...olderImage(before, after),
+  ];
 }
 
 type Status = SparseInferenceServiceStatus;
 
 function newTroubles(before: Status | undefined, after: Status): Transition[] {
+  const told = new Set<string>();
   return TROUBLES.flatMap((type) => {
     const now = findCondition(after.conditions, type);
     const was = findCondition(before?.conditions, type);
-    if (now?.status !== 'False' || (was?.status === 'False' && was.reason === now.reason)) return [];
+    if (now?.status !== 'False' || told.has(now.reason)) return [];
+    told.add(now.reason);
+    if (was?.status === 'False' && was.reason === now.reason) return [];
     return [{ type: 'Warning' as const, reason: now.reason, message: now.message }];
   });
 }
 
-/** What makes a model another one; a digest that a server reports later does not. */
-function identity(model: ServedModel | undefined): string {
-  return `${model?.uri ?? ''} ${model?.finetune?.uid ?? ''}`;
+/** A model that the gate turned down is told of as trouble. */
+function newWanted(before: Status | undefined, { wanted, conditions }: Status): Transition[] {
+  if (wanted?.uri === undefined || !isTrue(conditions, 'QualityGatePassed')) return [];
+  if ([before?.wanted, before?.model].some((known) => identityOf(known) === identityOf(wanted))) return [];
+  return [{ type: 'Normal', reason: 'ModelChosen', message: `The model at ${wanted.uri} is to be served.` }];
 }
 
 function newModel(before: Status | undefined, { model }: Status): Transition[] {
-  if (model?.uri === undefined || identity(model) === identity(before?.model)) return [];
-  return [{ type: 'Normal', reason: 'ModelChosen', message: `Serves the model at ${model.uri}.` }];
+  if (model?.uri === undefined || identityOf(model) === identityOf(before?.model)) return [];
+  const former = before?.model?.uri;
+  const instead = former === undefined ? '' : ` in the place of the one at ${former}`;
+  return [{ type: 'Normal', reason: 'ModelServed', message: `Serves the model at ${model.uri}${instead}.` }];
 }
 
 function newReadiness(before: Status | undefined, after: Status): Transition[] {
-  if (!isTrue(after.conditions, 'Ready') || isTrue(before?.conditions, 'Ready')) return [];
-  return [{ type: 'Normal', reason: 'Ready', message: `Serves at ${after.url ?? ''}.` }];
+  const now = findCondition(after.conditions, 'Ready');
+  const was = findCondition(before?.conditions, 'Ready');
+  if (now === undefined || (was?.status === now.status && was.reason === now.reason)) return [];
+  if (now.status === 'True') return [answers(now, after)];
+  return was?.status === 'True' ? [notServing(now)] : [];
+}
+
+function answers({ reason, message }: Condition, { url = '' }: Status): Transition {
+  if (reason !== 'Serving') return { type: 'Normal', reason, message };
+  return { type: 'Normal', reason: 'Ready', message: `Serves at ${url}.` };
+}
+
+function notServing({ message }: Condition): Transition {
+  return { type: 'Warning', reason: 'NotServing', message: `No replica serves any more. ${message}` };
+}
+
+function olderImage(before: Status | undefined, after: Status): Transition[] {
+  const now = findCondition(after.conditions, 'UpToDate');
+  if (now?.reason !== 'OlderImage' || findCondition(before?.conditions, 'UpToDate')?.reason === now.reason) {
+    return [];
+  }
+  return [{ type: 'Normal', reason: now.reason, message: now.message }];
 }

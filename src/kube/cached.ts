@@ -7,6 +7,9 @@ import type { ObjectMeta } from '../runtime/objects';
 import { annotations, labels } from './names';
 import type { Job, Pod } from './resources';
 
+/** By it a Deployment's controller tells the pods of one template from those of another. */
+export const TEMPLATE_LABEL = 'pod-template-hash';
+
 function cachedLabels(given: ObjectMeta['labels'] = {}): Record<string, string> {
   const kept = Object.values(labels).filter((label) => given[label] !== undefined);
   return Object.fromEntries(kept.map((label) => [label, given[label] ?? '']));
@@ -45,14 +48,34 @@ export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Jo
 
 type PodSpec = NonNullable<Pod['spec']>;
 
-/** Of its spec only the node, which a person has to know when the pod does not end. */
+/** What a server's pod asks of a node: it tells whether another pod would fit into its place. */
+function cachedNeeds({ nodeSelector, affinity, tolerations, containers, volumes }: PodSpec): PodSpec {
+  return {
+    ...defined({ nodeSelector, affinity, tolerations }),
+    containers: containers.map(({ name, resources }) => ({ name, ...defined({ resources }) })),
+    volumes: (volumes ?? []).filter(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined),
+  };
+}
+
+/**
+ * Of its spec only the node, which a person has to know when the pod does not end, and of a server's pod what it needs
+ * and of which template it is.
+ */
 export function cachedPod({ apiVersion, kind, metadata, spec, status = {} }: Pod): Pod {
   const { phase, reason, message, startTime, conditions, containerStatuses } = status;
+  const cached = cachedMetadata(metadata);
+  const serves = metadata.labels?.[labels.service] !== undefined;
+  const template = serves ? metadata.labels?.[TEMPLATE_LABEL] : undefined;
+  const kept = {
+    ...defined({ nodeName: spec?.nodeName }),
+    ...(serves && spec !== undefined && cachedNeeds(spec)),
+  };
+  if (template !== undefined) cached.labels = { ...cached.labels, [TEMPLATE_LABEL]: template };
   return {
     apiVersion,
     kind,
-    metadata: cachedMetadata(metadata),
-    ...(spec?.nodeName === undefined ? {} : { spec: { nodeName: spec.nodeName } as PodSpec }),
+    metadata: cached,
+    ...(Object.keys(kept).length === 0 ? {} : { spec: kept as PodSpec }),
     status: defined({ phase, reason, message, startTime, conditions, containerStatuses }),
   };
 }

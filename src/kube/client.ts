@@ -45,6 +45,15 @@ export type ListOptions = {
 export type KubeClient = {
   /** Server-side apply under the field manager sparsedm-operator; returns the stored object. */
   apply<T extends KubeObject>(resource: Resource<T>, object: T, options?: ApplyOptions<T>): Promise<T>;
+  /**
+   * Server-side apply of a few fields of an object that exists, by force and under a field manager of their own: what
+   * this manager doesn't name stays as it is.
+   */
+  applyPart<T extends KubeObject>(
+    resource: Resource<T>,
+    part: { metadata: T['metadata']; spec: object },
+    options: { fieldManager: string },
+  ): Promise<T>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>;
   /**
    * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), and only
@@ -207,6 +216,21 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
         body,
       });
       rememberApplied(answer, digest);
+      return finishWrite(resource, answer);
+    },
+
+    async applyPart<T extends KubeObject>(
+      resource: Resource<T>,
+      { metadata, spec }: { metadata: T['metadata']; spec: object },
+      { fieldManager }: { fieldManager: string },
+    ) {
+      const answer = await write<T>({
+        method: 'PATCH',
+        path: objectPath(resource, keyOf({ metadata })),
+        query: { fieldManager, force: true },
+        contentType: 'application/apply-patch+yaml',
+        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata, spec },
+      });
       return finishWrite(resource, answer);
     },
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { covers, equalJson, mergePatch, stableStringify } from './patch';
+import { covers, differences, equalJson, mergePatch, stableStringify } from './patch';
 
 describe('mergePatch', () => {
   test.each([
@@ -98,5 +98,30 @@ describe('covers', () => {
     ],
   ])('%s', (_, live, desired, want) => {
     expect(covers(live, desired)).toBe(want);
+  });
+});
+
+describe('differences', () => {
+  test.each([
+    ['nothing where all is there', { a: 1, b: 2 }, { a: 1 }, []],
+    ['a field', { a: { b: 1, c: 1 } }, { a: { b: 2, c: 1 } }, ['a.b']],
+    [
+      'a field of a keyed element',
+      { c: [{ name: 'x', image: 'i' }] },
+      { c: [{ name: 'x', image: 'j' }] },
+      ['c[x].image'],
+    ],
+    ['an element that is missing', { c: [] }, { c: [{ name: 'x' }] }, ['c[x]']],
+    ['an element by its position', { c: ['a', 'b'] }, { c: ['a', 'c'] }, ['c[1]']],
+    ['a list that grew', { c: ['a', 'b'] }, { c: ['a'] }, ['c']],
+    [
+      'nothing for what the server leaves out',
+      { e: [{ name: 'A' }] },
+      { e: [{ name: 'A', value: '' }], f: [] },
+      [],
+    ],
+    ['a list in the place of an object', { a: [] }, { a: { b: 1 } }, ['a']],
+  ])('tells of %s', (_, live, desired, want) => {
+    expect(differences(live, desired)).toEqual(want);
   });
 });

@@ -62,26 +62,42 @@ function mergeKey(item: unknown): string | undefined {
   return parts[0];
 }
 
-function listCovers(live: readonly unknown[], desired: readonly unknown[]): boolean {
-  const keys = desired.map(mergeKey);
-  if (desired.length === 0 || keys.includes(undefined) || new Set(keys).size !== keys.length) {
-    return live.length === desired.length && desired.every((item, index) => covers(live[index], item));
+/**
+ * Paths at which the live value lacks something that is desired, for example `spec.containers[web].image`: it may hold
+ * more, as the server's defaults and other field managers add.
+ */
+export function differences(live: unknown, desired: unknown, path = ''): string[] {
+  if (live === undefined && isEmpty(desired)) return [];
+  if (Array.isArray(desired)) {
+    return Array.isArray(live) ? listDifferences(live, desired, path) : [path];
   }
-  return desired.every((item, index) =>
-    covers(
-      live.find((candidate) => mergeKey(candidate) === keys[index]),
-      item,
-    ),
+  if (!isObject(desired)) return live === desired ? [] : [path];
+  if (!isObject(live)) return [path];
+  return presentKeys(desired).flatMap((key) =>
+    differences(live[key], desired[key], path === '' ? key : `${path}.${key}`),
   );
 }
 
-/**
- * Whether the live value holds everything that is desired: it may hold more, as the server's defaults and other field
- * managers add.
- */
+/** What the server leaves out of its answers. */
+function isEmpty(value: unknown): boolean {
+  if (isObject(value)) return presentKeys(value).length === 0;
+  return value === '' || value === false || (Array.isArray(value) && value.length === 0);
+}
+
+function listDifferences(live: readonly unknown[], desired: readonly unknown[], path: string): string[] {
+  const keys = desired.map(mergeKey);
+  if (desired.length === 0 || keys.includes(undefined) || new Set(keys).size !== keys.length) {
+    if (live.length !== desired.length) return [path];
+    return desired.flatMap((item, index) => differences(live[index], item, `${path}[${index}]`));
+  }
+  return desired.flatMap((item, index) => {
+    const key = keys[index] ?? '';
+    const found = live.find((candidate) => mergeKey(candidate) === key);
+    return differences(found, item, `${path}[${key.slice(key.indexOf('=') + 1)}]`);
+  });
+}
+
+/** Whether the live value holds everything that is desired. */
 export function covers(live: unknown, desired: unknown): boolean {
-  if (Array.isArray(desired)) return Array.isArray(live) && listCovers(live, desired);
-  if (!isObject(desired)) return live === desired;
-  if (!isObject(live)) return presentKeys(desired).length === 0 && live === undefined;
-  return presentKeys(desired).every((key) => covers(live[key], desired[key]));
+  return differences(live, desired).length === 0;
 }

@@ -51,6 +51,14 @@ describe('a status with a report in it', () => {
     const before = model === undefined ? {} : { model };
     expect(withServiceReport(before, { model: { uri: 'pvc://a/b', sha256: 'x' } }).model).toEqual(want);
   });
+
+  it.each([
+    ['on its way', 'pvc://a/c', { model: { uri: 'pvc://a/b' }, wanted: { uri: 'pvc://a/c', sha256: 'x' } }],
+    ['that serves', 'pvc://a/b', { model: { uri: 'pvc://a/b', sha256: 'x' }, wanted: { uri: 'pvc://a/c' } }],
+  ])('has the digest for the model %s', (_, uri, want) => {
+    const before = { model: { uri: 'pvc://a/b' }, wanted: { uri: 'pvc://a/c' } };
+    expect(withServiceReport(before, { model: { uri, sha256: 'x' } })).toEqual(want);
+  });
 });
 
 it('takes figures from a server that names no model, and nothing from one that names another', () => {

@@ -58,19 +58,22 @@ export function withFinetuneReport(
 }
 
 /**
- * The status with a server's report in it. The digest makes no model of its own: it belongs to the model in force, and
- * a server that names another one, as the pods of before do, is not heard.
+ * The status with a server's report in it. The digest makes no model of its own: it belongs to the model on its way or to
+ * the one that serves, by the URI that the server names; one that names another, as the pods of before do, is not heard.
  */
 export function withServiceReport(
   status: SparseInferenceServiceStatus,
   { engine, model }: ServiceReport,
 ): SparseInferenceServiceStatus {
-  const held = status.model;
-  if (model?.uri !== undefined && model.uri !== plain(held?.uri)) return status;
-  const takesDigest = model?.uri !== undefined && held?.finetune === undefined;
+  const places = ['wanted', 'model'] as const;
+  const place = places.find((one) => model?.uri !== undefined && model.uri === plain(status[one]?.uri));
+  if (model?.uri !== undefined && place === undefined) return status;
+  const held = place && status[place];
+  const takesDigest = place !== undefined && held?.finetune === undefined && model?.sha256 !== undefined;
   return {
     ...status,
-    ...defined({ engine, model: takesDigest ? { ...held, ...defined({ sha256: model.sha256 }) } : held }),
+    ...defined({ engine }),
+    ...(takesDigest ? { [place]: { ...held, sha256: model.sha256 } } : {}),
   };
 }
 

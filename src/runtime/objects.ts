@@ -21,6 +21,8 @@ export type ObjectMeta = {
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
   finalizers?: string[];
+  /** Which field manager owns what (FieldsV1). Never cached. */
+  managedFields?: { manager?: string; operation?: string; subresource?: string; fieldsV1?: object }[];
 };
 
 export type KubeObject = { apiVersion: string; kind: string; metadata: ObjectMeta };

@@ -11,7 +11,7 @@ type CoreEvent = KubeObject & {
   eventTime?: string;
 };
 
-const coreEvents: Resource<CoreEvent> = {
+export const coreEvents: Resource<CoreEvent> = {
   group: '',
   version: 'v1',
   plural: 'events',

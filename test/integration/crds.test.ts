@@ -616,7 +616,7 @@ describe('a SparseInferenceService is refused', () => {
     ],
     [
       'cuSPARSELt in 32 bits',
-      { engine: { backend: 'cusparselt' } },
+      { engine: { backend: 'cusparselt', precision: 'fp32' } },
       'spec.engine.precision',
       'write precision: bf16 or fp16',
     ],
@@ -626,6 +626,12 @@ describe('a SparseInferenceService is refused', () => {
       { engine: { guidance: 'strong' } },
       'spec.engine.guidance',
       'a decimal from 0 to 20 in quotes',
+    ],
+    [
+      'an end without time',
+      { server: { terminationGracePeriodSeconds: 5 } },
+      'spec.server.terminationGracePeriodSeconds',
+      'greater than or equal to 30',
     ],
     ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
     [
@@ -1133,7 +1139,7 @@ describe('a SparseInferenceService is accepted', () => {
       model: { uri: 'pvc://models/shirts', follow: false },
       engine: {
         backend: 'auto',
-        precision: 'fp32',
+        precision: 'auto',
         steps: 20,
         guidance: '0.5',
         maxBatchSize: 8,

@@ -2,8 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseFinetunes, sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { ownerReference } from '../../src/kube/owner';
-import { deployments, jobs, pods, services, type Deployment, type Service } from '../../src/kube/resources';
+import {
+  deployments,
+  jobs,
+  pods,
+  services,
+  type Deployment,
+  type Pod,
+  type Service,
+} from '../../src/kube/resources';
+import { buildDeployment } from '../../src/inference/deployment';
 import { objectPath } from '../../src/runtime/objects';
+import { POD_DEFAULTS } from '../../src/workload/pod';
+import { coreEvents } from '../../src/workload/refused-pods';
 import { eventually, openApiServer, type ApiServer } from './harness';
 import {
   completeJob,
@@ -98,6 +109,35 @@ async function rollOut(deployment: Deployment): Promise<void> {
     readyReplicas: replicas,
     availableReplicas: replicas,
   });
+}
+
+/** As kubectl would, with another field manager than the operator's. */
+async function patchDeployment(name: string, spec: object): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(deployments, keyOf(`${name}-server`)),
+    query: { fieldManager: 'kubectl-edit' },
+    contentType: 'application/strategic-merge-patch+json',
+    body: { spec },
+  });
+}
+
+/** What a field manager holds of an object by apply. */
+function fieldsOf({ metadata }: Deployment, manager: string): Record<string, object> {
+  const found = metadata.managedFields?.find(
+    ({ manager: name, operation }) => name === manager && operation === 'Apply',
+  );
+  return { ...found?.fieldsV1 };
+}
+
+type OperatorEvent = { reason: string; note: string; regarding: { name: string } };
+
+async function eventOf(name: string, reason: string): Promise<OperatorEvent | undefined> {
+  const { items } = await server.transport.request<{ items: OperatorEvent[] }>({
+    method: 'GET',
+    path: `/apis/events.k8s.io/v1/namespaces/${server.namespace}/events`,
+  });
+  return items.find((event) => event.regarding.name === name && event.reason === reason);
 }
 
 async function createReady(name: string, spec: Changes = {}): Promise<Deployment> {
@@ -262,6 +302,25 @@ describe('a service of a SparseFinetune', () => {
     expect(conditionOf(passed, 'Stalled')).toBeUndefined();
   });
 
+  it('goes on with what serves when the next model failed its gate', async () => {
+    await succeedFinetune(server, 'worse', { acceptance: { maxFidIncrease: '1' } });
+    const before = await createReady('goes-on', { replicas: 2 });
+    await patchSpec('goes-on', { model: { uri: null, finetuneRef: { name: 'worse' } } });
+    const seen = await serviceWhere('goes-on', reasonIs('UpToDate', 'OutOfBounds'));
+    expect(conditionOf(seen, 'Ready')).toMatchObject({ status: 'True', reason: 'Serving' });
+    expect(conditionOf(seen, 'UpToDate')?.status).toBe('False');
+    expect(conditionOf(seen, 'Stalled')?.status).toBe('True');
+    expect(seen.status).toMatchObject({
+      phase: 'Degraded',
+      readyReplicas: 2,
+      model: { uri: 'pvc://models/shirts' },
+    });
+    const after = await findDeployment('goes-on');
+    expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+    await patchSpec('goes-on', { replicas: 3 });
+    await eventually(async () => (await findDeployment('goes-on')).spec?.replicas === 3);
+  });
+
   it('runs no pods of a model when its gate is narrowed', async () => {
     await succeedFinetune(server, 'narrowed');
     await createReady('narrow', { ...reference('narrowed'), qualityGate: { maxFidIncrease: '3' } });
@@ -269,6 +328,7 @@ describe('a service of a SparseFinetune', () => {
     await eventually(async () => (await findDeployment('narrow')).spec?.replicas === 0);
     const { status } = await serviceWhere('narrow', reasonIs('QualityGatePassed', 'OutOfBounds'));
     expect(status?.phase).toBe('Failed');
+    expect(conditionOf({ status: status! }, 'DeploymentReady')?.message).not.toContain('0 replicas serve');
   });
 
   it('says when it failed', async () => {
@@ -293,9 +353,13 @@ describe('a service of a SparseFinetune', () => {
     const model = { ...output, sha256: 'd'.repeat(64) };
     await succeedFinetune(server, tuned, { output }, { ...results, model });
     if (follow) {
-      const { status } = await serviceWhere(name, (one) => one.status?.model?.uri === 'pvc://models/second');
+      const { status } = await serviceWhere(name, (one) => one.status?.wanted?.uri === 'pvc://models/second');
       expect(status?.phase).toBe('Updating');
-      expect((await findDeployment(name)).metadata.generation).toBeGreaterThan(before.metadata.generation!);
+      expect(status?.model?.uri).toBe(results.model.uri);
+      const after = await findDeployment(name);
+      expect(after.metadata.generation).toBeGreaterThan(before.metadata.generation!);
+      await rollOut(after);
+      await serviceWhere(name, (one) => one.status?.model?.uri === 'pvc://models/second');
     } else {
       await reconcileAgain(name);
       const { status } = await serviceWhere(name, isReady);
@@ -320,6 +384,7 @@ describe('a Deployment', () => {
       return found.spec?.replicas === 3 && found;
     });
     expect(after.spec?.template).toEqual(before.spec?.template);
+    expect(fieldsOf(after, 'sparsedm-scaler')).toEqual({ 'f:spec': { 'f:replicas': {} } });
     await rollOut(after);
     await serviceWhere('scales', ({ status }) => status?.readyReplicas === 3);
     const scale = await server.transport.request<{ status: { replicas: number; selector: string } }>({
@@ -334,19 +399,134 @@ describe('a Deployment', () => {
     }
   });
 
-  it('is left alone by an operator of another version', async () => {
+  it('keeps its replicas when its template changes, which no longer holds them', async () => {
+    const before = await createReady('apart', { replicas: 3 });
+    await patchSpec('apart', { engine: { steps: 7 } });
+    const after = await eventually(async () => {
+      const found = await findDeployment('apart');
+      return found.metadata.generation! > before.metadata.generation! && found;
+    });
+    expect(after.spec?.replicas).toBe(3);
+    expect(fieldsOf(after, 'sparsedm-operator')['f:spec']).not.toHaveProperty('f:replicas');
+  });
+
+  it('is put back where somebody changes what the operator wrote, and keeps what they added', async () => {
+    const before = await createReady('drifts', { server: { resources: { limits: { cpu: '0.5' } } } });
+    const container = {
+      name: 'server',
+      image: 'evil:1',
+      env: [{ name: 'SPARSEDM_MODEL', value: '/elsewhere' }],
+      ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+      securityContext: { readOnlyRootFilesystem: false },
+      readinessProbe: { periodSeconds: 60 },
+    };
+    const annotations = { 'kubectl.kubernetes.io/restartedAt': 'noon' };
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(deployments, keyOf('drifts-server')),
+      query: { fieldManager: 'kubectl-edit' },
+      contentType: 'application/strategic-merge-patch+json',
+      body: {
+        spec: {
+          strategy: { type: 'Recreate', rollingUpdate: null },
+          template: {
+            metadata: { annotations },
+            spec: { terminationGracePeriodSeconds: 1, containers: [container] },
+          },
+        },
+      },
+    });
+    const after = await eventually(async () => {
+      const found = await findDeployment('drifts');
+      return found.spec?.template.spec?.containers[0]?.image === 'sparsedm/serving:test' && found;
+    });
+    expect(after.spec).toEqual({
+      ...before.spec,
+      template: {
+        ...before.spec!.template,
+        metadata: { ...before.spec!.template.metadata, annotations },
+      },
+    });
+    const told = await eventually(async () => (await eventOf('drifts', 'DriftRestored')) ?? false);
+    expect(told.note).toContain('spec.template.spec.containers[server].image');
+    expect(told.note).toContain('spec.strategy');
+  });
+
+  it('gets back the labels by which it is known', async () => {
+    await createReady('unlabelled');
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(deployments, keyOf('unlabelled-server')),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { labels: null } },
+    });
+    const label = 'app.kubernetes.io/managed-by';
+    await eventually(async () => (await findDeployment('unlabelled')).metadata.labels?.[label] !== undefined);
+  });
+
+  it('is left alone by an operator of another version, which says how to change over', async () => {
     const before = await createReady('pinned');
     await operator.stop();
     operator = await startOperator(server, {
       userAgent,
       images: { trainer: 'sparsedm/trainer:next', server: 'sparsedm/serving:next' },
     });
-    await reconcileAgain('pinned');
+    const seen = await serviceWhere('pinned', reasonIs('UpToDate', 'OlderImage'));
+    expect(conditionOf(seen, 'UpToDate')).toMatchObject({ status: 'True' });
     const after = await findDeployment('pinned');
     expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+
+    const imageOf = async () => (await findDeployment('pinned')).spec?.template.spec?.containers[0]?.image;
+    await patchDeployment('pinned', {
+      template: { spec: { containers: [{ name: 'server', image: 'evil:1' }] } },
+    });
+    await eventually(async () => (await imageOf()) === 'sparsedm/serving:test');
+
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(sparseInferenceServices, keyOf('pinned')),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { annotations: { 'sparsedm.io/restarted-at': 'now' } } },
+    });
+    await eventually(async () => (await imageOf()) === 'sparsedm/serving:next');
+    await rollOut(await findDeployment('pinned'));
+    await serviceWhere('pinned', reasonIs('UpToDate', 'UpToDate'));
+    await operator.stop();
+    operator = await startOperator(server, { userAgent });
   });
 
-  it('follows the spec, and Ready waits for the new pods', async () => {
+  it('of an operator that kept no records is recorded as it is, and put back to that', async () => {
+    await operator.stop();
+    const made = await create('old');
+    const { metadata, spec } = buildDeployment(made, made.spec.model, {
+      image: 'sparsedm/serving:old',
+      reportsUrl: 'http://old',
+      podDefaults: POD_DEFAULTS,
+    });
+    const { minReadySeconds: _, ...rest } = spec!;
+    const before = await server.client.apply(
+      deployments,
+      { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: rest },
+      { fieldManager: 'sparsedm-operator' },
+    );
+    operator = await startOperator(server, { userAgent });
+    const recorded = await eventually(async () => {
+      const found = await findDeployment('old');
+      return found.metadata.annotations?.['sparsedm.io/applied-spec'] !== undefined && found;
+    });
+    expect(recorded.spec).toEqual(before.spec);
+    await patchDeployment('old', {
+      minReadySeconds: 3,
+      template: { spec: { terminationGracePeriodSeconds: 1 } },
+    });
+    const after = await eventually(async () => {
+      const found = await findDeployment('old');
+      return found.spec?.template.spec?.terminationGracePeriodSeconds === 300 && found;
+    });
+    expect(after.spec).toEqual({ ...before.spec, minReadySeconds: 3 });
+  });
+
+  it('follows the spec: Ready tells of the pods that serve, UpToDate of the new ones', async () => {
     const before = await createReady('changes', { server: { env: [{ name: 'A', value: '1' }] } });
     await patchSpec('changes', { engine: { steps: 5 }, server: { env: [] } });
     const after = await eventually(async () => {
@@ -356,16 +536,21 @@ describe('a Deployment', () => {
     expect(after.spec?.template.spec?.containers[0]?.env?.map(({ name }) => name)).not.toContain('A');
     const updating = await serviceWhere('changes', (one) => one.status?.observedGeneration === 2);
     expect(updating.status?.phase).toBe('Updating');
-    expect(conditionOf(updating, 'Ready')?.status).toBe('Unknown');
+    expect(conditionOf(updating, 'Ready')?.status).toBe('True');
+    expect(conditionOf(updating, 'UpToDate')?.status).toBe('Unknown');
+    expect(conditionOf(updating, 'Reconciling')?.status).toBe('True');
     await rollOut(after);
-    await serviceWhere('changes', isReady);
+    const done = await serviceWhere('changes', reasonIs('UpToDate', 'UpToDate'));
+    expect(conditionOf(done, 'Reconciling')).toBeUndefined();
   });
 
-  it('without replicas is not ready, and says what to do', async () => {
+  it('without replicas is as asked for, and says that nothing answers', async () => {
     await create('empty', { replicas: 0 });
     await rollOut(await findDeployment('empty'));
-    const seen = await serviceWhere('empty', reasonIs('Ready', 'ScaledToZero'));
+    const seen = await serviceWhere('empty', reasonIs('UpToDate', 'UpToDate'));
+    expect(conditionOf(seen, 'Ready')).toMatchObject({ status: 'True', reason: 'ScaledToZero' });
     expect(conditionOf(seen, 'Ready')?.message).toContain('kubectl scale');
+    expect(conditionOf(seen, 'Reconciling')).toBeUndefined();
   });
 
   it('of somebody else is not adopted', async () => {
@@ -430,6 +615,120 @@ describe('a Deployment', () => {
     });
     const seen = await serviceWhere('crashes', reasonIs('DeploymentReady', error.reason));
     expect(conditionOf(seen, 'DeploymentReady')).toMatchObject({ status: 'False', message: error.message });
+  });
+});
+
+/** Plays the Deployment controller in a roll-out whose first new pod is made. */
+async function beginRollOut(name: string, changes: Changes): Promise<{ fresh: Pod; old: Pod }> {
+  const before = await createReady(name, { server: { resources: { limits: { memory: '1Gi' } } } });
+  const old = await createServerPod(before, 'a-old');
+  await writeStatus(server, pods, old, {
+    phase: 'Running',
+    conditions: [podCondition('PodScheduled', 'True'), podCondition('Ready', 'True')],
+  });
+  await patchSpec(name, changes);
+  const after = await eventually(async () => {
+    const found = await findDeployment(name);
+    return found.metadata.generation! > before.metadata.generation! && found;
+  });
+  await writeStatus(server, deployments, after, {
+    observedGeneration: after.metadata.generation,
+    replicas: 2,
+    updatedReplicas: 1,
+    readyReplicas: 1,
+    availableReplicas: 1,
+  });
+  return { fresh: await createServerPod(after, 'b-new'), old };
+}
+
+const pastPatience = () => new Date(Date.now() - 60_000).toISOString();
+
+function podCondition(type: string, status: string, reason = '', message = '') {
+  return { type, status, reason, message, lastTransitionTime: pastPatience() };
+}
+
+async function createServerPod({ spec, metadata }: Deployment, template: string): Promise<Pod> {
+  const labels = { ...spec!.template.metadata!.labels, 'pod-template-hash': template };
+  return server.client.create(pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `${metadata.name}-${template}`, namespace: server.namespace, labels },
+    spec: spec!.template.spec!,
+  });
+}
+
+const surges = async (name: string) =>
+  (await findDeployment(name)).spec?.strategy?.rollingUpdate?.maxSurge === 1;
+
+describe('a roll-out', () => {
+  it.each([
+    ['the last GPU', 'gpu', '0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes.'],
+    [
+      'a claim that lets one pod in',
+      'claim',
+      '0/2 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode, 1 node(s) were unschedulable.',
+    ],
+  ])(
+    'that waits for %s replaces its pods one by one, and the next one adds again',
+    async (_, name, words) => {
+      const { fresh, old } = await beginRollOut(name, { engine: { steps: 9 } });
+      await writeStatus(server, pods, fresh, {
+        conditions: [podCondition('PodScheduled', 'False', 'Unschedulable', words)],
+      });
+      await eventually(async () => !(await surges(name)));
+      const { spec } = await findDeployment(name);
+      expect(spec?.strategy?.rollingUpdate).toEqual({ maxSurge: 0, maxUnavailable: 1 });
+      const seen = await serviceWhere(name, reasonIs('UpToDate', 'Replacing'));
+      expect(conditionOf(seen, 'Reconciling')?.status).toBe('True');
+      const told = await eventually(async () => (await eventOf(name, 'Replacing')) ?? false);
+      expect(told.note).toContain(words);
+      await server.client.delete(pods, keyOf(old.metadata.name), { gracePeriodSeconds: 0 });
+      await writeStatus(server, pods, fresh, {
+        phase: 'Running',
+        conditions: [podCondition('PodScheduled', 'True'), podCondition('Ready', 'True')],
+      });
+      await rollOut(await findDeployment(name));
+      await eventually(async () => surges(name));
+      await rollOut(await findDeployment(name));
+      await serviceWhere(name, reasonIs('UpToDate', 'UpToDate'));
+    },
+  );
+
+  it('that waits for a volume of another node replaces its pods one by one', async () => {
+    const { fresh } = await beginRollOut('volume', { engine: { steps: 9 } });
+    const { name, namespace = '', uid = '' } = fresh.metadata;
+    const message =
+      'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) volume-server-a-old';
+    const event = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${name}.1`, namespace },
+      reason: 'FailedAttachVolume',
+      message,
+      type: 'Warning',
+      involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
+    };
+    await server.client.create(coreEvents, event);
+    await writeStatus(server, pods, fresh, {
+      conditions: [podCondition('PodScheduled', 'True'), podCondition('PodReadyToStartContainers', 'False')],
+    });
+    await eventually(async () => !(await surges('volume')));
+    expect((await eventually(async () => (await eventOf('volume', 'Replacing')) ?? false)).note).toContain(
+      message,
+    );
+  });
+
+  it('that no leaving pod would help keeps the one that serves', async () => {
+    const { fresh } = await beginRollOut('hopeless', { server: { nodeSelector: { disk: 'none' } } });
+    const words = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
+    await writeStatus(server, pods, fresh, {
+      conditions: [podCondition('PodScheduled', 'False', 'Unschedulable', words)],
+    });
+    const seen = await serviceWhere('hopeless', reasonIs('UpToDate', 'Unschedulable'));
+    expect(conditionOf(seen, 'UpToDate')?.message).toContain(words);
+    expect(conditionOf(seen, 'Ready')?.status).toBe('True');
+    await reconcileAgain('hopeless');
+    expect(await surges('hopeless')).toBe(true);
   });
 });
 

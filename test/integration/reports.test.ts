@@ -307,7 +307,8 @@ describe('a server’s report', () => {
     const sha256 = 'e'.repeat(64);
     await eventually(
       async () =>
-        (await server.client.get(sparseInferenceServices, keyOf('served')))?.status?.model?.uri !== undefined,
+        (await server.client.get(sparseInferenceServices, keyOf('served')))?.status?.wanted?.uri !==
+        undefined,
     );
     expect(
       await post(enginePath('served'), await tokenFor(pod), {
@@ -317,7 +318,7 @@ describe('a server’s report', () => {
     ).toMatchObject({ status: 204 });
     const { status } = (await server.client.get(sparseInferenceServices, keyOf('served')))!;
     expect(status?.engine).toEqual(engine);
-    expect(status?.model).toEqual({ uri: 'pvc://models/shirts', sha256 });
+    expect(status?.wanted).toEqual({ uri: 'pvc://models/shirts', sha256 });
     const elsewhere = { sha256: 'f'.repeat(64), uri: 'pvc://elsewhere/x' };
     await post(enginePath('served'), await tokenFor(pod), { engine: { backend: 'x' }, model: elsewhere });
     expect((await server.client.get(sparseInferenceServices, keyOf('served')))!.status).toEqual(status);

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate57;
-const schema29 = {
+export const validate = validate80;
+const schema36 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema29 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "hRhXumDBcCqCQZMPP1I9XJE6xrylVlzxmzBdWI3aQ"
+      "$ref": "MfFboItNrndn6t4ubk5ARsAiUDwfuLHLxaloLYf6as"
     },
     "status": {
-      "$ref": "9pwaC1q40ysOCT3FnpAON2qcpaxqA7PYHdh5TBF12Q"
+      "$ref": "TrvzCsAn9cOeOFqrjREaYJXGA5XKjLaVcbNTYnwK4H8"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema30 = {
+const schema37 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate58(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate58(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema30.enum
+        allowedValues: schema37.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate58(data, {
     }
     errors++;
   }
-  validate58.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema38 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate60(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate60(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema31.enum
+        allowedValues: schema38.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate60(data, {
     }
     errors++;
   }
-  validate60.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema39 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema33 = {};
-import { validate as validate63 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate62(data, {
+const schema40 = {};
+import { validate as validate86 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate62(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate63(data, {
+    if (!validate86(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+      vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
       errors = vErrors.length;
     }
   }
-  validate62.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema41 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -151,7 +151,7 @@ const schema34 = {
       "$ref": "ycnjvywFhZxzxo5xkXW1SJlZ88mVi44FC3Tq1bhxb0"
     },
     "engine": {
-      "$ref": "DVLHu0KFUWxdz8qZmVxC7pkGWGD5sbi0EXb97uKk"
+      "$ref": "b6gGdv3ab5aIDARolRaeXteL2mDmN4Il2Lfzd8s3Ncg"
     },
     "qualityGate": {
       "$ref": "qcuUgYg7mXTCTixYY1wuUYPOCnzEE0nssMAWclDo"
@@ -160,11 +160,11 @@ const schema34 = {
       "$ref": "zc24QdmHwxzguAMCKgbFNUn7dBESz5s6ApdqH9Cwo2Y"
     },
     "server": {
-      "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
+      "$ref": "wrECwWPzixP5KWZ9LqfCnqM0RkEV9T4YvEVOx16pKE"
     }
   }
 };
-const schema35 = {
+const schema42 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -178,7 +178,7 @@ const schema35 = {
     }
   }
 };
-const schema36 = {
+const schema43 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -188,12 +188,12 @@ const schema36 = {
   },
   "nullable": true
 };
-const schema37 = {
+const schema44 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate69(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -234,10 +234,10 @@ function validate69(data, {
     }
     errors++;
   }
-  validate69.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate68(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -279,18 +279,18 @@ function validate68(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate69(data.name, {
+      if (!validate92(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate68.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -343,12 +343,12 @@ function validate50(data, {
   validate50.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema45 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate73(data, {
+function validate96(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -372,10 +372,10 @@ function validate73(data, {
     }
     errors++;
   }
-  validate73.errors = vErrors;
+  validate96.errors = vErrors;
   return errors === 0;
 }
-function validate67(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -385,13 +385,13 @@ function validate67(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate68(data.finetuneRef, {
+      if (!validate91(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -407,13 +407,13 @@ function validate67(data, {
       }
     }
     if (data.follow !== undefined) {
-      if (!validate73(data.follow, {
+      if (!validate96(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
@@ -433,10 +433,10 @@ function validate67(data, {
     }
     errors++;
   }
-  validate67.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-const schema39 = {
+const schema46 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -444,7 +444,7 @@ const schema39 = {
       "$ref": "WUvTTXhTtqBdoO465irdcLjiyx8j3SoFMdTAL6GXJjo"
     },
     "precision": {
-      "$ref": "jDP4UffIl9pd5mOLn7T6pDmmS2hHgS3sDmur1qFNE"
+      "$ref": "WCAv1B4zmRVP2UbzJuzxRttMLXa0xR0wXvysJzav0A"
     },
     "steps": {
       "$ref": "FhqnsXXqdSPkSsUm61A450R0uiQWLKvdtHNRCXMRnrQ"
@@ -464,13 +464,13 @@ const schema39 = {
   },
   "nullable": true
 };
-const schema40 = {
+const schema47 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate77(data, {
+function validate100(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -500,7 +500,7 @@ function validate77(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema40.enum
+        allowedValues: schema47.enum
       }
     };
     if (vErrors === null) {
@@ -510,16 +510,16 @@ function validate77(data, {
     }
     errors++;
   }
-  validate77.errors = vErrors;
+  validate100.errors = vErrors;
   return errors === 0;
 }
-const schema41 = {
+const schema48 = {
   "type": "string",
-  "enum": ["fp32", "bf16", "fp16"],
-  "default": "fp32",
+  "enum": ["auto", "fp32", "bf16", "fp16"],
+  "default": "auto",
   "nullable": true
 };
-function validate79(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -543,13 +543,13 @@ function validate79(data, {
     }
     errors++;
   }
-  if (!(data === "fp32" || data === "bf16" || data === "fp16")) {
+  if (!(data === "auto" || data === "fp32" || data === "bf16" || data === "fp16")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema41.enum
+        allowedValues: schema48.enum
       }
     };
     if (vErrors === null) {
@@ -559,17 +559,17 @@ function validate79(data, {
     }
     errors++;
   }
-  validate79.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema42 = {
+const schema49 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate81(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -629,16 +629,16 @@ function validate81(data, {
       errors++;
     }
   }
-  validate81.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema50 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate83(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -680,17 +680,17 @@ function validate83(data, {
       errors++;
     }
   }
-  validate83.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema51 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate85(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -750,17 +750,17 @@ function validate85(data, {
       errors++;
     }
   }
-  validate85.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema52 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate87(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -820,17 +820,17 @@ function validate87(data, {
       errors++;
     }
   }
-  validate87.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-const schema46 = {
+const schema53 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate89(data, {
+function validate112(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -890,10 +890,10 @@ function validate89(data, {
       errors++;
     }
   }
-  validate89.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }
-function validate76(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -919,87 +919,87 @@ function validate76(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate77(data.backend, {
+      if (!validate100(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate79(data.precision, {
+      if (!validate102(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate81(data.steps, {
+      if (!validate104(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate83(data.guidance, {
+      if (!validate106(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate85(data.maxBatchSize, {
+      if (!validate108(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate87(data.maxBatchDelayMilliseconds, {
+      if (!validate110(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate89(data.maxQueue, {
+      if (!validate112(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate76.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema54 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -1011,12 +1011,12 @@ const schema47 = {
   },
   "nullable": true
 };
-const schema48 = {
+const schema55 = {
   "type": "string",
   "maxLength": 20,
   "nullable": true
 };
-function validate93(data, {
+function validate116(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1058,16 +1058,16 @@ function validate93(data, {
       errors++;
     }
   }
-  validate93.errors = vErrors;
+  validate116.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema56 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate95(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1127,10 +1127,10 @@ function validate95(data, {
       errors++;
     }
   }
-  validate95.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-function validate92(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1156,32 +1156,32 @@ function validate92(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate93(data.maxFidIncrease, {
+      if (!validate116(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate95(data.maxFidIncreasePercent, {
+      if (!validate118(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate92.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema57 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
@@ -1190,7 +1190,7 @@ const schema50 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate98(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1266,12 +1266,15 @@ function validate98(data, {
       errors++;
     }
   }
-  validate98.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema58 = {
   "type": "object",
   "properties": {
+    "terminationGracePeriodSeconds": {
+      "$ref": "vtNBlH1qYlK3opTNnFfnBm8JW7KwItNOjGIRnuQ"
+    },
     "image": {
       "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
     },
@@ -1314,13 +1317,100 @@ const schema51 = {
   },
   "nullable": true
 };
-const schema52 = {
+const schema59 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 30,
+  "maximum": 3600,
+  "nullable": true
+};
+const formats2 = formats.int64;
+function validate124(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 3600 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 3600
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 30 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 30
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats2.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate124.errors = vErrors;
+  return errors === 0;
+}
+const schema60 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate101(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1378,15 +1468,15 @@ function validate101(data, {
       errors++;
     }
   }
-  validate101.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema61 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate103(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1416,7 +1506,7 @@ function validate103(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema53.enum
+        allowedValues: schema61.enum
       }
     };
     if (vErrors === null) {
@@ -1426,10 +1516,10 @@ function validate103(data, {
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema62 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -1437,7 +1527,7 @@ const schema54 = {
   },
   "nullable": true
 };
-const schema55 = {
+const schema63 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -1511,7 +1601,7 @@ function validate41(data, {
   validate41.errors = vErrors;
   return errors === 0;
 }
-function validate106(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1563,10 +1653,10 @@ function validate106(data, {
     }
     errors++;
   }
-  validate106.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-function validate105(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1609,21 +1699,21 @@ function validate105(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate106(data[i0], {
+      if (!validate131(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate105.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema64 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -1848,7 +1938,7 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1896,7 +1986,7 @@ function validate110(data, {
       }
     }
   }
-  validate110.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
 const schema21 = {
@@ -2012,7 +2102,7 @@ function validate48(data, {
   validate48.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema65 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -2020,7 +2110,7 @@ const schema57 = {
   },
   "nullable": true
 };
-const schema58 = {
+const schema66 = {
   "type": "object",
   "properties": {
     "key": {
@@ -2040,12 +2130,12 @@ const schema58 = {
     }
   }
 };
-const schema59 = {
+const schema67 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate117(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2087,15 +2177,15 @@ function validate117(data, {
       errors++;
     }
   }
-  validate117.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema68 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate119(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2125,7 +2215,7 @@ function validate119(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema60.enum
+        allowedValues: schema68.enum
       }
     };
     if (vErrors === null) {
@@ -2135,15 +2225,15 @@ function validate119(data, {
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema69 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate121(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2185,15 +2275,15 @@ function validate121(data, {
       errors++;
     }
   }
-  validate121.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema70 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate123(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2223,7 +2313,7 @@ function validate123(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema62.enum
+        allowedValues: schema70.enum
       }
     };
     if (vErrors === null) {
@@ -2233,7 +2323,7 @@ function validate123(data, {
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -2242,7 +2332,6 @@ const schema24 = {
   "minimum": 0,
   "nullable": true
 };
-const formats2 = formats.int64;
 function validate52(data, {
   instancePath = "",
   parentData,
@@ -2305,7 +2394,7 @@ function validate52(data, {
   validate52.errors = vErrors;
   return errors === 0;
 }
-function validate116(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2315,46 +2404,46 @@ function validate116(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate117(data.key, {
+      if (!validate142(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate119(data.operator, {
+      if (!validate144(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate121(data.value, {
+      if (!validate146(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate123(data.effect, {
+      if (!validate148(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
@@ -2385,10 +2474,10 @@ function validate116(data, {
     }
     errors++;
   }
-  validate116.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-function validate115(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2431,21 +2520,21 @@ function validate115(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate116(data[i0], {
+      if (!validate141(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate115.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema71 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -2454,7 +2543,7 @@ const schema63 = {
   },
   "nullable": true
 };
-const schema64 = {
+const schema72 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -2466,7 +2555,7 @@ const schema64 = {
   },
   "nullable": true
 };
-const schema65 = {
+const schema73 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -2476,7 +2565,7 @@ const schema65 = {
   },
   "nullable": true
 };
-const schema66 = {
+const schema74 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2896,7 +2985,7 @@ function validate29(data, {
   validate29.errors = vErrors;
   return errors === 0;
 }
-function validate131(data, {
+function validate156(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2965,10 +3054,10 @@ function validate131(data, {
     }
     errors++;
   }
-  validate131.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-function validate130(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3010,21 +3099,21 @@ function validate130(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate131(data.nodeSelectorTerms, {
+      if (!validate156(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate130.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema75 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -3032,7 +3121,7 @@ const schema67 = {
   },
   "nullable": true
 };
-const schema68 = {
+const schema76 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -3044,13 +3133,13 @@ const schema68 = {
     }
   }
 };
-const schema69 = {
+const schema77 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate137(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3126,10 +3215,10 @@ function validate137(data, {
       errors++;
     }
   }
-  validate137.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-function validate136(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3171,13 +3260,13 @@ function validate136(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate137(data.weight, {
+      if (!validate162(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
@@ -3208,10 +3297,10 @@ function validate136(data, {
     }
     errors++;
   }
-  validate136.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-function validate135(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3254,21 +3343,21 @@ function validate135(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate136(data[i0], {
+      if (!validate161(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate135.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-function validate129(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3294,32 +3383,32 @@ function validate129(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate130(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate155(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate135(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate160(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate129.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3345,21 +3434,21 @@ function validate128(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate129(data.nodeAffinity, {
+      if (!validate154(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate128.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema78 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3367,7 +3456,7 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema79 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -3447,12 +3536,12 @@ function validate53(data, {
   validate53.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema80 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate147(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3494,10 +3583,10 @@ function validate147(data, {
       errors++;
     }
   }
-  validate147.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema81 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -3650,7 +3739,7 @@ function validate42(data, {
   validate42.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3698,10 +3787,10 @@ function validate149(data, {
       }
     }
   }
-  validate149.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-function validate145(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3738,24 +3827,24 @@ function validate145(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate147(data.value, {
+      if (!validate172(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate149(data.valueFrom, {
+      if (!validate174(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
@@ -3775,10 +3864,10 @@ function validate145(data, {
     }
     errors++;
   }
-  validate145.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-function validate144(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3821,18 +3910,18 @@ function validate144(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate145(data[i0], {
+      if (!validate170(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate144.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
 const schema20 = {
@@ -3902,7 +3991,7 @@ function validate47(data, {
   validate47.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema82 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -3911,11 +4000,11 @@ const schema74 = {
   "properties": {},
   "nullable": true
 };
-const schema75 = {
+const schema83 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate160(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3956,10 +4045,10 @@ function validate160(data, {
     }
     errors++;
   }
-  validate160.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-function validate159(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4001,21 +4090,21 @@ function validate159(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate160(data[key0], {
+      if (!validate185(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate159.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-function validate100(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4040,47 +4129,58 @@ function validate100(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.terminationGracePeriodSeconds !== undefined) {
+      if (!validate124(data.terminationGracePeriodSeconds, {
+        instancePath: instancePath + "/terminationGracePeriodSeconds",
+        parentData: data,
+        parentDataProperty: "terminationGracePeriodSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.image !== undefined) {
-      if (!validate101(data.image, {
+      if (!validate126(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate103(data.imagePullPolicy, {
+      if (!validate128(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate105(data.imagePullSecrets, {
+      if (!validate130(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate110(data.resources, {
+      if (!validate135(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -4096,35 +4196,35 @@ function validate100(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate115(data.tolerations, {
+      if (!validate140(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate128(data.affinity, {
+      if (!validate153(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate144(data.env, {
+      if (!validate169(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
@@ -4173,21 +4273,21 @@ function validate100(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate159(data.podAnnotations, {
+      if (!validate184(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate100.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-function validate66(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4213,57 +4313,57 @@ function validate66(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate67(data.model, {
+      if (!validate90(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate76(data.engine, {
+      if (!validate99(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate92(data.qualityGate, {
+      if (!validate115(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate98(data.replicas, {
+      if (!validate121(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate100(data.server, {
+      if (!validate123(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
@@ -4283,10 +4383,10 @@ function validate66(data, {
     }
     errors++;
   }
-  validate66.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema84 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -4319,18 +4419,21 @@ const schema76 = {
     "model": {
       "$ref": "1HbDodfpAQbnVVMcpyiasDX0LgJODcsnZuwRDpBzBE"
     },
+    "wanted": {
+      "$ref": "1HbDodfpAQbnVVMcpyiasDX0LgJODcsnZuwRDpBzBE"
+    },
     "engine": {
       "$ref": "CnNDpL4G8DVr6QtJFjEMi4KzR2kh4JsqGCXC5K0f5Vo"
     }
   },
   "nullable": true
 };
-const schema77 = {
+const schema85 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate166(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4372,15 +4475,15 @@ function validate166(data, {
       errors++;
     }
   }
-  validate166.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema86 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate168(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4410,7 +4513,7 @@ function validate168(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema78.enum
+        allowedValues: schema86.enum
       }
     };
     if (vErrors === null) {
@@ -4420,7 +4523,7 @@ function validate168(data, {
     }
     errors++;
   }
-  validate168.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
 const schema23 = {
@@ -4491,7 +4594,7 @@ function validate51(data, {
   validate51.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema87 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -4499,7 +4602,7 @@ const schema79 = {
   },
   "nullable": true
 };
-const schema80 = {
+const schema88 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -4523,11 +4626,11 @@ const schema80 = {
     }
   }
 };
-const schema81 = {
+const schema89 = {
   "type": "string",
   "maxLength": 64
 };
-function validate177(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4568,14 +4671,14 @@ function validate177(data, {
     }
     errors++;
   }
-  validate177.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema90 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate179(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4605,7 +4708,7 @@ function validate179(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema82.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -4615,15 +4718,15 @@ function validate179(data, {
     }
     errors++;
   }
-  validate179.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema91 = {
   "type": "string",
   "format": "date-time"
 };
-const formats10 = formats["date-time"];
-function validate182(data, {
+const formats12 = formats["date-time"];
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4632,7 +4735,7 @@ function validate182(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats10.validate(data)) {
+    if (!formats12.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -4664,14 +4767,14 @@ function validate182(data, {
     }
     errors++;
   }
-  validate182.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema92 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate185(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4712,10 +4815,10 @@ function validate185(data, {
     }
     errors++;
   }
-  validate185.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-function validate176(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4805,24 +4908,24 @@ function validate176(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate177(data.type, {
+      if (!validate202(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate179(data.status, {
+      if (!validate204(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
@@ -4838,13 +4941,13 @@ function validate176(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate182(data.lastTransitionTime, {
+      if (!validate207(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
@@ -4860,13 +4963,13 @@ function validate176(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate185(data.message, {
+      if (!validate210(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
@@ -4886,10 +4989,10 @@ function validate176(data, {
     }
     errors++;
   }
-  validate176.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-function validate175(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4932,21 +5035,21 @@ function validate175(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate176(data[i0], {
+      if (!validate201(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate175.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema28 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -4970,12 +5073,12 @@ const schema85 = {
   },
   "nullable": true
 };
-const schema86 = {
+const schema29 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate190(data, {
+function validate57(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5017,7 +5120,7 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate57.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -5070,12 +5173,12 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema30 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate193(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5117,10 +5220,10 @@ function validate193(data, {
       errors++;
     }
   }
-  validate193.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema31 = {
   "type": "object",
   "properties": {
     "name": {
@@ -5132,12 +5235,12 @@ const schema88 = {
   },
   "nullable": true
 };
-const schema89 = {
+const schema32 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate196(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5179,10 +5282,10 @@ function validate196(data, {
       errors++;
     }
   }
-  validate196.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-function validate195(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5208,13 +5311,13 @@ function validate195(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate196(data.name, {
+      if (!validate63(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
@@ -5230,10 +5333,10 @@ function validate195(data, {
       }
     }
   }
-  validate195.errors = vErrors;
+  validate62.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema33 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -5301,7 +5404,7 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-function validate200(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5371,10 +5474,10 @@ function validate200(data, {
       }
     }
   }
-  validate200.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema34 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -5392,7 +5495,7 @@ const schema91 = {
   },
   "nullable": true
 };
-function validate206(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5462,10 +5565,10 @@ function validate206(data, {
       }
     }
   }
-  validate206.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-function validate189(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5491,13 +5594,13 @@ function validate189(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate190(data.uri, {
+      if (!validate57(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
@@ -5513,54 +5616,54 @@ function validate189(data, {
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate193(data.pattern, {
+      if (!validate60(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate195(data.finetune, {
+      if (!validate62(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate200(data.fid, {
+      if (!validate67(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate206(data.macs, {
+      if (!validate73(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate189.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema93 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -5587,12 +5690,12 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema28 = {
+const schema35 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate56(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5635,10 +5738,10 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema94 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -5650,7 +5753,7 @@ const schema93 = {
   },
   "nullable": true
 };
-function validate218(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5698,15 +5801,15 @@ function validate218(data, {
       }
     }
   }
-  validate218.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate222(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5748,10 +5851,10 @@ function validate222(data, {
       errors++;
     }
   }
-  validate222.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5788,24 +5891,24 @@ function validate213(data, {
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate56(data.sparseLayers, {
+      if (!validate79(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate56(data.totalLayers, {
+      if (!validate79(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
@@ -5821,24 +5924,24 @@ function validate213(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate218(data.latencyMilliseconds, {
+      if (!validate221(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate222(data.device, {
+      if (!validate225(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
@@ -5854,10 +5957,10 @@ function validate213(data, {
       }
     }
   }
-  validate213.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-function validate165(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5883,24 +5986,24 @@ function validate165(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate166(data.observedGeneration, {
+      if (!validate191(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate168(data.phase, {
+      if (!validate193(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
@@ -5960,43 +6063,54 @@ function validate165(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate175(data.conditions, {
+      if (!validate200(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate189(data.model, {
+      if (!validate56(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.wanted !== undefined) {
+      if (!validate56(data.wanted, {
+        instancePath: instancePath + "/wanted",
+        parentData: data,
+        parentDataProperty: "wanted",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate213(data.engine, {
+      if (!validate216(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate165.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-function validate57(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6055,57 +6169,57 @@ function validate57(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate58(data.apiVersion, {
+      if (!validate81(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate60(data.kind, {
+      if (!validate83(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate62(data.metadata, {
+      if (!validate85(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate66(data.spec, {
+      if (!validate89(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate165(data.status, {
+      if (!validate190(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
@@ -6125,6 +6239,6 @@ function validate57(data, {
     }
     errors++;
   }
-  validate57.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }

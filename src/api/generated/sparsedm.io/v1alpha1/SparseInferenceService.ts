@@ -51,9 +51,9 @@ export interface ISparseInferenceService {
        */
       "backend"?: "auto" | "dense" | "cusparselt";
       /**
-       * Arithmetic of the network.
+       * Arithmetic of the network. auto is bf16 on an NVIDIA GPU since Ampere, where sparse kernels need 16 bits, and fp32 everywhere else.
        */
-      "precision"?: "fp32" | "bf16" | "fp16";
+      "precision"?: "auto" | "fp32" | "bf16" | "fp16";
       /**
        * Steps of the sampler for a picture.
        */
@@ -96,6 +96,10 @@ export interface ISparseInferenceService {
      * The serving pods.
      */
     "server"?: {
+      /**
+       * Time for a pod that ends to finish the requests it has accepted, in seconds. A pod accepts no more than it can finish in this time. Absent means 300.
+       */
+      "terminationGracePeriodSeconds"?: number;
       /**
        * Container image to run instead of the operator's default one. It must hold the same release of the sparsedm package.
        */
@@ -316,7 +320,7 @@ export interface ISparseInferenceService {
      */
     "observedGeneration"?: number;
     /**
-     * Summary of the conditions for people.
+     * Summary of the conditions for people. Pending: nothing serves yet. Updating: replicas serve and the wanted version is on its way. Ready: it serves. Degraded: replicas serve, but something is wrong. Failed: nothing serves, and the service can't go on without a person.
      */
     "phase"?: "Pending" | "Updating" | "Ready" | "Degraded" | "Failed";
     /**
@@ -340,7 +344,7 @@ export interface ISparseInferenceService {
      */
     "selector"?: string;
     /**
-     * ModelReady (the model exists and is the one to serve), QualityGatePassed, DeploymentReady, Ready (all of them, about this generation's pods) and Stalled (True when the service can't go on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas serve at status.url, of whatever version), UpToDate (what serves is what the spec asks for), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive without a person; what serves goes on).
      */
     "conditions"?: Array<{
       /**
@@ -369,9 +373,81 @@ export interface ISparseInferenceService {
       "message": string;
     }>;
     /**
-     * The model in force.
+     * The model that serves, or that served last. Absent until one has served.
      */
     "model"?: {
+      /**
+       * Folder with model and manifest.
+       */
+      "uri"?: string;
+      /**
+       * SHA-256 digest of the weights.
+       */
+      "sha256"?: string;
+      /**
+       * N:M sparsity of the model.
+       */
+      "pattern"?: string;
+      /**
+       * The SparseFinetune that made the model, when it was named by finetuneRef.
+       */
+      "finetune"?: {
+        /**
+         * Its name.
+         */
+        "name"?: string;
+        /**
+         * Its UID, which tells it from a later one of the same name.
+         */
+        "uid"?: string;
+      };
+      /**
+       * The Frechet distance, as the SparseFinetune measured it. It is the FID only when metric is fid.
+       */
+      "fid"?: {
+        /**
+         * Name of the distance.
+         */
+        "metric"?: string;
+        /**
+         * Distance of the dense model.
+         */
+        "dense"?: string;
+        /**
+         * Distance of this model.
+         */
+        "sparse"?: string;
+        /**
+         * Distance of this model minus that of the dense one.
+         */
+        "increase"?: string;
+      };
+      /**
+       * Multiply-accumulates for one picture and one sampler step.
+       */
+      "macs"?: {
+        /**
+         * What is counted; linear is every linear and convolution layer, without the products inside attention.
+         */
+        "convention"?: string;
+        /**
+         * Of the dense model.
+         */
+        "dense"?: number;
+        /**
+         * Of this model, zeros not counted.
+         */
+        "sparse"?: number;
+        /**
+         * By how much sparse is below dense, in per cent.
+         */
+        "reductionPercent"?: string;
+      };
+    };
+    /**
+     * The model that the spec asks for, while another one or none serves; absent when it is status.model.
+     */
+    "wanted"?: {
       /**
        * Folder with model and manifest.
        */
