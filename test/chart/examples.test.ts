@@ -22,7 +22,8 @@ function manifestBlocks(page: string): string {
 const examples: Reading[] = readdirSync(path.join(root, 'docs/examples'))
   .filter((file) => file.endsWith('.yaml'))
   .map((file) => ({ name: `docs/examples/${file}`, text: read(`docs/examples/${file}`) }));
-const pages: Reading[] = ['README.md', 'docs/install.md', 'docs/concepts.md', 'docs/operations.md']
+const markdown = readdirSync(path.join(root, 'docs')).filter((file) => file.endsWith('.md'));
+const pages: Reading[] = ['README.md', ...markdown.map((file) => `docs/${file}`)]
   .map((name) => ({ name, text: manifestBlocks(name) }))
   .filter(({ text }) => text !== '');
 const readings = [...pages, ...examples];

@@ -312,7 +312,11 @@ describe('training and serving pods', () => {
   const podDefaults = async (...how: Parameters<typeof render>) =>
     (await configOf(await render(...how))).podDefaults;
   const openShift = { apiVersions: ['security.openshift.io/v1'] };
-  const unnamed = { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } };
+  const unnamed = {
+    runAsNonRoot: true,
+    fsGroupChangePolicy: 'OnRootMismatch',
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
 
   it('get what the operator gives them by itself', async () => {
     expect(await podDefaults()).toEqual(POD_DEFAULTS);

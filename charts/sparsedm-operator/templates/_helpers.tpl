@@ -57,7 +57,7 @@
 {{- $openShift := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
 {{- $omit := or (eq .Values.workloads.omitIds "always") (and (eq .Values.workloads.omitIds "auto") $openShift) -}}
 {{- $context := .Values.workloads.podSecurityContext | default dict -}}
-{{- ternary (omit $context "runAsUser" "runAsGroup" "fsGroup" "fsGroupChangePolicy") $context $omit | toJson -}}
+{{- ternary (omit $context "runAsUser" "runAsGroup" "fsGroup") $context $omit | toJson -}}
 {{- end -}}
 
 {{/* extraEnv can't say again what the chart says: the API server refuses a variable that comes twice, and a flag wins
