@@ -59,8 +59,8 @@ def luma(colour: tuple[int, int, int]) -> int:
     return round(0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2])
 
 
-TRANSPARENT = "With transparency, composed over white: 1 (x.{})."
-DEEP = "Of 16-bit grey, scaled to 8 bits: 1 (x.{})."
+TRANSPARENT = "Images with transparency, composed over white: 1 (x.{})."
+DEEP = "16-bit grey images, scaled to 8 bits: 1 (x.{})."
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_premultiplied_colours_are_divided_first(tmp_path: Path) -> None:
         (lambda f: f.write_bytes(png(8, 0, b"\0", side=20_000)), "exceeds limit"),
         (lambda f: Image.new("L", (1, 1)).save(f), "has 1x1 pixels, and the model takes 8x8: resize"),
         (lambda f: Image.new("L", (16, 16)).save(f), "has 16x16 pixels, and the model takes 8x8: resize"),
-        (lambda f: f.write_bytes(png(8, 0, b"", side=0)), "is no readable picture"),
-        (lambda f: f.write_bytes(b""), "is no readable picture"),
+        (lambda f: f.write_bytes(png(8, 0, b"", side=0)), "is not a readable image"),
+        (lambda f: f.write_bytes(b""), "is not a readable image"),
     ],
     ids=["integers", "floats", "a bomb", "one pixel", "larger", "no pixels", "no bytes"],
 )
@@ -277,7 +277,7 @@ def test_colours_of_another_profile_become_srgb(tmp_path: Path) -> None:
     rgb, grey, said = colours(tmp_path)
     assert np.abs(np.array(rgb[0]) - 128).max() <= 1
     assert abs(grey[0] - 128) <= 1
-    assert said == ["With a colour profile, converted to sRGB: 1 (x.png)."]
+    assert said == ["Images with a colour profile, converted to sRGB: 1 (x.png)."]
 
 
 def test_an_srgb_profile_changes_no_bit(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_a_profile_of_no_use_is_told(tmp_path: Path, spoilt: bytes | str) -> Non
     flat("L", 55).save(tmp_path / "x.png", icc_profile=data)
     rgb, grey, said = colours(tmp_path)
     assert (rgb, grey) == ([(55, 55, 55)], [55])
-    assert said == ["With a colour profile that is damaged or of other colours, taken as sRGB: 1 (x.png)."]
+    assert said == ["Images with an unusable colour profile, taken as sRGB: 1 (x.png)."]
 
 
 def test_transparency_and_a_profile_together(tmp_path: Path) -> None:
@@ -316,14 +316,16 @@ def test_the_first_frame_counts_and_is_told(tmp_path: Path, ending: str) -> None
     )
     rgb, _, said = colours(tmp_path)
     assert rgb == [RED]
-    assert said == [f"With several frames, of which the first counts: 1 (x.{ending})."]
+    assert said == [f"Images with several frames, of which the first is used: 1 (x.{ending})."]
 
 
 def test_conversions_are_counted_over_all_files(tmp_path: Path) -> None:
     for i in range(1203):
         flat("RGBA", (*RED, 0)).save(tmp_path / f"{i:04d}.png")
     said = lines(record(opened(tmp_path)))
-    assert said[1] == "With transparency, composed over white: 1,203 (0000.png, 0001.png, 0002.png, ...)."
+    assert (
+        said[1] == "Images with transparency, composed over white: 1,203 (0000.png, 0001.png, 0002.png, ...)."
+    )
 
 
 def test_opening_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

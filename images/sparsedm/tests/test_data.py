@@ -177,7 +177,7 @@ def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("prepare", "want"),
     [
-        (lambda p: (p / "x.png").write_bytes(b"no picture"), "x.png is no readable picture"),
+        (lambda p: (p / "x.png").write_bytes(b"no picture"), "x.png is not a readable image"),
         (
             lambda p: picture(p / "x.png", size=(8, 9)),
             "x.png has 8x9 pixels, and the model takes 8x8: resize",
@@ -233,11 +233,11 @@ def test_celeba_has_the_splits_of_its_partition(celeba: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "size", "channels", "want"),
     [
-        (lambda f: f.write_bytes(f.read_bytes()[:300]), 64, 3, r"000002\.jpg is no readable picture"),
+        (lambda f: f.write_bytes(f.read_bytes()[:300]), 64, 3, r"000002\.jpg is not a readable image"),
         (lambda f: Image.new("RGB", (64, 64)).save(f), 64, 3, r"000002\.jpg has 64x64 pixels, and aligned"),
         (lambda f: [p.unlink() for p in f.parent.iterdir()], 64, 3, "holds no .jpg of the train split"),
-        (lambda f: None, 64, 1, "celeba has colour pictures of at most 128x128"),
-        (lambda f: None, 256, 3, "celeba has colour pictures of at most 128x128"),
+        (lambda f: None, 64, 1, "celeba has colour images of at most 128x128"),
+        (lambda f: None, 256, 3, "celeba has colour images of at most 128x128"),
     ],
 )
 def test_a_celeba_that_cannot_be_used_is_explained(
@@ -388,7 +388,7 @@ def test_a_file_that_is_lost_in_training_is_named_when_its_turn_comes(
     damage(file)
     for start in range(turn):
         data.training_batch(order, start, 1)
-    with pytest.raises(InputError, match=f"{file} is no readable picture .*: replace or remove it") as error:
+    with pytest.raises(InputError, match=f"{file} is not a readable image .*: replace or remove it") as error:
         data.training_batch(order, turn, 1)
     assert error.value.reason == "DatasetUnreadable"
 
@@ -411,11 +411,11 @@ def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
 def test_the_first_of_many_wrong_pictures_is_named_at_the_start(tmp_path: Path) -> None:
     for i in range(1200):
         (tmp_path / f"{i:04d}.bmp").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"0000\.bmp is no readable picture"):
+    with pytest.raises(InputError, match=r"0000\.bmp is not a readable image"):
         open_dataset("image-folder", tmp_path, 8, 3)
     for i in range(1100):
         Image.new("L", (8, 8)).save(tmp_path / f"{i:04d}.bmp")
-    with pytest.raises(InputError, match=r"1100\.bmp is no readable picture"):
+    with pytest.raises(InputError, match=r"1100\.bmp is not a readable image"):
         open_dataset("image-folder", tmp_path, 8, 3)
 
 

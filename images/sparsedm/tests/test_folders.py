@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_a_tools_folder_is_no_class(pair: Path, name: str, full: bool) -> None:
     data = opened(pair)
     assert data.classes == ["ant", "zebra"]
     assert data.labels.tolist() == [0, 1, 1]
-    assert f"Passed over, made by a tool: 2 ({name}, {name})." in said(data)
+    assert f"Skipped files and folders made by tools: 2 ({name}, {name})." in said(data)
 
 
 @pytest.mark.parametrize("name", ["lost+found", "__MACOSX"])
@@ -87,7 +88,7 @@ def test_a_tools_file_is_no_image(pair: Path, name: str) -> None:
     (pair / "ant" / name).write_bytes(b"\0\5\x16\7not an image")
     data = opened(pair)
     assert len(data) == 3
-    assert f"Passed over, made by a tool: 1 ({name})." in said(data)
+    assert f"Skipped files and folders made by tools: 1 ({name})." in said(data)
 
 
 # --- the order of classes --------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def test_a_class_without_images_keeps_its_label_and_is_told(pair: Path) -> None:
     assert data.labels.tolist() == [0, 2, 2]
     assert said(data).splitlines() == [
         "3 samples of 3 classes: 0 = ant (1), 1 = bee (0), 2 = zebra (2).",
-        "A class without images: 1 (bee).",
+        "Classes without images: 1 (bee).",
     ]
 
 
@@ -129,7 +130,7 @@ def test_empty_folders_beside_images_are_no_classes(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     data = opened(tmp_path)
     assert (data.classes, data.labels) == (None, None)
-    assert said(data) == "1 samples, no classes.\nPassed over, a folder without images: 1 (results)."
+    assert said(data) == "1 samples, no classes.\nSkipped folders without images: 1 (results)."
 
 
 # --- layouts that would give other classes ---------------------------------------------------------------
@@ -138,10 +139,10 @@ def test_empty_folders_beside_images_are_no_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "want"),
     [
-        (["train/ant/1.png", "val/ant/1.png"], r"holds train, val, .* dataset\.uri, as in \.\.\./train"),
-        (["test/1.png", "Train/1.png"], r"as in \.\.\./Train"),
+        (["train/ant/1.png", "val/ant/1.png"], r"holds train, val, .* dataset\.uri, as in .*/train\."),
+        (["test/1.png", "Train/1.png"], r"as in .*/Train\."),
         (["train/ant/1.png", "train/bee/1.png"], r"holds train, which are parts"),
-        (["photos/ant/1.png", "photos/bee/1.png"], r"holds one folder, photos, .* as in \.\.\./photos"),
+        (["photos/ant/1.png", "photos/bee/1.png"], r"holds one folder, photos, .* as in .*/photos\."),
         (["ant/train/1.png", "ant/test/1.png", "bee/1.png"], r"ant/t.* is named as a part of a data set"),
         (["ant/1.png", "2.png"], r"2\.png lies beside the class folders"),
         (["ant/1.png", "bee/cat/2.heic"], r"2\.heic is an image that can't be read here, one of 1"),
@@ -163,8 +164,8 @@ def test_folders_within_a_class_belong_to_it(pair: Path) -> None:
     data = opened(pair)
     assert data.labels.tolist() == [0, 0, 1, 1]
     text = said(data)
-    assert "In a folder below their class folder, and of its class: 1 (ant/2024)." in text
-    assert "Passed over, a folder without images: 1 (zebra/drafts)." in text
+    assert "Images in folders below their class folder: 1 (ant/2024)." in text
+    assert "Skipped folders without images: 1 (zebra/drafts)." in text
 
 
 def test_names_that_are_no_utf8_are_shown_and_refused_for_classes_alone(pair: Path) -> None:
@@ -172,7 +173,7 @@ def test_names_that_are_no_utf8_are_shown_and_refused_for_classes_alone(pair: Pa
     Path(os.fsdecode(os.fsencode(pair / "ant") + b"/caf\xe9.png")).write_bytes(source)
     assert len(opened(pair)) == 4
     Path(os.fsdecode(os.fsencode(pair / "ant") + b"/caf\xe9.png")).write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"caf\\xe9\.png is no readable picture") as error:
+    with pytest.raises(InputError, match=r"caf\\xe9\.png is not a readable image") as error:
         opened(pair)
     error.value.message.encode()
     os.rename(pair / "ant", os.fsencode(pair) + b"/caf\xe9")
@@ -206,20 +207,22 @@ def test_what_is_no_image_is_counted_and_told(pair: Path) -> None:
         (pair / name).write_bytes(b"" if name.endswith("empty") else b"something else")
     os.mkfifo(pair / "ant" / "pipe")
     text = said(opened(pair))
-    assert "Passed over, no image: 5 (README, labels.csv, notes.txt, ...)." in text
-    assert "Passed over, neither file nor folder: 1 (pipe)." in text
+    assert "Skipped files that are not images: 5 (README, labels.csv, notes.txt, ...)." in text
+    assert "Skipped entries that are neither files nor folders: 1 (pipe)." in text
 
 
 def test_an_empty_folder_says_what_it_passed_over(tmp_path: Path) -> None:
     (tmp_path / "train.zip").write_bytes(b"PK\3\4")
-    with pytest.raises(InputError, match=r"holds no images.* Passed over, no image: 1 \(train\.zip\)\."):
+    with pytest.raises(
+        InputError, match=r"holds no images.* Skipped files that are not images: 1 \(train\.zip\)\."
+    ):
         opened(tmp_path)
 
 
 def test_a_file_with_an_images_ending_must_be_one(pair: Path) -> None:
     """An error page that a download saved as .jpg, say."""
     (pair / "ant" / "2.jpg").write_text("<html>404</html>")
-    with pytest.raises(InputError, match=r"2\.jpg is no readable picture \(cannot identify image file\)"):
+    with pytest.raises(InputError, match=r"2\.jpg is not a readable image \(cannot identify image file\)"):
         opened(pair)
 
 
@@ -234,7 +237,7 @@ def test_links_are_followed_and_broken_ones_named(
     data = opened(pair)
     assert data.classes == ["ant", "bee", "zebra"]
     assert data.labels.tolist() == [0, 0, 1, 2, 2]
-    assert "Passed over, a link to a folder that it lies in: 1 (" in said(data)
+    assert "Skipped links to a folder they lie in: 1 (" in said(data)
     (elsewhere / "bee" / "1.png").unlink()
     with pytest.raises(InputError, match=r"ant/2\.png is a link to .*elsewhere.*, which is not there: mount"):
         opened(pair)
@@ -274,7 +277,7 @@ def test_folders_with_the_models_class_names_get_its_labels(tmp_path: Path) -> N
     assert data.classes == KNOWN
     x, labels = data.batch(range(3))
     assert labels.tolist() == ((x[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
-    assert "Labels follow the model's own classes" in said(data)
+    assert "Labels follow the model's classes" in said(data)
 
 
 def test_names_that_are_partly_the_models_are_refused_and_others_told(tmp_path: Path) -> None:
@@ -286,7 +289,7 @@ def test_names_that_are_partly_the_models_are_refused_and_others_told(tmp_path: 
     data = opened(tmp_path)
     fit_classes(data, 3, KNOWN)
     assert data.classes == ["dress", "hat", "sock"]
-    assert "take the places of the model's own, which are t-shirt, trouser, ankle boot." in said(data)
+    assert "replace the model's, which are t-shirt, trouser, ankle boot." in said(data)
 
 
 def test_the_mapping_is_told_at_the_start_and_goes_with_the_artifact(place: Workplace) -> None:
@@ -303,7 +306,7 @@ def test_the_mapping_is_told_at_the_start_and_goes_with_the_artifact(place: Work
     train(parse_config(spec), ReportClient(None, None), Console(log), StopSignal())
     told = log.getvalue()
     assert "Data: 6 samples of 2 classes: 0 = 2 (3), 1 = 10 (3).\n" in told
-    assert "Data: Passed over, made by a tool: 1 (lost+found).\n" in told
+    assert "Data: Skipped files and folders made by tools: 1 (lost+found).\n" in told
     assert told.index("Data: 6 samples") < told.index("training step 1/2")
 
     artifact = place.directory / "numbers-out"
@@ -311,7 +314,9 @@ def test_the_mapping_is_told_at_the_start_and_goes_with_the_artifact(place: Work
     assert manifest["classes"] == ["2", "10"]
     data = manifest["provenance"]["data"]
     assert data["classes"] == [{"name": "2", "samples": 3}, {"name": "10", "samples": 3}]
-    assert data["notes"] == [{"what": "passed over, made by a tool", "count": 1, "first": ["lost+found"]}]
+    assert data["notes"] == [
+        {"what": "skipped files and folders made by tools", "count": 1, "first": ["lost+found"]}
+    ]
     assert "0 = 2 (3), 1 = 10 (3)." in (artifact / "report.html").read_text()
     prompts = ClassNames(manifest["classes"], 2)
     assert (prompts.label("10"), prompts.label("2")) == (1, 0)
@@ -325,3 +330,30 @@ def test_inspect_prints_the_data(place: Workplace, capsys: pytest.CaptureFixture
     del manifest["provenance"]["data"]  # as an earlier version wrote it
     (artifact / "manifest.json").write_text(json.dumps(manifest))
     assert main(["inspect", str(artifact)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "want"),
+    [
+        (lambda folder: None, "There is no folder pvc://data/animals: check"),
+        (lambda folder: image(folder / "1.png"), "pvc://data/animals/1.png has 8x8 pixels, and the model"),
+        (lambda folder: folder.mkdir(), "pvc://data/animals holds no images: give"),
+        (lambda folder: image(folder / "train" / "1.png"), "in dataset.uri, as in pvc://data/animals/train"),
+    ],
+)
+def test_messages_have_the_paths_of_the_manifest(
+    place: Workplace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], object],
+    want: str,
+) -> None:
+    (tmp_path / "data").mkdir()
+    make(tmp_path / "data" / "animals")
+    monkeypatch.setenv("SPARSEDM_MOUNTS", str(tmp_path))
+    name = want.split(".png")[0].replace("/", "-").replace(" ", "-")
+    code, told = place.command(place.spec(name, dataset__uri="pvc://data/animals"), monkeypatch)
+    assert code == 3
+    assert want in told["error"]["message"]
+    assert want in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_celebas_test_pictures_are_not_trained_on(tmp_path: Path, inner: str, na
     assert greys(tmp_path / "celeba") == [1, 4]
     assert greys(tmp_path / "celeba", "test") == [3]
     said = lines(record(open_dataset("celeba", tmp_path / "celeba", 64, 3)))
-    assert said[1] == f"Of the train split, by {name}: 2 of 4 pictures."
+    assert said[1] == f"Train split by {name}: 2 of 4 images."
 
 
 def test_a_partition_with_carriage_returns_and_a_mark_is_read(tmp_path: Path) -> None:
@@ -77,15 +77,18 @@ def test_pictures_that_the_partition_does_not_know_and_those_that_lack_are_told(
     (tmp_path / "._000001.jpg").write_bytes(b"\0\5\x16\7")
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000009.jpg 0\n")
     said = "\n".join(lines(record(open_dataset("celeba", tmp_path, 64, 3))))
-    assert "Passed over, made by a tool: 1 (._000001.jpg)." in said
-    assert "not in list_eval_partition.txt: 3 (000002.jpg, 000003.jpg, 000004.jpg)." in said
-    assert "In list_eval_partition.txt and not there: 1 (000009)." in said
+    assert "Skipped files and folders made by tools: 1 (._000001.jpg)." in said
+    assert (
+        "Skipped images that are not in list_eval_partition.txt: 3 (000002.jpg, 000003.jpg, 000004.jpg)."
+        in said
+    )
+    assert "Missing images of list_eval_partition.txt: 1 (000009)." in said
 
 
 def test_celeba_without_a_partition_is_told(tmp_path: Path) -> None:
     faces(tmp_path)
     said = lines(record(open_dataset("celeba", tmp_path, 64, 3)))
-    assert said[1].endswith("the pictures of all splits are taken.")
+    assert said[1].endswith("the images of all splits are used.")
 
 
 def test_a_celeba_left_packed_is_told(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_a_picture_that_one_process_cannot_read_is_told_whose_share_it_may_be(
     ended = together(2, spec_of(place, f"cut-off-{who}", dataset__uri=f"file://{pictures}", training__seed=0))
     assert ended.code == 3, ended.err
     assert told(place)["error"]["reason"] == "DatasetUnreadable"
-    assert f"{file} is no readable picture" in told(place)["error"]["message"]
+    assert f"{file} is not a readable image" in told(place)["error"]["message"]
     assert newest(place, f"cut-off-{who}") == 3
 
 

@@ -13,19 +13,22 @@ from contextlib import contextmanager
 
 from safetensors import SafetensorError
 
+from sparsedm.uris import with_uris
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A volume without room, and one whose owner may take no more."""
 
 
 class SparseDMError(Exception):
-    """An error that a user can act on: `reason` is one CamelCase word, the message one sentence."""
+    """An error that a user can act on: `reason` is one CamelCase word, the message one sentence, in which
+    paths are as the manifest has them."""
 
     exit_code = 1
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
         self.reason = reason
-        self.message = message
+        self.message = with_uris(message)
+        super().__init__(self.message)
 
 
 class ConfigError(SparseDMError):
@@ -35,7 +38,7 @@ class ConfigError(SparseDMError):
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("ConfigurationInvalid", " ".join(problems))
-        self.problems = problems
+        self.problems = [with_uris(problem) for problem in problems]
 
 
 class InputError(SparseDMError):

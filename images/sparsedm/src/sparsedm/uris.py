@@ -22,6 +22,12 @@ def uri_of(path: Path, env: Mapping[str, str] = os.environ) -> str:
     return path.absolute().as_uri()
 
 
+def with_uris(text: str, env: Mapping[str, str] = os.environ) -> str:
+    """A message in which volumes' files have the URIs of the manifest, not the paths of this pod."""
+    mounts = env.get("SPARSEDM_MOUNTS", "").rstrip("/")
+    return text.replace(f"{mounts}/", "pvc://") if mounts else text
+
+
 def resolve_uri(uri: str, env: Mapping[str, str] = os.environ) -> Path:
     """The path of a URI that config.py has accepted."""
     if uri.startswith("pvc://"):

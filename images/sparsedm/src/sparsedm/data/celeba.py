@@ -1,4 +1,4 @@
-"""CelebA (Liu et al. 2015), the aligned pictures: the face is cut out and scaled down, as for U-ViT."""
+"""CelebA (Liu et al. 2015), the aligned images: the face is cut out and scaled down, as for U-ViT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
 SIZE = (178, 218)
-"""Width and height of an aligned picture."""
+"""Width and height of an aligned image."""
 CENTRE = (89, 121)
 SIDE = 128
 """Of the square that is cut out around CENTRE: columns 25 to 153, rows 57 to 185."""
@@ -32,13 +32,13 @@ SPLITS = {"train": "0", "test": "2"}
 def open_celeba(path: Path, image_size: int, channels: int, split: str) -> PictureDataset:
     """(N, 3, image_size, image_size) without labels, mirrored at random in training.
 
-    Where list_eval_partition lies in `path` or in a folder around the pictures below it, those of the split;
+    Where list_eval_partition lies in `path` or in a folder around the images below it, those of the split;
     otherwise all of them, which is noted.
     """
     if channels != 3 or not 1 <= image_size <= SIDE:
         raise InputError(
             "DatasetMismatch",
-            f"celeba has colour pictures of at most {SIDE}x{SIDE}: "
+            f"celeba has colour images of at most {SIDE}x{SIDE}: "
             f"the model takes {image_size}x{image_size} of {channels} channels.",
         )
     notes = Notes()
@@ -49,14 +49,14 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
         partition = next(around / name for name in PARTITIONS if (around / name).is_file())
         files = _of_split(files, partition, split, notes)
     elif files:
-        notes.add(f"no {' or '.join(PARTITIONS)}: the pictures of all splits are taken")
+        notes.add(f"no {' or '.join(PARTITIONS)}: the images of all splits are used")
     if not files:
         raise InputError(
             "DatasetEmpty",
             f"{shown(path)} holds no .jpg of the {split} split, nor does a folder in it ({contents(path)}): "
             f"unpack {FOLDER}.zip there.",
         )
-    needed = f"aligned pictures of CelebA have {SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip."
+    needed = f"aligned images of CelebA have {SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip."
     face = partial(_face, image_size=image_size)
     return PictureDataset(files, SIZE, needed, face, horizontal_flip=True, notes=notes)
 
@@ -75,12 +75,12 @@ def _of_split(files: list[Path], partition: Path, split: str, notes: Notes) -> l
     splits = _read_partition(partition)
     wanted = {name for name, number in splits.items() if number == SPLITS[split]}
     chosen = [file for file in files if file.stem in wanted]
-    notes.add(f"of the {split} split, by {partition.name}: {len(chosen):,} of {len(files):,} pictures")
+    notes.add(f"{split} split by {partition.name}: {len(chosen):,} of {len(files):,} images")
     unlisted = [file for file in files if file.stem not in splits]
     for file in unlisted:
-        notes.add(f"passed over, not in {partition.name}", file.name)
+        notes.add(f"skipped images that are not in {partition.name}", file.name)
     if missing := sorted(wanted - {file.stem for file in chosen}):
-        notes.add(f"in {partition.name} and not there", missing[0], len(missing))
+        notes.add(f"missing images of {partition.name}", missing[0], len(missing))
     return chosen
 
 
@@ -94,8 +94,8 @@ def _read_partition(partition: Path) -> dict[str, str]:
     if len(splits) + headers < len(pairs) or not splits:
         raise InputError(
             "DatasetUnreadable",
-            f"{shown(partition)} has lines that do not name a picture and its split, 0, 1 or 2: fetch it "
-            "again, or remove it to train on the pictures of all splits.",
+            f"{shown(partition)} has lines that do not name an image and its split, 0, 1 or 2: fetch it "
+            "again, or remove it to train on the images of all splits.",
         )
     return splits
 

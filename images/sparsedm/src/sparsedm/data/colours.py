@@ -37,16 +37,16 @@ STILL = frozenset(["MPO", "PSD", "ICO", "ICNS"])
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO = 0
 
-TRANSPARENT = "with transparency, composed over white"
-TURNED = "turned by the EXIF orientation"
-DEEP = "of 16-bit grey, scaled to 8 bits"
-PROFILED = "with a colour profile, converted to sRGB"
-UNPROFILED = "with a colour profile that is damaged or of other colours, taken as sRGB"
-FRAMES = "with several frames, of which the first counts"
+TRANSPARENT = "images with transparency, composed over white"
+TURNED = "images turned by their EXIF orientation"
+DEEP = "16-bit grey images, scaled to 8 bits"
+PROFILED = "images with a colour profile, converted to sRGB"
+UNPROFILED = "images with an unusable colour profile, taken as sRGB"
+FRAMES = "images with several frames, of which the first is used"
 
 
 def obstacle(picture: Image.Image) -> str | None:
-    """Why an open picture can't be converted, by its header, as a clause; None when it can."""
+    """Why an open image can't be converted, by its header, as a clause; None when it can."""
     if picture.mode in BASE or _scaled_by_pillow(picture):
         return None
     if picture.mode in ("I", "F"):
@@ -56,7 +56,7 @@ def obstacle(picture: Image.Image) -> str | None:
 
 
 def remarks(picture: Image.Image) -> Iterator[str]:
-    """What the conversion of an open picture will change, by its header."""
+    """What the conversion of an open image will change, by its header."""
     if picture.has_transparency_data:
         yield TRANSPARENT
     if picture.mode in GREY_16 or _scaled_by_pillow(picture):
@@ -81,7 +81,7 @@ def orientation(picture: Image.Image) -> int:
 
 
 def converted(picture: Image.Image, mode: Mode) -> Image.Image:
-    """A picture, decoded here, in 8-bit "L" or "RGB". Raises as Pillow does where it is damaged."""
+    """The image, decoded here, in 8-bit "L" or "RGB". Raises as Pillow does where it is damaged."""
     rounded = any(";16" in str(tile.args) for tile in getattr(picture, "tile", []))
     profile = picture.info.get("icc_profile")
     picture.load()

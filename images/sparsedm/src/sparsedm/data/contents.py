@@ -81,7 +81,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def sentences(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Worked example: "Passed over, made by a tool: 2 (lost+found, __MACOSX)"."""
+    """Worked example: "Skipped files and folders made by tools: 2 (lost+found, __MACOSX)"."""
     for note in notes:
         what, first = f"{note['what'][0].upper()}{note['what'][1:]}", note["first"]
         more = ", ..." if note["count"] > len(first) else ""
@@ -126,7 +126,7 @@ def _follow(dataset: Dataset, classes: Sequence[str], known: Sequence[str]) -> N
     labels = [places.get(_key(name)) for name in classes]
     if None not in labels and len(set(labels)) == len(known):
         if labels != list(range(len(known))):
-            dataset.notes.add("labels follow the model's own classes, not the order of the data's names")
+            dataset.notes.add("labels follow the model's classes, not the order of the folders")
         dataset.labels = np.array(labels, dtype=np.int64)[dataset.labels]
         dataset.classes = list(known)
         return
@@ -136,7 +136,7 @@ def _follow(dataset: Dataset, classes: Sequence[str], known: Sequence[str]) -> N
             f"The model's classes are {_listed(known)}; of the data set's, {_listed(shared)} are among them "
             f"and {_listed(others)} are not"
         )
-    dataset.notes.add(f"the data's classes take the places of the model's own, which are {_listed(known)}")
+    dataset.notes.add(f"the data's classes replace the model's, which are {_listed(known)}")
 
 
 def _key(name: str) -> str:

@@ -15,7 +15,7 @@ from sparsedm.data.order import SampleOrder
 
 
 class Dataset(Protocol):
-    """What training and measuring need of data: pictures or latents, with labels, texts or neither.
+    """What training and measuring need of data: images or latents, with labels, texts or neither.
 
     labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
     notes: what its reader passed over or converted.

@@ -2,7 +2,7 @@
 that is named, as torchvision's.
 
 Images are padded with background from 28x28 to 32x32. They are not mirrored in training: the set's shoes all
-point the same way, and a mirrored shoe would be a picture that the set does not hold.
+point the same way, and a mirrored shoe would be an image that the set does not hold.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Latents of pictures, made ahead by an autoencoder: ImageNet 256 with labels, MS-COCO 256 with text.
+"""Latents of images, made ahead by an autoencoder: ImageNet 256 with labels, MS-COCO 256 with text.
 
 `sparsedm convert` writes them as safetensors shards with an index; they are read from disk sample by sample,
 so that a data set may be larger than memory. A latent is drawn anew each time it is trained on:
@@ -47,7 +47,7 @@ class Shard:
 
 
 class FeatureDataset:
-    """As data.dataset.ArrayDataset, with latents for pictures. `nothing` is the text that stands for none."""
+    """As data.dataset.ArrayDataset, with latents for images. `nothing` is the text that stands for none."""
 
     horizontal_flip = False
 

@@ -42,13 +42,13 @@ FOREIGN = frozenset(
 )  # fmt: skip
 """Endings of images that can't be read here."""
 
-TOOL = "passed over, made by a tool"
-NO_IMAGE = "passed over, no image"
-NO_FILE = "passed over, neither file nor folder"
-LOOP = "passed over, a link to a folder that it lies in"
-EMPTY = "passed over, a folder without images"
-NESTED = "in a folder below their class folder, and of its class"
-NO_SAMPLES = "a class without images"
+TOOL = "skipped files and folders made by tools"
+NO_IMAGE = "skipped files that are not images"
+NO_FILE = "skipped entries that are neither files nor folders"
+LOOP = "skipped links to a folder they lie in"
+EMPTY = "skipped folders without images"
+NESTED = "images in folders below their class folder"
+NO_SAMPLES = "classes without images"
 
 
 @cache
@@ -169,12 +169,12 @@ def _refuse_other_layouts(path: Path, folders: Sequence[_Tree], full: Sequence[_
         wanted = next((n for n in names if n.lower().startswith("train")), names[0])
         raise _unclear(
             f"{shown(path)} holds {', '.join(map(shown, names))}, which are parts of a data set and no "
-            f"classes: add the one to train on to dataset.uri, as in .../{shown(wanted)}"
+            f"classes: name the one to train on in dataset.uri, as in {shown(path / wanted)}"
         )
     if len(folders) == 1 and not folders[0].own:
         raise _unclear(
             f"{shown(path)} holds one folder, {shown(folders[0].name)}, whose images all lie in folders "
-            f"further down: add it to dataset.uri, as in .../{shown(folders[0].name)}"
+            f"further down: name it in dataset.uri, as in {shown(folders[0].path)}"
         )
     for folder in full:
         for inner in folder.inner:
@@ -202,7 +202,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
             elif entry.is_dir():
                 inner = entry.stat()
                 if (inner.st_dev, inner.st_ino) in here:
-                    notes.add(LOOP, entry.path)
+                    notes.add(LOOP, entry.name)
                 else:
                     tree.inner.append(_walked(entry.path, notes, here))
             elif entry.is_file():
@@ -220,16 +220,19 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
 
 def _confirm(tree: _Tree, notes: Notes) -> None:
     """Leaves the images: by their endings, else by what they hold."""
-    endings = readable()[1]
-    suffix = {file: os.path.splitext(file)[1].lower() for file in tree.all()}
-    foreign = [file for file, ending in suffix.items() if ending in FOREIGN]
+    endings, foreign, unknown = readable()[1], [], []
+    for file in tree.all():
+        ending = os.path.splitext(file)[1].lower()
+        if ending in FOREIGN:
+            foreign.append(file)
+        elif ending not in endings:
+            unknown.append(file)
     if foreign:
         raise InputError(
             "DatasetUnreadable",
             f"{shown(foreign[0])} is an image that can't be read here, one of {len(foreign)}: make PNG or "
             "JPEG of them, or remove them.",
         )
-    unknown = [file for file, ending in suffix.items() if ending not in endings]
     with ThreadPoolExecutor(own_cores(), "listing") as pool:
         opens = zip(unknown, pool.map(_opens, unknown), strict=True)
         no_images = {file for file, is_one in opens if not is_one}

@@ -1,4 +1,4 @@
-"""A data set of picture files, which are read and decoded when a batch needs them."""
+"""A data set of image files, which are read and decoded when a batch needs them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CHECKED_AT_ONCE = 1000
 
 
 class PictureDataset(ImageDataset):
-    """As ArrayDataset, of files: memory holds their names, and the pictures of two batches.
+    """As ArrayDataset, of files: memory holds their names, and the images of two batches.
 
-    Opening reads every header, so that a file that is no picture, has another size or colours that can't be
-    converted ends a run before it begins. A picture that is cut off further on is named when a batch needs
+    Opening reads every header, so that a file that is not an image, has another size or colours that can't be
+    converted ends a run before it begins. An image that is cut off further on is named when a batch needs
     it: decoding all of them would delay the start of every attempt by as long as the first epoch, which
     decodes them anyway.
     """
@@ -44,14 +44,15 @@ class PictureDataset(ImageDataset):
         horizontal_flip: bool = False,
         notes: Notes | None = None,
     ) -> None:
-        """size: width and height of every picture. needed: ends the sentence about one of another size.
-        decode: (C, H, W) uint8 of an open picture. notes: of what was found before, to which opening adds.
+        """size: width and height of every image. needed: ends the sentence about one of another size.
+        decode: (C, H, W) uint8 of an open image. notes: of what was found before, to which opening adds.
 
         Raises InputError, here and in `batch`, which names a file that cannot be read or does not fit.
         """
         super().__init__(labels, classes, horizontal_flip, notes)
         self._files = [str(file) for file in files]  # a third of the memory of paths
         self._size, self._needed, self._decode = size, needed, decode
+        self._formats = readable()[0]
         self._threads = own_cores()
         self._pool = ThreadPoolExecutor(self._threads, "pictures")
         self._ahead: tuple[list[int], list[Future[list[np.ndarray]]]] = ([], [])
@@ -83,7 +84,7 @@ class PictureDataset(ImageDataset):
         return np.stack([pixels for part in parts for pixels in part.result()])
 
     def _begin(self, chosen: list[int]) -> list[Future[list[np.ndarray]]]:
-        """A part of the pictures for each thread."""
+        """A part of the images for each thread."""
         size = max(1, -(-len(chosen) // self._threads))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return [self._pool.submit(self._read, part) for part in parts]
@@ -110,10 +111,10 @@ class PictureDataset(ImageDataset):
 
     @contextmanager
     def _opened(self, file: str) -> Iterator[Image.Image]:
-        """A picture whose header is read and whose size fits. What the volume refuses for another reason than
-        that there is no such file (an OSError with a number) is no fault of the picture's, and may pass."""
+        """An image whose header is read and whose size fits. What the volume refuses for another reason than
+        that there is no such file (an OSError with a number) is no fault of the image's, and may pass."""
         try:
-            with Image.open(file, formats=readable()[0]) as picture:
+            with Image.open(file, formats=self._formats) as picture:
                 if picture.size != self._size and _upright(picture) != self._size:
                     width, height = _upright(picture)
                     raise InputError(
@@ -125,7 +126,7 @@ class PictureDataset(ImageDataset):
                 raise
             raise InputError(
                 "DatasetUnreadable",
-                f"{shown(file)} is no readable picture ({_reason(error, file)}): replace or remove it.",
+                f"{shown(file)} is not a readable image ({_reason(error, file)}): replace or remove it.",
             ) from error
 
 

@@ -108,7 +108,7 @@ export interface ISparseFinetune {
      */
     "dataset": {
       /**
-       * How the pictures are stored. fashion-mnist are its four IDX files, cifar10 its Python batches, celeba the aligned JPEG files, image-folder PNG or JPEG files in one folder for each class, and generated samples the dense model itself. imagenet256-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
+       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without those of its test and validation splits where its partition lies beside them. image-folder is a folder of images, or one with a folder for each class, in natural order (2 before 10). generated samples the dense model itself. imagenet256-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
        */
       "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "mscoco256-features" | "generated";
       /**
