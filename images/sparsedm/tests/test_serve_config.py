@@ -18,7 +18,7 @@ def read(**env: str) -> ServeConfig:
 
 def test_defaults_are_the_custom_resource_s() -> None:
     want = EngineSpec(
-        backend="auto", precision="fp32", steps=20, guidance=0.5, max_batch_size=8,
+        backend="auto", precision="auto", steps=20, guidance=0.5, max_batch_size=8,
         max_batch_delay_milliseconds=5, max_queue=64,
     )  # fmt: skip
     assert parse_engine("{}") == want

@@ -18,7 +18,7 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
 from sparsedm.serve.config import EngineSpec
-from sparsedm.serve.engine import Engine, NotFinite
+from sparsedm.serve.engine import DTYPES, Engine, NotFinite
 from sparsedm.serve.recording import Recorded
 
 CPU = torch.device("cpu")
@@ -199,6 +199,40 @@ def test_class_names_that_do_not_fit_the_model_are_refused(
 )  # fmt: skip
 def test_what_stands_against_sparse_products(situation: Situation, want: str | None) -> None:
     assert situation.obstacle() == want
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "wanted", "want"),
+    [
+        (CPU, None, "auto", "fp32"),
+        (CUDA, (7, 5), "auto", "fp32"),
+        (CUDA, (8, 0), "auto", "bf16"),
+        (CUDA, (9, 0), "auto", "bf16"),
+        (CUDA, (9, 0), "fp32", "fp32"),
+        (CPU, None, "fp16", "fp16"),
+    ],
+)
+def test_the_precision_by_default_lets_a_gpu_multiply_sparse(
+    device: torch.device,
+    capability: tuple[int, int] | None,
+    wanted: str,
+    want: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    found = backend.precision_on(device, wanted)
+    assert found == want
+    sparse = Situation(device, DTYPES[found], "2:4", capability, True).obstacle() is None
+    assert sparse == (found != "fp32" and device == CUDA)
+
+
+@pytest.mark.gpu
+def test_a_gpu_takes_16_bits_by_default(artifact: Path) -> None:
+    engine = Engine.load(artifact, EngineSpec(steps=3, max_batch_size=2))
+    assert engine.precision == "bf16"
+    engine.warm_up()
+    assert engine.choice is not None
+    assert "precision" not in engine.choice.reason
 
 
 def test_dense_by_wish_is_told_as_such() -> None:

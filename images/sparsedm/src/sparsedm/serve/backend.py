@@ -33,6 +33,17 @@ ROWS, SIDES = 8, 16
 """cuSPARSELt takes inputs with a multiple of as many rows, and weights both of whose sides are multiples of
 16, in bf16 and fp16."""
 
+SPARSE_CAPABILITY = (8, 0)
+"""Compute capability from which GPUs multiply sparse matrices: Ampere's."""
+
+
+def precision_on(device: torch.device, wanted: str) -> str:
+    """What `auto` is on a device: bf16 on a GPU with sparse products, which take 16 bits; else fp32."""
+    if wanted != "auto":
+        return wanted
+    capable = device.type == "cuda" and torch.cuda.get_device_capability(device) >= SPARSE_CAPABILITY
+    return "bf16" if capable else "fp32"
+
 
 class SparseLinear(nn.Module):
     """A Linear whose 2:4 sparse weight (outputs, inputs) is kept as the half that counts and its places.
@@ -114,7 +125,7 @@ class Situation:
         """Why sparse products can't run here, as a clause; None when they can."""
         if self.device.type != "cuda" or self.capability is None:
             return "there is no CUDA GPU"
-        if self.capability < (8, 0):
+        if self.capability < SPARSE_CAPABILITY:
             return f"the GPU's compute capability {self.capability[0]}.{self.capability[1]} is below 8.0"
         if not self.available:
             return "this torch has no cuSPARSELt"

@@ -24,7 +24,7 @@ from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
 from sparsedm.models import config_of
-from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
+from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded
 
@@ -57,13 +57,14 @@ class Engine:
         self.manifest = manifest
         self.spec = spec
         self.device = device
-        self.dtype = DTYPES[spec.precision]
+        self.precision = precision_on(device, spec.precision)
+        self.dtype = DTYPES[self.precision]
         self.config = config_of(model)
         self.choice: Choice | None = None
         self.measured: Measured | None = None
         _check_finite(model, None)
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
-        _check_finite(self._model, spec.precision)
+        _check_finite(self._model, self.precision)
         self._recorded = Recorded(self._model)
 
     @classmethod
@@ -168,8 +169,8 @@ class Engine:
         where = f"{first[0]} is the first layer to give" if first else "their sum over the steps holds"
         return InputError(
             "CanaryFailed",
-            f"The model draws images that are not finite: {where} NaN or infinity in {self.spec.precision}. "
-            f"Train again with a lower learning rate{_other_precision(self.spec.precision)}.",
+            f"The model draws images that are not finite: {where} NaN or infinity in {self.precision}. "
+            f"Train again with a lower learning rate{_other_precision(self.precision)}.",
         )
 
     def _record_again(self) -> None:
