@@ -126,6 +126,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       reconciler: createFinetuneReconciler({
         ...shared,
         client: finetuneClient,
+        logger: logger.child({ controller: finetuneController }),
         pace,
         settings: { image: images.trainer, reportsUrl, podDefaults },
       }),

@@ -54,6 +54,7 @@ export const REASONS = {
   noGate: 'NoGate',
   gatePassed: 'WithinBounds',
   gateFailed: 'OutOfBounds',
+  succeededBeyondGate: 'GateFailed',
   figuresMissing: 'FiguresMissing',
   notMeasured: 'NotMeasured',
   uriGiven: 'UriGiven',

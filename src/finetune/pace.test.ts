@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client';
 import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
 import { FakeClock } from '../runtime/clock';
+import { silentLogger } from '../runtime/logger';
 import { createPace } from '../runtime/pace';
 import { ObjectStore } from '../runtime/store';
 import type { Transport } from '../runtime/transport';
@@ -48,6 +49,7 @@ async function setUp(due: number) {
   const reconciler = createFinetuneReconciler({
     client,
     clock,
+    logger: silentLogger,
     events,
     pace,
     settings,

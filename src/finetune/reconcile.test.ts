@@ -5,6 +5,7 @@ import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
 import { FakeClock } from '../runtime/clock';
 import { ApiError } from '../runtime/errors';
+import { silentLogger } from '../runtime/logger';
 import { unhurried } from '../runtime/pace';
 import { ObjectStore } from '../runtime/store';
 import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
@@ -36,9 +37,12 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   } as unknown as KubeClient;
   const clock = new FakeClock(startedAt);
   const events = { event: () => undefined };
+  const logged: [string, unknown][] = [];
+  const logger = { ...silentLogger, info: (...line: [string, unknown?]) => logged.push([line[0], line[1]]) };
   const reconciler = createFinetuneReconciler({
     client,
     clock,
+    logger,
     events,
     pace: unhurried,
     settings,
@@ -46,7 +50,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
     jobs,
     pods,
   });
-  return { reconciler, client, written };
+  return { reconciler, client, written, logged, finetunes };
 }
 
 describe('a Job that has failed before its pod is known to', () => {
@@ -85,6 +89,7 @@ it('looks again when another’s Job had the name and is gone', async () => {
   const reconciler = createFinetuneReconciler({
     client,
     clock: new FakeClock(startedAt),
+    logger: silentLogger,
     events: { event: () => undefined },
     pace: unhurried,
     settings,
@@ -137,6 +142,40 @@ describe('a last word that the API server refuses', () => {
     const { reconciler, error, tries } = refusing(['spec.trainer.image']);
     await expect(reconciler.reconcile(key)).rejects.toBe(error);
     expect(tries()).toBe(1);
+  });
+});
+
+describe('the log', () => {
+  it('has one line for a Job that is made', async () => {
+    const finetune = aFinetune();
+    const job = aJob(finetune);
+    const another = { ...job, metadata: { ...job.metadata, name: 'another' } };
+    const { reconciler, client, logged } = setUp({ finetune, job: another, pods: [] }, { job, pods: [] });
+    client.create = () => Promise.resolve(job as never);
+    await reconciler.reconcile(key);
+    expect(logged).toEqual([['Job created', { namespace: 'ml', name: 'shirts-train' }]]);
+  });
+
+  it('has one line for the end of a run', async () => {
+    const finetune = aFinetune();
+    const job = aJob(finetune, ended('Failed', 'PodFailurePolicy'));
+    const pods = [labelled(aPod(job, 'a', terminated({ exitCode: 3, message: lastWord })))];
+    const { reconciler, logged, written, finetunes } = setUp({ finetune, job, pods }, { job, pods });
+    await reconciler.reconcile(key);
+    finetunes.applyEvent({ ...finetune, status: written[0]! });
+    await reconciler.reconcile(key);
+    expect(logged).toEqual([
+      [
+        'run ended',
+        {
+          namespace: 'ml',
+          name: 'shirts',
+          phase: 'Failed',
+          reason: 'DatasetMissing',
+          detail: 'There is no data set.',
+        },
+      ],
+    ]);
   });
 });
 
@@ -237,6 +276,7 @@ describe('what is read past the caches', () => {
     await createFinetuneReconciler({
       client,
       clock,
+      logger: silentLogger,
       events,
       pace: unhurried,
       settings,
@@ -266,6 +306,7 @@ describe('a Job is made only when no pod of the name is left', () => {
     const reconciler = createFinetuneReconciler({
       client,
       clock: new FakeClock(startedAt),
+      logger: silentLogger,
       events: { event: () => undefined },
       pace: unhurried,
       settings,

@@ -10,6 +10,7 @@ import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
+import type { Logger } from '../runtime/logger';
 import { keyText, keyOf, type ObjectKey } from '../runtime/objects';
 import type { Pace } from '../runtime/pace';
 import type { Store } from '../runtime/store';
@@ -38,6 +39,7 @@ import { isOvertaken, transitions } from './transitions';
 export type FinetuneDependencies = {
   client: KubeClient;
   clock: Clock;
+  logger: Logger;
   events: EventRecorder;
   pace: Pace;
   settings: JobSettings;
@@ -72,7 +74,7 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 };
 
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
-  const { client, clock, events, pace, settings } = dependencies;
+  const { client, clock, logger, events, pace, settings } = dependencies;
   const names = rememberNames();
   const podRefusals = createPodRefusals(client, clock);
 
@@ -166,7 +168,9 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   async function write({ action, job }: Extract<Plan, { job: Job }>): Promise<Job | undefined> {
     if (action === 'controlJob') return client.apply(jobs, job, { force: true });
     try {
-      return await client.create(jobs, job);
+      const made = await client.create(jobs, job);
+      logger.info('Job created', keyOf(made));
+      return made;
     } catch (error) {
       if (isAlreadyExists(error)) return existing(job);
       throw error;
@@ -185,6 +189,13 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return waitMs;
   }
 
+  /** One line for each run. */
+  function logEnd(finetune: SparseFinetune, status: SparseFinetuneStatus): void {
+    if (isFinished(finetune) || !isFinished({ ...finetune, status })) return;
+    const { reason, message } = findCondition(status.conditions, 'Succeeded') ?? {};
+    logger.info('run ended', { ...keyOf(finetune), phase: status.phase, reason, detail: message });
+  }
+
   /** Writes the status and tells of the change; answers what was written. */
   async function writeStatus(
     finetune: SparseFinetune,
@@ -199,6 +210,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
       return patch(rest);
     });
     if (written) {
+      logEnd(finetune, status);
       for (const { type, reason, message } of transitions(finetune, status)) {
         events.event(finetune, type, reason, message);
       }

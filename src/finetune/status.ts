@@ -167,12 +167,16 @@ function completeStatus(
     completionTime: status.completionTime ?? at ?? timestamp(now),
     progress: finalProgress(finetune, status.progress),
   };
-  const verdict = yes(REASONS.succeeded, `The sparse model is at ${status.model.uri}.`);
-  const verdicts = {
-    ...endedVerdicts(verdict, gateVerdict(finetune, status)),
-    JobReady: jobAtEnd(finetune, held),
-  };
+  const gate = gateVerdict(finetune, status);
+  const verdict = successVerdict(`The sparse model is at ${status.model.uri}.`, gate);
+  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: jobAtEnd(finetune, held) };
   return withConditions(finetune, ended, verdicts, now);
+}
+
+/** A gate that fails does not undo the training, but it must show in one line. */
+function successVerdict(message: string, gate: Verdict): Verdict {
+  if (gate.status === 'True') return yes(REASONS.succeeded, message);
+  return yes(REASONS.succeededBeyondGate, `${message} Its gate has not passed: ${gate.message}`);
 }
 
 /** Deleting the Job of a run that has ended frees its pod, and no other Job follows. */

@@ -111,7 +111,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
       30_000,
     );
     const table = await kubectl(['-n', namespace, 'get', 'sft']);
-    expect(table).toMatch(/NAME\s+PHASE\s+PROGRESS\s+ETA\s+PATTERN\s+SPARSITY/);
+    expect(table).toMatch(/NAME\s+PHASE\s+REASON\s+PROGRESS\s+ETA\s+PATTERN\s+SPARSITY/);
     expect(table).toMatch(/shirts\s+Succeeded\s+100%/);
     expect(await kubectl(['explain', 'sft.spec.sparsity'])).toContain('pattern');
   });
