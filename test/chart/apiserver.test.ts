@@ -287,4 +287,21 @@ describe('a release', () => {
     await helmHere(['uninstall', 'second', '--namespace', 'second']);
     await expect.poll(crdsPresent, { timeout: 30_000, interval: 500 }).toBe('');
   });
+
+  it('takes over definitions that kubectl applied, and upgrades them', async () => {
+    const file = path.join(scratch, 'sparsefinetunes.yaml');
+    const text = readFileSync(
+      path.join(chart, '..', '..', 'crds', 'sparsedm.io_sparsefinetunes.yaml'),
+      'utf8',
+    );
+    writeFileSync(file, text.replace('description: Where the run is.', 'description: Earlier words.'));
+    await kubectl(['apply', '--server-side', '--filename', file]);
+    const install = ['install', 'third', chart, '--namespace', 'second'];
+    await expect(helmHere(install)).rejects.toThrow(/invalid ownership metadata/);
+    await expect(helmHere([...install, '--take-ownership'])).rejects.toThrow(/conflict with "kubectl"/);
+    const upgrade = ['upgrade', '--install', ...install.slice(1), '--take-ownership', '--force-conflicts'];
+    await helmHere(upgrade);
+    expect(await kubectl(['get', 'crd', crdNames[0]!, '-o', 'yaml'])).toContain('Where the run is.');
+    await helmHere(['uninstall', 'third', '--namespace', 'second']);
+  });
 });
