@@ -26,7 +26,7 @@ from sparsedm.describe import describe
 from sparsedm.errors import InputError
 from sparsedm.layers import bake_masks, masks_for, prunable_layers, select_layers
 from sparsedm.macs import bare_model
-from sparsedm.models import DiffusersConfig, build_model, config_of
+from sparsedm.models import DiffusersConfig, build_model, config_of, load_weights
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library, read_directory
 from sparsedm.models.uvit import TIME_SCALE
 from sparsedm.pattern import Pattern
@@ -237,16 +237,102 @@ def test_a_class_that_does_not_serve_is_named(name: str, want: str) -> None:
         build_model(DiffusersConfig("diffusers", settings))
 
 
-def test_no_directory_and_shards_are_told(tmp_path: Path) -> None:
+def test_no_directory_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"There is no folder .*none: check the path"):
+        read_directory(tmp_path / "none", "unet")
     with pytest.raises(InputError, match=r"There is no config\.json in"):
         read_directory(tmp_path, "unet")
     write_directory(tmp_path, "unet")
-    (tmp_path / f"{WEIGHTS_FILE}.index.json").write_text("{}")
-    with pytest.raises(InputError, match="are in shards: write them as one file"):
-        read_directory(tmp_path, "unet")
     (tmp_path / CONFIG_FILE).write_text("[]")
     with pytest.raises(InputError, match="holds no JSON object"):
         read_directory(tmp_path, "unet")
+
+
+def test_a_pipeline_whose_denoiser_lies_elsewhere_tells_its_parts(tmp_path: Path) -> None:
+    write_directory(tmp_path / "prior", "unet")
+    (tmp_path / "model_index.json").write_text("{}")
+    with pytest.raises(InputError, match=r"give the folder of the denoiser, one of .*/prior\."):
+        read_directory(tmp_path, "unet")
+
+
+def loads(directory: Path) -> bool:
+    config, weights = read_directory(directory, "unet")
+    load_weights(build_model(config), weights)
+    return True
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "diffusion_pytorch_model.bin",
+        "diffusion_pytorch_model.fp16.safetensors",
+        "diffusion_pytorch_model.ema.safetensors",
+        "diffusion_pytorch_model.fp16.bin",
+    ],
+)
+def test_the_only_weights_in_a_folder_are_taken(tmp_path: Path, name: str) -> None:
+    write_directory(tmp_path, "unet")
+    tensors = load_file(tmp_path / WEIGHTS_FILE)
+    (tmp_path / WEIGHTS_FILE).unlink()
+    if name.endswith(".bin"):
+        torch.save(tensors, tmp_path / name)
+    else:
+        save_file(tensors, tmp_path / name)
+    assert read_directory(tmp_path, "unet")[1].name == name
+    assert loads(tmp_path)
+
+
+def test_the_plain_file_comes_before_variants_and_pickles(tmp_path: Path) -> None:
+    write_directory(tmp_path, "unet")
+    for name in ("diffusion_pytorch_model.non_ema.safetensors", "diffusion_pytorch_model.bin"):
+        (tmp_path / name).write_bytes(b"")
+    assert loads(tmp_path)
+
+
+def test_of_several_variants_none_is_guessed(tmp_path: Path) -> None:
+    write_directory(tmp_path, "unet")
+    for kind in ("fp16", "non_ema"):
+        (tmp_path / f"diffusion_pytorch_model.{kind}.safetensors").write_bytes(b"")
+    (tmp_path / WEIGHTS_FILE).unlink()
+    want = r"fp16\.safetensors, .*non_ema\.safetensors and no .*: copy the one to train to that name"
+    with pytest.raises(InputError, match=want):
+        read_directory(tmp_path, "unet")
+    for path in tmp_path.glob("diffusion_*"):
+        path.unlink()
+    (tmp_path / "diffusion_flax_model.msgpack").write_bytes(b"")
+    with pytest.raises(InputError, match=r"which holds config\.json, diffusion_flax_model\.msgpack: put it"):
+        read_directory(tmp_path, "unet")
+
+
+def test_shards_as_the_library_writes_them(tmp_path: Path) -> None:
+    config = config_for("unet")
+    model = library().UNet2DModel.from_config(config.settings)
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert not (tmp_path / WEIGHTS_FILE).exists()
+    config, index = read_directory(tmp_path, "unet")
+    network = build_model(config)
+    load_weights(network, index)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), network.parameters(), strict=True))
+
+
+OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
+def test_attention_under_its_names_of_before_2023(tmp_path: Path) -> None:
+    """As google/ddpm-cifar10-32 and most published UNets have it."""
+    write_directory(tmp_path, "unet")
+    tensors = load_file(tmp_path / WEIGHTS_FILE)
+    old = {}
+    for name, value in tensors.items():
+        for new, former in OLD_NAMES.items():
+            name = name.replace(f".{new}.", f".{former}.")
+        old[name] = value
+    assert any(".proj_attn." in name for name in old)
+    save_file(old, tmp_path / WEIGHTS_FILE)
+    config, weights = read_directory(tmp_path, "unet")
+    network = build_model(config)
+    load_weights(network, weights)
+    assert all(torch.equal(value, tensors[name]) for name, value in network.state_dict().items())
 
 
 # --- a whole run -----------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class Trap:
     [
         (lambda folder: {"model": Trap(folder)}, "hold more than tensors"),
         (lambda folder: {"fc.weight": torch.zeros(3)}, "Error.s. in loading state_dict"),
-        (lambda folder: [torch.zeros(1)], "no plain state dict"),
+        (lambda folder: [torch.zeros(1)], "hold no state dict"),
     ],
 )
 def test_a_file_that_is_not_the_network_is_refused_and_runs_nothing(

@@ -24,7 +24,8 @@ from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, MOMENTS, TEXT
 from sparsedm.data.layouts import contents, folders_of
 from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.models.weights import read_tensors
+from sparsedm.models.weight_files import read_tensors
+from sparsedm.models.weights import without_wrappers
 
 SHARD_SAMPLES = 2000
 EMPTY_SOURCE = "empty_context.npy"
@@ -50,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
 def convert_weights(source: Path, out: Path, shard_samples: int) -> str:
     if not source.is_file():
         raise InputError("PretrainedNotFound", f"There are no weights at {source}: check the path.")
-    tensors = {name: value.contiguous() for name, value in sorted(read_tensors(source).items())}
+    tensors = {
+        name: value.contiguous() for name, value in sorted(without_wrappers(read_tensors(source)).items())
+    }
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, save(tensors))
     return f"{len(tensors)} tensors: {out}"

@@ -13,7 +13,7 @@ from sparsedm.evaluate import Plan, guidance_for
 from sparsedm.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
 from sparsedm.methods import METHODS
 from sparsedm.models import PRESETS, ModelConfig, UViTConfig
-from sparsedm.models.denoisers import read_directory, without_scheduler
+from sparsedm.models.denoisers import WEIGHTS_FILE, read_directory, without_scheduler
 from sparsedm.schedule import Schedule, build_schedule
 from sparsedm.uris import resolve_uri
 
@@ -42,11 +42,16 @@ def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
 def assumptions(config: TrainConfig) -> list[str]:
     """What is taken for granted about the dense model, as sentences."""
     path = resolve_uri(config.model.pretrained_uri)
-    if config.model.architecture == "uvit" or not without_scheduler(path):
+    if config.model.architecture == "uvit":
         return []
+    weights = dense_model(config)[1].name
+    chosen = [] if weights == WEIGHTS_FILE else [f"The dense weights are read from {weights}."]
+    if not without_scheduler(path):
+        return chosen
     return [
+        *chosen,
         f"There is no scheduler_config.json beside the model in {config.model.pretrained_uri}: it is taken "
-        "to predict noise, and to have been trained on DDPM's process with linear betas."
+        "to predict noise, and to have been trained on DDPM's process with linear betas.",
     ]
 
 

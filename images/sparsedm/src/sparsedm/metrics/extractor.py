@@ -29,7 +29,6 @@ from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
 from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME, load_inception
 from sparsedm.models import file_sha256
-from sparsedm.models.weights import PICKLES
 
 FEATURES = 64
 CPU = torch.device("cpu")
@@ -116,7 +115,7 @@ def load_extractor(
     `standard_sha256` makes the metric FID. Anything else is a classifier of this package, on the CPU.
     """
     path = Path(path)
-    inception = path.suffix in PICKLES
+    inception = path.suffix in (".pth", ".pt")
     if not path.is_file():
         remedy = f" FID needs {WEIGHTS_NAME}, which does not ship: put it there." if inception else ""
         raise InputError(

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from sparsedm.errors import InputError
 from sparsedm.generate import to_uint8
 from sparsedm.models import file_sha256
-from sparsedm.models.weights import read_tensors
+from sparsedm.models.weight_files import read_tensors
 
 WEIGHTS_NAME = "pt_inception-2015-12-05-6726825d.pth"
 STANDARD_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,9 +22,16 @@ from torch import Tensor, nn
 from sparsedm.errors import InputError
 from sparsedm.models.scheduler import prediction_of, read_json, scheduler_file
 from sparsedm.models.uvit import TIME_SCALE
+from sparsedm.models.weight_files import INDEX_SUFFIX
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+PICKLED_FILE = "diffusion_pytorch_model.bin"
+_VARIANT = re.compile(
+    r"diffusion_pytorch_model\.[\w-]+\.(safetensors|bin)|diffusion_pytorch_model\.safetensors"
+    r"\.index\.[\w-]+\.json"
+)
+_SHARD = re.compile(r"-\d+-of-\d+")
 SUBFOLDERS = ("unet", "transformer")
 """Where a pipeline's directory keeps its denoiser."""
 CLASS_OF = {"unet": "UNet2DModel", "dit": "DiTTransformer2DModel"}
@@ -227,21 +235,46 @@ def _denoiser_folder(path: Path) -> Path:
     folders = (path, *(path / name for name in SUBFOLDERS))
     directory = next((folder for folder in folders if (folder / CONFIG_FILE).is_file()), None)
     if directory is None:
-        raise InputError(
-            "PretrainedNotFound",
-            f"There is no {CONFIG_FILE} in {path}: give the directory that diffusers' save_pretrained wrote.",
-        )
+        raise InputError("PretrainedNotFound", _no_denoiser(path))
     return directory
 
 
+def _no_denoiser(path: Path) -> str:
+    if not path.is_dir():
+        return f"There is no folder {path}: check the path and the volume."
+    parts = sorted(folder.name for folder in path.iterdir() if (folder / CONFIG_FILE).is_file())
+    if parts:
+        return (
+            f"There is no {CONFIG_FILE} in {path}, nor in its {' or '.join(SUBFOLDERS)}: give the folder of "
+            f"the denoiser, one of {', '.join(f'{path}/{part}' for part in parts)}."
+        )
+    return f"There is no {CONFIG_FILE} in {path}: give the directory that diffusers' save_pretrained wrote."
+
+
 def _weights_file(directory: Path) -> Path:
-    if (directory / f"{WEIGHTS_FILE}.index.json").is_file():
+    """The plain file, else its shards, else the pickled one, else the only variant. Raises InputError."""
+    plain = (WEIGHTS_FILE, f"{WEIGHTS_FILE}{INDEX_SUFFIX}", PICKLED_FILE, f"{PICKLED_FILE}{INDEX_SUFFIX}")
+    for name in plain:
+        if (directory / name).is_file():
+            return directory / name
+    variants = sorted(
+        path for path in directory.iterdir() if _VARIANT.fullmatch(path.name) and not _SHARD.search(path.name)
+    )
+    kinds = {path.name.split(".")[1] for path in variants}
+    if len(kinds) == 1:
+        return max(variants, key=lambda path: ".safetensors" in path.name)
+    if variants:
         raise InputError(
             "PretrainedUnreadable",
-            f"The weights in {directory} are in shards: write them as one file, with "
-            'save_pretrained(..., max_shard_size="1TB").',
+            f"{directory} has {', '.join(path.name for path in variants)} and no {WEIGHTS_FILE}: copy the "
+            "one to train to that name.",
         )
-    return directory / WEIGHTS_FILE
+    found = ", ".join(sorted(path.name for path in directory.iterdir())[:10])
+    raise InputError(
+        "PretrainedNotFound",
+        f"There is no {WEIGHTS_FILE} in {directory}, which holds {found}: put it there, or write it with "
+        "save_pretrained(..., safe_serialization=True).",
+    )
 
 
 def _public(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,24 +1,26 @@
-"""Weights from files that run no code: safetensors, or a .pth of tensors only."""
+"""Weights from a file into a network, strictly, under the names that other programs may have given them."""
 
 from __future__ import annotations
 
 import hashlib
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sparsedm.errors import InputError
+from sparsedm.models.weight_files import INDEX_SUFFIX, read_tensors, shards_of
 
-PICKLES = (".pth", ".pt")
-PREFIX = "module."
-"""What training on several GPUs puts before every name of a published checkpoint."""
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""Types that are read as the network's float32. Others are codes, which mean nothing without their scales."""
+WRAPPER_PARTS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"}
+"""What torch.compile, checkpointing and sharding put into names, at any place."""
+PREFIXES = ("module.", "model.", "net.", "network.", "ema_model.", "ema.", "model_ema.")
+"""What training on several GPUs, Lightning and averaging put before every name."""
+AVERAGE_PREFIXES = ("ema.", "ema_model.", "model_ema.", "averaged_model.")
+NAMED = 3
+"""Names in one sentence; the others are counted."""
 
 
 def file_sha256(path: str | Path) -> str:
@@ -27,98 +29,126 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def weights_sha256(path: Path) -> str:
+    """Of a file; of shards, that of the list that `sha256sum` prints of them in the order of their names."""
+    if not path.name.endswith(INDEX_SUFFIX):
+        return file_sha256(path)
+    lines = (f"{file_sha256(shard)}  {shard.name}\n" for shard in shards_of(path))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) -> str:
-    """Loads a file into `model`, strictly, and returns the file's digest.
+    """Loads a file (or an index and its shards) into `model`, strictly, and returns its digest.
 
     Raises InputError, before anything is changed, when the file is missing, has another digest than
-    `sha256`, is not readable, or does not hold exactly the model's tensors.
+    `sha256`, is not readable, or does not hold exactly the model's tensors in numbers.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(
             "PretrainedNotFound", f"There are no weights at {path}: check the path and the volume."
         )
-    digest = file_sha256(path)
+    digest = weights_sha256(path)
     if sha256 is not None and digest != sha256.lower():
         raise InputError(
             "PretrainedDigestMismatch",
             f"The weights {path} have digest {digest}, not the expected {sha256.lower()}: "
             "correct the sha256 or fetch the file again.",
         )
-    tensors = read_tensors(path)
-    _check_tensors(model, tensors, path)
+    expected = model.state_dict()
+    tensors = _under_own_names(model, read_tensors(path), expected)
+    _check_types(tensors, expected, path)
+    _check_tensors(tensors, expected, path)
     model.load_state_dict(tensors, strict=True)
     return digest
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a .pth that holds a plain state dict. Raises InputError."""
-    if path.suffix in PICKLES:
-        return _without_prefix(_unpickled(path))
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise InputError(
-            "PretrainedUnreadable",
-            f"The weights {path} are no readable safetensors file ({error}): fetch them again.",
-        ) from error
+def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without what compiling and training on several GPUs add to names."""
+    named = {".".join(p for p in name.split(".") if p not in WRAPPER_PARTS): t for name, t in tensors.items()}
+    return _without_prefix(named, PREFIXES[0]) if _all_start(named, PREFIXES[0]) else named
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    """torch's restricted unpickler builds tensors and plain containers, and calls nothing else."""
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            "PretrainedUnreadable",
-            f"The weights {path} hold more than tensors ({_culprit(error)}), and unpickling that could run "
-            "code: where you trust the file, save its state dict alone with torch.save or as safetensors.",
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            "PretrainedUnreadable",
-            f"The weights {path} are no readable .pth file ({error}): fetch them again.",
-        ) from error
-    others = (
-        [str(k) for k, v in state.items() if not isinstance(v, Tensor)] if isinstance(state, dict) else []
-    )
-    if not isinstance(state, dict) or others:
-        found = f"it holds {', '.join(others[:5])}" if others else f"it holds a {type(state).__name__}"
-        raise InputError(
-            "PretrainedUnreadable",
-            f"The weights {path} are no plain state dict ({found}): save the state dict of the model (its "
-            "moving average, where there is one) alone.",
-        )
-    return state
+def _under_own_names(
+    model: nn.Module, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """A prefix is taken off where all names have it and none of the model's."""
+    named = without_wrappers(tensors)
+    for prefix in AVERAGE_PREFIXES:
+        average = _without_prefix(named, prefix)
+        if average.keys() == expected.keys():
+            return average
+    while not _all_known(named, expected):
+        prefix = next((p for p in PREFIXES if _all_start(named, p) and not _all_start(expected, p)), None)
+        if prefix is None:
+            break
+        named = _without_prefix(named, prefix)
+    rename = getattr(model, "_fix_state_dict_keys_on_load", None)
+    if rename is not None:  # diffusers' own rule for attention as it was named before 2023
+        rename(named)
+    return named
 
 
-def _culprit(error: Exception) -> str:
-    """The name that torch refused, out of its page of advice: "GLOBAL argparse.Namespace was not ..."."""
-    found = re.search(r"GLOBAL (\S+)", str(error))
-    return found[1] if found else "an object"
+def _all_known(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> bool:
+    return tensors.keys() <= expected.keys()
 
 
-def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if tensors and all(name.startswith(PREFIX) for name in tensors):
-        return {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
-    return dict(tensors)
+def _all_start(tensors: Mapping[str, Tensor], prefix: str) -> bool:
+    return bool(tensors) and all(name.startswith(prefix) for name in tensors)
 
 
-def _check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """One sentence about the first differences instead of torch's page of names."""
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    problems += [f"{name} is unknown" for name in sorted(found.keys() - expected.keys())]
-    problems += [
-        f"{name} has shape {found[name]} instead of {expected[name]}"
-        for name in sorted(expected.keys() & found.keys())
-        if found[name] != expected[name]
+def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _check_types(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Codes of quantised weights would load as if they were the weights."""
+    wrong = [
+        f"{name} is {_type_of(tensor)}"
+        for name, tensor in sorted(tensors.items())
+        if name in expected and not _fits(tensor.dtype, expected[name].dtype)
     ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+    if wrong:
         raise InputError(
             "PretrainedMismatch",
-            f"The weights {path} do not fit the model: {'; '.join(problems[:3])}{more}. "
+            f"The weights {path} are no floating-point numbers of at least 16 bits: {_listed(wrong)}. Give "
+            "the weights before they were quantised, as float32, bfloat16 or float16.",
+        )
+
+
+def _fits(found: torch.dtype, wanted: torch.dtype) -> bool:
+    return found in FLOATS if wanted.is_floating_point else found == wanted
+
+
+def _type_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """One sentence about the first differences instead of torch's page of names."""
+    missing, unknown = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    shapes = [
+        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & tensors.keys())
+        if tensors[name].shape != expected[name].shape
+    ]
+    problems = [
+        *([f"{_listed(missing)} {_is(missing)} missing"] if missing else []),
+        *([f"{_listed(unknown)} {_is(unknown)} unknown"] if unknown else []),
+        *([_listed(shapes)] if shapes else []),
+    ]
+    if problems:
+        raise InputError(
+            "PretrainedMismatch",
+            f"The weights {path} do not fit the model: {'; '.join(problems)}. "
             "Choose the preset or config that they were trained with.",
         )
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return ", ".join(texts[:NAMED]) + more
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
