@@ -58,7 +58,8 @@ async function setUp(due: number) {
     pods,
   });
   finetunes.applyEvent(aFinetune());
-  const pass = async () => (await reconciler.reconcile(key))?.requeueAfterMs;
+  const next = async () => (await reconciler.reconcile(key)) ?? undefined;
+  const pass = async () => (await next())?.requeueAfterMs;
   const podIs = (status: Pod['status'], job: Job['status'] = {}) => {
     const own = aJob(aFinetune(), job);
     const pod = aPod(own, 'a', status!);
@@ -66,7 +67,7 @@ async function setUp(due: number) {
     pods.applyEvent({ ...pod, metadata: { ...pod.metadata, labels: trainerLabels('shirts') } });
   };
   const phases = () => written.map(({ phase }) => phase);
-  return { clock, state, pass, podIs, phases, told, finetunes, created: () => created };
+  return { clock, state, next, pass, podIs, phases, told, finetunes, created: () => created };
 }
 
 const succeeded = terminated({ exitCode: 0, message: lastWord });
@@ -120,6 +121,15 @@ describe('a run among thousands', () => {
     clock.advance(5_000);
     await pass();
     expect(phases()).toEqual(['Pending', 'Running']);
+  });
+
+  it('is due again as news for its first status, and behind the ends of others for any later one', async () => {
+    const { clock, next, podIs } = await setUp(5_000);
+    expect((await next())?.priority).toBe('normal');
+    clock.advance(2_000);
+    expect((await next())?.priority).toBeUndefined(); // written
+    podIs(running);
+    expect((await next())?.priority).toBe('low');
   });
 
   it('that ends is told of at once, with all that waited', async () => {

@@ -237,7 +237,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const status = waitMs > 0 ? wanted : await writeStatus(finetune, wanted);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     const after = { ...observed, finetune: { ...finetune, status } };
-    return sooner(waitMs, wakeUp(after, judge(observed, clock.now()), clock.now()));
+    return sooner(finetune, waitMs, wakeUp(after, judge(observed, clock.now()), clock.now()));
   }
 
   return { reconcile };
@@ -275,10 +275,11 @@ function isUntold({ status }: SparseFinetune): boolean {
   return status?.phase === undefined;
 }
 
-/** The result, or earlier where a status waits. */
-function sooner(waitMs: number, result: ReconcileResult): ReconcileResult {
+/** The result, or earlier where a status waits. One that is not the first has time until the ends are told. */
+function sooner(finetune: SparseFinetune, waitMs: number, result: ReconcileResult): ReconcileResult {
   if (waitMs === 0) return result;
-  return { requeueAfterMs: Math.min(waitMs, result?.requeueAfterMs ?? Infinity) };
+  const requeueAfterMs = Math.min(waitMs, result?.requeueAfterMs ?? Infinity);
+  return { requeueAfterMs, priority: isUntold(finetune) ? 'normal' : 'low' };
 }
 
 /** When to look again although nothing changes. */

@@ -8,7 +8,8 @@ import { WorkQueue, type Priority } from './queue';
 import type { Index, Transform } from './store';
 import { noTracing, type Span, type Tracing } from './tracing';
 
-export type ReconcileResult = { requeueAfterMs?: number } | undefined;
+/** When to look again although nothing changes, and how urgent that is; default normal. */
+export type ReconcileResult = { requeueAfterMs?: number; priority?: Priority } | undefined;
 
 export type Reconciler = {
   /** Brings one object's world closer to its spec. What it throws is retried with back-off. */
@@ -94,7 +95,7 @@ export function createController(options: ControllerOptions): Controller {
       const result = await reconciler.reconcile(parseKey(key));
       queue.forget(key);
       if (result?.requeueAfterMs === undefined) return 'success';
-      queue.addAfter(key, result.requeueAfterMs);
+      queue.addAfter(key, result.requeueAfterMs, result.priority);
       return 'requeue_after';
     } catch (error) {
       span.fail(error);

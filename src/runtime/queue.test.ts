@@ -145,6 +145,14 @@ describe('delays', () => {
     expect(queue.depth).toBe(0);
   });
 
+  test('is added with the priority that was asked for', async () => {
+    const { clock, queue } = newQueue();
+    queue.addAfter('later', 10, 'low');
+    queue.addAfter('a', 10);
+    clock.advance(10);
+    expect(await takeAll(queue)).toEqual(['a', 'later']);
+  });
+
   test('a pass that begins takes the pending delay with it', async () => {
     const { clock, queue } = newQueue();
     queue.addAfter('a', 100);

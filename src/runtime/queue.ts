@@ -130,16 +130,16 @@ export class WorkQueue {
   }
 
   /** Adds the key after ms; of several pending delays of one key the earliest stands. */
-  addAfter(key: string, ms: number): void {
+  addAfter(key: string, ms: number, priority: Priority = 'normal'): void {
     if (this.#closed) return;
-    if (ms <= 0) return this.add(key);
+    if (ms <= 0) return this.add(key, priority);
     const at = this.#clock.monotonic() + ms;
     const pending = this.#delayed.get(key);
     if (pending !== undefined && pending.at <= at) return;
     pending?.cancel();
     const cancel = this.#clock.setTimeout(() => {
       this.#delayed.delete(key);
-      this.add(key);
+      this.add(key, priority);
     }, ms);
     this.#delayed.set(key, { at, cancel });
   }
