@@ -433,6 +433,9 @@ def test_the_threads_end_with_the_data_set(folder: Path) -> None:
 
 
 def test_a_missing_folder_and_an_unknown_format_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"data\.zip is a file: unpack it, and name the folder"):
+        open_dataset("fashion-mnist", tmp_path / "data.zip", 32, 1)
     with pytest.raises(InputError, match="There is no folder"):
         open_dataset("fashion-mnist", tmp_path / "nowhere", 32, 1)
     with pytest.raises(

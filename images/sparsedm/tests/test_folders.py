@@ -1,4 +1,4 @@
-"""Folders of images as people have them: which files are taken, which are passed over, which class is which.
+"""Folders of images as people have them: which files are used, which are skipped, which class is which.
 
 Many cases replay public reports on other programs' readers of image folders.
 """
@@ -71,7 +71,8 @@ def test_a_tools_folder_is_no_class(pair: Path, name: str, full: bool) -> None:
     data = opened(pair)
     assert data.classes == ["ant", "zebra"]
     assert data.labels.tolist() == [0, 1, 1]
-    assert f"Skipped files and folders made by tools: 2 ({name}, {name})." in said(data)
+    first = sorted((name, f"ant/{name}"))
+    assert f"Skipped files and folders made by tools: 2 ({', '.join(first)})." in said(data)
 
 
 @pytest.mark.parametrize("name", ["lost+found", "__MACOSX"])
@@ -88,7 +89,7 @@ def test_a_tools_file_is_no_image(pair: Path, name: str) -> None:
     (pair / "ant" / name).write_bytes(b"\0\5\x16\7not an image")
     data = opened(pair)
     assert len(data) == 3
-    assert f"Skipped files and folders made by tools: 1 ({name})." in said(data)
+    assert f"Skipped files and folders made by tools: 1 (ant/{name})." in said(data)
 
 
 # --- the order of classes --------------------------------------------------------------------------------
@@ -131,6 +132,14 @@ def test_empty_folders_beside_images_are_no_classes(tmp_path: Path) -> None:
     data = opened(tmp_path)
     assert (data.classes, data.labels) == (None, None)
     assert said(data) == "1 samples, no classes.\nSkipped folders without images: 1 (results)."
+
+
+def test_classes_that_a_prompt_can_not_tell_apart_are_named(tmp_path: Path) -> None:
+    for name in ("A", "a", "b"):
+        image(tmp_path / name / "x.png")
+    data = opened(tmp_path)
+    assert data.classes == ["A", "a", "b"]
+    assert "Classes that differ in case alone, of which a prompt names the first: 1 (A and a)." in said(data)
 
 
 # --- layouts that would give other classes ---------------------------------------------------------------
@@ -207,8 +216,8 @@ def test_what_is_no_image_is_counted_and_told(pair: Path) -> None:
         (pair / name).write_bytes(b"" if name.endswith("empty") else b"something else")
     os.mkfifo(pair / "ant" / "pipe")
     text = said(opened(pair))
-    assert "Skipped files that are not images: 5 (README, labels.csv, notes.txt, ...)." in text
-    assert "Skipped entries that are neither files nor folders: 1 (pipe)." in text
+    assert "Skipped files that are not images: 5 (README, labels.csv, ant/notes.txt, ...)." in text
+    assert "Skipped entries that are neither files nor folders: 1 (ant/pipe)." in text
 
 
 def test_an_empty_folder_says_what_it_passed_over(tmp_path: Path) -> None:
@@ -237,7 +246,7 @@ def test_links_are_followed_and_broken_ones_named(
     data = opened(pair)
     assert data.classes == ["ant", "bee", "zebra"]
     assert data.labels.tolist() == [0, 0, 1, 2, 2]
-    assert "Skipped links to a folder they lie in: 1 (" in said(data)
+    assert "Skipped links to a folder they lie in: 1 (ant/loop)." in said(data)
     (elsewhere / "bee" / "1.png").unlink()
     with pytest.raises(InputError, match=r"ant/2\.png is a link to .*elsewhere.*, which is not there: mount"):
         opened(pair)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparsedm.data.celeba import open_celeba
 from sparsedm.data.cifar10 import open_cifar10
+from sparsedm.data.contents import shown
 from sparsedm.data.dataset import ArrayDataset, Dataset
 from sparsedm.data.fashion_mnist import open_fashion_mnist
 from sparsedm.data.features import open_features
@@ -40,8 +41,12 @@ def open_dataset(
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, and is {split}.")
     path = Path(path)
+    if path.is_file():
+        raise InputError(
+            "DatasetNotFound", f"{shown(path)} is a file: unpack it, and name the folder in dataset.uri."
+        )
     if not path.is_dir():
         raise InputError(
-            "DatasetNotFound", f"There is no folder {path}: check the data set's path and the volume."
+            "DatasetNotFound", f"There is no folder {shown(path)}: check the data set's path and the volume."
         )
     return FORMATS[format](path, image_size, channels, split)

@@ -33,7 +33,7 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
     """(N, 3, image_size, image_size) without labels, mirrored at random in training.
 
     Where list_eval_partition lies in `path` or in a folder around the images below it, those of the split;
-    otherwise all of them, which is noted.
+    otherwise all of them, and the notes say so.
     """
     if channels != 3 or not 1 <= image_size <= SIDE:
         raise InputError(
@@ -41,7 +41,7 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
             f"celeba has colour images of at most {SIDE}x{SIDE}: "
             f"the model takes {image_size}x{image_size} of {channels} channels.",
         )
-    notes = Notes()
+    notes = Notes(path.absolute())
     folders = [folder for folder in folders_of(path) if folder.name.startswith(FOLDER)]
     files = next((found for folder in [*folders, path] if (found := _pictures(folder, notes))), [])
     around = holding(path, *PARTITIONS)

@@ -1,5 +1,5 @@
 """What a data set holds, said before it is trained on and kept in the manifest: counts, classes, and whatever
-its reader passed over or converted."""
+its reader skipped or converted."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ class _Kind:
 
 
 class Notes:
-    """What was done to which files: a kind of thing, how often, and the first names."""
+    """What was done to which files below `root`: a kind of thing, how often, and the first names."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self.root = root
         self._kinds: dict[str, _Kind] = {}
 
     def add(self, what: str, name: str | os.PathLike[str] | None = None, count: int = 1) -> None:
-        """Without a name, `what` has the number in it and stands for itself."""
+        """`name` is a path below the root, or a name. Without one, `what` has the number in it."""
         kind = self._kinds.setdefault(what, _Kind())
         kind.count += count
         if name is not None and len(kind.first) < FIRST_NAMES:
-            kind.first.append(shown(name))
+            below = self.root is not None and os.path.isabs(name)
+            kind.first.append(shown(os.path.relpath(name, self.root) if below else name))
 
     def extend(self, other: Notes) -> None:
         for what, kind in other._kinds.items():

@@ -18,7 +18,7 @@ class Dataset(Protocol):
     """What training and measuring need of data: images or latents, with labels, texts or neither.
 
     labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
-    notes: what its reader passed over or converted.
+    notes: what its reader skipped or converted.
     """
 
     labels: np.ndarray | None

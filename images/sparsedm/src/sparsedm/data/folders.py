@@ -1,8 +1,8 @@
 """Which files of a folder tree are images, and which class each belongs to.
 
-The rules, which docs/data.md has in a table: what operating systems and tools put beside images is passed
-over by its name; a file whose ending is an image's must be one; any other file is an image if it opens as
-one, and is passed over if not. Everything that is passed over is noted.
+The rules, which docs/data.md has in a table: what operating systems and tools put beside images is skipped by
+its name; a file whose ending is an image's must be one; any other file is an image if it opens as one, and is
+skipped if not. Everything that is skipped is in the notes.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ NO_FILE = "skipped entries that are neither files nor folders"
 LOOP = "skipped links to a folder they lie in"
 EMPTY = "skipped folders without images"
 NESTED = "images in folders below their class folder"
+ALIKE = "classes that differ in case alone, of which a prompt names the first"
 NO_SAMPLES = "classes without images"
 
 
@@ -92,8 +93,8 @@ class _Tree:
 
 def list_images(path: Path) -> Listing:
     """Raises InputError where it is not clear which image is of which class, naming the folder."""
-    notes = Notes()
-    tree = _walked(str(path), notes, ())
+    notes = Notes(path.absolute())
+    tree = _walked(str(path.absolute()), notes, ())
     _confirm(tree, notes)
     full = [folder for folder in tree.inner if folder.all()]
     if full and tree.own:
@@ -115,7 +116,10 @@ def list_images(path: Path) -> Listing:
         files += found
         labels += [label] * len(found)
         _note_class(folder, len(found), notes)
-    return Listing(files, labels, _class_names(folders), notes)
+    names = _class_names(folders)
+    for alike in _alike(names):
+        notes.add(ALIKE, alike)
+    return Listing(files, labels, names, notes)
 
 
 def natural_order(names: Sequence[str]):
@@ -136,9 +140,17 @@ def _note_class(folder: _Tree, images: int, notes: Notes) -> None:
         notes.add(NO_SAMPLES, folder.name)
     for inner in folder.inner:
         if count := len(inner.all()):
-            notes.add(NESTED, os.path.join(folder.name, inner.name), count)
+            notes.add(NESTED, inner.path, count)
         else:
-            notes.add(EMPTY, os.path.join(folder.name, inner.name))
+            notes.add(EMPTY, inner.path)
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    """Worked example: "A" and "a" give "A and a"."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
+    return [" and ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def _class_names(folders: Iterable[_Tree]) -> list[str]:
@@ -198,11 +210,11 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if is_tools(entry.name):
-                notes.add(TOOL, entry.name)
+                notes.add(TOOL, entry.path)
             elif entry.is_dir():
                 inner = entry.stat()
                 if (inner.st_dev, inner.st_ino) in here:
-                    notes.add(LOOP, entry.name)
+                    notes.add(LOOP, entry.path)
                 else:
                     tree.inner.append(_walked(entry.path, notes, here))
             elif entry.is_file():
@@ -214,7 +226,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
                     "mount what it points to, or remove it.",
                 )
             else:
-                notes.add(NO_FILE, entry.name)
+                notes.add(NO_FILE, entry.path)
     return tree
 
 
@@ -238,7 +250,7 @@ def _confirm(tree: _Tree, notes: Notes) -> None:
         no_images = {file for file, is_one in opens if not is_one}
     for file in unknown:
         if file in no_images:
-            notes.add(NO_IMAGE, os.path.basename(file))
+            notes.add(NO_IMAGE, file)
     _leave_out(tree, no_images)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,7 +96,7 @@ class PictureDataset(ImageDataset):
         return pictures
 
     def _check(self, start: int, end: int) -> Notes:
-        notes = Notes()
+        notes = Notes(self.notes.root)
         for file in self._files[start:end]:
             with self._opened(file) as picture:
                 if problem := obstacle(picture):
@@ -106,7 +105,7 @@ class PictureDataset(ImageDataset):
                         f"{shown(file)} can't be made 8-bit grey or RGB: {problem}, or remove it.",
                     )
                 for remark in remarks(picture):
-                    notes.add(remark, os.path.basename(file))
+                    notes.add(remark, file)
         return notes
 
     @contextmanager
