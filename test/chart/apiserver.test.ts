@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
+import type { SparseFinetune } from '../../src/api/types';
+import { buildJob } from '../../src/finetune/job';
+import type { PodDefaults } from '../../src/workload/pod';
 import { exec } from '../cluster/exec';
 import { ensureBinaries, startControlPlane, type ControlPlane } from '../cluster/index';
 import { cases } from './cases';
-import { chart, deploymentSpec, helm, render, type Values } from './helm';
+import { chart, deploymentSpec, helm, operatorContainer, render, type Values } from './helm';
 
 let plane: ControlPlane;
 
@@ -162,6 +165,28 @@ describe('a release', () => {
         JSON.stringify({ ...pod, spec: privileged }),
       ),
     ).rejects.toThrow('violates PodSecurity "restricted');
+  });
+
+  it.each([
+    ['as user 10001', {}, 10001],
+    ['on OpenShift, as no user in particular', { apiVersions: ['security.openshift.io/v1'] }, undefined],
+  ])('has training pods that the standard admits too, %s', async (_, options, wantUser) => {
+    const flag = '--pod-security-context=';
+    const args = operatorContainer(await render({}, options)).args;
+    const securityContext = JSON.parse(
+      args.find((arg) => arg.startsWith(flag))!.slice(flag.length),
+    ) as PodDefaults['securityContext'];
+    expect(securityContext.runAsUser).toBe(wantUser);
+    const stored = JSON.parse(
+      await kubectl(['-n', 'first', 'get', 'sft/kept', '-o', 'json']),
+    ) as SparseFinetune;
+    const { spec } = buildJob(stored, {
+      image: 'trainer:1',
+      reportsUrl: 'http://operator.system.svc:8082',
+      podDefaults: { imagePullSecrets: ['registry'], securityContext },
+    }).spec!.template;
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'trainer' }, spec };
+    await kubectl(['-n', 'first', 'create', '--dry-run=server', '--filename', '-'], JSON.stringify(pod));
   });
 
   it.each([
