@@ -176,6 +176,12 @@ class Counting:
         return self._extractor(images)
 
 
+def test_the_extractors_work_is_counted(place: Workplace) -> None:
+    evaluator = Evaluator(CONFIG, Plan(4, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu"))
+    convolutions = 9 * (1 * 24 * 32**2 + 24 * 48 * 16**2 + 48 * 96 * 8**2)
+    assert evaluator.extractor_macs == convolutions + 96 * 4 * 4 * 64
+
+
 def measured(place: Workplace, samples: int) -> tuple[module.Measurement, int, dict[str, Any]]:
     """A dense model of random weights: its measurement, the pictures that this took, and the figures."""
     evaluator = Evaluator(

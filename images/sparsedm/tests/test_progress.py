@@ -62,6 +62,34 @@ def test_work_of_an_earlier_attempt_counts_but_says_nothing_of_speed() -> None:
     assert progress.remaining_seconds is None
 
 
+def test_a_first_step_that_takes_long_promises_no_long_run() -> None:
+    progress = run_progress()
+    progress.training.skip(6)
+    assert progress.remaining_seconds is None
+    progress.training.add(6, 0.6)
+    assert progress.remaining_seconds == pytest.approx(58.8 + 40)
+
+
+def test_the_speed_is_that_of_late() -> None:
+    pace = Pace(10_000.0)
+    pace.add(100, 10.0)
+    pace.add(100, 1.0)
+    assert pace.rate == pytest.approx(195 / 10.5)
+    for _ in range(100):
+        pace.add(10, 1.0)
+    assert pace.rate == pytest.approx(10, rel=0.05)
+
+
+def test_features_of_the_reference_have_a_speed_of_their_own() -> None:
+    progress = run_progress()
+    progress.training.add(600, 60.0)
+    progress.reference.planned += 500
+    assert progress.percent == 40
+    assert progress.remaining_seconds == pytest.approx(40 + 50)
+    progress.reference.add(250, 1.0)
+    assert progress.remaining_seconds == pytest.approx(40 + 1)
+
+
 def test_the_report_has_the_fields_of_the_status() -> None:
     progress = run_progress()
     progress.training.add(300, 30.0)

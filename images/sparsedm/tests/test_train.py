@@ -386,6 +386,9 @@ def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:
     percents = [p["percent"] for p in progress]
     assert percents == sorted(percents)
     assert percents[-1] == 100
+    first, second = (next(p for p in progress if p["step"] == step) for step in (1, 2))
+    assert not {"eta", "samplesPerSecond"} & first.keys(), "a first step says nothing of the speed"
+    assert {"eta", "samplesPerSecond"} <= second.keys()
     checkpoints = [parts["checkpoint"] for parts in sent if "checkpoint" in parts]
     assert [c["step"] for c in checkpoints] == [5, 10, 15, 20]
     assert checkpoints[-1]["uri"].endswith("/reports/checkpoints/step-00000020")

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.artifact import decimal, load_artifact
 from sparsedm.config import DEFAULT_EXTRACTOR, FORMATS, METRICS, SAMPLERS
@@ -143,7 +144,8 @@ class Evaluator:
         config = self.config
         blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
         try:
-            self.extractor(blank)
+            with FlopCounterMode(display=False) as counter:
+                self.extractor(blank)
         except RuntimeError as error:
             _, channels, height, width = blank.shape
             raise InputError(
@@ -151,6 +153,7 @@ class Evaluator:
                 f"The extractor {self.extractor_name} takes other pictures than those that are drawn, of "
                 f"{width}x{height} and {channels} channels: choose another evaluation.extractorUri.",
             ) from error
+        self.extractor_macs = counter.get_total_flops() // 2
 
     def set_reference(
         self,

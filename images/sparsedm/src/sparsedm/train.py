@@ -223,7 +223,7 @@ class Finetune:
             console.say(f"Data: {line}")
         self.reference_cache = output / REFERENCE_FILE
         if self.evaluator.reference is None and world.leads and not self.reference_cache.exists():
-            self.progress.evaluation.planned += len(self.dataset)
+            self.progress.reference.planned += len(self.dataset) * self._passes_of_features
         self.order = SampleOrder(len(self.dataset), training.seed)
 
         # Student, EMA and teacher all start from the dense weights.
@@ -348,6 +348,11 @@ class Finetune:
         """Forward, backward (as two), and the teacher's forward, per image."""
         return self.config.training.pictures_per_step * (4 if self.method.distillation_weight else 3)
 
+    @property
+    def _passes_of_features(self) -> float:
+        """The work of the extractor on one image, in forward passes of the model."""
+        return self.evaluator.extractor_macs / max(1, self.macs.total_dense)
+
     def _evaluator(self) -> Evaluator:
         evaluation, scale = self.config.evaluation, SCALES.get(self.config.dataset.format)
         decode = {}
@@ -440,11 +445,17 @@ class Finetune:
 
     def _report_step(self, step: int, seconds: float) -> None:
         stage, pace = self.schedule.stage_at(step), self.progress.training
-        pace.add(self._passes_of_a_step(), seconds)
+        if step == self.first_step:
+            pace.skip(self._passes_of_a_step())
+        else:
+            pace.add(self._passes_of_a_step(), seconds)
         begins = step in (stage.start, self.first_step)
         if begins:
             self.client.update(sparsity=self._sparsity())
-        images = (pace.rate or 0.0) * self.config.training.pictures_per_step / self._passes_of_a_step()
+        speed = {}
+        if pace.rate is not None:
+            images = pace.rate * self.config.training.pictures_per_step / self._passes_of_a_step()
+            speed = {"samplesPerSecond": f"{images:.1f}"}
         self.progress.update(
             transition=begins,
             step=self.state.step,
@@ -452,7 +463,7 @@ class Finetune:
             stagePattern=str(stage.pattern) if self.method.masks else "dense",
             maskFlips=self.state.flips,
             loss=f"{self.state.loss:.4f}",
-            samplesPerSecond=f"{images:.1f}",
+            **speed,
         )
 
     def _sparsity(self) -> dict[str, Any]:
@@ -495,22 +506,21 @@ class Finetune:
     def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
         """All processes draw."""
         if self.evaluator.reference is None and self.world.leads:
-            self.evaluator.set_reference(
-                self.dataset, self.reference_cache, self._evaluation_work(), self._staging
-            )
+            work = self._work(self.progress.reference, self._passes_of_features)
+            self.evaluator.set_reference(self.dataset, self.reference_cache, work, self._staging)
         model = build_model(self.model_config)
         model.load_state_dict(weights)
         return self.evaluator.measure(
-            model.to(self.device), self._evaluation_work(), keep, self.world, choosing
+            model.to(self.device), self._work(self.progress.evaluation), keep, self.world, choosing
         )
 
-    def _evaluation_work(self) -> Callable[[int], None]:
+    def _work(self, pace: Pace, passes_each: float = 1.0) -> Callable[[int], None]:
         last = time.monotonic()
 
         def on_work(passes: int) -> None:
             nonlocal last
             now = time.monotonic()
-            self.progress.evaluation.add(passes, now - last)
+            pace.add(passes * passes_each, now - last)
             last = now
             self.progress.update()
             self._check_stop()
