@@ -49,6 +49,7 @@ export const REASONS = {
   resultsMissing: 'ResultsMissing',
   reportsArrive: 'ReportsArrive',
   noReports: 'NoReports',
+  reportsElsewhere: 'ReportsElsewhere',
   waitingForReports: 'WaitingForReports',
   notTraining: 'NotTraining',
   noGate: 'NoGate',

@@ -18,6 +18,9 @@ export type JobSettings = {
 /** Name of the container whose termination message is the run's last word. */
 export const TRAINER_CONTAINER = 'trainer';
 
+/** Variable that tells the trainer where to report. */
+export const REPORT_URL = 'SPARSEDM_REPORT_URL';
+
 /** Exit codes with which trying again is no use: configuration wrong, input wrong, diverged. */
 export const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4];
 
@@ -88,7 +91,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
         env: {
           SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
           SPARSEDM_RUN: `${namespace}/${name}`,
-          SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, 'finetunes', namespace, name),
+          [REPORT_URL]: reportUrl(settings.reportsUrl, 'finetunes', namespace, name),
         },
         claims: [
           { uri: finetune.spec.model.pretrained.uri },

@@ -9,6 +9,7 @@ import { silentLogger } from '../runtime/logger';
 import { unhurried } from '../runtime/pace';
 import { ObjectStore } from '../runtime/store';
 import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { buildJob } from './job';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
 
 const key = { namespace: 'ml', name: 'shirts' };
@@ -337,5 +338,57 @@ describe('a Job is made only when no pod of the name is left', () => {
     finetunes.applyEvent({ ...later, metadata: { ...later.metadata, uid: 'later-uid' } });
     await reconciler.reconcile(key);
     expect(made).toHaveLength(1);
+  });
+});
+
+it('asks a silent pod once where it reports to', async () => {
+  const finetune = aFinetune();
+  const job = aJob(finetune);
+  const pod = labelled(aPod(job, 'a', running));
+  const whole = {
+    ...pod,
+    spec: buildJob(finetune, { ...settings, reportsUrl: 'http://old.svc:8082' }).spec!.template.spec!,
+  };
+  const finetunes = new ObjectStore<SparseFinetune>();
+  const jobs = new ObjectStore<Job>();
+  const pods = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
+  finetunes.applyEvent(finetune);
+  jobs.applyEvent(job);
+  pods.applyEvent(pod);
+  const asked: string[] = [];
+  const written: SparseFinetuneStatus[] = [];
+  const client = {
+    get: (_: unknown, { name }: { name: string }) => {
+      asked.push(name);
+      return Promise.resolve(whole);
+    },
+    patchStatus: (_: unknown, object: SparseFinetune, status: SparseFinetuneStatus) => {
+      written.push(status);
+      finetunes.applyEvent({ ...object, status });
+      return Promise.resolve(true);
+    },
+  } as unknown as KubeClient;
+  const clock = new FakeClock(startedAt);
+  const events = { event: () => undefined };
+  const reconciler = createFinetuneReconciler({
+    client,
+    clock,
+    events,
+    settings,
+    finetunes,
+    jobs,
+    pods,
+    pace: unhurried,
+    logger: silentLogger,
+  });
+  await reconciler.reconcile(key);
+  expect(asked).toEqual([]);
+  clock.advance(60_000);
+  await reconciler.reconcile(key);
+  await reconciler.reconcile(key);
+  expect(asked).toEqual(['a']);
+  expect(written.at(-1)?.conditions?.find(({ type }) => type === 'Reporting')).toMatchObject({
+    reason: 'ReportsElsewhere',
+    message: expect.stringContaining('http://old.svc:8082') as string,
   });
 });

@@ -22,6 +22,7 @@ import { earlierPod, rememberNames } from './earlier-pod';
 import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import { withoutRefused } from './refused-status';
+import { reportAddresses } from './report-address';
 import { heldOpenAt } from './sidecar';
 import {
   isFinished,
@@ -33,7 +34,7 @@ import {
   type Observed,
   type Situation,
 } from './situation';
-import { buildStatus, lastHeard, REPORT_SILENCE_MS } from './status';
+import { buildStatus, isSilent, lastHeard, REPORT_SILENCE_MS } from './status';
 import { isOvertaken, transitions } from './transitions';
 
 export type FinetuneDependencies = {
@@ -181,6 +182,18 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return client.get(jobs, { namespace: metadata.namespace ?? '', name: metadata.name });
   }
 
+  /** Asks a pod of which nothing is heard any more where it reports to; once, for that never changes. */
+  async function withAddresses(observed: Observed): Promise<Observed> {
+    const { finetune } = observed;
+    const situation = judge(observed, clock.now());
+    const told = findCondition(finetune.status?.conditions, 'Reporting');
+    if (situation.kind !== 'running' || told?.status === 'False') return observed;
+    if (!isSilent(situation, finetune.status?.progress, clock.now())) return observed;
+    const { namespace = '', name } = situation.pod.metadata;
+    const pod = await client.get(pods, { namespace, name });
+    return { ...observed, addresses: reportAddresses(finetune, pod, settings.reportsUrl) };
+  }
+
   /** Milliseconds that the status is to wait for what will overtake it; 0 when it is to be written now. */
   function waitOf(finetune: SparseFinetune, wanted: SparseFinetuneStatus): number {
     const key = keyText(keyOf(finetune));
@@ -231,7 +244,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
       await client.delete(sparseFinetunes, { namespace, name }, uid === undefined ? {} : { uid });
       return undefined;
     }
-    const observed = await apply(before, planned);
+    const observed = await withAddresses(await apply(before, planned));
     const wanted = buildStatus(observed, clock.now());
     const waitMs = waitOf(finetune, wanted);
     const status = waitMs > 0 ? wanted : await writeStatus(finetune, wanted);

@@ -16,6 +16,7 @@ import {
 import type { Refusal } from '../workload/refusal';
 import { endsTheJob, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
+import type { ReportAddresses } from './report-address';
 import { heldOpen, type HeldOpen } from './sidecar';
 
 export type Observed = {
@@ -26,6 +27,8 @@ export type Observed = {
   pods: readonly Pod[];
   /** A pod of the run's name that has not ended and is none of its Job's. */
   earlierPod?: Pod | undefined;
+  /** Where the pod reports to, looked up when nothing is heard of it. */
+  addresses?: ReportAddresses | undefined;
   /** Field managers other than the operator that have suspended the Job, where they were looked up. */
   holders?: readonly string[] | undefined;
   /** Why the API server refused the Job in this pass. */

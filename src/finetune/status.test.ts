@@ -270,6 +270,21 @@ describe('the status of a run that goes on', () => {
     expect(summary(status).Reporting).toBe(want);
   });
 
+  const url = (base: string) => `${base}/v1/finetunes/ml/shirts/progress`;
+  it('says that the pod reports to another operator than this one, and goes on saying so', () => {
+    const addresses = { pod: url('http://old.system.svc:8082'), operator: url('http://new.system.svc:8082') };
+    const status = statusOf({ pods: [runningPod], addresses }, 60);
+    const { reason, message } = findCondition(status.conditions, 'Reporting')!;
+    expect(reason).toBe('ReportsElsewhere');
+    expect(message).toContain(
+      'The pod reports to http://old.system.svc:8082, and this operator listens at http://new.system.svc:8082',
+    );
+    expect(message).toContain('kubectl delete job shirts-train --namespace ml');
+    expect(statusOf({ finetune: aFinetune({}, status), pods: [runningPod] }, 90)).toEqual(status);
+    const same = { pod: addresses.operator, operator: addresses.operator };
+    expect(summary(statusOf({ pods: [runningPod], addresses: same }, 60)).Reporting).toBe('False NoReports');
+  });
+
   it('keeps what the report endpoint wrote', () => {
     const progress = { step: 5, percent: 2 };
     const status = statusOf({

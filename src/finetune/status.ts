@@ -12,6 +12,7 @@ import { isOver } from '../workload/pod-state';
 import { lasting } from '../reports/progress';
 import { countAttempts } from './attempts';
 import { judge, type Observed, type Situation } from './situation';
+import { explainAddresses } from './report-address';
 import { explainHeldOpen, type HeldOpen } from './sidecar';
 import { jobExists, notSuspended, view, type Active, type View } from './view';
 
@@ -79,17 +80,18 @@ function withConditions(
 }
 
 function activeStatus(
-  { finetune, refusal }: Observed,
+  observed: Observed,
   base: SparseFinetuneStatus,
   situation: Active,
   now: Date,
 ): SparseFinetuneStatus {
+  const { finetune, refusal } = observed;
   const seen = view(situation, finetune, now);
   const verdicts: Verdicts = {
     // A change of the Job that is refused does not end what runs.
     JobReady: refusal === undefined ? seen.job : no(refusal.reason, refusal.message),
     Training: seen.training,
-    Reporting: reporting(situation, base, now),
+    Reporting: reporting(situation, base, now, observed),
     QualityGatePassed: unknown(REASONS.notMeasured, 'The gate is judged when the run has succeeded.'),
     Suspended: seen.suspended ?? notSuspended,
     Succeeded: unknown(seen.training.reason, seen.training.message),
@@ -121,19 +123,38 @@ export function lastHeard(situation: Situation, progress: Progress | undefined):
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-function reporting(situation: Situation, { progress }: SparseFinetuneStatus, now: Date): Verdict {
+/** Whether a running trainer has not been heard of for too long. */
+export function isSilent(situation: Situation, progress: Progress | undefined, now: Date): boolean {
+  const heard = lastHeard(situation, progress);
+  return heard !== undefined && now.getTime() - heard >= REPORT_SILENCE_MS;
+}
+
+function reporting(
+  situation: Situation,
+  { progress }: SparseFinetuneStatus,
+  now: Date,
+  observed: Observed,
+): Verdict {
   const heard = lastHeard(situation, progress);
   if (heard === undefined) return unknown(REASONS.notTraining, 'No trainer runs that could report.');
-  if (now.getTime() - heard >= REPORT_SILENCE_MS) {
-    return no(
-      REASONS.noReports,
-      `No report for ${REPORT_SILENCE_MS / 1000} s. Training may go on all the same; look at the pod's log, and whether it reaches the operator's reports port.`,
-    );
-  }
+  if (isSilent(situation, progress, now)) return silence(observed);
   const reported = Date.parse(progress?.reportedAt ?? '');
   return reported >= heard
     ? yes(REASONS.reportsArrive, 'The trainer reports its progress.')
     : unknown(REASONS.waitingForReports, 'The trainer has not reported yet.');
+}
+
+/** The first sign of silence tells its cause, which is not looked up again. */
+function silence({ finetune, addresses }: Observed): Verdict {
+  const told = findCondition(finetune.status?.conditions, 'Reporting');
+  if (addresses === undefined && told?.status === 'False') return no(told.reason, told.message);
+  if (addresses !== undefined && addresses.pod !== addresses.operator) {
+    return no(REASONS.reportsElsewhere, explainAddresses(finetune, addresses));
+  }
+  return no(
+    REASONS.noReports,
+    `No report for ${REPORT_SILENCE_MS / 1000} s. Training may go on all the same; look at the pod's log, and whether it reaches the operator's reports port.`,
+  );
 }
 
 function endedVerdicts(verdict: Verdict, gate: Verdict): Verdicts {
