@@ -133,7 +133,7 @@ export async function replicaScenario(world: World, options: ReplicaOptions): Pr
   const pair = { leader, standby: await crew.start() };
   const busy = stage.keepBusy(options.inFlight, () => true);
   try {
-    const story = await attempt('runs end whoever leads', async () => {
+    const story = await attempt('runs end under any leader', async () => {
       await write(stage);
       for (let round = 0; round < rounds; round++) {
         for (const fault of faults) {

@@ -42,12 +42,12 @@ const rendered = new Map<string, Promise<string>>();
 /** Output of `helm template`, cached by values, because each call takes a quarter of a second. */
 export function renderText(values: Values = {}, options: RenderOptions = {}): Promise<string> {
   const key = JSON.stringify([values, options]);
-  const known = rendered.get(key) ?? renderAnew(values, options);
+  const known = rendered.get(key) ?? renderUncached(values, options);
   rendered.set(key, known);
   return known;
 }
 
-export function renderAnew(values: Values = {}, options: RenderOptions = {}): Promise<string> {
+export function renderUncached(values: Values = {}, options: RenderOptions = {}): Promise<string> {
   const { release = 'sparsedm', namespace = 'sparsedm-system', apiVersions = [] } = options;
   const apis = apiVersions.flatMap((name) => ['--api-versions', name]);
   const args = ['template', release, chart, '--namespace', namespace, ...apis, '--values', '-'];

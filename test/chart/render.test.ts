@@ -10,7 +10,7 @@ import {
   only,
   operatorContainer,
   render,
-  renderAnew,
+  renderUncached,
   type Manifest,
   type Values,
 } from './helm';
@@ -441,5 +441,5 @@ describe('NOTES.txt', () => {
 });
 
 it('renders the same text every time', async () => {
-  expect(await renderAnew()).toBe(await renderAnew());
+  expect(await renderUncached()).toBe(await renderUncached());
 });

@@ -224,7 +224,7 @@ describe('a SparseFinetune that succeeds', () => {
     expect(status).toMatchObject({ phase: 'Succeeded', model: results.model });
   });
 
-  it('never gets another Job, whoever deletes the last one', async () => {
+  it('never gets another Job, even when somebody deletes the last one', async () => {
     await createSucceeded('over');
     await server.client.delete(jobs, jobKey('over', server.namespace));
     await reconcileAgain('over');

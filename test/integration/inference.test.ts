@@ -343,7 +343,7 @@ describe('a service of a SparseFinetune', () => {
   it.each([
     ['stays', false],
     ['moves', true],
-  ])('that is made anew %s with it only when told to follow', async (name, follow) => {
+  ])('that is made again %s with it only when told to follow', async (name, follow) => {
     const tuned = `tuned-${name}`;
     await succeedFinetune(server, tuned);
     const before = await createReady(name, reference(tuned, { follow }));

@@ -457,7 +457,7 @@ describe('controller', () => {
     expect(counts.created).toBe(30);
   });
 
-  test('makes a deleted child anew and follows a changed spec', async () => {
+  test('makes a deleted child again and follows a changed spec', async () => {
     const { namespace, allReady } = await startController();
     const key = { namespace, name: 'x' };
     await server.client.create(things, thing(namespace, 'x'));
@@ -670,7 +670,7 @@ describe('leader election', () => {
     expect(sut.manager.isLeader()).toBe(true);
   });
 
-  test('whoever loses the lease stops with an error', async () => {
+  test('a process that loses the lease stops with an error', async () => {
     const namespace = await server.createNamespace();
     const transport = createTransport({
       connection: loadConnection({ kubeconfig: server.kubeconfig }),
