@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sparsedm import export
-from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact
+from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact, write_manifest
 from sparsedm.cli import main
 from sparsedm.errors import InputError
 from sparsedm.layers import bake_masks, masks_for, select_layers
@@ -56,10 +57,13 @@ def change_weights(directory: Path, change) -> None:
     )
 
 
-def change_manifest(directory: Path, change) -> None:
+def change_manifest(directory: Path, change, seal: bool = True) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     change(manifest)
-    (directory / "manifest.json").write_text(json.dumps(manifest))
+    if seal:
+        write_manifest(directory, manifest)
+    else:
+        (directory / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_round_trip(artifact: Path) -> None:
@@ -176,6 +180,98 @@ def test_decimals(value: float, want: str) -> None:
 def test_verify_says_what_it_proved(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(artifact)]) == 0
     assert "13 layers keep 2:4" in capsys.readouterr().out
+
+
+COUNTED = [
+    (lambda m: m.update(pattern="1:4"), r"layers\[0\].pattern 2:4, and 1:4 is found"),
+    (lambda m: m["sparsity"].update(achieved="0.9"), r"sparsity.achieved 0.9, and 0.5 is found"),
+    (lambda m: m["sparsity"].update(target="0.9"), r"sparsity.target 0.9, and 0.5 is found"),
+    (lambda m: m["sparsity"].update(maskedLayers=3), r"sparsity.maskedLayers 3, and 13 is found"),
+    (lambda m: m["sparsity"].update(skippedLayers=9), r"sparsity.skippedLayers 9, and 2 is found"),
+    (lambda m: m["sparsity"].update(extra="1"), r"sparsity.extra 1, and None is found"),
+    (lambda m: m["macs"].update(sparse=1), r"macs.sparse 1, and \d+ is found"),
+    (lambda m: m["layers"][0].update(shape=[1, 2]), r"layers\[0\].shape\[0\] 1, and 96 is found"),
+    (lambda m: m["layers"][0].update(nonzero=1), r"layers\[0\].nonzero 1, and 1536 is found"),
+    (lambda m: m["skippedLayers"].pop(), "are not the model's layers, each once"),
+    (lambda m: m["weights"].update(sizeBytes=1), r"weights.sizeBytes 1, and \d+ is found"),
+    (lambda m: m.update(prediction="v"), r"prediction v, and noise is found"),
+    (lambda m: m.update(classes=["a", "b", "c"]), "names 3 classes and the model has 2: c stand for none"),
+    (lambda m: m.pop("macs"), "does not describe its model"),
+]
+"""What the weights themselves give away, also under a new seal."""
+STATED = [
+    lambda m: m.update(name="other"),
+    lambda m: m["config"].update(heads=4),
+    lambda m: m["config"].update(prediction="v"),
+    lambda m: m["classes"].reverse(),
+    lambda m: m["fid"].update(sparse="1"),
+    lambda m: m["provenance"].update(run="other/run"),
+    lambda m: m["skippedLayers"][0].update(reason="none"),
+    lambda m: m.update(extra=1),
+    lambda m: m["files"].update({"report.html": "0"}),
+    lambda m: m.pop("seal"),
+    lambda m: m.update(seal="sha256:0"),
+]
+"""What only the seal can tell."""
+
+
+@pytest.mark.parametrize(("change", "want"), COUNTED)
+def test_verify_counts_again_what_the_manifest_says(
+    artifact: Path, capsys: pytest.CaptureFixture[str], change, want: str
+) -> None:
+    change_manifest(artifact, change)
+    assert main(["verify", str(artifact)]) == 3
+    assert re.search(want, capsys.readouterr().err)
+    assert main(["verify", "--seal", str(artifact)]) == 3
+
+
+@pytest.mark.parametrize("change", [*(change for change, _ in COUNTED), *STATED])
+def test_a_manifest_that_was_changed_is_neither_verified_nor_loaded(
+    artifact: Path, capsys: pytest.CaptureFixture[str], change
+) -> None:
+    change_manifest(artifact, change, seal=False)
+    assert main(["verify", str(artifact)]) == 3
+    with pytest.raises(InputError) as error:
+        load_artifact(artifact)
+    assert error.value.reason in ("ArtifactInvalid", "ClassesMismatch")
+
+
+def test_what_was_changed_on_purpose_or_is_of_an_earlier_version_is_sealed_anew(
+    artifact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_manifest(artifact, lambda m: m.update(classes=["up", "down"]), seal=False)
+    assert main(["verify", str(artifact)]) == 3
+    told = capsys.readouterr().err
+    assert "was changed after it was written" in told
+    assert f"`sparsedm verify --seal {artifact}` checks the artifact and seals it anew." in told
+    assert main(["verify", "--seal", str(artifact)]) == 0
+    assert load_artifact(artifact)[1]["classes"] == ["up", "down"]
+    change_manifest(artifact, lambda m: [m.pop("seal"), m.pop("files")], seal=False)
+    with pytest.raises(InputError, match="has no seal, as an earlier version wrote it"):
+        load_artifact(artifact)
+    assert main(["verify", "--seal", str(artifact)]) == 0
+    load_artifact(artifact)
+
+
+def test_the_seal_is_of_the_content_and_not_of_its_spelling(artifact: Path) -> None:
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    (artifact / "manifest.json").write_text(json.dumps(dict(reversed(manifest.items())), ensure_ascii=False))
+    load_artifact(artifact)
+
+
+def test_files_beside_the_manifest_are_those_written_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("samples.png", "report.html"):
+        (tmp_path / name).write_text(name)
+    write(tmp_path)
+    assert main(["verify", str(tmp_path)]) == 0
+    (tmp_path / "samples.png").unlink()
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "Not here: samples.png." in capsys.readouterr().out
+    (tmp_path / "report.html").write_text("other")
+    assert main(["verify", str(tmp_path)]) == 3
+    assert "report.html is not the file that was written with the manifest" in capsys.readouterr().err
 
 
 def test_verify_fails_with_3_and_a_sentence(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,15 +4,19 @@ Written weights first, manifest last, each atomically: a directory with a manife
 proof: the file's digest, exactly the model's tensors, every masked layer's groups (at most N non-zeros in
 M), zeros without a sign, and the masks' digest.
 
+The manifest ends with a seal, the digest of all that it says: what can't be counted again from the weights
+(figures, class names, heads) can't be changed unnoticed. `sparsedm verify` counts the rest again.
+
 The mask of the digest is the magnitude mask of the written weights: the masked weights give their own mask
 back, also where a surviving weight is exactly zero.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +29,22 @@ from torch import Tensor, nn
 import sparsedm
 from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
-from sparsedm.layers import Selection
+from sparsedm.layers import Selection, prunable_layers
+from sparsedm.macs import count_macs
 from sparsedm.masks import group_counts, has_negative_zero, mask_digest, nm_mask
-from sparsedm.models import ModelConfig, build_model, config_from, file_sha256, load_weights
+from sparsedm.models import (
+    ModelConfig,
+    build_model,
+    config_from,
+    config_of,
+    file_sha256,
+    load_weights,
+)
 from sparsedm.pattern import Pattern
 
 SCHEMA_VERSION = 1
+LISTED_NAMES = 10
+"""Class names that a message holds at most."""
 WEIGHTS_FILE = "model.safetensors"
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.png"
@@ -130,8 +144,38 @@ def save_artifact(
         },
     }
     before_manifest(manifest)
-    write_atomically(directory / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode(), staging)
+    beside = (name for name in (SAMPLES_FILE, REPORT_FILE) if (directory / name).exists())
+    manifest["files"] = {name: file_sha256(directory / name) for name in beside}
+    write_manifest(directory, manifest, staging)
     return manifest
+
+
+def write_manifest(directory: Path, manifest: dict[str, Any], staging: Path | None = None) -> None:
+    """Seals it, and writes it."""
+    manifest["seal"] = seal_of(manifest)
+    write_atomically(directory / MANIFEST_FILE, (json.dumps(manifest, indent=2) + "\n").encode(), staging)
+
+
+def seal_of(manifest: Mapping[str, Any]) -> str:
+    """`sha256:...` of everything else in the manifest, in one spelling."""
+    content = {name: value for name, value in manifest.items() if name != "seal"}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def check_seal(manifest: Mapping[str, Any], directory: Path) -> None:
+    """Raises InputError where the manifest is not as it was written."""
+    again = (
+        f"Where that is right, `sparsedm verify --seal {directory}` checks the artifact and seals it anew."
+    )
+    if "seal" not in manifest:
+        raise _invalid(f"{directory / MANIFEST_FILE} has no seal, as an earlier version wrote it", again)
+    if manifest["seal"] != seal_of(manifest):
+        raise _invalid(
+            f"{directory / MANIFEST_FILE} was changed after it was written: its seal is {manifest['seal']}, "
+            f"and its content has {seal_of(manifest)}",
+            again,
+        )
 
 
 def _layer(name: str, weight: Tensor, pattern: Pattern) -> dict[str, Any]:
@@ -160,10 +204,12 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest
 
 
-def load_artifact(directory: str | Path, verify: bool = True) -> tuple[nn.Module, dict[str, Any]]:
+def load_artifact(
+    directory: str | Path, verify: bool = True, sealed: bool = True
+) -> tuple[nn.Module, dict[str, Any]]:
     """The model (fp32, CPU, evaluation mode) and its manifest. Raises InputError with a sentence.
 
-    Without `verify` only the tensors' names and shapes are checked.
+    Without `verify` only the tensors' names and shapes are checked; without `sealed` not the seal.
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
@@ -179,6 +225,10 @@ def load_artifact(directory: str | Path, verify: bool = True) -> tuple[nn.Module
         ) from error
     except InputError as error:
         raise InputError("ArtifactInvalid", error.message) from error
+    if verify:
+        check_classes(manifest.get("classes"), config_of(model).num_classes)
+        if sealed:
+            check_seal(manifest, directory)
     return model.eval(), manifest
 
 
@@ -202,5 +252,81 @@ def _verify_layer(name: str, weight: Tensor, pattern: Pattern) -> None:
         raise _invalid(f"{name} holds a negative zero, which sparse kernels may not skip")
 
 
-def _invalid(problem: str) -> InputError:
-    return InputError("ArtifactInvalid", f"The artifact is not valid: {problem}. Train or fetch it again.")
+def check_classes(classes: Any, num_classes: int) -> None:
+    """A name for each class or for none. Raises InputError."""
+    if classes is None:
+        return
+    if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
+        raise InputError(
+            "ClassesMismatch", "classes of manifest.json must be a list of names, or null: correct it."
+        )
+    if len(classes) == num_classes:
+        return
+    surplus = classes[num_classes : num_classes + LISTED_NAMES]
+    what = (
+        f"{', '.join(surplus)} stand for none"
+        if surplus
+        else f"class {len(classes)} and those after it have none"
+    )
+    raise InputError(
+        "ClassesMismatch",
+        f"manifest.json names {len(classes)} classes and the model has {num_classes}: {what}. "
+        "Correct classes there, in the order of the model's labels, and seal it with `sparsedm verify "
+        "--seal`, or take another model.",
+    )
+
+
+def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: Path) -> None:
+    """What the manifest says of the weights, counted again, and the digests of the files beside it.
+
+    Raises InputError, which names the field.
+    """
+    config, weights = config_of(model), model.state_dict()
+    try:
+        pattern = Pattern.parse(manifest["pattern"])
+        names = [layer["name"] for layer in manifest["layers"]]
+        skipped = [layer["name"] for layer in manifest["skippedLayers"]]
+        wanted = manifest["sparsity"]["skippedLayers"]  # of those, the ones that the pattern does not divide
+        found = {
+            "config": config.to_dict(),
+            "prediction": config.prediction,
+            "layers": [_layer(name, weights[f"{name}.weight"], pattern) for name in names],
+            "sparsity": {
+                **sparsity_status(weights, pattern, Selection(tuple(names), (), ())),
+                "skippedLayers": min(max(0, int(wanted)), len(skipped)),
+            },
+            "macs": count_macs(config, names, pattern).status(),
+            "weights": {**manifest["weights"], "sizeBytes": (directory / WEIGHTS_FILE).stat().st_size},
+        }
+        stated = {name: manifest[name] for name in found}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _invalid(
+            f"{directory / MANIFEST_FILE} does not describe its model ({type(error).__name__}: {error})"
+        ) from error
+    if difference := _difference(stated, json.loads(json.dumps(found))):
+        raise _invalid(f"manifest.json says {difference}")
+    if sorted(names + skipped) != sorted(name for name, _ in prunable_layers(model)):
+        raise _invalid("layers and skippedLayers of manifest.json are not the model's layers, each once")
+    for name, digest in manifest.get("files", {}).items():
+        path = directory / Path(name).name
+        if path.is_file() and file_sha256(path) != digest:
+            raise _invalid(f"{path.name} is not the file that was written with the manifest")
+
+
+def _difference(stated: Any, found: Any, path: str = "") -> str | None:
+    """The first field in which the two differ, as "sparsity.achieved 0.9, and 0.5 is found"."""
+    if isinstance(stated, dict) and isinstance(found, dict):
+        pairs = [(key, stated.get(key), found.get(key)) for key in sorted(stated.keys() | found.keys())]
+        return _first_of((f"{path}.{key}" if path else str(key), a, b) for key, a, b in pairs)
+    if isinstance(stated, list) and isinstance(found, list) and len(stated) == len(found):
+        return _first_of((f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(stated, found, strict=True)))
+    return None if stated == found else f"{path} {stated}, and {found} is found"
+
+
+def _first_of(parts: Iterable[tuple[str, Any, Any]]) -> str | None:
+    return next((d for path, a, b in parts if (d := _difference(a, b, path)) is not None), None)
+
+
+def _invalid(problem: str, remedy: str = "") -> InputError:
+    sentence = f"The artifact is not valid: {problem}. Train or fetch it again."
+    return InputError("ArtifactInvalid", f"{sentence} {remedy}".strip())

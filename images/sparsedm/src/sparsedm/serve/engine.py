@@ -28,8 +28,6 @@ from sparsedm.serve.backend import Choice, Situation, choose, precision_on, rest
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded
 
-LISTED_NAMES = 10
-"""Class names that a message holds at most."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -94,7 +92,6 @@ class Engine:
                 "The model draws after a text encoder's output, and the server has no text encoder: "
                 "serve a model with classes, or one without conditions.",
             )
-        _check_classes(manifest["classes"], config.num_classes)
         return cls(model, manifest, spec, device or pick_device())
 
     @property
@@ -249,29 +246,6 @@ def _check_finite(model: nn.Module, precision: str | None) -> None:
 
 def _other_precision(precision: str | None) -> str:
     return ", or write engine.precision: bf16" if precision == "fp16" else ""
-
-
-def _check_classes(classes: Any, num_classes: int) -> None:
-    """A name for each class or for none. Raises InputError."""
-    if classes is None:
-        return
-    if not isinstance(classes, list) or not all(isinstance(name, str) and name for name in classes):
-        raise InputError(
-            "ClassesMismatch", "classes of manifest.json must be a list of names, or null: correct it."
-        )
-    if len(classes) == num_classes:
-        return
-    surplus = classes[num_classes : num_classes + LISTED_NAMES]
-    what = (
-        f"{', '.join(surplus)} stand for none"
-        if surplus
-        else f"class {len(classes)} and those after it have none"
-    )
-    raise InputError(
-        "ClassesMismatch",
-        f"manifest.json names {len(classes)} classes and the model has {num_classes}: {what}. "
-        "Correct classes there, in the order of the model's labels, or serve another model.",
-    )
 
 
 def device_name(device: torch.device) -> str:
