@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import {
   sparseFinetunes,
   sparseInferenceServices,
@@ -633,6 +633,12 @@ describe('a SparseInferenceService is refused', () => {
       'spec.server.terminationGracePeriodSeconds',
       'greater than or equal to 30',
     ],
+    [
+      'a delay for a batch of one',
+      { engine: { maxBatchSize: 1, maxBatchDelayMilliseconds: 50 } },
+      'spec.engine.maxBatchDelayMilliseconds',
+      'remove maxBatchDelayMilliseconds',
+    ],
     ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
     [
       'a gate for a uri',
@@ -943,6 +949,31 @@ describe('the pod of either kind is refused with', () => {
       expect((await makers[part](pod)).metadata.uid).toBeDefined();
     }
   });
+});
+
+describe('a setting without effect', async () => {
+  type Case = { says: string; spec: Changes; field: string };
+  const file = path.join(import.meta.dirname, 'without-effect.yaml');
+  const cases = parse(await readFile(file, 'utf8')) as { refused: Case[]; accepted: Case[] };
+  const specOf = (spec: Changes) =>
+    Object.fromEntries(Object.entries(spec).map(([part, fields]) => [part, withoutNulls(fields as Changes)]));
+  const attempt = ({ spec }: Case) =>
+    tryCreate(sparseFinetunes, finetune('case', server.namespace, specOf(spec)));
+
+  it.each(cases.refused)('is refused: $says', async (given) => {
+    const message = await refusal(attempt(given));
+    expect(message).toMatch(new RegExp(`spec\\.${given.field}\\b.*(remove|leave|write)`));
+    expect(message).not.toMatch(/no such key|evaluating rule|cost|no such overload/);
+  });
+
+  it.each(cases.accepted)('is not $says', async (given) => {
+    expect((await attempt(given)).metadata.uid).toBeDefined();
+  });
+
+  /** YAML has no undefined, by which a change removes a field. */
+  function withoutNulls(fields: Changes): Changes {
+    return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value ?? undefined]));
+  }
 });
 
 describe('a claim that is no name is refused in', () => {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sparsedm.config import load_config, parse_config
 from sparsedm.errors import ConfigError
@@ -154,7 +157,7 @@ def test_custom_stages() -> None:
         ("sparsity.pattern", "4:2", "sparsity.pattern must be N:M with 1 <= N < M <= 32"),
         ("sparsity.pattern", 124, 'with 1 <= N < M <= 32, in quotes as "2:4", not 124'),
         ("sparsity.method", "magic", "sparsity.method must be one of sparsedm, sr-ste, sr-ste-decoupled"),
-        ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 10"),
+        ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 1,"),
         ("sparsity.regularisation", "0.1", "did you mean sparsity.regularization?"),
         ("sparsity.schedule.type", "cosine", "schedule.type must be one of progressive, fixed, custom"),
         ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),
@@ -232,8 +235,8 @@ def test_problems_of_custom_stages(change: dict[str, Any], want: str) -> None:
         ("width", 65, "model.config describes no U-ViT: width 65 is not a multiple of heads 2"),
         ("imageSize", 30, "model.config describes no U-ViT: image_size 30 is not a multiple of patch_size 4"),
         ("heads", None, "model.config.heads is required"),
-        ("headWidth", 2000, "model.config.headWidth must be a whole number from 0 to 1024"),
-        ("mlpWidth", -1, "model.config.mlpWidth must be a whole number from 0 to 65536"),
+        ("headWidth", 2000, "model.config.headWidth must be a whole number from 1 to 1024"),
+        ("mlpWidth", -1, "model.config.mlpWidth must be a whole number from 1 to 65536"),
         ("contextTokens", 77, "context_tokens and context_width are both 0, or both at least 1"),
         ("prediction", "x0", "model.config.prediction must be one of noise, v"),
     ],
@@ -340,6 +343,76 @@ def test_two_spellings_of_one_run_have_one_digest_and_other_runs_another() -> No
     spelled_out = with_value("training.learningRate", 0.0002)
     assert parse_config(MINIMAL).digest() == parse_config(spelled_out).digest()
     assert parse_config(MINIMAL).digest() != parse_config(with_value("training.seed", 1)).digest()
+
+
+EFFECTS = yaml.safe_load(
+    (Path(__file__).parents[3] / "test/integration/without-effect.yaml").read_text(encoding="utf-8")
+)
+"""The cases of which the schema and this package must judge alike."""
+
+
+def laid_over(base: Any, changes: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    made = base | {name: laid_over(base.get(name), value) for name, value in changes.items()}
+    return {name: value for name, value in made.items() if value is not None}
+
+
+@pytest.mark.parametrize("case", EFFECTS["refused"], ids=lambda case: case["says"])
+def test_a_setting_without_effect_is_refused(case: dict[str, Any]) -> None:
+    found = problems_of(laid_over(MINIMAL, case["spec"]))
+    assert any(problem.startswith(f"{case['field']} must") for problem in found), found
+
+
+@pytest.mark.parametrize("case", EFFECTS["accepted"], ids=lambda case: case["says"])
+def test_a_setting_with_an_effect_and_a_default_are_not(case: dict[str, Any]) -> None:
+    parse_config(laid_over(MINIMAL, case["spec"]))
+
+
+CRD = yaml.safe_load(
+    (Path(__file__).parents[3] / "crds/sparsedm.io_sparsefinetunes.yaml").read_text(encoding="utf-8")
+)
+
+
+def numbers(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, float, float]]:
+    """(path, type, low, high) of each number below a schema: of `minimum` and `maximum`, or of the rule that
+    stands for them. A decimal has no lower bound here but 0."""
+    for name, field in schema.get("properties", {}).items():
+        at = f"{path}.{name}".lstrip(".")
+        rules = " ".join(rule["rule"] for rule in field.get("x-kubernetes-validations", []))
+        highest = re.search(r"(?:double[(]self[)]|self) <= ([0-9.]+)", rules)
+        if "maximum" in field:
+            yield at, "integer", field["minimum"], field["maximum"]
+        elif highest and field["type"] == "integer":
+            yield at, "integer", int(re.search(r"self >= ([0-9]+)", rules)[1]), int(highest[1])
+        elif highest and "double(self)" in rules:
+            yield at, "decimal", 0.0, float(highest[1])
+        yield from numbers(field, at)
+
+
+SPEC = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+NUMBERS = [
+    found
+    for part in ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation")
+    for found in numbers(SPEC[part], part)
+]
+
+
+@pytest.mark.parametrize(("path", "kind", "low", "high"), NUMBERS, ids=lambda value: str(value))
+def test_numbers_have_the_bounds_of_the_schema(path: str, kind: str, low: float, high: float) -> None:
+    base = with_value("model.preset", None, with_value("model.config", OWN_MODEL))
+    beyond = (low - 1, high + 1) if kind == "integer" else (str(low - 1), str(high * 1.01))
+
+    def is_refused(value: Any) -> bool:
+        try:
+            parse_config(with_value(path, value, base))
+        except ConfigError as error:
+            return any(problem.startswith(f"{path} must be a ") for problem in error.problems)
+        return False
+
+    within = (low, high) if kind == "integer" else (str(high),)
+    assert [value for value in within if is_refused(value)] == []
+    assert [value for value in beyond if not is_refused(value)] == []
 
 
 def test_uris_become_paths() -> None:

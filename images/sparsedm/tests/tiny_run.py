@@ -74,6 +74,9 @@ class Workplace:
             for name in parents:
                 place = place.setdefault(name, {})
             place[last] = value
+        if spec["sparsity"].get("method") == "masked-dense":
+            # It reads no more of the training, and would refuse the rest.
+            spec["training"] = {k: v for k, v in spec["training"].items() if k in ("seed", "batchSize")}
         return spec
 
     def train(self, spec: dict[str, Any], stop: StopSignal | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,10 @@ ONE_RHYTHM = {
     "masked-dense": "method masked-dense makes its mask once",
 }
 """Methods that leave no choice when the mask is recomputed, and why."""
+PULLING = ("sparsedm", "sr-ste", "sr-ste-decoupled")
+"""Methods that pull masked weights by sparsity.regularization."""
+TAUGHT = ("sparsedm", "cast")
+"""Methods that distil from the dense model."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 SAMPLERS = ("dpm-solver++", "euler-maruyama")
 METRICS = ("fid", "fd")
@@ -383,6 +387,7 @@ def parse_config(value: Any) -> TrainConfig:
     sparsity = _sparsity(root.object("sparsity"), training.steps)
     checkpoint = _checkpoint(root.object("checkpoint"))
     evaluation = _evaluation(root.object("evaluation"), dataset.format)
+    _check_effects(problems, model, sparsity, training, evaluation)
     output = root.object("output")
     output_uri = output.uri("uri", "pvc or file")
     output.finish()
@@ -435,19 +440,19 @@ def _pretrained(r: _Reader, architecture: str) -> tuple[str, str | None]:
 def _uvit_config(r: _Reader) -> dict[str, Any]:
     before = len(r.problems)
     config = {
-        "image_size": r.required_integer("imageSize", 4, 1024),
+        "image_size": r.required_integer("imageSize", 8, 512),
         "patch_size": r.required_integer("patchSize", 1, 64),
         "channels": r.required_integer("channels", 1, 16),
-        "width": r.required_integer("width", 8, 8192),
-        "depth": r.required_integer("depth", 1, 129),
+        "width": r.required_integer("width", 16, 8192),
+        "depth": r.required_integer("depth", 1, 128),
         "heads": r.required_integer("heads", 1, 128),
         "num_classes": r.integer("numClasses", 0, 0, 100_000),
         "final_conv": r.boolean("finalConv", True),
         "prediction": r.choice("prediction", ("noise", "v"), "noise"),
-        "context_tokens": r.integer("contextTokens", 0, 0, 1024),
-        "context_width": r.integer("contextWidth", 0, 0, 8192),
-        "head_width": r.integer("headWidth", 0, 0, 1024),
-        "mlp_width": r.integer("mlpWidth", 0, 0, 65_536),
+        "context_tokens": r.integer("contextTokens", 0, 1, 1024),
+        "context_width": r.integer("contextWidth", 0, 1, 8192),
+        "head_width": r.integer("headWidth", 0, 1, 1024),
+        "mlp_width": r.integer("mlpWidth", 0, 1, 65_536),
     }
     r.finish()
     if len(r.problems) == before:
@@ -475,7 +480,7 @@ def _training(r: _Reader) -> TrainingSpec:
         learning_rate=r.decimal("learningRate", "0.0002", 0.0, 1.0, open_low=True),
         weight_decay=r.decimal("weightDecay", "0.03", 0.0, 1.0),
         betas=r.decimals("betas", ("0.9", "0.99"), 0.0, 0.99999),
-        warmup_steps=r.integer("warmupSteps", 20, 0, 1_000_000),
+        warmup_steps=r.integer("warmupSteps", 20, 0, 100_000_000),
         ema_decay=r.decimal("emaDecay", "0.99", 0.0, 0.9999999),
         precision=r.choice("precision", PRECISIONS, "fp32"),
         seed=r.integer("seed", 0, 0, 2**31 - 1),
@@ -505,8 +510,8 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
         schedule,
         include,
         exclude,
-        regularization=r.decimal("regularization", "0.0002", 0.0, 10.0),
-        distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 1000.0),
+        regularization=r.decimal("regularization", "0.0002", 0.0, 1.0),
+        distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 100.0),
         l1_decay=r.decimal("l1Decay", "0.0001", 0.0, 1000.0),
         mask_type=mask_type,
         mask_update_steps=r.integer("maskUpdateSteps", METHODS[method].mask_update_steps, 1, 1_000_000),
@@ -532,6 +537,67 @@ def _check_combination(r: _Reader, method: str, mask_type: str, schedule: Schedu
         r.complain("maskUpdateSteps", f"must be absent: {why}.")
     if r.has("l1Decay") and method != "cast":
         r.complain("l1Decay", f"must be absent with method {method}: it belongs to cast.")
+
+
+def _check_effects(
+    problems: _Problems,
+    model: ModelSpec,
+    sparsity: SparsitySpec,
+    training: TrainingSpec,
+    evaluation: EvaluationSpec,
+) -> None:
+    """Settings that would change nothing. A default is no setting, so that only another value can be one, and
+    0 is true of all. The schema says the same; test/integration/without-effect.yaml holds the cases."""
+    method, schedule = METHODS[sparsity.method], sparsity.schedule
+    if sparsity.method not in PULLING and sparsity.regularization not in (0.0002, 0.0):
+        problems.add("sparsity.regularization", f"must be absent: it belongs to {', '.join(PULLING)}.")
+    if sparsity.method not in TAUGHT and sparsity.distillation_weight not in (0.1, 0.0):
+        problems.add("sparsity.distillationWeight", f"must be absent: it belongs to {', '.join(TAUGHT)}.")
+    moves = method.trains and method.masks and method.moves_mask and sparsity.mask_type == "magnitude"
+    if schedule.freeze_mask_percent != 15 and not moves:
+        problems.add("sparsity.schedule.freezeMaskPercent", "must be absent: no mask moves in this run.")
+    if not method.masks and sparsity.pattern != Pattern(2, 4):
+        problems.add("sparsity.pattern", f"must be absent: method {sparsity.method} masks nothing.")
+    if not method.masks and (sparsity.include or sparsity.exclude):
+        problems.add("sparsity.layers", f"must be absent: method {sparsity.method} masks nothing.")
+    if not (method.trains and method.masks) and (
+        schedule.stages or schedule.ramp_percent or schedule.family != "linear"
+    ):
+        problems.add(
+            "sparsity.schedule",
+            f"must be without stages, family and rampPercent: method {sparsity.method} goes through no "
+            "patterns.",
+        )
+    if not method.trains:
+        _check_untrained(problems, sparsity.method, training, evaluation)
+    if evaluation.every_steps > training.steps:
+        problems.add(
+            "evaluation.everySteps",
+            f"must be at most training.steps, which is {training.steps}: nothing else is evaluated during "
+            "training.",
+        )
+    if evaluation.guidance not in (None, 0.5, 0.0) and _has_no_condition(model):
+        problems.add("evaluation.guidance", "must be absent: the model has neither classes nor text.")
+
+
+def _check_untrained(
+    problems: _Problems, method: str, training: TrainingSpec, evaluation: EvaluationSpec
+) -> None:
+    read = {"seed": training.seed, "batch_size": training.batch_size}
+    if replace(_training(_Reader({}, "training", problems)), **read) != training:
+        problems.add(
+            "training", f"must hold only seed and batchSize with method {method}, which trains nothing."
+        )
+    if evaluation.every_steps:
+        problems.add("evaluation.everySteps", f"must be absent: method {method} is measured once.")
+
+
+def _has_no_condition(model: ModelSpec) -> bool:
+    """Whether it is known here already; a folder says later what its network takes (plan.evaluation_plan)."""
+    if model.preset in PRESETS:
+        return not PRESETS[model.preset].guidable
+    config = model.config
+    return config is not None and not config["num_classes"] and not config["context_tokens"]
 
 
 def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
@@ -591,7 +657,7 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
     if not latents and r.has("autoencoderUri"):
         r.complain("autoencoderUri", f"must be absent when dataset.format is {format}, which holds pictures.")
     spec = EvaluationSpec(
-        samples=r.integer("samples", 500, 2, 10_000_000),
+        samples=r.integer("samples", 500, 2, 1_000_000),
         steps=r.integer("steps", 20, 1, 1000),
         guidance=r.decimal("guidance", "0", 0.0, 20.0) if r.has("guidance") else r.take("guidance"),
         extractor_uri=r.uri("extractorUri", required=False) or DEFAULT_EXTRACTOR,

@@ -116,7 +116,12 @@ def mask_rhythm(config: TrainConfig) -> str:
 
 
 def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:
+    """Raises ConfigError where guidance is asked of a model that can't be guided."""
     spec = config.evaluation
+    if spec.guidance not in (None, 0.5, 0.0) and not model.guidable:
+        raise ConfigError(
+            ["evaluation.guidance must be absent: by its config.json the model has no classes and no text."]
+        )
     return Plan(
         spec.samples, spec.steps, guidance_for(model, spec.guidance), spec.sampler, config.training.seed
     )

@@ -165,6 +165,17 @@ def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained
     return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
+def _optimizer(row: Row, settings: Settings) -> dict[str, Any]:
+    if row.method == "masked-dense":
+        return {}
+    return {
+        "steps": settings.steps,
+        "learningRate": row.learning_rate,
+        "learningRateSchedule": "cosine",
+        "warmupSteps": WARMUP_STEPS,
+    }
+
+
 def _finetuned(
     model: dict[str, Any], row: Row, sparsity: dict[str, Any], seed: int, settings: Settings,
     stop: StopSignal,
@@ -178,14 +189,7 @@ def _finetuned(
         "model": model,
         "dataset": {"format": "fashion-mnist", "uri": f"file://{settings.data}"},
         "sparsity": sparsity,
-        "training": {
-            "steps": settings.steps,
-            "batchSize": BATCH_SIZE,
-            "learningRate": row.learning_rate,
-            "learningRateSchedule": "cosine",
-            "warmupSteps": WARMUP_STEPS,
-            "seed": seed,
-        },
+        "training": {"batchSize": BATCH_SIZE, "seed": seed} | _optimizer(row, settings),
         "checkpoint": {"everySteps": 100, "keep": 1},
         "evaluation": {"samples": 2, "steps": 1},
         "output": {"uri": f"file://{out}"},

@@ -61,7 +61,7 @@ class Row:
         if not self.pattern:
             return {"method": self.method}
         schedule: dict[str, Any] = {"type": self.schedule}
-        if self.method not in ("asp", "masked-dense"):
+        if self.method not in ("asp", "masked-dense") and self.mask == "magnitude":
             schedule["freezeMaskPercent"] = self.freezing
         if self.schedule == "progressive":
             schedule["family"] = self.family

@@ -257,7 +257,7 @@ export interface ISparseFinetune {
        */
       "seed"?: number;
       /**
-       * Largest norm of the gradient; a longer one is scaled down to it. A decimal string.
+       * Largest norm of the gradient; a longer one is scaled down to it. 0 turns it off. A decimal string.
        */
       "gradientClip"?: string;
     };
