@@ -1,7 +1,8 @@
 """Every kind of image that Pillow opens becomes grey or RGB by its stated rule, or is refused by name.
 
-Several cases replay public reports: 16-bit grey clipped to white, hidden colours of transparent images,
-photographs trained on sideways (huggingface/diffusers 3465, kohya-ss/sd-scripts 1316).
+Several cases replay public reports: 16-bit grey clipped to white, hidden colours of transparent images
+(kohya-ss/sd-scripts 1269), profiles ignored (kohya-ss/sd-scripts 2210), photographs trained on sideways
+(huggingface/diffusers 3465, kohya-ss/sd-scripts 1316).
 """
 
 from __future__ import annotations
@@ -335,4 +336,7 @@ def test_opening_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     flat("CMYK", 0).save(tmp_path / "7.jpg")
     deep(3).save(tmp_path / "8.tif")
     monkeypatch.setattr(Image.core, "new", lambda *_: pytest.fail("an image was decoded"))
-    assert len(opened(tmp_path)) == 8
+    data = opened(tmp_path)
+    assert len(data) == 8
+    with pytest.raises(pytest.fail.Exception, match="an image was decoded"):
+        data.batch([0])

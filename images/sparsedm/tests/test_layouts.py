@@ -48,6 +48,15 @@ def test_celebas_test_pictures_are_not_trained_on(tmp_path: Path, inner: str, na
     assert said[1] == f"Train split by {name}: 2 of 4 images."
 
 
+def test_celeba_is_read_as_its_authors_share_it(tmp_path: Path) -> None:
+    """Folders Anno, Eval and Img (pytorch/vision 2262)."""
+    faces(tmp_path / "Img" / "img_align_celeba")
+    for folder, name in (("Anno", "list_attr_celeba.txt"), ("Eval", "list_eval_partition.txt")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(OF_AUTHORS)
+    assert greys(tmp_path) == [1, 4]
+
+
 def test_a_partition_with_carriage_returns_and_a_mark_is_read(tmp_path: Path) -> None:
     faces(tmp_path / "img_align_celeba")
     text = "\ufeff" + OF_KAGGLE.replace("\n", "\r\n") + "\r\n"

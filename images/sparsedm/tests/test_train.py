@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from sparsedm import artifact
 from sparsedm import learner as learner_module
 from sparsedm import train as train_module
 from sparsedm.artifact import load_artifact
@@ -479,14 +480,17 @@ def test_who_may_not_read_the_weights_is_told(
 
 def test_a_full_volume_ends_with_1_for_a_retry(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     """/dev/full answers each write as a volume without room does."""
-    output = place.directory / "full"
-    output.mkdir()
-    written = output / ".tmp-model.safetensors"
-    written.symlink_to("/dev/full")
-    code, told = place.command(place.spec("full", training__steps=5), monkeypatch)
+    output, save = place.directory / "full", artifact.save_weights
+
+    def onto_a_full_volume(directory: Path, weights: Any, staging: Path | None) -> dict[str, Any]:
+        ((staging or directory) / ".tmp-model.safetensors").symlink_to("/dev/full")
+        return save(directory, weights, staging)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "save_weights", onto_a_full_volume)
+        code, told = place.command(place.spec("full", training__steps=5), monkeypatch)
     assert (code, told["error"]["reason"]) == (1, "VolumeFull")
     assert not (output / "manifest.json").exists()
-    written.unlink()
     again, told = place.command(place.spec("full", training__steps=5), monkeypatch)
     assert (again, "error" in told) == (0, False)
 
