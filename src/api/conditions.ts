@@ -66,6 +66,7 @@ export const REASONS = {
   waitingForModel: 'WaitingForModel',
   updating: 'Updating',
   replacing: 'Replacing',
+  paused: 'Paused',
   upToDate: 'UpToDate',
   olderImage: 'OlderImage',
   available: 'Available',

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { buildDeployment, RESTART_ANNOTATION, templateInputs, templateModel } from './deployment';
 import { aService, settings, uriModel } from './fixtures';
@@ -131,4 +133,28 @@ describe('the model of a template', () => {
     const deployment = buildDeployment(aService(), { uri: 'pvc://models/third' }, settings);
     expect(templateModel(deployment, [undefined, ...candidates])).toBeUndefined();
   });
+});
+
+type Schema = { default?: unknown; properties?: Record<string, Schema> };
+
+function defaultsOf(schema: Schema, path: string): string[] {
+  const own = schema.default === undefined ? [] : [`${path}: ${JSON.stringify(schema.default)}`];
+  const parts = Object.entries(schema.properties ?? {});
+  return [...own, ...parts.flatMap(([name, part]) => defaultsOf(part, `${path}.${name}`))];
+}
+
+it('has no further default in the schema, which would restart the servers of every stored service', async () => {
+  const text = await readFile('crds/sparsedm.io_sparseinferenceservices.yaml', 'utf8');
+  const crd = parse(text) as { spec: { versions: { schema: { openAPIV3Schema: Schema } }[] } };
+  const { engine, server } = crd.spec.versions[0]!.schema.openAPIV3Schema.properties!.spec!.properties!;
+  expect([...defaultsOf(engine!, 'engine'), ...defaultsOf(server!, 'server')]).toEqual([
+    'engine: {}',
+    'engine.backend: "auto"',
+    'engine.precision: "auto"',
+    'engine.steps: 20',
+    'engine.guidance: "0.5"',
+    'engine.maxBatchSize: 8',
+    'engine.maxBatchDelayMilliseconds: 5',
+    'engine.maxQueue: 64',
+  ]);
 });

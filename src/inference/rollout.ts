@@ -36,10 +36,16 @@ export function isComplete(deployment: Deployment, wanted: number): boolean {
   return isSeen(deployment) && [desired, updated, all, available].every((count) => count === wanted);
 }
 
+/** No pod of an earlier template is left. */
+export function isAlone(deployment: Deployment): boolean {
+  const { updated, all } = countsOf(deployment);
+  return isSeen(deployment) && all === updated;
+}
+
 /** The template serves and no pod of an earlier one is left, though more of its own may still come. */
 export function hasArrived(deployment: Deployment): boolean {
-  const { desired, updated, all, available } = countsOf(deployment);
-  return isSeen(deployment) && all === updated && (available > 0 || (desired === 0 && all === 0));
+  const { desired, all, available } = countsOf(deployment);
+  return isAlone(deployment) && (available > 0 || (desired === 0 && all === 0));
 }
 
 export type Strategy = NonNullable<Deployment['spec']>['strategy'];

@@ -64,6 +64,11 @@ function replacing(status: Deployment['status'], replicas = 2): Deployment {
   return withRecord({ ...rest, spec: { ...spec!, strategy: REPLACE } });
 }
 
+const pausedOne = ((): Deployment => {
+  const { spec, ...rest } = aDeployment(aService(), { ...rolledOut(2), updatedReplicas: 0 });
+  return { ...rest, spec: { ...spec!, paused: true } };
+})();
+
 /** As an operator whose default image was another one made it. */
 const olderImage = ((): Deployment => {
   const built = buildDeployment(aService(), uriModel, { ...settings, image: 'server:0' });
@@ -222,6 +227,15 @@ describe('the status of a service', () => {
       'True Serving',
       'True UpToDate',
       'False Unschedulable',
+      'Reconciling',
+      'Degraded',
+    ],
+    [
+      'whose Deployment somebody has paused',
+      { deployment: pausedOne, pods: [] },
+      'True Serving',
+      'False Paused',
+      'False Paused',
       'Reconciling',
       'Degraded',
     ],
@@ -424,6 +438,19 @@ describe('the status of a service', () => {
     expect(status.observedGeneration).toBe(2);
   });
 
+  it('tells of a followed run made anew that failed, and is settled all the same', () => {
+    const served = { uri: 'pvc://models/tuned', finetune: { name: 'tuned', uid: 'former' } };
+    const service = aService({ model: { finetuneRef: { name: 'tuned' }, follow: true } }, { model: served });
+    const built = withRecord(buildDeployment(service, served, settings));
+    const metadata = { ...built.metadata, uid: 'deployment-uid', generation: 1 };
+    const deployment = { ...built, metadata, status: rolledOut(2)! };
+    const status = statusOf({ service, deployment, finetune: failed });
+    expect(summary(status, 'UpToDate')).toBe('False FinetuneFailed');
+    expect(summary(status, 'Ready')).toBe('True Serving');
+    expect(summary(status, 'Reconciling') + summary(status, 'Stalled')).toBe('');
+    expect(status.model).toEqual(served);
+  });
+
   it('says what to type where an older image runs', () => {
     const message = findCondition(statusOf({ deployment: olderImage }).conditions, 'UpToDate')?.message;
     expect(message).toContain('image server:0');
@@ -481,6 +508,12 @@ describe('the models of a status', () => {
   it.each<[string, Partial<Observed>, string | undefined, string | undefined]>([
     ['the first, before it serves', deployed({}), undefined, uriModel.uri],
     ['the first, when it serves', deployed(rolledOut(2)), uriModel.uri, undefined],
+    [
+      'the first, as soon as a pod is ready',
+      deployed({ ...rolledOut(2), readyReplicas: 1, availableReplicas: 0 }),
+      uriModel.uri,
+      undefined,
+    ],
     ['the next, before its template is there', moved({ finetune: done }), uriModel.uri, 'pvc://models/tuned'],
     [
       'the next, while the last one serves',

@@ -13,7 +13,7 @@ import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type Observed } from './plan';
-import { countsOf, hasArrived, isComplete, isReplacing, newestPod } from './rollout';
+import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { selectorText, serviceUrl } from './service';
 
 /** The status that follows from what is observed; `engine` and the model's digest by report stay as they are. */
@@ -81,9 +81,9 @@ type Models = { model: ServedModel | undefined; wanted: ServedModel | undefined 
 /** The model that serves changes when the last pod of an earlier template has gone; until then the next one is wanted. */
 function modelsOf(observed: Observed, resolution: Resolution, ours: Deployment | undefined): Models {
   const before = observed.service.status ?? {};
-  const arrived = ours !== undefined && hasArrived(ours) && countsOf(ours).available > 0;
+  const serves = ours !== undefined && isAlone(ours) && countsOf(ours).ready > 0;
   const deployed = ours && deployedModel(observed, resolution);
-  const model = (arrived ? deployed : undefined) ?? before.model;
+  const model = (serves ? deployed : undefined) ?? before.model;
   // One that the spec no longer names, and whose pods are on their way all the same, is still to be told of.
   const rolling = identityOf(deployed) === identityOf(before.wanted) ? before.wanted : undefined;
   const wanted = resolution.model ?? rolling;
@@ -153,15 +153,21 @@ function judgeRollout(observed: Observed, deployment: Deployment, wanted: number
 
 /** While pods are replaced one by one, it is no trouble that the next one waits for the last one's end. */
 function rolloutTrouble({ pods }: Observed, deployment: Deployment): Trouble | undefined {
+  if (deployment.spec?.paused === true) return paused(deployment);
   const newest = newestPod(pods);
-  const makesRoom =
-    isReplacing(deployment.spec?.strategy) && (pods.some(isDeleting) || !hasArrived(deployment));
-  const waits =
-    makesRoom &&
-    newest !== undefined &&
-    startTrouble(newest, SERVER_CONTAINER)?.reason === 'Unschedulable' &&
-    !isLate(deployment);
-  return waits ? undefined : (podTrouble(newest) ?? deploymentTrouble(deployment));
+  if (newest !== undefined && waitsForRoom(newest, pods, deployment)) return undefined;
+  return podTrouble(newest) ?? deploymentTrouble(deployment);
+}
+
+function waitsForRoom(newest: Pod, pods: readonly Pod[], deployment: Deployment): boolean {
+  if (!isReplacing(deployment.spec?.strategy) || isLate(deployment)) return false;
+  const makesRoom = pods.some(isDeleting) || !hasArrived(deployment);
+  return makesRoom && startTrouble(newest, SERVER_CONTAINER)?.reason === 'Unschedulable';
+}
+
+function paused({ metadata: { name, namespace = '' } }: Deployment): Trouble {
+  const message = `Somebody has paused the Deployment ${name}, so that its pods stay as they are: kubectl rollout resume deployment/${name} -n ${namespace}.`;
+  return { reason: REASONS.paused, message };
 }
 
 /** Whether the wanted version is the one that serves, which what serves meanwhile has no part in. */

@@ -4,6 +4,7 @@ import { aFinetune, aJob, aPod, ended, running, settings, startedAt } from '../f
 import { controlsDiffer } from '../finetune/job';
 import { judge } from '../finetune/situation';
 import { cachedJob, cachedPod } from './cached';
+import type { Pod } from './resources';
 
 const finetune = aFinetune({ activeDeadlineSeconds: 60 });
 const job = { ...aJob(finetune), spec: { ...aJob(finetune).spec!, activeDeadlineSeconds: 60 } };
@@ -53,5 +54,30 @@ describe('a cached pod', () => {
     const spec = { nodeName: 'gpu-1', containers: [{ name: 'trainer' }] };
     expect(cachedPod({ ...pod, spec }).spec).toEqual({ nodeName: 'gpu-1' });
     expect(cachedPod(pod).status).not.toHaveProperty('hostIP');
+  });
+});
+
+describe('a cached pod of a server', () => {
+  const labels = { 'sparsedm.io/service': 'shirts', 'pod-template-hash': '1', app: 'x' };
+  const spec = {
+    nodeName: 'n',
+    nodeSelector: { gpu: 'yes' },
+    containers: [{ name: 'server', image: 'i', resources: { limits: { cpu: '1' } } }],
+    volumes: [
+      { name: 'tmp', emptyDir: {} },
+      { name: 'c', persistentVolumeClaim: { claimName: 'models' } },
+    ],
+  };
+  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', labels }, spec };
+
+  test('keeps its template and what it needs of a node', () => {
+    const cached = cachedPod(pod);
+    expect(cached.metadata.labels).toEqual({ 'sparsedm.io/service': 'shirts', 'pod-template-hash': '1' });
+    expect(cached.spec).toEqual({
+      nodeName: 'n',
+      nodeSelector: { gpu: 'yes' },
+      containers: [{ name: 'server', resources: { limits: { cpu: '1' } } }],
+      volumes: [{ name: 'c', persistentVolumeClaim: { claimName: 'models' } }],
+    });
   });
 });

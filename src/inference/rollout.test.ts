@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { cachedPod } from '../kube/cached';
+import type { Deployment, Pod } from '../kube/resources';
+import { REPLACE } from './deployment';
+import { aDeployment, aService, rolledOut } from './fixtures';
+import { plan } from './plan';
+import { readRecord, withRecord } from './record';
+import { findUnplaced, hasArrived, isComplete, needsReplacement } from './rollout';
+import { buildService } from './service';
+import { settings } from './fixtures';
+
+const now = new Date('2026-01-01T00:01:00Z');
+const longAgo = '2026-01-01T00:00:00Z';
+const justNow = '2026-01-01T00:00:59Z';
+const gpuTaken = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
+
+type PodSpec = NonNullable<Pod['spec']>;
+
+const needs: PodSpec = {
+  nodeSelector: { gpu: 'a100' },
+  containers: [
+    { name: 'server', resources: { limits: { 'nvidia.com/gpu': '1' }, requests: { memory: '4Gi' } } },
+  ],
+  volumes: [{ name: 'claim-0', persistentVolumeClaim: { claimName: 'models' } }],
+};
+
+function condition(type: string, status: string, message = '', lastTransitionTime = longAgo) {
+  return { type, status, reason: 'Unschedulable', message, lastTransitionTime };
+}
+
+function aPod(name: string, conditions: object[], spec: PodSpec = needs): Pod {
+  const labels = { 'sparsedm.io/service': 'shirts', 'pod-template-hash': name };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'ml',
+      uid: name,
+      labels,
+      creationTimestamp: `2026-01-01T00:00:0${name.length}Z`,
+    },
+    spec,
+    status: { phase: 'Running', conditions },
+  } as unknown as Pod;
+  return cachedPod(pod);
+}
+
+const old = aPod('a', [condition('Ready', 'True')]);
+const waits = (message: string, since = longAgo, spec = needs) =>
+  aPod('bb', [condition('PodScheduled', 'False', message, since)], spec);
+const inRollout = { ...rolledOut(1), replicas: 2, updatedReplicas: 1 };
+
+function judge(pods: readonly Pod[], attachFailure?: string, status: Deployment['status'] = inRollout) {
+  return needsReplacement(findUnplaced(aDeployment(aService(), status), pods), attachFailure, now);
+}
+
+const stuck = (since: string) =>
+  aPod('bb', [condition('PodScheduled', 'True'), condition('PodReadyToStartContainers', 'False', '', since)]);
+
+describe('a rollout needs the place of an old pod', () => {
+  it.each<[string, readonly Pod[], string | undefined]>([
+    ['when the last GPU is taken', [old, waits(gpuTaken)], gpuTaken],
+    [
+      'when a claim lets one pod in',
+      [
+        old,
+        waits(
+          '1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.',
+        ),
+      ],
+      '1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.',
+    ],
+    [
+      'when servers keep apart',
+      [old, waits("1 node(s) didn't match pod anti-affinity rules.")],
+      "1 node(s) didn't match pod anti-affinity rules.",
+    ],
+    ['not before its time', [old, waits(gpuTaken, justNow)], undefined],
+    ['not without an old pod', [waits(gpuTaken)], undefined],
+    [
+      'not when the old one does not serve',
+      [aPod('a', [condition('Ready', 'False')]), waits(gpuTaken)],
+      undefined,
+    ],
+    [
+      'not when nodes do not suit',
+      [old, waits("1 node(s) didn't match Pod's node affinity/selector.")],
+      undefined,
+    ],
+    [
+      'not for a pod that asks for more',
+      [
+        old,
+        waits(gpuTaken, longAgo, {
+          ...needs,
+          containers: [{ name: 'server', resources: { limits: { 'nvidia.com/gpu': '2' } } }],
+        }),
+      ],
+      undefined,
+    ],
+    [
+      'not for a pod that asks for another kind of node',
+      [old, waits(gpuTaken, longAgo, { ...needs, nodeSelector: { gpu: 'h200' } })],
+      undefined,
+    ],
+    [
+      'not for a pod that asks for another claim',
+      [
+        old,
+        waits(gpuTaken, longAgo, {
+          ...needs,
+          volumes: [{ name: 'claim-0', persistentVolumeClaim: { claimName: 'other' } }],
+        }),
+      ],
+      undefined,
+    ],
+    [
+      'also for a pod that asks for less',
+      [
+        old,
+        waits(gpuTaken, longAgo, {
+          containers: [{ name: 'server', resources: { requests: { memory: '1Gi' } } }],
+        }),
+      ],
+      gpuTaken,
+    ],
+    ['not while pods start', [old, aPod('bb', [condition('PodScheduled', 'True')])], undefined],
+  ])('%s', (_, pods, want) => {
+    expect(judge(pods)).toBe(want);
+  });
+
+  it('when another node holds the volume, which is said elsewhere', () => {
+    expect(judge([old, stuck(longAgo)], 'Multi-Attach error')).toBe('Multi-Attach error');
+    expect(judge([old, stuck(longAgo)])).toBeUndefined();
+    expect(judge([old, stuck(justNow)], 'Multi-Attach error')).toBeUndefined();
+  });
+
+  it('when the quota has no room for a further pod', () => {
+    const message = 'pods "x" is forbidden: exceeded quota: gpus, requested: limits.nvidia.com/gpu=1';
+    const failed = {
+      ...rolledOut(1),
+      updatedReplicas: 0,
+      conditions: [{ ...condition('ReplicaFailure', 'True', message) }],
+    };
+    const roomy = aPod('a', [condition('Ready', 'True')], {
+      containers: [{ name: 'server' }],
+      volumes: needs.volumes!,
+    });
+    const withClaim = aPod('a', [condition('Ready', 'True')], {
+      containers: [{ name: 'server' }],
+      volumes: [{ name: 'claim-0', persistentVolumeClaim: { claimName: 'models' } }],
+    });
+    expect(judge([withClaim], undefined, failed)).toBe(message);
+    expect(judge([roomy], undefined, { ...failed, updatedReplicas: 1 })).toBeUndefined();
+    const other = { ...failed, conditions: [condition('ReplicaFailure', 'True', 'denied by policy')] };
+    expect(judge([withClaim], undefined, other)).toBeUndefined();
+  });
+});
+
+describe('how far a rollout is', () => {
+  it.each<[string, Deployment['status'], boolean, boolean]>([
+    ['all there', rolledOut(2), true, true],
+    ['a replica short', { ...rolledOut(2), availableReplicas: 1 }, false, true],
+    ['an old pod left', { ...rolledOut(2), replicas: 3 }, false, false],
+    ['nothing available', { ...rolledOut(2), availableReplicas: 0 }, false, false],
+    ['not looked at', { ...rolledOut(2), observedGeneration: 0 }, false, false],
+  ])('%s', (_, status, wantComplete, wantArrived) => {
+    const deployment = aDeployment(aService(), status);
+    expect(isComplete(deployment, 2)).toBe(wantComplete);
+    expect(hasArrived(deployment)).toBe(wantArrived);
+  });
+});
+
+describe('the strategy that is written', () => {
+  const service = aService({ replicas: 1 });
+  const strategyOf = (deployment: Deployment, pods: readonly Pod[]) => {
+    const observed = { service, finetune: undefined, deployment, network: buildService(service), pods };
+    const written = plan(observed, settings, now).deployment;
+    return written && [written.spec?.strategy?.rollingUpdate?.maxSurge, readRecord(written)?.strategy];
+  };
+  const surging = aDeployment(service, inRollout);
+  const replacing = (status: Deployment['status']): Deployment => {
+    const { spec, ...rest } = aDeployment(service, status);
+    return withRecord({ ...rest, spec: { ...spec!, strategy: REPLACE } });
+  };
+
+  it.each<[string, Deployment, readonly Pod[], unknown]>([
+    ['is the other one when there is no place', surging, [old, waits(gpuTaken)], [0, REPLACE]],
+    ['stays while there is time', surging, [old, waits(gpuTaken, justNow)], undefined],
+    ['stays until the rollout is over', replacing(inRollout), [old, waits(gpuTaken)], undefined],
+    [
+      'is the first one again when it is over',
+      replacing(rolledOut(1)),
+      [],
+      [1, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }],
+    ],
+  ])('%s', (_, deployment, pods, want) => {
+    expect(strategyOf(deployment, pods)).toEqual(want);
+  });
+});
