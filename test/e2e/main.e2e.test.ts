@@ -21,6 +21,7 @@ import {
   until,
   useNamespace,
 } from './cluster';
+import { endTraffic, evict, senders, startTraffic } from './traffic';
 
 type Pod = {
   metadata: { name: string; uid: string };
@@ -150,6 +151,38 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     expect(grid.subarray(0, 8)).toEqual(pngSignature);
     const verify = ['exec', 'deploy/shirts-server', '--', 'sh', '-c', 'sparsedm verify "$SPARSEDM_MODEL"'];
     await kubectl(['-n', namespace, ...verify]);
+  });
+
+  it('answers every request while pods are replaced, evicted and scaled away', async () => {
+    explainFailure(namespace);
+    const read = () => get<SparseInferenceService>(namespace, 'sis/shirts');
+    const serving = (one: SparseInferenceService) => one.status?.readyReplicas;
+    const isSettled = (one: SparseInferenceService) =>
+      one.status?.observedGeneration === one.metadata.generation &&
+      findCondition(one.status?.conditions, 'UpToDate')?.status === 'True' &&
+      findCondition(one.status?.conditions, 'Reconciling') === undefined;
+    const podsNow = () => list<Pod>(namespace, 'pods', 'sparsedm.io/service=shirts');
+
+    await startTraffic(namespace, `shirts.${namespace}.svc`, { prompt: 'a photo of a sandal', seed: 1 });
+    const change = { spec: { replicas: 2, engine: { steps: 6 } } };
+    await kubectl(['-n', namespace, 'patch', 'sis/shirts', '--type=merge', '-p', JSON.stringify(change)]);
+    const changed = await until(read, isSettled, 'the rollout', 180_000);
+    expect(serving(changed)).toBe(2);
+
+    const [evicted] = await podsNow();
+    await evict(namespace, evicted!.metadata.name);
+    const gone = (pods: Pod[]) => pods.every(({ metadata }) => metadata.uid !== evicted!.metadata.uid);
+    await until(podsNow, gone, 'the end of the evicted pod');
+    await until(read, isSettled, 'a pod in its place', 180_000);
+
+    await kubectl(['-n', namespace, 'scale', 'sis/shirts', '--replicas=1']);
+    await until(podsNow, (pods) => pods.length === 1, 'one pod');
+    const { answers, failures, connections } = await endTraffic(namespace);
+    expect(failures).toEqual([]);
+    expect(answers).toBeGreaterThan(20);
+    // The rollout leaves no pod of before, so each sender has opened a second connection: it was told to.
+    expect(connections).toBeGreaterThanOrEqual(2 * senders);
+    expect(connections).toBeLessThan(answers);
   });
 
   it('scales by kubectl scale, down to zero and up again', async () => {
