@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from sparsedm.layers import bake_masks, masks_for, select_layers
 from sparsedm.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.pattern import Pattern
+from sparsedm.serve.engine import Measured
 
 CLASSES = ["t-shirt", "shirt", "dress", "ankle boot"]
 CONFIG = UViTConfig(
@@ -28,7 +31,7 @@ CONFIG = UViTConfig(
 )
 PATTERN = Pattern(2, 4)
 SOURCES = Path(__file__).parents[1] / "src"
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 def write_artifact(
@@ -67,6 +70,31 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+class FakeEngine:
+    """Says that a batch takes `seconds`, and draws while `gate` is set."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.classes = ["boot", "bag"]
+        self.config = SimpleNamespace(num_classes=2, image_size=8)
+        self.image: Callable[[int], Any] = lambda seed: seed
+        """What is drawn for a seed."""
+        self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
+
+    def warm_up(self) -> Measured:
+        return Measured(self.seconds, 1.0)
+
+    def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[Any]:
+        self.begun.release()
+        self.gate.wait(30)
+        return [self.image(seed) for seed in seeds]
+
+    def status(self) -> dict[str, Any]:
+        return {"backend": "dense", "device": "cpu"}
 
 
 class ServerProcess:

@@ -12,7 +12,7 @@ from sparsedm.serve.config import EngineSpec, ServeConfig, parse_engine, read_co
 
 def read(**env: str) -> ServeConfig:
     return read_config(
-        None, None, None, "", 8080, False, {f"SPARSEDM_{name}": text for name, text in env.items()}
+        None, None, None, "", 8080, None, {f"SPARSEDM_{name}": text for name, text in env.items()}
     )
 
 
@@ -87,3 +87,8 @@ def test_the_time_to_stop_comes_from_the_operator() -> None:
 def test_a_time_to_stop_that_makes_no_sense_is_refused(env: dict[str, str], want: str) -> None:
     with pytest.raises(ConfigError, match=want):
         read(MODEL="/models/boots", **env)
+
+
+@pytest.mark.parametrize(("value", "want"), [("", True), ("1", True), ("0", False), ("false", False)])
+def test_requests_are_logged_unless_told_otherwise(value: str, want: bool) -> None:
+    assert read(MODEL="/models/boots", ACCESS_LOG=value).access_log == want

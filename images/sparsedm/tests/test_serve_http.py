@@ -89,9 +89,21 @@ def test_a_prompt_gives_as_many_pictures_as_asked_for(server: ServerProcess) -> 
 
 def test_openai_s_own_nulls_and_names_are_accepted(server: ServerProcess) -> None:
     response = server.generate(
-        model=None, n=None, size=None, response_format=None, user="me", output_format="png"
-    )
+        model=None, n=None, size=None, response_format=None, user="me", output_format="png", quality=None,
+        background=None, moderation=None, stream=None, partial_images=None, style=None, seed=None,
+        output_compression=None, safety_identifier=None,
+    )  # fmt: skip
     assert pictures(response)[0].size == (32, 32)
+
+
+def test_parameters_at_openai_s_defaults_are_accepted(server: ServerProcess) -> None:
+    response = server.generate(
+        n=1, size="auto", response_format="b64_json", output_format="png", quality="auto", background="auto",
+        moderation="auto", stream=False, partial_images=0, style="vivid", output_compression=100,
+    )  # fmt: skip
+    assert pictures(response)[0].size == (32, 32)
+    assert response.json()["background"] == "opaque"
+    assert server.generate(quality="standard", background="opaque", moderation="low").status_code == 200
 
 
 def test_without_a_seed_each_picture_is_another(server: ServerProcess) -> None:
@@ -130,7 +142,17 @@ def test_a_picture_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> No
         ({"output_format": "webp"}, 400, "output_format", "'png'"),
         ({"seed": -1}, 400, "seed", "greater than or equal to 0"),
         ({"seed": 2**60}, 400, "seed", "less than or equal to"),
-        ({"quality": "hd"}, 400, "quality", "quality is not a parameter of this server"),
+        ({"quality": "hd"}, 400, "quality", "quality must be auto or standard: "),
+        ({"background": "transparent"}, 400, "background", "must be auto or opaque: "),
+        ({"output_compression": 50}, 400, "output_compression", "must be 100: "),
+        ({"output_compression": True}, 400, "output_compression", "must be 100: "),
+        ({"moderation": "high"}, 400, "moderation", "must be auto or low: "),
+        ({"stream": True}, 400, "stream", "must be false: "),
+        ({"stream": 0}, 400, "stream", "must be false: "),
+        ({"partial_images": 2}, 400, "partial_images", "must be 0: "),
+        ({"style": "natural"}, 400, "style", "must be vivid: "),
+        ({"mask": "x"}, 400, "mask", "mask is not a parameter of this server"),
+        ({"prompt": "x" * 32_001}, 400, "prompt", "at most 32000 characters"),
         ({"model": "dall-e-3"}, 404, "model", "this server's is clothes"),
     ],
 )
@@ -151,13 +173,22 @@ def test_a_wrong_request_is_told_its_field(
     ("method", "path", "content", "status", "says"),
     [
         ("POST", "/v1/images/generations", b"{", 400, "not valid JSON"),
-        ("POST", "/v1/images/generations", b"[]", 400, "Send a JSON object"),
+        ("POST", "/v1/images/generations", b"[]", 400, "must be a JSON object"),
+        (
+            "POST",
+            "/v1/images/generations",
+            b'{"model": "\\ud83d", "prompt": "bag"}',
+            400,
+            "unexpected end of hex escape",
+        ),
+        ("POST", "/v1/images/generations", b'{"prompt": "\xff"}', 400, "not UTF-8: byte 12 is 0xff"),
+        ("POST", "/v1/images/generations", '{"prompt": "bag"}'.encode("utf-16"), 400, "not UTF-8: byte 0 is"),
         ("POST", "/v1/images/generations", b"{}", 400, "prompt is missing"),
-        ("POST", "/v1/images/generations", b" " * 100_000, 413, "65536 bytes"),
+        ("POST", "/v1/images/generations", b" " * 600_000, 413, "524288 bytes"),
         ("GET", "/v1/images/generations", b"", 405, "does not take GET"),
         ("GET", "/nothing", b"", 404, "nothing at this path"),
         ("GET", "/v1/models/other", b"", 404, "no model other"),
-        ("GET", "/v2/models/other", b"", 404, "no model other"),
+        ("GET", "/v1/models/", b"", 404, "nothing at this path"),
     ],
 )
 def test_errors_have_openai_s_shape(
@@ -169,6 +200,98 @@ def test_errors_have_openai_s_shape(
     error = response.json()["error"]
     assert says in error["message"]
     assert set(error) == {"message", "type", "code", "param"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [
+        ("GET", "/v2/models/other", 404, "no model other"),
+        ("GET", "/v2/models/clothes/versions/1", 404, "no version 1"),
+        ("GET", "/v2/nothing", 404, "nothing at this path"),
+        ("POST", "/v2", 405, "does not take POST"),
+        ("POST", "/v2/models/clothes/infer", 400, "/v1/images/generations"),
+    ],
+)
+def test_errors_of_the_inference_protocol_are_texts(
+    server: ServerProcess, method: str, path: str, status: int, says: str
+) -> None:
+    response = server.client.request(method, path)
+    assert response.status_code == status
+    assert set(response.json()) == {"error"}
+    assert says in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"Content-Type": "text/plain"}, "Content-Type: application/json"),
+        ({"Content-Type": "application/json; charset=utf-16"}, "JSON object in UTF-8"),
+        ({}, "Content-Type: application/json"),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, "without Content-Encoding"),
+    ],
+)
+def test_a_body_of_another_type_is_told_the_right_one(
+    server: ServerProcess, headers: dict[str, str], says: str
+) -> None:
+    response = server.client.post("/v1/images/generations", content=b'{"prompt": "bag"}', headers=headers)
+    assert response.status_code == 415
+    assert says in response.json()["error"]["message"]
+
+
+def test_a_mark_before_the_json_is_passed_over(server: ServerProcess) -> None:
+    body = b'\xef\xbb\xbf{"prompt": "dress"}'
+    headers = {"Content-Type": "application/json;charset=UTF-8"}
+    assert pictures(server.client.post("/v1/images/generations", content=body, headers=headers))
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v2/health/ready", "/metrics", "/nothing", "/openapi.json"])
+def test_head_is_answered_as_get_without_a_body(server: ServerProcess, path: str) -> None:
+    head, get = server.client.head(path), server.client.get(path)
+    assert head.status_code == get.status_code
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert head.content == b""
+    if path != "/metrics":  # which counts on
+        assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_a_wrong_method_is_told_the_right_ones(server: ServerProcess) -> None:
+    assert server.client.delete("/v1/models").headers["Allow"] == "GET, HEAD"
+    assert server.client.get("/v1/images/generations").headers["Allow"] == "POST"
+
+
+def test_a_request_keeps_its_id_or_gets_one(server: ServerProcess) -> None:
+    given = server.client.get("/v1/models", headers={"x-request-id": "mine-1"})
+    assert given.headers["x-request-id"] == "mine-1"
+    made = [server.client.get(path).headers["x-request-id"] for path in ("/v1/models", "/nothing")]
+    assert len(set(made)) == 2
+    spoilt = server.client.get("/v1/models", headers={"x-request-id": "a b" * 100})
+    assert len(spoilt.headers["x-request-id"]) == 32
+
+
+def test_a_client_that_offers_http_2_goes_on_with_1_1_in_silence(server: ServerProcess) -> None:
+    headers = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAMAAABkAAQAAP__",
+    }
+    assert server.client.get("/v1/models", headers=headers).status_code == 200
+    assert "pgrade" not in server.log()
+
+
+def test_clients_that_leave_are_no_errors(server: ServerProcess) -> None:
+    head = b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    body = b'{"prompt": "dress", "n": 16}'
+    whole, half = (head + b"Content-Length: %d\r\n\r\n" % length + body for length in (28, 99))
+    gone = 'status="499"'
+    before = server.client.get("/metrics").text.count(gone)
+    for request in (whole, half, head):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(request)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # a reset
+    wait_for(lambda: server.client.get("/metrics").text.count(gone) > before, "the count of those who left")
+    wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "an empty queue")
+    assert server.generate().status_code == 200
+    assert '"error"' not in server.log()
 
 
 def test_models_are_listed_for_both_protocols(server: ServerProcess) -> None:
@@ -210,11 +333,16 @@ def test_the_operator_is_told_the_engine_with_the_pod_s_token(
     assert body["model"]["uri"] == artifact.as_uri()
 
 
-def test_steady_state_is_silent(server: ServerProcess) -> None:
-    server.generate()
+def test_each_request_but_probes_is_a_line_of_the_log(server: ServerProcess) -> None:
     server.generate(prompt="a cat")
+    server.client.get("/v1/models?key=secret", headers={"x-request-id": "mine-2"})
     lines = [json.loads(line) for line in server.log().splitlines()]
-    assert [line["message"] for line in lines] == ["Ready."]
+    assert [line["message"] for line in lines if line["message"] != "request"] == ["Ready."]
+    refused, listed = lines[-2:]
+    assert (refused["method"], refused["path"], refused["status"]) == ("POST", "/v1/images/generations", 400)
+    assert refused["milliseconds"] > 0
+    assert (listed["path"], listed["requestId"]) == ("/v1/models", "mine-2")
+    assert not [line for line in lines if line.get("path") in ("/v2/health/ready", "/metrics")]
 
 
 def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:

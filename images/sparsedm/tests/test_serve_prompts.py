@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from sparsedm.models import CLASSES
@@ -43,6 +45,35 @@ def test_an_unknown_prompt_is_told_all_classes(prompt: str) -> None:
     with pytest.raises(UnknownClass) as error:
         ClassNames(CLOTHES, 10).label(prompt)
     assert all(name in str(error.value) for name in CLOTHES)
+
+
+@pytest.mark.parametrize(
+    ("classes", "prompt", "want"),
+    [
+        (["アンクルブーツ", "靴"], "アンクルブーツの写真", 0),
+        (["アンクルブーツ", "靴"], unicodedata.normalize("NFD", "アンクルブーツ"), 0),
+        (["アンクルブーツ", "靴"], "ｱﾝｸﾙﾌﾞｰﾂ", 0),  # half the width
+        (["靴下", "靴"], "赤い靴下を描いて", 0),
+        (["靴下", "靴"], "靴", 1),
+        (["сапог", "сумка"], "Красный САПОГ.", 0),
+        (["हिन्दी", "किताब"], "एक किताब", 1),
+        (["รองเท้า", "กระเป๋า"], "รูปกระเป๋า", 1),
+        (["café", "thé"], unicodedata.normalize("NFD", "un CAFÉ"), 0),
+        ([unicodedata.normalize("NFD", "café"), "thé"], "café", 0),
+        (["straße", "weg"], "STRASSE", 0),
+        (["👢", "👜"], "a 👜, please", 1),
+        (["❤", "👜"], "❤\ufe0f", 0),
+        (["***", "bag"], "bag", 1),
+        (["snow_boot", "bag"], "snow boots", 0),
+    ],
+)  # fmt: skip
+def test_names_are_found_in_any_script_and_however_typed(classes: list[str], prompt: str, want: int) -> None:
+    assert ClassNames(classes, len(classes)).label(prompt) == want
+
+
+def test_a_composed_prompt_names_no_other_class() -> None:
+    with pytest.raises(UnknownClass):
+        ClassNames(["café", "靴"], 2).label("cafe")
 
 
 def test_two_classes_in_a_prompt_are_refused_by_name() -> None:

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from serve_tools import FakeEngine
 from sparsedm.errors import InputError
 from sparsedm.serve.config import EngineSpec, ServeConfig
-from sparsedm.serve.engine import Engine, Measured
+from sparsedm.serve.engine import Engine
 from sparsedm.serve.errors import ApiError
 from sparsedm.serve.service import ANSWER_SECONDS, Service
-
-
-class FakeEngine:
-    """Says that a batch takes `seconds`, and draws while `gate` is set."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.gate = threading.Event()
-        self.begun = threading.Semaphore(0)
-        self.classes = ["boot", "bag"]
-        self.config = SimpleNamespace(num_classes=2)
-        self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
-
-    def warm_up(self) -> Measured:
-        return Measured(self.seconds, 1.0)
-
-    def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[int]:
-        self.begun.release()
-        self.gate.wait(30)
-        return list(seeds)
-
-    def status(self) -> dict[str, Any]:
-        return {"backend": "dense", "device": "cpu"}
 
 
 def run(

@@ -14,8 +14,8 @@ import pytest
 from serve_tools import ServerProcess, wait_for, write_artifact
 
 SLOW = {"steps": 800, "maxBatchSize": 1, "maxQueue": 8}
-AT_ONCE = 10.0
-"""Seconds; connections that nobody uses are kept for much longer."""
+AT_ONCE = 40.0
+"""Seconds, on a busy machine; connections that nobody uses are kept for longer."""
 
 
 @pytest.fixture(scope="module")

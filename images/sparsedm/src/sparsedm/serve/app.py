@@ -3,61 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
 import secrets
 import time
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sparsedm import __version__
 from sparsedm.serve.batcher import Draining
 from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
+from sparsedm.serve.generation import client_gone, read_request
 from sparsedm.serve.images import png_base64, side_of
+from sparsedm.serve.openapi import GENERATION, describe, documented
 from sparsedm.serve.prompts import UnknownClass
 from sparsedm.serve.service import Service, draining
 from sparsedm.serve.telemetry import Telemetry
 
-MOST_IMAGES = 16
-LARGEST_SEED = 2**53 - 1
-"""The largest integer that every JSON reader keeps exactly."""
-
-
-def _one_when_null(value: Any) -> Any:
-    return 1 if value is None else value
-
-
-def _b64_json_only(value: Any) -> Any:
-    if value == "url":
-        raise ValueError(
-            "response_format must be b64_json: this server keeps no pictures, so it has no URLs for them."
-        )
-    return "b64_json" if value is None else value
-
-
-class GenerationRequest(BaseModel):
-    """OpenAI's parameters that this server honours, and `seed`. Any other is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    prompt: str = Field(min_length=1, max_length=4000)
-    model: str | None = None
-    n: Annotated[int, BeforeValidator(_one_when_null)] = Field(1, ge=1, le=MOST_IMAGES)
-    size: str | None = Field(None, max_length=16)
-    response_format: Annotated[Literal["b64_json"], BeforeValidator(_b64_json_only)] = "b64_json"
-    output_format: Literal["png"] | None = None
-    seed: int | None = Field(None, ge=0, le=LARGEST_SEED - MOST_IMAGES)
-    """The first picture's; each further one has the next. Equal seeds give equal pictures."""
-    user: str | None = None
-    """Accepted for compatibility; nothing is done with it."""
-
 
 def create_app(service: Service) -> FastAPI:
     """The application on a service that is being started elsewhere."""
-    app = FastAPI(title="SparseDM", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="SparseDM", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     add_error_handlers(app)
     app.add_middleware(
         Telemetry, metrics=service.metrics, access_log=service.config.access_log,
@@ -65,10 +36,13 @@ def create_app(service: Service) -> FastAPI:
     )  # fmt: skip
     _add_health(app, service)
     _add_models(app, service)
+    _add_protocol(app, service)
+    describe(app)
 
-    @app.post("/v1/images/generations")
-    async def generate(request: Request, body: GenerationRequest) -> JSONResponse:
+    @app.post("/v1/images/generations", **GENERATION)
+    async def generate(request: Request) -> JSONResponse:
         started = time.perf_counter()
+        body = await read_request(request)
         config = service.engine.config
         _check_model(service, body.model)
         try:
@@ -92,7 +66,13 @@ def create_app(service: Service) -> FastAPI:
             for text, own in zip(encoded, seeds, strict=True)
         ]
         return JSONResponse(
-            {"created": int(time.time()), "output_format": "png", "size": f"{side}x{side}", "data": data}
+            {
+                "created": int(time.time()),
+                "background": "opaque",
+                "output_format": "png",
+                "size": f"{side}x{side}",
+                "data": data,
+            }
         )
 
     return app
@@ -102,20 +82,25 @@ def _check_model(service: Service, name: str | None) -> None:
     if name is not None and name != service.config.name:
         raise ApiError(
             404,
-            f"There is no model {name} here: this server's is {service.config.name}.",
+            f"There is no model {_shown(name)} here: this server's is {service.config.name}.",
             "model_not_found",
             "model",
         )
 
 
+def _shown(name: str) -> str:
+    """Half a character, which JSON can hold and UTF-8 can't, as a question mark."""
+    return name[:100].encode("utf-8", "replace").decode("utf-8")
+
+
 async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[Any]]) -> list[Any]:
     """The pictures; when the client goes, what still waits is taken out of the queue."""
-    drawn = asyncio.gather(*pictures)
+    drawn = asyncio.create_task(_all(pictures))
     gone = asyncio.create_task(_disconnect(request))
     try:
         await asyncio.wait({drawn, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not drawn.done():
-            raise ApiError(499, "The client has gone.", "client_disconnected")
+            raise client_gone()
         return list(drawn.result())
     except Draining as error:
         raise draining() from error
@@ -133,6 +118,11 @@ async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[A
         drawn.cancel()
 
 
+async def _all(pictures: list[asyncio.Future[Any]]) -> list[Any]:
+    """As a task, which may be cancelled without a word; what `gather` returns complains of it."""
+    return await asyncio.gather(*pictures)
+
+
 async def _disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -142,15 +132,15 @@ def _add_health(app: FastAPI, service: Service) -> None:
     def answer(name: str, good: bool) -> JSONResponse:
         return JSONResponse({name: good}, 200 if good else 503)
 
-    @app.get("/v2/health/live")
+    @app.get("/v2/health/live", responses=documented(503))
     async def live() -> JSONResponse:
         return answer("live", service.live)
 
-    @app.get("/v2/health/ready")
+    @app.get("/v2/health/ready", responses=documented(503))
     async def ready() -> JSONResponse:
         return answer("ready", service.ready)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse, responses=documented())
     async def metrics() -> Response:
         return Response(
             generate_latest(service.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
@@ -170,32 +160,60 @@ def _add_models(app: FastAPI, service: Service) -> None:
             "size": f"{service.engine.config.image_size}x{service.engine.config.image_size}",
         }
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses=documented(503))
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [openai_model()]}
 
-    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}", responses=documented(404, 503))
     async def model(name: str) -> dict[str, Any]:
         _check_model(service, name)
         return openai_model()
 
-    @app.get("/v2")
+
+def _add_protocol(app: FastAPI, service: Service) -> None:
+    """The Open Inference Protocol. Images are asked for at /v1/images/generations: there are no tensors."""
+
+    def check(name: str, version: str | None) -> None:
+        _check_model(service, name)
+        if version is not None and version != _version(service):
+            raise ApiError(
+                404, f"There is no version {_shown(version)} of {name} here.", "version_not_found", "version"
+            )
+
+    @app.get("/v2", responses=documented())
     async def server() -> dict[str, Any]:
         return {"name": "sparsedm", "version": __version__, "extensions": []}
 
-    @app.get("/v2/models/{name}")
-    async def metadata(name: str) -> dict[str, Any]:
-        # Pictures are asked for at /v1/images/generations: there are no tensors to send.
-        _check_model(service, name)
-        version = service.engine.manifest["weights"]["sha256"][:12]
-        return {"name": name, "versions": [version], "platform": "sparsedm_uvit", "inputs": [], "outputs": []}
+    @app.get("/v2/models/{name}", responses=documented(404, 503))
+    @app.get("/v2/models/{name}/versions/{version}", responses=documented(404, 503))
+    async def metadata(name: str, version: str | None = None) -> dict[str, Any]:
+        check(name, version)
+        versions = [_version(service)]
+        return {"name": name, "versions": versions, "platform": "sparsedm_uvit", "inputs": [], "outputs": []}
 
-    @app.get("/v2/models/{name}/ready")
-    async def model_ready(name: str) -> JSONResponse:
-        _check_model(service, name)
+    @app.get("/v2/models/{name}/ready", responses=documented(404, 503))
+    @app.get("/v2/models/{name}/versions/{version}/ready", responses=documented(404, 503))
+    async def model_ready(name: str, version: str | None = None) -> JSONResponse:
+        check(name, version)
         return JSONResponse({"name": name, "ready": service.ready}, 200 if service.ready else 503)
+
+    @app.post("/v2/models/{name}/infer", status_code=400, responses=documented(400, 404))
+    @app.post("/v2/models/{name}/versions/{version}/infer", status_code=400, responses=documented(400, 404))
+    async def infer(name: str, version: str | None = None) -> JSONResponse:
+        check(name, version)
+        raise bad_request(
+            f"{name} takes no tensors: POST a prompt to /v1/images/generations.", "inputs", "no_tensors"
+        )
+
+
+def _version(service: Service) -> str:
+    return service.engine.manifest["weights"]["sha256"][:12]
 
 
 def _created(manifest: dict[str, Any]) -> int:
-    text = manifest.get("provenance", {}).get("createdAt", "1970-01-01T00:00:00Z")
-    return int(time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone)
+    """Seconds since 1970; 0 where the manifest does not say, for somebody may have edited it."""
+    text = manifest.get("provenance", {}).get("createdAt", "")
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except (TypeError, ValueError):
+        return 0

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -18,16 +20,16 @@ from sparsedm.errors import ConfigError, SparseDMError, storage_explained
 from sparsedm.report_client import ReportClient
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
-from sparsedm.serve.protocol import Protocol
+from sparsedm.serve.protocol import Limits, Protocol
 from sparsedm.serve.service import Service
 from sparsedm.serve.telemetry import set_up_logging
 
 log = logging.getLogger("sparsedm.serve")
 
-KEEP_ALIVE_SECONDS = 95
-"""Longer than any balancer's, so that it is never this side that closes a connection in use."""
 FLUSH_SECONDS = 5
 """For clients to read their answers, once everything is drawn."""
+SPARE_FILES = 256
+"""Beside connections: the model's files, libraries, the listener."""
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -41,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", default="", help="address to listen on (default: all)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
-    parser.add_argument("--access-log", action="store_true", help="log each request ($SPARSEDM_ACCESS_LOG=1)")
+    parser.add_argument(
+        "--access-log", action=argparse.BooleanOptionalAction, default=None,
+        help="log each request but probes (default: yes, unless $SPARSEDM_ACCESS_LOG is 0)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -119,11 +124,22 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def limits(max_queue: int) -> Limits:
+    """A connection for each request that may wait, and the rest for others, as far as open files allow."""
+    wanted = Limits.connections + max_queue
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted + SPARE_FILES:
+        soft = min(hard, wanted + SPARE_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return Limits(connections=min(wanted, max(1, soft - SPARE_FILES)))
+
+
 async def serve(service: Service, listener: socket.socket) -> None:
     """Listens from the start, so that health can be asked for while the model loads. Raises SparseDMError."""
     config = uvicorn.Config(
-        create_app(service), http=Protocol, ws="none", log_config=None, access_log=False, lifespan="off",
-        server_header=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=FLUSH_SECONDS,
+        create_app(service), http=partial(Protocol, limits=limits(service.config.engine.max_queue)),
+        ws="none", log_config=None, access_log=False, lifespan="off", server_header=False,
+        timeout_graceful_shutdown=FLUSH_SECONDS,
     )  # fmt: skip
     server = Server(config, service)
     with server.handled_signals():

@@ -75,7 +75,7 @@ def read_config(
     engine: str | None,
     host: str,
     port: int,
-    access_log: bool,
+    access_log: bool | None,
     env: Mapping[str, str] = os.environ,
 ) -> ServeConfig:
     """Flags win over the environment. Raises ConfigError."""
@@ -95,10 +95,14 @@ def read_config(
         sha256=env.get("SPARSEDM_MODEL_SHA256", "").removeprefix("sha256:").lower() or None,
         host=host,
         port=port,
-        access_log=access_log or env.get("SPARSEDM_ACCESS_LOG", "").lower() in ("1", "true"),
+        access_log=_access_log(env) if access_log is None else access_log,
         drain_delay=delay or 0.0,
         grace=grace,
     )
+
+
+def _access_log(env: Mapping[str, str]) -> bool:
+    return env.get("SPARSEDM_ACCESS_LOG", "1").lower() not in ("0", "false")
 
 
 def _seconds(env: Mapping[str, str], name: str) -> float | None:

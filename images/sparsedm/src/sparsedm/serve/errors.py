@@ -1,4 +1,5 @@
-"""Errors as clients of OpenAI's API read them: {"error": {"message", "type", "code", "param"}}."""
+"""Errors as clients read them: OpenAI's {"error": {"message", "type", "code", "param"}}, and under /v2 the
+Open Inference Protocol's {"error": "text"}."""
 
 from __future__ import annotations
 
@@ -6,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-LARGEST_BODY = 64 * 1024
-"""Bytes of a request; a prompt needs less."""
+LARGEST_BODY = 512 * 1024
+"""Bytes of a request: 32,000 characters of a prompt, each written as two escapes."""
 
 
 class ApiError(Exception):
@@ -32,7 +32,10 @@ class ApiError(Exception):
         self.param = param
         self.headers = dict(headers or {})
 
-    def response(self) -> JSONResponse:
+    def response(self, path: str = "") -> JSONResponse:
+        """path: of the request, which says whose shape of errors its client knows."""
+        if path == "/v2" or path.startswith("/v2/"):
+            return JSONResponse({"error": self.message}, self.status, self.headers)
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         if self.status == 429:
             kind = "rate_limit_error"
@@ -44,48 +47,50 @@ def bad_request(message: str, param: str, code: str = "invalid_value") -> ApiErr
     return ApiError(400, message, code, param)
 
 
+def too_large() -> ApiError:
+    return ApiError(413, f"The body has more than {LARGEST_BODY} bytes.", "request_too_large")
+
+
+def internal_error() -> ApiError:
+    return ApiError(500, "The server failed: its log says why.", "internal_error")
+
+
 def validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
     """One ApiError from pydantic's list: the first problem, in words that name the field."""
     problem = errors[0]
     if problem["type"] == "json_invalid":
-        return bad_request("The body is not valid JSON.", "body", "invalid_json")
-    where = [str(part) for part in problem["loc"] if part != "body"]
-    field = ".".join(where)
+        why = problem.get("ctx", {}).get("error", "it can't be read")
+        return bad_request(f"The body is not valid JSON: {why}.", "body", "invalid_json")
+    field = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return bad_request(f"{field} is not a parameter of this server.", field, "unknown_parameter")
-    if problem["type"] == "missing" and field:
+    if problem["type"] == "missing":
         return bad_request(f"{field} is missing.", field, "missing_required_parameter")
     if not field:
-        return bad_request("Send a JSON object with Content-Type: application/json.", "body", "invalid_body")
+        return bad_request("The body must be a JSON object.", "body", "invalid_body")
     said = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     message = said if said.startswith(field) else f"{field} {said}"
     return bad_request(message if message.endswith(".") else f"{message}.", field)
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    async def api_error(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, ApiError)
-        return error.response()
+    """What is not foreseen is the affair of Telemetry, which logs it."""
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return validation_error(error.errors()).response()
+    async def api_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ApiError)
+        return error.response(request.url.path)
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        headers = dict(error.headers or {})
         texts = {
             404: ("There is nothing at this path.", "not_found"),
-            413: (f"The body has more than {LARGEST_BODY} bytes.", "request_too_large"),
             405: (f"This path does not take {request.method}.", "method_not_allowed"),
         }
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
         message, code = texts.get(error.status_code, (str(error.detail), "error"))
-        return ApiError(error.status_code, message, code, headers=error.headers).response()
-
-    async def unexpected(_: Request, error: Exception) -> JSONResponse:
-        # Uvicorn logs it.
-        return ApiError(500, "The server failed: its log says why.", "internal_error").response()
+        return ApiError(error.status_code, message, code, headers=headers).response(request.url.path)
 
     app.add_exception_handler(ApiError, api_error)
-    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, unexpected)

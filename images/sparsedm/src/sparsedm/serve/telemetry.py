@@ -1,11 +1,13 @@
-"""Metrics, access log and the limit on a request's size, around the application."""
+"""Metrics, access log, request ids and the answer to what nobody foresaw, around the application."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +21,16 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sparsedm.serve.errors import LARGEST_BODY
+from sparsedm.serve.errors import internal_error
 
 LATENCIES_KEPT = 512
 disable_created_metrics()
+UNLOGGED = ("/v2/health/live", "/v2/health/ready", "/metrics")
+"""Probes and scrapes: they come every few seconds and say nothing."""
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+log = logging.getLogger("sparsedm.serve")
 access_logger = logging.getLogger("sparsedm.access")
 
 
@@ -93,7 +98,11 @@ class Latencies:
 
 
 class Telemetry:
-    """Outermost layer: counts each request under its route's pattern, never under what a client made up."""
+    """Outermost layer: counts each request under its route's pattern, never under what a client made up.
+
+    A request keeps the x-request-id that it came with, or gets one. HEAD is answered as GET; uvicorn leaves
+    the body out.
+    """
 
     def __init__(
         self, app: ASGIApp, metrics: Metrics, access_log: bool, stopping: Callable[[], bool]
@@ -108,58 +117,54 @@ class Telemetry:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        request_id = _request_id(scope)
+        inner = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
         status = 499  # the client has gone, as nginx counts it
+        begun = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
+                added = [(b"x-request-id", request_id.encode("ascii"))]
                 if self._stopping():
-                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+                    added.append((b"connection", b"close"))
+                message["headers"] = [*message.get("headers", []), *added]
             await send(message)
 
         try:
-            await self._app(scope, limited(receive), watched)
-        except Exception:
-            status = 500
-            raise
+            await self._app(inner, receive, watched)
+        except Exception as error:
+            log.error("A request failed.", exc_info=error, extra={"fields": {"requestId": request_id}})
+            if begun:
+                raise  # half an answer: uvicorn cuts the connection, so that nobody takes it for a whole one
+            await internal_error().response(scope["path"])(inner, receive, watched)
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            self._count(inner, scope["method"], status, time.perf_counter() - started, request_id)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, method: str, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
-        self._metrics.requests.labels(route, method, str(status)).inc()
+        counted = method if method in ("GET", "POST", "HEAD") else "other"
+        self._metrics.requests.labels(route, counted, str(status)).inc()
         self._metrics.duration.labels(route).observe(seconds)
-        if self._access_log:
+        if self._access_log and route not in UNLOGGED:
             client = scope.get("client")
-            access_logger.info(
-                "request",
-                extra={
-                    "fields": {
-                        "method": scope["method"],
-                        "path": scope["path"],
-                        "status": status,
-                        "milliseconds": round(1000 * seconds, 1),
-                        "client": client[0] if client else None,
-                    }
-                },
-            )
+            fields = {
+                "method": method,
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round(1000 * seconds, 1),
+                "requestId": request_id,
+                "client": client[0] if client else None,
+            }
+            access_logger.info("request", extra={"fields": fields})
 
 
-def limited(receive: Receive) -> Receive:
-    """Ends a body that is too large for a prompt, whether or not its length was announced."""
-    seen = 0
-
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > LARGEST_BODY:
-            raise HTTPException(413)
-        return message
-
-    return counted
+def _request_id(scope: Scope) -> str:
+    """The client's, where it is one that a log and a header can hold; else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    text = given.decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
 
 
 class JsonFormatter(logging.Formatter):
@@ -182,5 +187,5 @@ def set_up_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # Uvicorn tells each start and stop at info; it has nothing to say in steady state.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Uvicorn tells each start and stop at info, and of each request that it can't read at warning.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)

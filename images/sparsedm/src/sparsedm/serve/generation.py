@@ -1,0 +1,121 @@
+"""The request for images: OpenAI's parameters, read from a body that may be anything."""
+
+from __future__ import annotations
+
+from email.message import Message
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from starlette.requests import ClientDisconnect, Request
+
+from sparsedm.serve.errors import LARGEST_BODY, ApiError, bad_request, too_large, validation_error
+
+MOST_IMAGES = 16
+LARGEST_SEED = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+
+def _one_when_null(value: Any) -> Any:
+    return 1 if value is None else value
+
+
+def _only(*accepted: Any, because: str) -> BeforeValidator:
+    """Takes a parameter at its defaults, and refuses by name what can't be done."""
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        # True is 1 and False is 0, for Python alone.
+        if value is None or any(value == good and type(value) is type(good) for good in accepted):
+            return value
+        words = [good if isinstance(good, str) else str(good).lower() for good in accepted]
+        raise ValueError(f"{info.field_name} must be {' or '.join(words)}: {because}.")
+
+    return BeforeValidator(check)
+
+
+class GenerationRequest(BaseModel):
+    """OpenAI's parameters, of which those that this server can't honour are taken at their defaults only,
+    and `seed`. Any other is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt: str = Field(min_length=1, max_length=32_000)
+    model: str | None = None
+    n: Annotated[int, BeforeValidator(_one_when_null)] = Field(1, ge=1, le=MOST_IMAGES)
+    size: str | None = Field(
+        None, max_length=16, json_schema_extra={"pattern": r"^(auto|[1-9]\d{0,4}x[1-9]\d{0,4})$"}
+    )
+    response_format: Annotated[
+        Literal["b64_json"] | None,
+        _only("b64_json", because="this server keeps no images, so it has no URLs for them"),
+    ] = None
+    output_format: Annotated[
+        Literal["png"] | None, _only("png", because="this server writes PNG, 'png', alone")
+    ] = None
+    output_compression: Annotated[Literal[100] | None, _only(100, because="PNG loses nothing")] = None
+    quality: Annotated[
+        Literal["auto", "standard"] | None,
+        _only("auto", "standard", because="this server draws in one quality"),
+    ] = None
+    background: Annotated[
+        Literal["auto", "opaque"] | None, _only("auto", "opaque", because="images here have no transparency")
+    ] = None
+    style: Annotated[Literal["vivid"] | None, _only("vivid", because="this server has no styles")] = None
+    moderation: Annotated[
+        Literal["auto", "low"] | None, _only("auto", "low", because="this server moderates nothing")
+    ] = None
+    stream: Annotated[Literal[False] | None, _only(False, because="this server does not stream")] = None
+    partial_images: Annotated[Literal[0] | None, _only(0, because="this server does not stream")] = None
+    seed: int | None = Field(
+        None, ge=0, le=LARGEST_SEED - MOST_IMAGES,
+        description="The first image's; each further one has the next. Equal seeds give equal images.",
+    )  # fmt: skip
+    user: str | None = Field(None, description="Accepted for compatibility; nothing is done with it.")
+    safety_identifier: str | None = Field(
+        None, description="Accepted for compatibility; nothing is done with it."
+    )
+
+
+async def read_request(request: Request) -> GenerationRequest:
+    """Raises ApiError: 415, 413, 400, or 499 when the client went in the middle."""
+    _check_type(request)
+    body = (await _body(request)).removeprefix(b"\xef\xbb\xbf")  # a mark that some editors write
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise bad_request(
+            f"The body is not UTF-8: byte {error.start} is {body[error.start]:#x}.", "body", "invalid_json"
+        ) from error
+    try:
+        return GenerationRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise validation_error(error.errors()) from error
+
+
+def _check_type(request: Request) -> None:
+    header = Message()
+    header["Content-Type"] = request.headers.get("content-type", "none/none")
+    charset = str(header.get_param("charset", "utf-8")).lower()
+    if header.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise ApiError(
+            415, "Send a JSON object in UTF-8 with Content-Type: application/json.", "unsupported_media_type"
+        )
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise ApiError(415, "Send the body without Content-Encoding.", "unsupported_content_encoding")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                raise too_large()
+    except ClientDisconnect as error:
+        raise client_gone() from error
+    return bytes(body)
+
+
+def client_gone() -> ApiError:
+    """Nobody reads it; the metrics count it, as nginx does."""
+    return ApiError(499, "The client has gone.", "client_disconnected")

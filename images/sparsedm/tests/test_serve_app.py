@@ -1,0 +1,178 @@
+"""The endpoints in front of an engine that fails as asked, and the document that describes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from serve_tools import FakeEngine
+from sparsedm.serve.app import _created, create_app
+from sparsedm.serve.batcher import Draining
+from sparsedm.serve.config import EngineSpec, ServeConfig
+from sparsedm.serve.engine import Engine, NotFinite
+from sparsedm.serve.service import Service
+
+GENERATIONS = "/v1/images/generations"
+URL = "http://x"
+IMAGE = np.zeros((8, 8, 1), np.uint8)
+
+Answers = set[tuple[str, str, int]]
+"""(method, path's pattern, status)."""
+Scenario = Callable[[httpx.AsyncClient, Service, FakeEngine], Awaitable[None]]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, scenario: Scenario, start: bool = True) -> None:
+    engine = FakeEngine(0.01)
+    engine.image = lambda seed: IMAGE
+    engine.gate.set()
+    monkeypatch.setattr(Engine, "load", lambda *_: engine)
+    spec = EngineSpec(max_batch_size=4, max_queue=4, max_batch_delay_milliseconds=0)
+
+    async def main() -> None:
+        service = Service(ServeConfig(Path("model"), "clothes", spec, None, "", 0, False))
+        if start:
+            await service.start()
+        transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
+        try:
+            async with (
+                asyncio.timeout(30),
+                httpx.AsyncClient(transport=transport, base_url="http://x") as client,
+            ):
+                await scenario(client, service, engine)
+        finally:
+            engine.gate.set()
+            service.close()
+
+    asyncio.run(main())
+
+
+async def generate(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
+    return await client.post(GENERATIONS, json={"prompt": "boot", **body})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NotFinite(7), 500, "image_not_finite"),
+        (RuntimeError("out of memory"), 500, "drawing_failed"),
+        (Draining(), 503, "draining"),
+    ],
+)
+def test_an_image_that_can_t_be_drawn_is_an_error_and_counted(
+    error: Exception, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(client: httpx.AsyncClient, service: Service, engine: FakeEngine) -> None:
+        engine.image = lambda seed: error
+        answer = await generate(client, seed=7)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert "sparsedm_failed_images_total 1.0" in (await client.get("/metrics")).text
+        assert service.live, "one image is no reason to restart"
+
+    run(monkeypatch, scenario)
+
+
+def test_an_unforeseen_error_is_logged_once_with_the_request_s_id(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(client: httpx.AsyncClient, service: Service, _: FakeEngine) -> None:
+        monkeypatch.setattr(service, "label", lambda prompt: 1 / 0)
+        answer = await generate(client)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+        (record,) = [record for record in caplog.records if record.exc_info]
+        assert record.fields == {"requestId": answer.headers["x-request-id"]}  # type: ignore[attr-defined]
+
+    run(monkeypatch, scenario)
+
+
+async def provoke(client: httpx.AsyncClient, service: Service, engine: FakeEngine) -> Answers:
+    """Every answer that requests can lead to while the model is there."""
+    version = engine.manifest["weights"]["sha256"][:12]
+    seen: Answers = set()
+
+    async def ask(method: str, pattern: str, name: str = "clothes", **kwargs: Any) -> None:
+        path = pattern.format(name=name, version=version)
+        seen.add((method, pattern, (await client.request(method, path, **kwargs)).status_code))
+
+    for pattern in ("/v1/models", "/v2", "/v2/health/live", "/v2/health/ready", "/metrics"):
+        await ask("GET", pattern)
+    v2 = "/v2/models/{name}"
+    versioned = f"{v2}/versions/{{version}}"
+    for pattern in ("/v1/models/{name}", v2, f"{v2}/ready", versioned, f"{versioned}/ready"):
+        await ask("GET", pattern)
+        await ask("GET", pattern, name="other")
+    for pattern in (f"{v2}/infer", f"{versioned}/infer"):
+        await ask("POST", pattern)
+        await ask("POST", pattern, name="other")
+    for body in ({"prompt": "boot"}, {}, {"prompt": "boot", "model": "other"}):
+        await ask("POST", GENERATIONS, json=body)
+    await ask("POST", GENERATIONS, content=b"x")
+    await ask("POST", GENERATIONS, content=b"x" * 600_000, headers={"Content-Type": "application/json"})
+    engine.image = NotFinite
+    await ask("POST", GENERATIONS, json={"prompt": "boot"})
+    engine.image = lambda seed: IMAGE
+    engine.gate.clear()
+    before = []
+    for place in ("drawing", "waiting"):
+        before.append(asyncio.create_task(generate(client, n=4)))
+        while not getattr(service._batcher, place):
+            await asyncio.sleep(0)
+    await ask("POST", GENERATIONS, json={"prompt": "boot"})
+    engine.gate.set()
+    await asyncio.gather(*before)
+    return seen
+
+
+async def provoke_without_a_model(client: httpx.AsyncClient, service: Service) -> Answers:
+    seen = set()
+    version = "/v2/models/{name}/versions/{version}"
+    for pattern in ("/v1/models", "/v1/models/{name}", "/v2/health/ready", "/v2/models/{name}",
+                    "/v2/models/{name}/ready", version, f"{version}/ready"):  # fmt: skip
+        path = pattern.format(name="clothes", version="1")
+        seen.add(("GET", pattern, (await client.get(path)).status_code))
+    seen.add(("POST", GENERATIONS, (await generate(client)).status_code))
+    service._batcher = type("Dead", (), {"failures": 3, "drawing": 0})()  # type: ignore[assignment]
+    seen.add(("GET", "/v2/health/live", (await client.get("/v2/health/live")).status_code))
+    return seen
+
+
+def test_the_document_promises_every_answer_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: Answers = set()
+    documents = []
+
+    async def whole(client: httpx.AsyncClient, service: Service, engine: FakeEngine) -> None:
+        documents.append((await client.get("/openapi.json")).json())
+        seen.update(await provoke(client, service, engine))
+
+    async def without(client: httpx.AsyncClient, service: Service, _: FakeEngine) -> None:
+        seen.update(await provoke_without_a_model(client, service))
+
+    run(monkeypatch, whole)
+    run(monkeypatch, without, start=False)
+    promised = {
+        (method.upper(), path, int(status))
+        for path, operations in documents[0]["paths"].items()
+        for method, operation in operations.items()
+        for status in operation["responses"]
+    }
+    assert promised - seen == set(), "promised, and never comes"
+    assert seen - promised == set(), "comes, and was not promised"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kolkata"])
+def test_created_is_the_same_everywhere(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert _created({"provenance": {"createdAt": "2026-07-01T12:00:00Z"}}) == 1_782_907_200
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert _created({"provenance": {"createdAt": "yesterday"}}) == 0
