@@ -1,5 +1,5 @@
 import type { Pod } from '../kube/resources';
-import { parseTerminationMessage } from '../reports/body';
+import { parseTerminationMessage, wordsIn } from '../reports/body';
 import { withUris } from '../workload/claims';
 import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
@@ -29,15 +29,9 @@ function explainExit({ exitCode, reason, message }: Exit): Trouble {
   }
   if (exitCode === 143)
     return { reason: 'Terminated', message: 'The trainer was told to stop (exit code 143).' };
-  const words = lastLine(message);
+  const words = wordsIn(message)?.split('\n').at(-1)?.slice(0, 512);
   return {
     reason: reason === 'Error' ? 'TrainerFailed' : reason,
     message: `The trainer ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}.`,
   };
-}
-
-/** A report that names no error is nothing to read. */
-function lastLine(message: string | undefined): string | undefined {
-  const line = message?.trim().split('\n').at(-1)?.slice(0, 512);
-  return line?.startsWith('{"') === true ? undefined : line;
 }

@@ -232,9 +232,7 @@ describe('the controls of a running Job', () => {
       { manager: 'kube-controller-manager', fieldsV1: { 'f:status': {} } },
     ];
     const job = aJob(aFinetune());
-    expect(
-      suspendManagers({ ...job, metadata: { ...job.metadata, managedFields } as Job['metadata'] }),
-    ).toEqual(['queue']);
+    expect(suspendManagers({ ...job, metadata: { ...job.metadata, managedFields } })).toEqual(['queue']);
     expect(suspendManagers(job)).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import type {
 } from '../api/types';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
-import { parseTerminationMessage } from '../reports/body';
+import { parseTerminationMessage, wordsIn } from '../reports/body';
 import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
@@ -240,7 +240,7 @@ function explainCrash({ reason, exitCode, message }: Exit): Trouble {
         'The server ran out of memory: raise server.resources.limits.memory, or lower engine.maxBatchSize.',
     };
   }
-  const words = message?.trim().slice(0, 512);
+  const words = wordsIn(message)?.slice(0, 512);
   return {
     reason: 'ServerFailed',
     message: `The server ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}`,

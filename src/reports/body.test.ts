@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SparseFinetune } from '../api/generated/sparsedm.io/v1alpha1/SparseFinetune';
-import { parseFinetuneReport, parseServiceReport, parseTerminationMessage } from './body';
+import { parseFinetuneReport, parseServiceReport, parseTerminationMessage, wordsIn } from './body';
 
 const PROGRESS = [
   'step',
@@ -256,6 +256,14 @@ describe('a termination message', () => {
     ['a report that is wrong in part', '{"fid": {"dense": "1", "samples": -3}}', { fid: { dense: '1' } }],
   ])('that is %s', (_, message, want) => {
     expect(parseTerminationMessage(message)).toEqual(want);
+  });
+
+  it.each([
+    ['a traceback', ' Traceback: x\n', 'Traceback: x'],
+    ['a report without an error, cut', '{"progress":{"step":1,"tot', undefined],
+    ['nothing', undefined, undefined],
+  ])('that is %s has words for people', (_, message, want) => {
+    expect(wordsIn(message)).toBe(want);
   });
 
   it('has its long error cut and cleaned, not lost', () => {

@@ -259,6 +259,12 @@ export function parseTerminationMessage(message: string | undefined): FinetuneRe
   return Object.keys(report).length > 0 ? report : undefined;
 }
 
+/** What a termination message says to people: a report that names no error is nothing to read. */
+export function wordsIn(message: string | undefined): string | undefined {
+  const words = message?.trim();
+  return words?.startsWith('{"') === true ? undefined : words;
+}
+
 function parseWhole(message: string): unknown {
   try {
     return JSON.parse(message) as unknown;
