@@ -123,9 +123,9 @@ describe('a run among thousands', () => {
     expect(phases()).toEqual(['Pending', 'Running']);
   });
 
-  it('is due again as news for its first status, and behind the ends of others for any later one', async () => {
+  it('is due with the new ones after that for its first status, and behind the ends of others for any later one', async () => {
     const { clock, next, podIs } = await setUp(5_000);
-    expect((await next())?.priority).toBe('normal');
+    expect((await next())?.priority).toBe('high');
     clock.advance(2_000);
     expect((await next())?.priority).toBeUndefined(); // written
     podIs(running);

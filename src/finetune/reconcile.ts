@@ -288,11 +288,11 @@ function isUntold({ status }: SparseFinetune): boolean {
   return status?.phase === undefined;
 }
 
-/** The result, or earlier where a status waits. One that is not the first has time until the ends are told. */
+/** The result, or earlier where a status waits: the first is due among the new objects, any other behind the ends. */
 function sooner(finetune: SparseFinetune, waitMs: number, result: ReconcileResult): ReconcileResult {
   if (waitMs === 0) return result;
   const requeueAfterMs = Math.min(waitMs, result?.requeueAfterMs ?? Infinity);
-  return { requeueAfterMs, priority: isUntold(finetune) ? 'normal' : 'low' };
+  return { requeueAfterMs, priority: isUntold(finetune) ? 'high' : 'low' };
 }
 
 /** When to look again although nothing changes. */

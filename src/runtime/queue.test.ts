@@ -153,6 +153,19 @@ describe('delays', () => {
     expect(await takeAll(queue)).toEqual(['a', 'later']);
   });
 
+  test('is not lost to an earlier one of lower priority', () => {
+    const { clock, queue } = newQueue();
+    queue.addAfter('first', 20, 'high');
+    queue.addAfter('first', 10);
+    expect(queue.delayed).toBe(1);
+    queue.add('other');
+    clock.advance(10);
+    clock.advance(10);
+    expect(queue.depth).toBe(2);
+    // It rose: otherwise "other" would be first.
+    return expect(takeAll(queue)).resolves.toEqual(['first', 'other']);
+  });
+
   test('a pass that begins takes the pending delay with it', async () => {
     const { clock, queue } = newQueue();
     queue.addAfter('a', 100);

@@ -35,6 +35,7 @@ const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priorit
 const lowerShare = 5;
 const longestList = 100;
 
+type Delay = { at: number; cancel: () => void };
 type Processing = { since: number; waitedMs: number; isLower: boolean; again?: Priority };
 
 /** Keys of one priority, and how many of them were handed out in a row while keys of lower priority waited. */
@@ -62,10 +63,13 @@ export class WorkQueue {
   readonly #backoff: BackoffOptions;
   /** One lane for each of `priorities`. */
   readonly #lanes: readonly Lane[] = priorities.map(() => ({ keys: new FairLane(), inARow: 0 }));
+  /** Those for which some workers are kept. */
+  readonly #upper = this.#lanes.slice(0, priorities.indexOf('normal'));
   readonly #processing = new Map<string, Processing>();
   readonly #mostLower: number;
   #lower = 0;
-  readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
+  /** By key and priority: one of low priority must not take the place of a later one of high priority. */
+  readonly #delayed = new Map<string, Map<Priority, Delay>>();
   readonly #failures = new Map<string, number>();
   readonly #waiters: ((key: string | undefined) => void)[] = [];
   readonly #metrics: Metrics['queue'] | undefined;
@@ -129,19 +133,27 @@ export class WorkQueue {
     this.#enqueue(key, priority, waitingSince ?? this.#clock.monotonic());
   }
 
-  /** Adds the key after ms; of several pending delays of one key the earliest stands. */
+  /** Adds the key after ms; of several pending delays of one key and priority the earliest stands. */
   addAfter(key: string, ms: number, priority: Priority = 'normal'): void {
     if (this.#closed) return;
     if (ms <= 0) return this.add(key, priority);
     const at = this.#clock.monotonic() + ms;
-    const pending = this.#delayed.get(key);
+    const delays = this.#delayed.get(key) ?? new Map<Priority, Delay>();
+    const pending = delays.get(priority);
     if (pending !== undefined && pending.at <= at) return;
     pending?.cancel();
     const cancel = this.#clock.setTimeout(() => {
-      this.#delayed.delete(key);
+      delays.delete(priority);
+      if (delays.size === 0) this.#delayed.delete(key);
       this.add(key, priority);
     }, ms);
-    this.#delayed.set(key, { at, cancel });
+    delays.set(priority, { at, cancel });
+    this.#delayed.set(key, delays);
+  }
+
+  #undelay(key: string): void {
+    for (const { cancel } of this.#delayed.get(key)?.values() ?? []) cancel();
+    this.#delayed.delete(key);
   }
 
   /** Adds the key after its back-off, which doubles with each call, or later where the server asked for more. */
@@ -180,8 +192,7 @@ export class WorkQueue {
   /** Hands out nothing more; keys in process may still be ended by done(). */
   close(): void {
     this.#closed = true;
-    for (const { cancel } of this.#delayed.values()) cancel();
-    this.#delayed.clear();
+    for (const key of [...this.#delayed.keys()]) this.#undelay(key);
     for (const { keys } of this.#lanes) keys.clear();
     this.#metrics?.depth.set(this.#metricLabels, 0);
     for (const waiter of this.#waiters.splice(0)) waiter(undefined);
@@ -199,14 +210,16 @@ export class WorkQueue {
         low: low?.get(namespace) ?? 0,
       }))
       .sort((a, b) => b.high + b.normal + b.low - a.high - a.normal - a.low);
-    const delayed = [...this.#delayed].sort(([, a], [, b]) => a.at - b.at);
+    const delayed = [...this.#delayed]
+      .map(([key, delays]) => ({ key, at: Math.min(...[...delays.values()].map((delay) => delay.at)) }))
+      .sort((a, b) => a.at - b.at);
     const failing = [...this.#failures].sort(([, a], [, b]) => b - a);
     return {
       waiting: { total: this.depth, namespaces: namespaces.slice(0, longestList) },
       processing: [...this.#processing].map(([key, { since }]) => ({ key, since: at(since) })),
       delayed: {
         total: delayed.length,
-        next: delayed.slice(0, longestList).map(([key, { at: due }]) => ({ key, due: at(due) })),
+        next: delayed.slice(0, longestList).map(({ key, at: due }) => ({ key, due: at(due) })),
       },
       failing: {
         total: failing.length,
@@ -234,12 +247,12 @@ export class WorkQueue {
     const lane = this.#nextLane();
     const next = lane?.keys.shift();
     if (next === undefined) return undefined;
-    this.#begin(next.key, next.since, lane !== this.#lanes[0]);
+    this.#begin(next.key, next.since, !this.#upper.some((upper) => upper === lane));
     return next.key;
   }
 
   #nextLane(): Lane | undefined {
-    const open = this.#lower < this.#mostLower ? this.#lanes : this.#lanes.slice(0, 1);
+    const open = this.#lower < this.#mostLower ? this.#lanes : this.#upper;
     const waiting = open.filter(({ keys }) => keys.size > 0);
     for (const lane of waiting) {
       if (lane === waiting.at(-1) || ++lane.inARow < lowerShare) return lane;
@@ -252,8 +265,7 @@ export class WorkQueue {
     const now = this.#clock.monotonic();
     this.#processing.set(key, { since: now, waitedMs: now - waitingSince, isLower });
     if (isLower) this.#lower++;
-    this.#delayed.get(key)?.cancel();
-    this.#delayed.delete(key);
+    this.#undelay(key);
     this.#metrics?.depth.set(this.#metricLabels, this.depth);
     this.#metrics?.queueSeconds.observe(this.#metricLabels, (now - waitingSince) / 1000);
   }
