@@ -131,16 +131,22 @@ def test_two_processes_end_as_one(
 
 
 DISTURBED = """
-import os, signal, sys
+import json, os, pathlib, signal, sys
 from datetime import timedelta
 from sparsedm import learner, world
 from sparsedm.cli import main
+from sparsedm.output_lock import OutputLock
 
 def spoil_a_mask(state):
     masking = next(iter(state.layers.weights()))[2]
     masking.mask = ~masking.mask
 
+def take_over(state):
+    uri = json.loads(os.environ["SPARSEDM_CONFIG"])["output"]["uri"]
+    OutputLock.take(pathlib.Path(uri.removeprefix("file://")), "local/run", uri)
+
 DISTURBANCES = {
+    "another trainer": take_over,
     "SIGTERM": lambda state: os.kill(os.getpid(), signal.SIGTERM),
     "SIGTERM to the launcher": lambda state: os.kill(os.getppid(), signal.SIGTERM),
     "SIGKILL": lambda state: os.kill(os.getpid(), signal.SIGKILL),
@@ -184,6 +190,15 @@ def newest(place: Workplace, output: str) -> int:
 
 def told(place: Workplace) -> dict[str, Any]:
     return json.loads((place.directory / "termination.json").read_text())
+
+
+def test_all_end_with_the_code_of_the_one_whose_output_another_trainer_took(
+    place: Workplace, disturbed: Together
+) -> None:
+    ended = disturbed("taken", "another trainer", 0, 3, checkpoint={"everySteps": 2})
+    assert ended.code == 5, ended.err
+    assert "has taken over output.uri" in ended.err
+    assert newest(place, "taken") == 2
 
 
 @pytest.mark.parametrize(("what", "who"), [("SIGTERM", 1), ("SIGTERM to the launcher", 0)])
