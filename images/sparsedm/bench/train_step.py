@@ -34,7 +34,6 @@ from sparsedm.compiling import compiler_missing
 from sparsedm.config import parse_config
 from sparsedm.describe import table
 from sparsedm.device import limit_threads, pick_device
-from sparsedm.diffusion import VPSDE
 from sparsedm.layers import select_layers
 from sparsedm.learner import Learner, begin
 from sparsedm.methods import build_method
@@ -85,7 +84,7 @@ class Side:
         labels = torch.zeros(batch, dtype=torch.int64) if config.num_classes else None
 
         def draw(step: int) -> Batch:
-            return noisy_batch(x0, labels, config, VPSDE(), self.state.noise)
+            return noisy_batch(x0, labels, config, self.state.noise)
 
         self.learner = Learner(self.state, objective, method, training, draw)
 

@@ -29,7 +29,6 @@ from sparsedm.layers import bake_masks, masks_for, prunable_layers, select_layer
 from sparsedm.macs import bare_model, count_macs
 from sparsedm.models import DiffusersConfig, build_model, config_of, load_weights
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library, read_directory
-from sparsedm.models.uvit import TIME_SCALE
 from sparsedm.pattern import Pattern
 from sparsedm.plan import select
 from sparsedm.serve.config import EngineSpec
@@ -108,7 +107,7 @@ def test_the_output_is_the_librarys_own(architecture: str, tmp_path: Path) -> No
     y = condition(config, 2)
     arguments = {} if y is None else {"encoder_hidden_states" if config.context else "class_labels": y}
     with torch.no_grad():
-        assert torch.equal(model(x, t, y), own(x, timestep=TIME_SCALE * t, **arguments).sample)
+        assert torch.equal(model(x, t, y), own(x, timestep=999.0 * t, **arguments).sample)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +375,7 @@ def test_a_run_its_resume_and_its_export(
     x, t, y = torch.randn(3, 1, 32, 32), torch.tensor([0.1, 0.5, 0.9]), condition(config, 3)
     arguments = {} if y is None else {"class_labels": y}
     with torch.no_grad():
-        assert torch.equal(model(x, t, y), own(x, TIME_SCALE * t, **arguments).sample)
+        assert torch.equal(model(x, t, y), own(x, 999.0 * t, **arguments).sample)
     assert load_file(out / WEIGHTS_FILE).keys() == load_file(directory / "model.safetensors").keys()
 
 
@@ -398,7 +397,7 @@ def test_a_model_with_text_is_exported(tmp_path: Path) -> None:
     own = library().UNet2DConditionModel.from_pretrained(out).eval()
     x, t, y = torch.randn(2, 4, 8, 8), torch.tensor([0.3, 0.9]), condition(config_of(model), 2)
     with torch.no_grad():
-        assert torch.equal(model(x, t, y), own(x, TIME_SCALE * t, encoder_hidden_states=y).sample)
+        assert torch.equal(model(x, t, y), own(x, 999.0 * t, encoder_hidden_states=y).sample)
     weights = load_file(out / WEIGHTS_FILE)
     want = {layer["name"]: layer["nonzero"] for layer in manifest["layers"]}
     assert {name: int(weights[f"{name}.weight"].count_nonzero()) for name in want} == want

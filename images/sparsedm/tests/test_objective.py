@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sparsedm.diffusion import VPSDE
 from sparsedm.models import DiffusersConfig, ModelConfig, UViTConfig
-from sparsedm.objective import LABEL_DROP, Batch, Objective, noisy_batch
+from sparsedm.objective import Batch, Objective, noisy_batch
 
 CLASSES = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, num_classes=3)
 TEXT = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, context_tokens=2, context_width=3)
@@ -21,7 +20,7 @@ def conditions(
     config: ModelConfig, labels: torch.Tensor, nothing: torch.Tensor | None = None
 ) -> torch.Tensor:
     x0 = torch.zeros(len(labels), 1, 2, 2)
-    batch = noisy_batch(x0, labels, config, VPSDE(), torch.Generator().manual_seed(0), nothing)
+    batch = noisy_batch(x0, labels, config, torch.Generator().manual_seed(0), nothing)
     assert batch.labels is not None
     return batch.labels
 
@@ -30,7 +29,7 @@ def test_a_tenth_of_the_labels_becomes_none() -> None:
     got = conditions(CLASSES, torch.ones(COUNT, dtype=torch.int64))
     assert set(got.tolist()) == {1, CLASSES.null_label}
     # The share has a standard error of sqrt(0.1 * 0.9 / 2000) = 0.0067.
-    assert abs((got != 1).float().mean().item() - LABEL_DROP) < 0.03
+    assert abs((got != 1).float().mean().item() - CLASSES.label_dropout) < 0.03
 
 
 def test_a_tenth_of_the_texts_becomes_the_empty_one_and_those_of_the_same_places() -> None:
@@ -51,7 +50,7 @@ def test_the_shares_of_a_batch_are_parts_of_the_whole_one() -> None:
 
     def drawn(part: slice) -> Batch:
         generator = torch.Generator().manual_seed(0)
-        return noisy_batch(x0[part], labels[part], CLASSES, VPSDE(), generator, whole=12, first=part.start)
+        return noisy_batch(x0[part], labels[part], CLASSES, generator, whole=12, first=part.start)
 
     whole, shares = drawn(slice(0, 12)), [drawn(slice(first, first + 4)) for first in (0, 4, 8)]
     for name in ("x_t", "t", "labels", "target"):

@@ -29,7 +29,6 @@ from sparsedm.checkpoint import write_atomically
 from sparsedm.data import FORMATS, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes
 from sparsedm.device import limit_threads, pick_device
-from sparsedm.diffusion import VPSDE
 from sparsedm.errors import InputError
 from sparsedm.layers import select_layers
 from sparsedm.macs import bare_model, count_macs
@@ -148,13 +147,13 @@ def batch_loss(
     model: UViT, x0: Tensor, labels: Tensor | None, generator: torch.Generator
 ) -> Callable[[Tensor], Tensor]:
     """The loss of one batch at any one time, of one draw of noise."""
-    sde, config = VPSDE(), model.config
+    config, process = model.config, model.config.process
     eps = torch.randn(x0.shape, generator=generator).to(x0.device)
 
     def loss_at(t: Tensor) -> Tensor:
         times = t.to(x0.device).expand(len(x0))
-        out = model(sde.q_sample(x0, times, eps), times, labels)
-        return F.mse_loss(out, sde.target(x0, eps, times, config.prediction))
+        out = model(process.q_sample(x0, times, eps), times, labels)
+        return F.mse_loss(out, process.target(x0, eps, times, config.prediction))
 
     return loss_at
 

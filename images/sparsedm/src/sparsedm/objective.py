@@ -14,14 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsedm.compiling import compiled
-from sparsedm.diffusion import VPSDE
-from sparsedm.diffusion.sde import stratified_times
+from sparsedm.diffusion.process import stratified_times
 from sparsedm.errors import InputError
 from sparsedm.models import ModelConfig
-
-LABEL_DROP = 0.1
-"""Part of the labels replaced by "none" in training, so that the model can still be guided (arXiv
-2207.12598)."""
 
 START_TOLERANCE = {"cpu": 1e-6, "cuda": 1e-3}
 """How far the student's first loss may be from the dense model's, relative to it."""
@@ -32,7 +27,8 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Batch:
-    """Noisy images x_t (B, C, H, W), times t (B,), labels (B,) or None, and what the network should say."""
+    """Noisy images x_t (B, C, H, W), timesteps t (B,), labels (B,) or None, and what the network should
+    say."""
 
     x_t: Tensor
     t: Tensor
@@ -52,28 +48,28 @@ def noisy_batch(
     x0: Tensor,
     labels: Tensor | None,
     config: ModelConfig,
-    sde: VPSDE,
     generator: torch.Generator,
     nothing: Tensor | None = None,
     whole: int | None = None,
     first: int = 0,
 ) -> Batch:
-    """Draws times, noise and dropped labels from `generator` alone, always in this order.
+    """Draws timesteps, noise and dropped labels from `generator` alone, always in this order.
 
     labels: (B,), or text (B, L, D) with `nothing` (L, D), the text that stands for none. Where x0 is a share
     of a batch of `whole` pictures, from its picture `first` on, the draws are the share's of the whole
     batch's.
     """
     count, own = whole or len(x0), slice(first, first + len(x0))
-    t = stratified_times(count, generator)[own]
+    process = config.process
+    t = process.training_time(stratified_times(count, generator))[own]
     eps = torch.randn((count, *x0.shape[1:]), generator=generator, device=x0.device)[own]
     kept = None
     if config.num_classes or config.context:
         if labels is None:
             raise InputError("DatasetMismatch", "The model has classes and the data set has no labels.")
-        dropped = torch.rand(count, generator=generator, device=x0.device)[own] < LABEL_DROP
+        dropped = torch.rand(count, generator=generator, device=x0.device)[own] < config.label_dropout
         kept = _dropped(labels.to(x0.device), dropped, config, nothing)
-    return Batch(sde.q_sample(x0, t, eps), t, kept, sde.target(x0, eps, t, config.prediction))
+    return Batch(process.q_sample(x0, t, eps), t, kept, process.target(x0, eps, t, config.prediction))
 
 
 def _dropped(labels: Tensor, dropped: Tensor, config: ModelConfig, nothing: Tensor | None) -> Tensor:

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from sparsedm.data import FORMATS, Dataset, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes, lines, record
 from sparsedm.device import limit_threads, pick_device
+from sparsedm.diffusion.process import stratified_times
 from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
-from sparsedm.diffusion.sde import VPSDE, stratified_times
 from sparsedm.errors import Diverged, InputError
 from sparsedm.generate import image_grid
 from sparsedm.models import CLASSES, PRESETS, UViT, UViTConfig, build_model, load_weights
@@ -92,7 +92,6 @@ class Pretraining:
         self.config = config
         self.data = data
         self.folder = folder
-        self.sde = VPSDE()
         self.device = pick_device()
         torch.manual_seed(config.seed)
         self.model = build_model(config.architecture).to(self.device)
@@ -181,6 +180,8 @@ class Pretraining:
             raise InputError(
                 "DatasetMismatch", "This model is class-conditional and the data set has no labels."
             )
+        if self.architecture.null_label is None:
+            return x, y.to(self.device)
         dropped = torch.rand(size, generator=self.random) < self.config.label_dropout
         return x, torch.where(dropped, self.architecture.null_label, y).to(self.device)
 
@@ -188,11 +189,12 @@ class Pretraining:
         """Mean squared error of the step's prediction, per pixel (dimensionless), and of its distance from
         the teacher's where there is one."""
         x, y = self.batch()
-        t = stratified_times(len(x), self.random).to(self.device)
+        process = self.architecture.process
+        t = process.training_time(stratified_times(len(x), self.random)).to(self.device)
         eps = torch.randn(x.shape, generator=self.random).to(self.device)
-        x_t = self.sde.q_sample(x, t, eps)
+        x_t = process.q_sample(x, t, eps)
         out = self._predict(self.model, x_t, t, y)
-        loss = F.mse_loss(out, self.sde.target(x, eps, t, self.architecture.prediction))
+        loss = F.mse_loss(out, process.target(x, eps, t, self.architecture.prediction))
         if self.teacher is None:
             return loss
         with torch.no_grad():

@@ -33,7 +33,6 @@ from sparsedm.data.contents import fit_classes, lines, record
 from sparsedm.data.features import SCALES
 from sparsedm.describe import describe
 from sparsedm.device import limit_threads, pick_device
-from sparsedm.diffusion import VPSDE
 from sparsedm.errors import (
     ConfigError,
     InputError,
@@ -403,7 +402,7 @@ class Finetune:
         count = share.stop - share.start
         x0, labels = self.dataset.training_batch(self.order, step * size + share.start, count)
         return noisy_batch(
-            x0.to(self.device), labels, self.model_config, VPSDE(), generator, self.dataset.nothing,
+            x0.to(self.device), labels, self.model_config, generator, self.dataset.nothing,
             whole=size, first=share.start,
         )  # fmt: skip
 

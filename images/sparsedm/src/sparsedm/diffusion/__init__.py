@@ -1,5 +1,12 @@
-"""The diffusion process and its samplers; they know nothing of the network's architecture."""
+"""The diffusion process and its samplers."""
 
-from sparsedm.diffusion.sde import VPSDE
+from sparsedm.diffusion.process import (
+    VP_LINEAR,
+    DiscreteBetas,
+    NoiseProcess,
+    RectifiedFlow,
+    VPLinear,
+    process_from,
+)
 
-__all__ = ["VPSDE"]
+__all__ = ["VP_LINEAR", "DiscreteBetas", "NoiseProcess", "RectifiedFlow", "VPLinear", "process_from"]

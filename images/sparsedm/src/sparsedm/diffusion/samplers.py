@@ -19,16 +19,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sparsedm.diffusion.sde import VPSDE
+from sparsedm.diffusion.process import NoiseProcess
 from sparsedm.models import ModelConfig
 
 SAMPLERS = ("dpm-solver++", "ddim", "euler-maruyama")
 
 PICTURE_CHANNELS = (1, 3)
 """Grey and RGB, whose values are bounded; with other numbers it is latents, which are not."""
-START_TIME = 1.0
-END_TIME = 1e-3
-"""The last evaluation; from there one goes to the predicted clean image itself."""
 
 
 class Network(Protocol):
@@ -36,17 +33,6 @@ class Network(Protocol):
     variance."""
 
     def __call__(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor: ...
-
-
-def time_grid(sde: VPSDE, steps: int) -> Tensor:
-    """(steps,) float64 times of evaluation from START_TIME to END_TIME, equidistant in log-SNR.
-
-    Even spacing in time puts too few steps where the image gets its detail, and the second-order
-    extrapolation then amplifies noise.
-    """
-    ends = sde.log_snr(torch.tensor([START_TIME, END_TIME], dtype=torch.float64))
-    ratios = torch.linspace(float(ends[0]), float(ends[1]), steps, dtype=torch.float64)
-    return sde.time_at_log_snr(ratios)
 
 
 class Noise:
@@ -143,12 +129,14 @@ def sample(
             """Noise and clean image of the whole batch at one time."""
             times = torch.full((x.shape[0],), t, device=x.device)
             out = guided(model, config, x, times, y, guidance, nothing)[:, : config.channels].to(x.dtype)
-            return VPSDE().to_eps_x0(out, x, times.double(), config.prediction)
+            return config.process.to_eps_x0(out, x, times.double(), config.prediction)
 
         if sampler == "euler-maruyama":
-            drawn = _solve_sde(predict, x, noise, steps, step_done)
+            drawn = _solve_sde(config.process, predict, x, noise, steps, step_done)
         else:
-            drawn = _solve_ode(predict, x, steps, sampler == "dpm-solver++", step_done)
+            drawn = _solve_ode(
+                config.process, predict, x, steps, sampler == "dpm-solver++", step_done
+            )
         images.append(drawn.float().cpu())
     if not images:
         return torch.empty(0, config.channels, config.image_size, config.image_size)
@@ -187,13 +175,17 @@ Predict = Callable[[Tensor, float], tuple[Tensor, Tensor]]
 
 
 def _solve_ode(
-    predict: Predict, x: Tensor, steps: int, second_order: bool, step_done: Callable[[], None]
+    process: NoiseProcess,
+    predict: Predict,
+    x: Tensor,
+    steps: int,
+    second_order: bool,
+    step_done: Callable[[], None],
 ) -> Tensor:
     """Integrates one batch from noise `x` along the probability flow; see the module's first formula."""
-    sde = VPSDE()
-    times = time_grid(sde, steps)
-    alphas, sigmas = sde.alpha(times).tolist(), sde.sigma(times).tolist()
-    lambdas = (0.5 * sde.log_snr(times)).tolist()
+    times = process.sampling_times(steps)
+    alphas, sigmas = process.alpha(times).tolist(), process.sigma(times).tolist()
+    lambdas = (0.5 * process.log_snr(times)).tolist()
     previous: Tensor | None = None
     for index in range(steps):
         _, clean = predict(x, float(times[index]))
@@ -212,15 +204,19 @@ def _solve_ode(
 
 
 def _solve_sde(
-    predict: Predict, x: Tensor, noise: Noise, steps: int, step_done: Callable[[], None]
+    process: NoiseProcess,
+    predict: Predict,
+    x: Tensor,
+    noise: Noise,
+    steps: int,
+    step_done: Callable[[], None],
 ) -> Tensor:
     """Walks one batch down the reverse SDE in even steps of time; see the module's second formula.
 
-    The last step, from END_TIME to 0, adds no noise.
+    The last step, from the process's end time to 0, adds no noise.
     """
-    sde = VPSDE()
-    times = torch.linspace(START_TIME, END_TIME, steps, dtype=torch.float64)
-    betas, sigmas = sde.beta(times).tolist(), sde.sigma(times).tolist()
+    times = torch.linspace(process.start_time, process.end_time, steps, dtype=torch.float64)
+    betas, sigmas = process.beta(times).tolist(), process.sigma(times).tolist()
     ends = [*times.tolist(), 0.0]
     for index in range(steps):
         eps, _ = predict(x, ends[index])

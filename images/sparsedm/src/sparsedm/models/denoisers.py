@@ -11,17 +11,18 @@ import inspect
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from sparsedm.diffusion.process import VP_LINEAR, NoiseProcess, Prediction, process_from
 from sparsedm.errors import InputError
 from sparsedm.models.scheduler import prediction_of, read_json, scheduler_file
-from sparsedm.models.uvit import TIME_SCALE
 from sparsedm.models.weight_files import INDEX_SUFFIX
 
 CONFIG_FILE = "config.json"
@@ -49,9 +50,14 @@ class DiffusersConfig:
 
     architecture: str
     settings: dict[str, Any]
-    prediction: Literal["noise", "v"] = "noise"
+    prediction: Prediction = "noise"
+    process: NoiseProcess = VP_LINEAR
+
+    label_dropout: ClassVar[float] = 0.1
 
     def __post_init__(self) -> None:
+        if isinstance(self.process, Mapping):
+            object.__setattr__(self, "process", process_from(self.process))
         want = CLASS_OF.get(self.architecture)
         if want is not None and self.class_name != want:
             raise ValueError(
@@ -134,7 +140,12 @@ class DiffusersConfig:
         return self.class_name == CLASS_OF["dit"]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            "architecture": self.architecture,
+            "settings": dict(self.settings),
+            "prediction": self.prediction,
+            "process": self.process.to_dict(),
+        }
 
 
 @cache
@@ -178,7 +189,7 @@ class _Adapter:
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         config, (picture, has_return_dict) = self.sparsedm_config, _inputs(type(self).__mro__[2])
-        inputs = {picture: x, "timestep": TIME_SCALE * t}
+        inputs = {picture: x, "timestep": config.process.network_time(t)}
         if y is not None:
             inputs["encoder_hidden_states" if config.context else "class_labels"] = y
         if has_return_dict:

@@ -7,23 +7,25 @@ The names of the parameters are those of the published checkpoints, so that thes
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TIME_SCALE = 999.0
-"""The network embeds 999·t: continuous time t in [0, 1] on the scale of a 1,000-step discrete process."""
+from sparsedm.diffusion.process import VP_LINEAR, NoiseProcess, Prediction, process_from
 
 
 @dataclass(frozen=True)
 class UViTConfig:
     """Architecture of a U-ViT. `depth` counts all blocks and is odd: (depth-1)/2 in, 1 middle, as many out.
 
-    `num_classes` is 0 for a model without classes. Otherwise the label table has one more row, whose index
-    `num_classes` stands for "no label" and is what classifier-free guidance trains and samples with.
+    `num_classes` is 0 for a model without classes. Otherwise, with `null_class`, the label table has one more
+    row, whose index `num_classes` stands for "no label" and is what classifier-free guidance samples with.
+    `label_dropout` is the share of labels or texts that training replaces by "none"; 0 without a "none".
+    `process` is the noise process that the network was trained under.
     `context_tokens` is 0 for a model without text; otherwise a picture is drawn after that many vectors of
     `context_width` values, the last hidden states of a text encoder (CLIP: 77 of 768).
     `head_width` and `mlp_width` are 0 for the published shapes, width / heads and mlp_ratio * width; a
@@ -38,14 +40,19 @@ class UViTConfig:
     heads: int
     num_classes: int = 0
     final_conv: bool = True
-    prediction: Literal["noise", "v"] = "noise"
+    prediction: Prediction = "noise"
     mlp_ratio: int = 4
     context_tokens: int = 0
     context_width: int = 0
     head_width: int = 0
     mlp_width: int = 0
+    null_class: bool = True
+    label_dropout: float = 0.1
+    process: NoiseProcess = VP_LINEAR
 
     def __post_init__(self) -> None:
+        if isinstance(self.process, Mapping):
+            object.__setattr__(self, "process", process_from(self.process))
         for name in ("image_size", "patch_size", "channels", "width", "depth", "heads", "mlp_ratio"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, and is {getattr(self, name)}.")
@@ -63,9 +70,15 @@ class UViTConfig:
             raise ValueError(f"width {self.width} is odd: the time embedding needs pairs of cosine and sine.")
         if self.depth % 2 == 0:
             raise ValueError(f"depth {self.depth} is even: blocks come in pairs around one in the middle.")
-        if self.prediction not in ("noise", "v"):
-            raise ValueError(f"prediction must be noise or v, and is {self.prediction}.")
+        self._check_training()
         self._check_context()
+
+    def _check_training(self) -> None:
+        if self.prediction not in self.process.predictions:
+            wanted, found = " or ".join(self.process.predictions), self.prediction
+            raise ValueError(f"prediction must be {wanted} with {self.process.kind}, and is {found}.")
+        if not 0 <= self.label_dropout < 1:
+            raise ValueError(f"label_dropout must be at least 0 and below 1, and is {self.label_dropout}.")
 
     def _check_context(self) -> None:
         if (self.context_tokens > 0) != (self.context_width > 0) or self.context_tokens < 0:
@@ -106,8 +119,8 @@ class UViTConfig:
 
     @property
     def null_label(self) -> int | None:
-        """Index of the label that means "none"; None without classes."""
-        return self.num_classes or None
+        """Index of the label that means "none"; None where there is none."""
+        return self.num_classes if self.num_classes and self.null_class else None
 
     @property
     def context(self) -> tuple[int, int] | None:
@@ -124,9 +137,14 @@ class UViTConfig:
         """Channels of the output that classifier-free guidance changes: all of them."""
         return self.channels
 
-    def to_dict(self) -> dict[str, int | bool | str]:
+    @property
+    def label_rows(self) -> int:
+        """Rows of the label table."""
+        return self.num_classes + (1 if self.null_label is not None else 0)
+
+    def to_dict(self) -> dict[str, Any]:
         """The fields by their own names (snake_case), as written to manifests."""
-        return asdict(self)
+        return {**asdict(self), "process": self.process.to_dict()}
 
 
 def timestep_embedding(t: Tensor, width: int) -> Tensor:
@@ -207,7 +225,7 @@ class Block(nn.Module):
 
 
 class UViT(nn.Module):
-    """Predicts noise or v (see `config.prediction`) of a noisy image.
+    """Predicts noise, v or velocity (see `config.prediction`) of a noisy image.
 
     Token order is [label, time, patches] with classes, [time, text, patches] with text, else [time,
     patches]; a patch's values are ordered (row, column, channel).
@@ -218,7 +236,7 @@ class UViT(nn.Module):
         self.config = config
         self.pos_embed = nn.Parameter(torch.zeros(1, config.tokens, config.width))
         self.patch_embed = PatchEmbed(config)
-        self.label_emb = nn.Embedding(config.num_classes + 1, config.width) if config.num_classes else None
+        self.label_emb = nn.Embedding(config.label_rows, config.width) if config.num_classes else None
         self.context_embed = nn.Linear(config.context_width, config.width) if config.context_tokens else None
         half = config.depth // 2
         self.in_blocks = nn.ModuleList(Block(config) for _ in range(half))
@@ -246,7 +264,7 @@ class UViT(nn.Module):
         """x: (B, C, H, W) noisy images; t: (B,) float in [0, 1]; y: (B,) int64 labels, required with
         classes, or (B, context_tokens, context_width) text, required with text.
 
-        Returns (B, C, H, W): the predicted noise, or v.
+        Returns (B, C, H, W): the prediction.
         """
         tokens = self._tokens(x, t, y)
         skips: list[Tensor] = []
@@ -262,7 +280,7 @@ class UViT(nn.Module):
 
     def _tokens(self, x: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         patches = self.patch_embed(x)
-        time = timestep_embedding(TIME_SCALE * t, self.config.width).to(patches.dtype)
+        time = timestep_embedding(self.config.process.network_time(t), self.config.width).to(patches.dtype)
         parts = [time[:, None], patches]
         if self.label_emb is not None:
             if y is None:
