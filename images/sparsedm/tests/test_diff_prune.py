@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from sparsedm.diff_prune import (
     shrink,
     shrunk_config,
 )
+from sparsedm.diffusion import DiscreteBetas, RectifiedFlow, VPLinear
 from sparsedm.errors import InputError
 from sparsedm.layers import select_layers
 from sparsedm.macs import bare_model, count_macs
@@ -139,18 +141,30 @@ def test_a_pattern_that_leaves_no_channel_is_refused() -> None:
         shrunk_config(TINY, Pattern(1, 32))
 
 
+@pytest.mark.parametrize(
+    "preset",
+    [
+        TINY,
+        replace(TINY, label_dropout=0.15, process=DiscreteBetas("linear", 1e-4, 0.02, 500)),
+        replace(TINY, null_class=False, process=DiscreteBetas("cosine")),
+        replace(TINY, prediction="velocity", process=RectifiedFlow(shift=3.0)),
+        replace(TINY, process=VPLinear(0.05, 12.0)),
+    ],
+    ids=lambda preset: f"{preset.process.kind}-{preset.prediction}-{preset.null_class}",
+)
 def test_the_command_writes_a_model_that_the_trainer_takes(
+    preset: UViTConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    model: torch.nn.Module,
 ) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    monkeypatch.setitem(PRESETS, "tiny", preset)
     images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8), dtype=np.uint8)
     data = ArrayDataset(images, np.arange(20) % 2)
     monkeypatch.setattr(diff_prune, "open_dataset", lambda *args: data)
     weights, out = tmp_path / "dense.safetensors", tmp_path / "small.safetensors"
-    save_file(model.state_dict(), weights)
+    torch.manual_seed(0)
+    save_file(build_model(preset).state_dict(), weights)
     arguments = ["--preset", "tiny", "--weights", str(weights), "--dataset", "fashion-mnist", "--data", "x"]
     lengths = ["--times", "4", "--batch-size", "8", "--out", str(out)]
     assert main(["diff-prune", *arguments, *lengths]) == 0

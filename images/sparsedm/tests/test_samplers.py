@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from sparsedm.diffusion import VPLinear
+from sparsedm.diffusion import DiscreteBetas, NoiseProcess, RectifiedFlow, VPLinear
 from sparsedm.diffusion.samplers import Noise, guided, initial_noise, sample
 from sparsedm.models import DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import library
@@ -95,6 +95,52 @@ def test_every_step_is_the_one_of_diffusers(sampler: str, order: int, prediction
             scheduler.lower_order_nums = 0
         x = scheduler.step(network(x, time.expand(2)), time, x).prev_sample
         torch.testing.assert_close(got[index + 1], x, rtol=0, atol=1e-5)
+
+
+STABLE_DIFFUSION = DiscreteBetas()
+FLOW = RectifiedFlow(shift=3.0)
+
+
+@pytest.mark.parametrize(
+    ("process", "prediction", "sampler", "steps", "tolerance"),
+    [
+        (STABLE_DIFFUSION, "v", "dpm-solver++", 50, 0.01),
+        (STABLE_DIFFUSION, "noise", "ddim", 200, 0.02),
+        (FLOW, "velocity", "dpm-solver++", 200, 0.02),
+        (FLOW, "velocity", "ddim", 400, 0.02),
+    ],
+)
+def test_samples_of_a_gaussian_end_at_their_quantile_under_every_process(
+    process: NoiseProcess, prediction: str, sampler: str, steps: int, tolerance: float
+) -> None:
+    mean, deviation = 0.1, 0.2
+    config = dataclasses.replace(PLAIN, process=process, prediction=prediction)
+
+    def network(x, t, y=None):
+        t = t.double()
+        alpha, sigma = (f(t)[:, None, None, None] for f in (process.alpha, process.sigma))
+        x0 = mean + alpha * deviation**2 / (alpha**2 * deviation**2 + sigma**2) * (x - alpha * mean)
+        return process.target(x0, (x - alpha * x0) / sigma, t, prediction)
+
+    noise = initial_noise(config, range(16)).double()
+    one = torch.ones((), dtype=torch.float64)
+    alpha, sigma = process.alpha(one), process.sigma(one)
+    standard = (noise - alpha * mean) / torch.sqrt(alpha**2 * deviation**2 + sigma**2)
+    got = sample(network, config, None, range(16), steps, sampler=sampler, dtype=torch.float64)
+    assert (got - (mean + deviation * standard).clamp(-1, 1)).abs().max().item() < tolerance
+
+
+def test_ddim_along_a_flow_is_eulers_method_by_hand() -> None:
+    """Velocity -2 everywhere and shift 1: two steps of 1/2 take x to x + 1, then to its clean image x + 2."""
+    config = dataclasses.replace(PLAIN, channels=4, process=RectifiedFlow(), prediction="velocity")
+    got = sample(lambda x, t, y=None: torch.full_like(x, -2.0), config, None, [7], steps=2, sampler="ddim")
+    torch.testing.assert_close(got, initial_noise(config, [7]) + 2.0)
+
+
+def test_a_flow_is_not_drawn_by_the_sde() -> None:
+    config = dataclasses.replace(PLAIN, process=RectifiedFlow(), prediction="velocity")
+    with pytest.raises(ValueError, match="draw it with ddim or dpm-solver"):
+        sample(lambda x, t, y=None: x, config, None, [7], steps=2, sampler="euler-maruyama")
 
 
 def test_one_step_is_the_first_prediction() -> None:

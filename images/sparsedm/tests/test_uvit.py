@@ -18,8 +18,8 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
         ("fashion-mnist-uvit-tiny", 1_069_584, 66),
         ("cifar10-uvit-small", 44_255_328, 257),
         ("celeba64-uvit-small", 44_292_228, 257),
-        ("imagenet64-uvit-mid", 130_941_060, 258),
-        ("imagenet64-uvit-large", 286_828_676, 258),
+        ("imagenet64-uvit-mid", 130_940_292, 258),
+        ("imagenet64-uvit-large", 286_827_652, 258),
         ("imagenet256-uvit-large", 286_763_172, 258),
         ("imagenet256-uvit-huge", 500_832_016, 258),
         ("mscoco256-uvit-small", 44_692_644, 334),
@@ -65,10 +65,18 @@ def test_a_model_of_texts_has_an_embedding_of_them_and_no_labels() -> None:
 
 
 def test_the_null_label_is_the_last_row_of_the_table() -> None:
+    config = PRESETS["imagenet256-uvit-large"]
+    with torch.device("meta"):
+        assert build_model(config).label_emb.weight.shape == (1001, 1024)
+    assert config.null_label == 1000
+
+
+def test_a_model_that_is_never_guided_has_a_row_for_each_class_alone() -> None:
     config = PRESETS["imagenet64-uvit-mid"]
     with torch.device("meta"):
-        assert build_model(config).label_emb.weight.shape == (1001, 768)
-    assert config.null_label == 1000
+        assert build_model(config).label_emb.weight.shape == (1000, 768)
+    assert config.null_label is None
+    assert not config.guidable
 
 
 def test_time_is_embedded_as_cosines_then_sines() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.errors import ConfigError
 from sparsedm.learning_rate import SCHEDULES as LEARNING_RATE_SCHEDULES
 from sparsedm.methods import METHODS
@@ -448,19 +449,49 @@ def _uvit_config(r: _Reader) -> dict[str, Any]:
         "heads": r.required_integer("heads", 1, 128),
         "num_classes": r.integer("numClasses", 0, 0, 100_000),
         "final_conv": r.boolean("finalConv", True),
-        "prediction": r.choice("prediction", ("noise", "v"), "noise"),
+        "prediction": r.choice("prediction", PREDICTIONS, "noise"),
         "context_tokens": r.integer("contextTokens", 0, 1, 1024),
         "context_width": r.integer("contextWidth", 0, 1, 8192),
         "head_width": r.integer("headWidth", 0, 1, 1024),
         "mlp_width": r.integer("mlpWidth", 0, 1, 65_536),
+        "null_class": r.boolean("nullClass", True),
+        "label_dropout": r.decimal("labelDropout", "0.1", 0.0, 0.999999),
     }
+    if r.has("noiseProcess"):
+        config["process"] = _noise_process(r.object("noiseProcess"))
+    if not config["null_class"] and not config["num_classes"]:
+        r.complain("nullClass", "is about the label table: remove it, or write numClasses.")
     r.finish()
     if len(r.problems) == before:
         try:
-            UViTConfig(**config)
+            guidable = UViTConfig(**config).guidable
         except ValueError as error:
             r.problems.add(r.path, f"describes no U-ViT: {error}")
+        else:
+            if r.has("labelDropout") and not guidable:
+                r.complain("labelDropout", "replaces labels by none, which this model has not: remove it.")
     return config
+
+
+def _noise_process(r: _Reader) -> dict[str, Any]:
+    """What diffusion.process.process_from takes; a field that another kind has is unknown here."""
+    kind = r.choice("kind", ("vp-linear", "discrete-betas", "rectified-flow"), None)
+    described: dict[str, Any] = {"kind": kind}
+    if kind == "vp-linear":
+        described["beta_min"] = r.decimal("betaMin", "0.1", 0.0, 999_999, open_low=True)
+        described["beta_max"] = r.decimal("betaMax", "20", 0.0, 999_999, open_low=True)
+    elif kind == "rectified-flow":
+        described["shift"] = r.decimal("shift", "1", 0.0, 9_999, open_low=True)
+    else:
+        schedule = r.choice("betaSchedule", ("linear", "scaled-linear", "cosine"), None)
+        described |= {"schedule": schedule, "steps": r.integer("timesteps", 1000, 2, 10_000)}
+        if schedule != "cosine":
+            for name, field in (("betaStart", "start"), ("betaEnd", "end")):
+                if not r.has(name):
+                    r.complain(name, f"is required for betaSchedule {schedule}.")
+                described[field] = r.decimal(name, "0.01", 0.0, 1.0, open_low=True)
+    r.finish()
+    return described
 
 
 def _dataset(r: _Reader) -> DatasetSpec:

@@ -29,6 +29,7 @@ from sparsedm.checkpoint import write_atomically
 from sparsedm.data import FORMATS, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes
 from sparsedm.device import limit_threads, pick_device
+from sparsedm.diffusion import VP_LINEAR, NoiseProcess, RectifiedFlow, VPLinear
 from sparsedm.errors import InputError
 from sparsedm.layers import select_layers
 from sparsedm.macs import bare_model, count_macs
@@ -211,15 +212,40 @@ def run(args: argparse.Namespace) -> int:
 
 def spec_fields(config: UViTConfig) -> dict[str, Any]:
     """`model.config` of a SparseFinetune that trains the smaller model on."""
-    return {
+    fields = {
         "imageSize": config.image_size, "patchSize": config.patch_size, "channels": config.channels,
         "width": config.width, "depth": config.depth, "heads": config.heads, "headWidth": config.head_width,
         "mlpWidth": config.mlp_width, "numClasses": config.num_classes,
         "finalConv": config.final_conv, "prediction": config.prediction,
     }  # fmt: skip
+    if config.num_classes and not config.null_class:
+        fields["nullClass"] = False
+    if config.guidable and config.label_dropout != UViTConfig.label_dropout:
+        fields["labelDropout"] = f"{config.label_dropout:g}"
+    if config.process != VP_LINEAR:
+        fields["noiseProcess"] = _process_fields(config.process)
+    return fields
+
+
+def _process_fields(process: NoiseProcess) -> dict[str, Any]:
+    """As the resource writes it: its names, decimals as text."""
+    if isinstance(process, VPLinear):
+        return {"kind": process.kind, "betaMin": f"{process.beta_min:g}", "betaMax": f"{process.beta_max:g}"}
+    if isinstance(process, RectifiedFlow):
+        return {"kind": process.kind, "shift": f"{process.shift:g}"}
+    fields = {"kind": process.kind, "betaSchedule": process.schedule, "timesteps": process.steps}
+    if process.schedule != "cosine":
+        for name, value in (("betaStart", process.start), ("betaEnd", process.end)):
+            fields[name] = f"{value:.12f}".rstrip("0")
+    return fields
 
 
 def _yaml(value: Any) -> str:
+    """In flow style; a text that would read as a number is quoted."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_yaml(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, str) and value[0].isdigit():
+        return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -230,7 +256,7 @@ def summary(manifest: dict[str, Any], config: UViTConfig) -> str:
         f"{macs['pruned'] / 1e6:.2f} of {macs['dense'] / 1e6:.2f} M MACs are left, by the gradients of "
         f"{manifest['pruning']['times']} times. Train it on with:",
         "model:",
-        "  config: {" + ", ".join(f"{name}: {_yaml(value)}" for name, value in fields.items()) + "}",
+        f"  config: {_yaml(fields)}",
         "sparsity: {method: dense}",
     ]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate69;
-const schema41 = {
+export const validate = validate70;
+const schema42 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema41 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "u61DWxc80A6PIuWcRMTHkGr2LiFDz2zrcXSBILjpTw"
+      "$ref": "DLzMelB4cdGAZk5ayXrgR6Od1fXGHhVyHs5GNyC9ass"
     },
     "status": {
       "$ref": "z972JM2J0D8WVaDmgSUcHanc2zGjkxF4pQIaVb8fQmo"
@@ -22,11 +22,11 @@ const schema41 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema42 = {
+const schema43 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate70(data, {
+function validate71(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate70(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema42.enum
+        allowedValues: schema43.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate70(data, {
     }
     errors++;
   }
-  validate70.errors = vErrors;
+  validate71.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema44 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate72(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate72(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema43.enum
+        allowedValues: schema44.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate72(data, {
     }
     errors++;
   }
-  validate72.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema45 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema45 = {};
-import { validate as validate75 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate74(data, {
+const schema46 = {};
+import { validate as validate76 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,25 +130,25 @@ function validate74(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate75(data, {
+    if (!validate76(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+      vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
       errors = vErrors.length;
     }
   }
-  validate74.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-const schema46 = {
+const schema47 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "RgHHBgIQkSjSSfyVc6CvUhhTUsqIZNQHpOrjOg1Ww"
+      "$ref": "979PqtwLpnBQmrmlu4XSGsYyMoMmtoIM4uvYI0pCeeM"
     },
     "dataset": {
       "$ref": "UEuHc0tJqdFiT3W5kPBIHZNwaQGkdwGSeQsBWjEY9g"
@@ -188,7 +188,7 @@ const schema46 = {
     }
   }
 };
-const schema47 = {
+const schema48 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -196,23 +196,23 @@ const schema47 = {
       "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
     },
     "preset": {
-      "$ref": "SlrNBxqngLhPOJPQLxsHMkDzehNo2pSEpfsurypo"
+      "$ref": "XQXoBXlkPLf0p7CAl4PsmfkQEWotvOuiTVnw"
     },
     "config": {
-      "$ref": "9kYbqxJQK9sMwrsvfaJlPjQO7Bs2xt2bYPAWAmQ"
+      "$ref": "l8vyEEfufFI78Iz5vqin0cZQm05jdMSI6tA0Z5q0"
     },
     "pretrained": {
       "$ref": "CgsIMiKJ36h2YYwlxmMXhu7WZnN6Ti5Az6CFoEWyms"
     }
   }
 };
-const schema48 = {
+const schema49 = {
   "type": "string",
   "enum": ["uvit", "unet", "dit", "diffusers"],
   "default": "uvit",
   "nullable": true
 };
-function validate80(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -242,7 +242,7 @@ function validate80(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema48.enum
+        allowedValues: schema49.enum
       }
     };
     if (vErrors === null) {
@@ -252,15 +252,15 @@ function validate80(data, {
     }
     errors++;
   }
-  validate80.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema50 = {
   "type": "string",
-  "enum": ["fashion-mnist-uvit-tiny", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep"],
+  "enum": ["fashion-mnist-uvit-tiny", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "imagenet512-uvit-large", "imagenet512-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep"],
   "nullable": true
 };
-function validate82(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -284,13 +284,13 @@ function validate82(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist-uvit-tiny" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large" || data === "imagenet256-uvit-large" || data === "imagenet256-uvit-huge" || data === "mscoco256-uvit-small" || data === "mscoco256-uvit-small-deep")) {
+  if (!(data === "fashion-mnist-uvit-tiny" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large" || data === "imagenet256-uvit-large" || data === "imagenet256-uvit-huge" || data === "imagenet512-uvit-large" || data === "imagenet512-uvit-huge" || data === "mscoco256-uvit-small" || data === "mscoco256-uvit-small-deep")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema49.enum
+        allowedValues: schema50.enum
       }
     };
     if (vErrors === null) {
@@ -300,10 +300,10 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema51 = {
   "type": "object",
   "required": ["imageSize", "patchSize", "channels", "width", "depth", "heads"],
   "properties": {
@@ -344,17 +344,26 @@ const schema50 = {
       "$ref": "XI8SHPWBW6IRtzOhSeom8NHPNafxnM7Xgk3N9ZeNk"
     },
     "prediction": {
-      "$ref": "OmgUOpTLirDfWhtdvdnxLNBXceDWReWSO7O6ABGBM"
+      "$ref": "mmR4UNvFTPnwf5NY00iPzx68v7XGWw0Z3vDLWeNc"
+    },
+    "nullClass": {
+      "$ref": "XI8SHPWBW6IRtzOhSeom8NHPNafxnM7Xgk3N9ZeNk"
+    },
+    "labelDropout": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "noiseProcess": {
+      "$ref": "ZSJHjMpmBkZBuIUdFzRENMs8Y33wP0KD5XKRI7U"
     }
   },
   "nullable": true
 };
-const schema51 = {
+const schema52 = {
   "type": "integer",
   "minimum": 8,
   "maximum": 512
 };
-function validate85(data, {
+function validate86(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -414,15 +423,15 @@ function validate85(data, {
       errors++;
     }
   }
-  validate85.errors = vErrors;
+  validate86.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema53 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 64
 };
-function validate87(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -482,15 +491,15 @@ function validate87(data, {
       errors++;
     }
   }
-  validate87.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema54 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 16
 };
-function validate89(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -550,15 +559,15 @@ function validate89(data, {
       errors++;
     }
   }
-  validate89.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema55 = {
   "type": "integer",
   "minimum": 16,
   "maximum": 8192
 };
-function validate91(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -618,7 +627,7 @@ function validate91(data, {
       errors++;
     }
   }
-  validate91.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
 const schema6 = {
@@ -758,13 +767,13 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema56 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate96(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -824,17 +833,17 @@ function validate96(data, {
       errors++;
     }
   }
-  validate96.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema57 = {
   "type": "integer",
   "default": 0,
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate98(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -894,16 +903,16 @@ function validate98(data, {
       errors++;
     }
   }
-  validate98.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema58 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 8192,
   "nullable": true
 };
-function validate101(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -963,15 +972,15 @@ function validate101(data, {
       errors++;
     }
   }
-  validate101.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema8 = {
   "type": "boolean",
   "default": true,
   "nullable": true
 };
-function validate103(data, {
+function validate23(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -995,12 +1004,12 @@ function validate103(data, {
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate23.errors = vErrors;
   return errors === 0;
 }
 const schema59 = {
   "type": "string",
-  "enum": ["noise", "v"],
+  "enum": ["noise", "v", "velocity"],
   "default": "noise",
   "nullable": true
 };
@@ -1028,7 +1037,7 @@ function validate105(data, {
     }
     errors++;
   }
-  if (!(data === "noise" || data === "v")) {
+  if (!(data === "noise" || data === "v" || data === "velocity")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -1047,7 +1056,386 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-function validate84(data, {
+const schema9 = {
+  "type": "string",
+  "maxLength": 16,
+  "nullable": true
+};
+import func2 from "@kubernetes-models/validate/runtime/ucs2length";
+function validate24(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate24.errors = vErrors;
+  return errors === 0;
+}
+const schema60 = {
+  "type": "object",
+  "required": ["kind"],
+  "properties": {
+    "kind": {
+      "$ref": "BRmjfSwTDp1EsFLGzKG5bml9KvnysEEUmU81d1SlIQ"
+    },
+    "betaMin": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "betaMax": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "betaSchedule": {
+      "$ref": "NKwAYOICjDOHmTfQQw0siAsF6nfdsyuxltSYuKo4"
+    },
+    "betaStart": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "betaEnd": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "timesteps": {
+      "$ref": "jEJEv1iGYnqNshwXoqbhXAnYH6wXRC69QWgP4U2veM"
+    },
+    "shift": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    }
+  },
+  "nullable": true
+};
+const schema61 = {
+  "type": "string",
+  "enum": ["vp-linear", "discrete-betas", "rectified-flow"]
+};
+function validate110(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "vp-linear" || data === "discrete-betas" || data === "rectified-flow")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema61.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate110.errors = vErrors;
+  return errors === 0;
+}
+const schema62 = {
+  "type": "string",
+  "enum": ["linear", "scaled-linear", "cosine"],
+  "nullable": true
+};
+function validate114(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "linear" || data === "scaled-linear" || data === "cosine")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema62.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate114.errors = vErrors;
+  return errors === 0;
+}
+const schema63 = {
+  "type": "integer",
+  "minimum": 2,
+  "maximum": 10000,
+  "nullable": true
+};
+function validate118(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 10000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 10000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 2 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 2
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate118.errors = vErrors;
+  return errors === 0;
+}
+function validate109(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.kind === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "kind"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.kind !== undefined) {
+      if (!validate110(data.kind, {
+        instancePath: instancePath + "/kind",
+        parentData: data,
+        parentDataProperty: "kind",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betaMin !== undefined) {
+      if (!validate24(data.betaMin, {
+        instancePath: instancePath + "/betaMin",
+        parentData: data,
+        parentDataProperty: "betaMin",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betaMax !== undefined) {
+      if (!validate24(data.betaMax, {
+        instancePath: instancePath + "/betaMax",
+        parentData: data,
+        parentDataProperty: "betaMax",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betaSchedule !== undefined) {
+      if (!validate114(data.betaSchedule, {
+        instancePath: instancePath + "/betaSchedule",
+        parentData: data,
+        parentDataProperty: "betaSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betaStart !== undefined) {
+      if (!validate24(data.betaStart, {
+        instancePath: instancePath + "/betaStart",
+        parentData: data,
+        parentDataProperty: "betaStart",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betaEnd !== undefined) {
+      if (!validate24(data.betaEnd, {
+        instancePath: instancePath + "/betaEnd",
+        parentData: data,
+        parentDataProperty: "betaEnd",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.timesteps !== undefined) {
+      if (!validate118(data.timesteps, {
+        instancePath: instancePath + "/timesteps",
+        parentData: data,
+        parentDataProperty: "timesteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.shift !== undefined) {
+      if (!validate24(data.shift, {
+        instancePath: instancePath + "/shift",
+        parentData: data,
+        parentDataProperty: "shift",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate109.errors = vErrors;
+  return errors === 0;
+}
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1169,46 +1557,46 @@ function validate84(data, {
       errors++;
     }
     if (data.imageSize !== undefined) {
-      if (!validate85(data.imageSize, {
+      if (!validate86(data.imageSize, {
         instancePath: instancePath + "/imageSize",
         parentData: data,
         parentDataProperty: "imageSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
         errors = vErrors.length;
       }
     }
     if (data.patchSize !== undefined) {
-      if (!validate87(data.patchSize, {
+      if (!validate88(data.patchSize, {
         instancePath: instancePath + "/patchSize",
         parentData: data,
         parentDataProperty: "patchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.channels !== undefined) {
-      if (!validate89(data.channels, {
+      if (!validate90(data.channels, {
         instancePath: instancePath + "/channels",
         parentData: data,
         parentDataProperty: "channels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
     if (data.width !== undefined) {
-      if (!validate91(data.width, {
+      if (!validate92(data.width, {
         instancePath: instancePath + "/width",
         parentData: data,
         parentDataProperty: "width",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -1246,24 +1634,24 @@ function validate84(data, {
       }
     }
     if (data.mlpWidth !== undefined) {
-      if (!validate96(data.mlpWidth, {
+      if (!validate97(data.mlpWidth, {
         instancePath: instancePath + "/mlpWidth",
         parentData: data,
         parentDataProperty: "mlpWidth",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.numClasses !== undefined) {
-      if (!validate98(data.numClasses, {
+      if (!validate99(data.numClasses, {
         instancePath: instancePath + "/numClasses",
         parentData: data,
         parentDataProperty: "numClasses",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
@@ -1279,24 +1667,24 @@ function validate84(data, {
       }
     }
     if (data.contextWidth !== undefined) {
-      if (!validate101(data.contextWidth, {
+      if (!validate102(data.contextWidth, {
         instancePath: instancePath + "/contextWidth",
         parentData: data,
         parentDataProperty: "contextWidth",
         rootData
       })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.finalConv !== undefined) {
-      if (!validate103(data.finalConv, {
+      if (!validate23(data.finalConv, {
         instancePath: instancePath + "/finalConv",
         parentData: data,
         parentDataProperty: "finalConv",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
         errors = vErrors.length;
       }
     }
@@ -1311,11 +1699,44 @@ function validate84(data, {
         errors = vErrors.length;
       }
     }
+    if (data.nullClass !== undefined) {
+      if (!validate23(data.nullClass, {
+        instancePath: instancePath + "/nullClass",
+        parentData: data,
+        parentDataProperty: "nullClass",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.labelDropout !== undefined) {
+      if (!validate24(data.labelDropout, {
+        instancePath: instancePath + "/labelDropout",
+        parentData: data,
+        parentDataProperty: "labelDropout",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.noiseProcess !== undefined) {
+      if (!validate109(data.noiseProcess, {
+        instancePath: instancePath + "/noiseProcess",
+        parentData: data,
+        parentDataProperty: "noiseProcess",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate84.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema64 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1327,12 +1748,11 @@ const schema60 = {
     }
   }
 };
-const schema14 = {
+const schema16 = {
   "type": "string",
   "maxLength": 512
 };
-import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate29(data, {
+function validate31(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1373,15 +1793,15 @@ function validate29(data, {
     }
     errors++;
   }
-  validate29.errors = vErrors;
+  validate31.errors = vErrors;
   return errors === 0;
 }
-const schema33 = {
+const schema35 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate61(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1423,10 +1843,10 @@ function validate61(data, {
       errors++;
     }
   }
-  validate61.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-function validate108(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1452,24 +1872,24 @@ function validate108(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate29(data.uri, {
+      if (!validate31(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate61(data.sha256, {
+      if (!validate63(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
@@ -1489,10 +1909,10 @@ function validate108(data, {
     }
     errors++;
   }
-  validate108.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-function validate79(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1518,46 +1938,46 @@ function validate79(data, {
       errors++;
     }
     if (data.architecture !== undefined) {
-      if (!validate80(data.architecture, {
+      if (!validate81(data.architecture, {
         instancePath: instancePath + "/architecture",
         parentData: data,
         parentDataProperty: "architecture",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.preset !== undefined) {
-      if (!validate82(data.preset, {
+      if (!validate83(data.preset, {
         instancePath: instancePath + "/preset",
         parentData: data,
         parentDataProperty: "preset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.config !== undefined) {
-      if (!validate84(data.config, {
+      if (!validate85(data.config, {
         instancePath: instancePath + "/config",
         parentData: data,
         parentDataProperty: "config",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate108(data.pretrained, {
+      if (!validate123(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
@@ -1577,10 +1997,10 @@ function validate79(data, {
     }
     errors++;
   }
-  validate79.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema65 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -1595,11 +2015,11 @@ const schema61 = {
     }
   }
 };
-const schema62 = {
+const schema66 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "mscoco256-features", "generated"]
 };
-function validate114(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1629,7 +2049,7 @@ function validate114(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema62.enum
+        allowedValues: schema66.enum
       }
     };
     if (vErrors === null) {
@@ -1639,15 +2059,15 @@ function validate114(data, {
     }
     errors++;
   }
-  validate114.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-const schema12 = {
+const schema14 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate27(data, {
+function validate29(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1689,16 +2109,16 @@ function validate27(data, {
       errors++;
     }
   }
-  validate27.errors = vErrors;
+  validate29.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema67 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate117(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1758,10 +2178,10 @@ function validate117(data, {
       errors++;
     }
   }
-  validate117.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-function validate113(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1787,35 +2207,35 @@ function validate113(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate114(data.format, {
+      if (!validate129(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate27(data.uri, {
+      if (!validate29(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate117(data.samples, {
+      if (!validate132(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
@@ -1835,10 +2255,10 @@ function validate113(data, {
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema68 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -1872,13 +2292,13 @@ const schema64 = {
   },
   "nullable": true
 };
-const schema65 = {
+const schema69 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate121(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1920,16 +2340,16 @@ function validate121(data, {
       errors++;
     }
   }
-  validate121.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema70 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate123(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1959,7 +2379,7 @@ function validate123(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema66.enum
+        allowedValues: schema70.enum
       }
     };
     if (vErrors === null) {
@@ -1969,16 +2389,16 @@ function validate123(data, {
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema71 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate125(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2008,7 +2428,7 @@ function validate125(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema67.enum
+        allowedValues: schema71.enum
       }
     };
     if (vErrors === null) {
@@ -2018,14 +2438,14 @@ function validate125(data, {
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema8 = {
+const schema10 = {
   "type": "integer",
   "nullable": true
 };
-function validate23(data, {
+function validate25(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2049,10 +2469,10 @@ function validate23(data, {
     }
     errors++;
   }
-  validate23.errors = vErrors;
+  validate25.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema72 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2074,13 +2494,13 @@ const schema68 = {
   },
   "nullable": true
 };
-const schema69 = {
+const schema73 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate129(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2110,7 +2530,7 @@ function validate129(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema69.enum
+        allowedValues: schema73.enum
       }
     };
     if (vErrors === null) {
@@ -2120,10 +2540,10 @@ function validate129(data, {
     }
     errors++;
   }
-  validate129.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema74 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2132,7 +2552,7 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema75 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2144,11 +2564,11 @@ const schema71 = {
     }
   }
 };
-const schema72 = {
+const schema76 = {
   "type": "string",
   "maxLength": 5
 };
-function validate133(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2189,17 +2609,17 @@ function validate133(data, {
     }
     errors++;
   }
-  validate133.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema77 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate135(data, {
+function validate150(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2275,10 +2695,10 @@ function validate135(data, {
       errors++;
     }
   }
-  validate135.errors = vErrors;
+  validate150.errors = vErrors;
   return errors === 0;
 }
-function validate132(data, {
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2320,24 +2740,24 @@ function validate132(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate133(data.pattern, {
+      if (!validate148(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate135(data.steps, {
+      if (!validate150(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
         errors = vErrors.length;
       }
     }
@@ -2357,10 +2777,10 @@ function validate132(data, {
     }
     errors++;
   }
-  validate132.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-function validate131(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2419,26 +2839,26 @@ function validate131(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate132(data[i0], {
+      if (!validate147(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate131.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema78 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate139(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2468,7 +2888,7 @@ function validate139(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema74.enum
+        allowedValues: schema78.enum
       }
     };
     if (vErrors === null) {
@@ -2478,15 +2898,15 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema79 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate142(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2510,10 +2930,10 @@ function validate142(data, {
     }
     errors++;
   }
-  validate142.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2539,65 +2959,65 @@ function validate128(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate129(data.type, {
+      if (!validate144(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate131(data.stages, {
+      if (!validate146(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate139(data.family, {
+      if (!validate154(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
     if (data.rampPercent !== undefined) {
-      if (!validate23(data.rampPercent, {
+      if (!validate25(data.rampPercent, {
         instancePath: instancePath + "/rampPercent",
         parentData: data,
         parentDataProperty: "rampPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
         errors = vErrors.length;
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate142(data.freezeMaskPercent, {
+      if (!validate157(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate128.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema80 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2610,7 +3030,7 @@ const schema76 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema81 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -2619,12 +3039,12 @@ const schema77 = {
   },
   "nullable": true
 };
-const schema9 = {
+const schema11 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate24(data, {
+function validate26(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2681,10 +3101,10 @@ function validate24(data, {
     }
     errors++;
   }
-  validate24.errors = vErrors;
+  validate26.errors = vErrors;
   return errors === 0;
 }
-function validate146(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2743,21 +3163,21 @@ function validate146(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate24(data[i0], {
+      if (!validate26(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate146.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema82 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -2765,7 +3185,7 @@ const schema78 = {
   },
   "nullable": true
 };
-function validate149(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2808,21 +3228,21 @@ function validate149(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate24(data[i0], {
+      if (!validate26(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate149.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate145(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2848,136 +3268,35 @@ function validate145(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate146(data.include, {
+      if (!validate161(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate149(data.exclude, {
+      if (!validate164(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate145.errors = vErrors;
-  return errors === 0;
-}
-const schema11 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
-  "nullable": true
-};
-function validate26(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate26.errors = vErrors;
-  return errors === 0;
-}
-const schema79 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.1",
-  "nullable": true
-};
-function validate154(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate154.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
 const schema13 = {
   "type": "string",
   "maxLength": 20,
+  "default": "0.0002",
   "nullable": true
 };
 function validate28(data, {
@@ -3025,7 +3344,108 @@ function validate28(data, {
   validate28.errors = vErrors;
   return errors === 0;
 }
-function validate120(data, {
+const schema83 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.1",
+  "nullable": true
+};
+function validate169(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate169.errors = vErrors;
+  return errors === 0;
+}
+const schema15 = {
+  "type": "string",
+  "maxLength": 20,
+  "nullable": true
+};
+function validate30(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate30.errors = vErrors;
+  return errors === 0;
+}
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3051,109 +3471,109 @@ function validate120(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate121(data.pattern, {
+      if (!validate136(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate123(data.method, {
+      if (!validate138(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate125(data.maskType, {
+      if (!validate140(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskUpdateSteps !== undefined) {
-      if (!validate23(data.maskUpdateSteps, {
+      if (!validate25(data.maskUpdateSteps, {
         instancePath: instancePath + "/maskUpdateSteps",
         parentData: data,
         parentDataProperty: "maskUpdateSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
         errors = vErrors.length;
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate128(data.schedule, {
+      if (!validate143(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate145(data.layers, {
+      if (!validate160(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.regularization !== undefined) {
-      if (!validate26(data.regularization, {
+      if (!validate28(data.regularization, {
         instancePath: instancePath + "/regularization",
         parentData: data,
         parentDataProperty: "regularization",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.distillationWeight !== undefined) {
-      if (!validate154(data.distillationWeight, {
-        instancePath: instancePath + "/distillationWeight",
-        parentData: data,
-        parentDataProperty: "distillationWeight",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.l1Decay !== undefined) {
-      if (!validate28(data.l1Decay, {
-        instancePath: instancePath + "/l1Decay",
-        parentData: data,
-        parentDataProperty: "l1Decay",
         rootData
       })) {
         vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
         errors = vErrors.length;
       }
     }
+    if (data.distillationWeight !== undefined) {
+      if (!validate169(data.distillationWeight, {
+        instancePath: instancePath + "/distillationWeight",
+        parentData: data,
+        parentDataProperty: "distillationWeight",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.l1Decay !== undefined) {
+      if (!validate30(data.l1Decay, {
+        instancePath: instancePath + "/l1Decay",
+        parentData: data,
+        parentDataProperty: "l1Decay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate120.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema84 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3202,7 +3622,7 @@ const schema80 = {
   },
   "nullable": true
 };
-const schema81 = {
+const schema85 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3210,7 +3630,7 @@ const schema81 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate159(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3286,17 +3706,17 @@ function validate159(data, {
       errors++;
     }
   }
-  validate159.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema86 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate161(data, {
+function validate176(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3356,17 +3776,17 @@ function validate161(data, {
       errors++;
     }
   }
-  validate161.errors = vErrors;
+  validate176.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema87 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate163(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3426,15 +3846,15 @@ function validate163(data, {
       errors++;
     }
   }
-  validate163.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-const schema10 = {
+const schema12 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate25(data, {
+function validate27(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3458,16 +3878,16 @@ function validate25(data, {
     }
     errors++;
   }
-  validate25.errors = vErrors;
+  validate27.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema88 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate168(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3509,10 +3929,10 @@ function validate168(data, {
       errors++;
     }
   }
-  validate168.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema89 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -3522,11 +3942,11 @@ const schema85 = {
   },
   "nullable": true
 };
-const schema86 = {
+const schema90 = {
   "type": "string",
   "maxLength": 20
 };
-function validate171(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3567,10 +3987,10 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-function validate170(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3629,21 +4049,21 @@ function validate170(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate171(data[i0], {
+      if (!validate186(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate170.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema91 = {
   "type": "integer",
   "format": "int64",
   "default": 20,
@@ -3651,7 +4071,7 @@ const schema87 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate174(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3727,16 +4147,16 @@ function validate174(data, {
       errors++;
     }
   }
-  validate174.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema92 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate176(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3766,7 +4186,7 @@ function validate176(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema88.enum
+        allowedValues: schema92.enum
       }
     };
     if (vErrors === null) {
@@ -3776,16 +4196,16 @@ function validate176(data, {
     }
     errors++;
   }
-  validate176.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema93 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate178(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3827,16 +4247,16 @@ function validate178(data, {
       errors++;
     }
   }
-  validate178.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema94 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"],
   "default": "fp32",
   "nullable": true
 };
-function validate180(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3866,7 +4286,7 @@ function validate180(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema94.enum
       }
     };
     if (vErrors === null) {
@@ -3876,10 +4296,10 @@ function validate180(data, {
     }
     errors++;
   }
-  validate180.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema95 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -3887,7 +4307,7 @@ const schema91 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate182(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3963,16 +4383,16 @@ function validate182(data, {
       errors++;
     }
   }
-  validate182.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema96 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate184(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4014,10 +4434,10 @@ function validate184(data, {
       errors++;
     }
   }
-  validate184.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-function validate158(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4043,164 +4463,164 @@ function validate158(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate159(data.steps, {
+      if (!validate174(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.batchSize !== undefined) {
-      if (!validate161(data.batchSize, {
-        instancePath: instancePath + "/batchSize",
-        parentData: data,
-        parentDataProperty: "batchSize",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate163(data.gradientAccumulationSteps, {
-        instancePath: instancePath + "/gradientAccumulationSteps",
-        parentData: data,
-        parentDataProperty: "gradientAccumulationSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientCheckpointing !== undefined) {
-      if (!validate25(data.gradientCheckpointing, {
-        instancePath: instancePath + "/gradientCheckpointing",
-        parentData: data,
-        parentDataProperty: "gradientCheckpointing",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.compile !== undefined) {
-      if (!validate25(data.compile, {
-        instancePath: instancePath + "/compile",
-        parentData: data,
-        parentDataProperty: "compile",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.learningRate !== undefined) {
-      if (!validate26(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
-        parentData: data,
-        parentDataProperty: "learningRate",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightDecay !== undefined) {
-      if (!validate168(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
-        parentData: data,
-        parentDataProperty: "weightDecay",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.betas !== undefined) {
-      if (!validate170(data.betas, {
-        instancePath: instancePath + "/betas",
-        parentData: data,
-        parentDataProperty: "betas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.warmupSteps !== undefined) {
-      if (!validate174(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
-        parentData: data,
-        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate176(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.batchSize !== undefined) {
+      if (!validate176(data.batchSize, {
+        instancePath: instancePath + "/batchSize",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "batchSize",
         rootData
       })) {
         vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
         errors = vErrors.length;
       }
     }
-    if (data.emaDecay !== undefined) {
-      if (!validate178(data.emaDecay, {
-        instancePath: instancePath + "/emaDecay",
+    if (data.gradientAccumulationSteps !== undefined) {
+      if (!validate178(data.gradientAccumulationSteps, {
+        instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
-        parentDataProperty: "emaDecay",
+        parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
+    if (data.gradientCheckpointing !== undefined) {
+      if (!validate27(data.gradientCheckpointing, {
+        instancePath: instancePath + "/gradientCheckpointing",
+        parentData: data,
+        parentDataProperty: "gradientCheckpointing",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.compile !== undefined) {
+      if (!validate27(data.compile, {
+        instancePath: instancePath + "/compile",
+        parentData: data,
+        parentDataProperty: "compile",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.learningRate !== undefined) {
+      if (!validate28(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
+        parentData: data,
+        parentDataProperty: "learningRate",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weightDecay !== undefined) {
+      if (!validate183(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
+        parentData: data,
+        parentDataProperty: "weightDecay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betas !== undefined) {
+      if (!validate185(data.betas, {
+        instancePath: instancePath + "/betas",
+        parentData: data,
+        parentDataProperty: "betas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.warmupSteps !== undefined) {
+      if (!validate189(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
+        parentData: data,
+        parentDataProperty: "warmupSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate191(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.emaDecay !== undefined) {
+      if (!validate193(data.emaDecay, {
+        instancePath: instancePath + "/emaDecay",
+        parentData: data,
+        parentDataProperty: "emaDecay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.precision !== undefined) {
-      if (!validate180(data.precision, {
+      if (!validate195(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate182(data.seed, {
+      if (!validate197(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate184(data.gradientClip, {
+      if (!validate199(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate158.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema97 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4213,7 +4633,7 @@ const schema93 = {
   },
   "nullable": true
 };
-const schema94 = {
+const schema98 = {
   "type": "integer",
   "format": "int64",
   "default": 50,
@@ -4221,7 +4641,7 @@ const schema94 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate188(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4297,17 +4717,17 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema99 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate190(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4367,10 +4787,10 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
-function validate187(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4396,32 +4816,32 @@ function validate187(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate188(data.everySteps, {
+      if (!validate203(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate190(data.keep, {
+      if (!validate205(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate187.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema100 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4458,13 +4878,13 @@ const schema96 = {
   },
   "nullable": true
 };
-const schema97 = {
+const schema101 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate194(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4494,7 +4914,7 @@ function validate194(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema101.enum
       }
     };
     if (vErrors === null) {
@@ -4504,17 +4924,17 @@ function validate194(data, {
     }
     errors++;
   }
-  validate194.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema102 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate196(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4574,17 +4994,17 @@ function validate196(data, {
       errors++;
     }
   }
-  validate196.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema103 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate198(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4644,16 +5064,16 @@ function validate198(data, {
       errors++;
     }
   }
-  validate198.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema104 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate200(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4695,16 +5115,16 @@ function validate200(data, {
       errors++;
     }
   }
-  validate200.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema105 = {
   "type": "string",
   "enum": ["dpm-solver++", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate202(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4734,7 +5154,7 @@ function validate202(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema101.enum
+        allowedValues: schema105.enum
       }
     };
     if (vErrors === null) {
@@ -4744,16 +5164,16 @@ function validate202(data, {
     }
     errors++;
   }
-  validate202.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema106 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate204(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4795,10 +5215,10 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema107 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4806,7 +5226,7 @@ const schema103 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate208(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4882,16 +5302,16 @@ function validate208(data, {
       errors++;
     }
   }
-  validate208.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema108 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate210(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4921,7 +5341,7 @@ function validate210(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema104.enum
+        allowedValues: schema108.enum
       }
     };
     if (vErrors === null) {
@@ -4931,10 +5351,10 @@ function validate210(data, {
     }
     errors++;
   }
-  validate210.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-function validate193(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4960,120 +5380,120 @@ function validate193(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate194(data.metric, {
+      if (!validate209(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate196(data.samples, {
+      if (!validate211(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate198(data.steps, {
+      if (!validate213(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate200(data.guidance, {
+      if (!validate215(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate202(data.sampler, {
+      if (!validate217(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate204(data.extractorUri, {
+      if (!validate219(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
     if (data.referenceStatsUri !== undefined) {
-      if (!validate27(data.referenceStatsUri, {
+      if (!validate29(data.referenceStatsUri, {
         instancePath: instancePath + "/referenceStatsUri",
         parentData: data,
         parentDataProperty: "referenceStatsUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.autoencoderUri !== undefined) {
-      if (!validate27(data.autoencoderUri, {
+      if (!validate29(data.autoencoderUri, {
         instancePath: instancePath + "/autoencoderUri",
         parentData: data,
         parentDataProperty: "autoencoderUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate208(data.everySteps, {
+      if (!validate223(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate210(data.select, {
+      if (!validate225(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate193.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema109 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -5088,13 +5508,13 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema110 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate215(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5154,16 +5574,16 @@ function validate215(data, {
       errors++;
     }
   }
-  validate215.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema36 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate62(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5223,10 +5643,10 @@ function validate62(data, {
       errors++;
     }
   }
-  validate62.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5252,43 +5672,43 @@ function validate213(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate28(data.maxFidIncrease, {
+      if (!validate30(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate215(data.maxFidIncreasePercent, {
+      if (!validate230(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate62(data.minMacsReductionPercent, {
+      if (!validate64(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate213.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema111 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -5297,7 +5717,7 @@ const schema107 = {
     }
   }
 };
-function validate219(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5323,13 +5743,13 @@ function validate219(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate29(data.uri, {
+      if (!validate31(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
         errors = vErrors.length;
       }
     }
@@ -5349,10 +5769,10 @@ function validate219(data, {
     }
     errors++;
   }
-  validate219.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema112 = {
   "type": "object",
   "properties": {
     "image": {
@@ -5397,13 +5817,13 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema109 = {
+const schema113 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate223(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5461,15 +5881,15 @@ function validate223(data, {
       errors++;
     }
   }
-  validate223.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema114 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate225(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5499,7 +5919,7 @@ function validate225(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -5509,10 +5929,10 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema115 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5520,7 +5940,7 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema116 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5529,12 +5949,12 @@ const schema112 = {
     }
   }
 };
-const schema26 = {
+const schema28 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate50(data, {
+function validate52(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5591,10 +6011,10 @@ function validate50(data, {
     }
     errors++;
   }
-  validate50.errors = vErrors;
+  validate52.errors = vErrors;
   return errors === 0;
 }
-function validate228(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5620,13 +6040,13 @@ function validate228(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate50(data.name, {
+      if (!validate52(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
@@ -5646,10 +6066,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5692,21 +6112,21 @@ function validate227(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate228(data[i0], {
+      if (!validate243(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate227.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema117 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -5718,7 +6138,7 @@ const schema113 = {
   },
   "nullable": true
 };
-const schema15 = {
+const schema17 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -5727,7 +6147,7 @@ const schema15 = {
   "properties": {},
   "nullable": true
 };
-const schema16 = {
+const schema18 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -5735,10 +6155,10 @@ const schema16 = {
   }],
   "maxLength": 32
 };
-const schema17 = {
+const schema19 = {
   "type": "integer"
 };
-function validate32(data, {
+function validate34(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5762,13 +6182,13 @@ function validate32(data, {
     }
     errors++;
   }
-  validate32.errors = vErrors;
+  validate34.errors = vErrors;
   return errors === 0;
 }
-const schema18 = {
+const schema20 = {
   "type": "string"
 };
-function validate34(data, {
+function validate36(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5792,10 +6212,10 @@ function validate34(data, {
     }
     errors++;
   }
-  validate34.errors = vErrors;
+  validate36.errors = vErrors;
   return errors === 0;
 }
-function validate31(data, {
+function validate33(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5806,26 +6226,26 @@ function validate31(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate32(data, {
+  if (!validate34(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+    vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate34(data, {
+    if (!validate36(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+      vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -5872,10 +6292,10 @@ function validate31(data, {
       errors++;
     }
   }
-  validate31.errors = vErrors;
+  validate33.errors = vErrors;
   return errors === 0;
 }
-function validate30(data, {
+function validate32(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5917,21 +6337,21 @@ function validate30(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate31(data[key0], {
+      if (!validate33(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate30.errors = vErrors;
+  validate32.errors = vErrors;
   return errors === 0;
 }
-function validate232(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5957,32 +6377,32 @@ function validate232(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate30(data.requests, {
+      if (!validate32(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate30(data.limits, {
+      if (!validate32(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate232.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
+const schema32 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -5991,11 +6411,11 @@ const schema30 = {
   "properties": {},
   "nullable": true
 };
-const schema19 = {
+const schema21 = {
   "type": "string",
   "maxLength": 63
 };
-function validate37(data, {
+function validate39(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6036,10 +6456,10 @@ function validate37(data, {
     }
     errors++;
   }
-  validate37.errors = vErrors;
+  validate39.errors = vErrors;
   return errors === 0;
 }
-function validate57(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6081,21 +6501,21 @@ function validate57(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate37(data[key0], {
+      if (!validate39(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate57.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema118 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6103,7 +6523,7 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema119 = {
   "type": "object",
   "properties": {
     "key": {
@@ -6123,12 +6543,12 @@ const schema115 = {
     }
   }
 };
-const schema116 = {
+const schema120 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate239(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6170,15 +6590,15 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema121 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate241(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6208,7 +6628,7 @@ function validate241(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema117.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -6218,15 +6638,15 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema122 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate243(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6268,15 +6688,15 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema123 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate245(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6306,7 +6726,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema119.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -6316,16 +6736,16 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema34 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate60(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6384,10 +6804,10 @@ function validate60(data, {
       errors++;
     }
   }
-  validate60.errors = vErrors;
+  validate62.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6397,57 +6817,57 @@ function validate238(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate239(data.key, {
+      if (!validate254(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate241(data.operator, {
+      if (!validate256(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate243(data.value, {
+      if (!validate258(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate245(data.effect, {
+      if (!validate260(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate60(data.tolerationSeconds, {
+      if (!validate62(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
@@ -6467,10 +6887,10 @@ function validate238(data, {
     }
     errors++;
   }
-  validate238.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-function validate237(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6513,21 +6933,21 @@ function validate237(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate238(data[i0], {
+      if (!validate253(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate237.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema124 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -6536,7 +6956,7 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema125 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -6548,7 +6968,7 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema126 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -6558,7 +6978,7 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema127 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6566,7 +6986,7 @@ const schema123 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema20 = {
+const schema22 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -6575,7 +6995,7 @@ const schema20 = {
     }
   }
 };
-const schema21 = {
+const schema23 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6583,7 +7003,7 @@ const schema21 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema22 = {
+const schema24 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -6598,11 +7018,11 @@ const schema22 = {
     }
   }
 };
-const schema23 = {
+const schema25 = {
   "type": "string",
   "maxLength": 316
 };
-function validate41(data, {
+function validate43(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6643,14 +7063,14 @@ function validate41(data, {
     }
     errors++;
   }
-  validate41.errors = vErrors;
+  validate43.errors = vErrors;
   return errors === 0;
 }
-const schema24 = {
+const schema26 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate43(data, {
+function validate45(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6680,7 +7100,7 @@ function validate43(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema24.enum
+        allowedValues: schema26.enum
       }
     };
     if (vErrors === null) {
@@ -6690,10 +7110,10 @@ function validate43(data, {
     }
     errors++;
   }
-  validate43.errors = vErrors;
+  validate45.errors = vErrors;
   return errors === 0;
 }
-const schema25 = {
+const schema27 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -6701,7 +7121,7 @@ const schema25 = {
   },
   "nullable": true
 };
-function validate45(data, {
+function validate47(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6744,21 +7164,21 @@ function validate45(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate37(data[i0], {
+      if (!validate39(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate45.errors = vErrors;
+  validate47.errors = vErrors;
   return errors === 0;
 }
-function validate40(data, {
+function validate42(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6800,35 +7220,35 @@ function validate40(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate41(data.key, {
+      if (!validate43(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate43(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
         errors = vErrors.length;
       }
     }
+    if (data.operator !== undefined) {
+      if (!validate45(data.operator, {
+        instancePath: instancePath + "/operator",
+        parentData: data,
+        parentDataProperty: "operator",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.values !== undefined) {
-      if (!validate45(data.values, {
+      if (!validate47(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
         errors = vErrors.length;
       }
     }
@@ -6848,10 +7268,137 @@ function validate40(data, {
     }
     errors++;
   }
+  validate42.errors = vErrors;
+  return errors === 0;
+}
+function validate41(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate42(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate41.errors = vErrors;
+  return errors === 0;
+}
+function validate40(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.matchExpressions === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "matchExpressions"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.matchExpressions !== undefined) {
+      if (!validate41(data.matchExpressions, {
+        instancePath: instancePath + "/matchExpressions",
+        parentData: data,
+        parentDataProperty: "matchExpressions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
   validate40.errors = vErrors;
   return errors === 0;
 }
-function validate39(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6920,137 +7467,10 @@ function validate39(data, {
     }
     errors++;
   }
-  validate39.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-function validate38(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.matchExpressions === undefined) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "matchExpressions"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.matchExpressions !== undefined) {
-      if (!validate39(data.matchExpressions, {
-        instancePath: instancePath + "/matchExpressions",
-        parentData: data,
-        parentDataProperty: "matchExpressions",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate38.errors = vErrors;
-  return errors === 0;
-}
-function validate253(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (Array.isArray(data)) {
-    if (data.length > 16) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.length < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate38(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate253.errors = vErrors;
-  return errors === 0;
-}
-function validate252(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7092,21 +7512,21 @@ function validate252(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate253(data.nodeSelectorTerms, {
+      if (!validate268(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate252.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema128 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7114,7 +7534,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema129 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -7126,14 +7546,14 @@ const schema125 = {
     }
   }
 };
-const schema126 = {
+const schema130 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate259(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7209,10 +7629,10 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7254,24 +7674,24 @@ function validate258(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate259(data.weight, {
+      if (!validate274(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate38(data.preference, {
+      if (!validate40(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+        vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
         errors = vErrors.length;
       }
     }
@@ -7291,10 +7711,10 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7337,21 +7757,21 @@ function validate257(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate258(data[i0], {
+      if (!validate273(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate257.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-function validate251(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7377,32 +7797,32 @@ function validate251(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate252(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate267(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate257(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate272(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate251.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-function validate250(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7428,21 +7848,21 @@ function validate250(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate251(data.nodeAffinity, {
+      if (!validate266(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate250.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema131 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7450,7 +7870,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema132 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7465,12 +7885,12 @@ const schema128 = {
     }
   }
 };
-const schema129 = {
+const schema133 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate269(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7512,10 +7932,10 @@ function validate269(data, {
       errors++;
     }
   }
-  validate269.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema134 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -7527,7 +7947,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema27 = {
+const schema29 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -7543,11 +7963,11 @@ const schema27 = {
   },
   "nullable": true
 };
-const schema28 = {
+const schema30 = {
   "type": "boolean",
   "nullable": true
 };
-function validate54(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7571,10 +7991,10 @@ function validate54(data, {
     }
     errors++;
   }
-  validate54.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-function validate51(data, {
+function validate53(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7632,43 +8052,43 @@ function validate51(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate50(data.name, {
+      if (!validate52(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate50(data.key, {
+      if (!validate52(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate54(data.optional, {
+      if (!validate56(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate51.errors = vErrors;
+  validate53.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7694,32 +8114,32 @@ function validate271(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate51(data.secretKeyRef, {
+      if (!validate53(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate51(data.configMapKeyRef, {
+      if (!validate53(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate271.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate267(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7745,35 +8165,35 @@ function validate267(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate24(data.name, {
+      if (!validate26(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate269(data.value, {
+      if (!validate284(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate271(data.valueFrom, {
+      if (!validate286(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -7793,10 +8213,10 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-function validate266(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7839,27 +8259,27 @@ function validate266(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate267(data[i0], {
+      if (!validate282(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate266.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema31 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate56(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7917,10 +8337,10 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema135 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -7929,11 +8349,11 @@ const schema131 = {
   "properties": {},
   "nullable": true
 };
-const schema132 = {
+const schema136 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate282(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7974,10 +8394,10 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-function validate281(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8019,21 +8439,21 @@ function validate281(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate282(data[key0], {
+      if (!validate297(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate281.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8059,153 +8479,153 @@ function validate222(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate223(data.image, {
+      if (!validate238(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate225(data.imagePullPolicy, {
+      if (!validate240(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate227(data.imagePullSecrets, {
+      if (!validate242(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate232(data.resources, {
+      if (!validate247(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate57(data.nodeSelector, {
+      if (!validate59(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate237(data.tolerations, {
+      if (!validate252(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate250(data.affinity, {
+      if (!validate265(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate266(data.env, {
+      if (!validate281(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.serviceAccountName !== undefined) {
-      if (!validate56(data.serviceAccountName, {
-        instancePath: instancePath + "/serviceAccountName",
-        parentData: data,
-        parentDataProperty: "serviceAccountName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.priorityClassName !== undefined) {
-      if (!validate56(data.priorityClassName, {
-        instancePath: instancePath + "/priorityClassName",
-        parentData: data,
-        parentDataProperty: "priorityClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.runtimeClassName !== undefined) {
-      if (!validate56(data.runtimeClassName, {
-        instancePath: instancePath + "/runtimeClassName",
-        parentData: data,
-        parentDataProperty: "runtimeClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podLabels !== undefined) {
-      if (!validate57(data.podLabels, {
-        instancePath: instancePath + "/podLabels",
-        parentData: data,
-        parentDataProperty: "podLabels",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podAnnotations !== undefined) {
-      if (!validate281(data.podAnnotations, {
-        instancePath: instancePath + "/podAnnotations",
-        parentData: data,
-        parentDataProperty: "podAnnotations",
         rootData
       })) {
         vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
+    if (data.serviceAccountName !== undefined) {
+      if (!validate58(data.serviceAccountName, {
+        instancePath: instancePath + "/serviceAccountName",
+        parentData: data,
+        parentDataProperty: "serviceAccountName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.priorityClassName !== undefined) {
+      if (!validate58(data.priorityClassName, {
+        instancePath: instancePath + "/priorityClassName",
+        parentData: data,
+        parentDataProperty: "priorityClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.runtimeClassName !== undefined) {
+      if (!validate58(data.runtimeClassName, {
+        instancePath: instancePath + "/runtimeClassName",
+        parentData: data,
+        parentDataProperty: "runtimeClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podLabels !== undefined) {
+      if (!validate59(data.podLabels, {
+        instancePath: instancePath + "/podLabels",
+        parentData: data,
+        parentDataProperty: "podLabels",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podAnnotations !== undefined) {
+      if (!validate296(data.podAnnotations, {
+        instancePath: instancePath + "/podAnnotations",
+        parentData: data,
+        parentDataProperty: "podAnnotations",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate222.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema137 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -8213,7 +8633,7 @@ const schema133 = {
   "maximum": 100,
   "nullable": true
 };
-function validate287(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8289,17 +8709,17 @@ function validate287(data, {
       errors++;
     }
   }
-  validate287.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema138 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate289(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8375,17 +8795,17 @@ function validate289(data, {
       errors++;
     }
   }
-  validate289.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema139 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate291(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8461,10 +8881,10 @@ function validate291(data, {
       errors++;
     }
   }
-  validate291.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-function validate78(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8522,145 +8942,145 @@ function validate78(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate79(data.model, {
+      if (!validate80(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate113(data.dataset, {
+      if (!validate128(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate120(data.sparsity, {
+      if (!validate135(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate158(data.training, {
+      if (!validate173(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate187(data.checkpoint, {
+      if (!validate202(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate193(data.evaluation, {
+      if (!validate208(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate213(data.acceptance, {
+      if (!validate228(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate219(data.output, {
+      if (!validate234(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate222(data.trainer, {
+      if (!validate237(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.suspend !== undefined) {
-      if (!validate25(data.suspend, {
+      if (!validate27(data.suspend, {
         instancePath: instancePath + "/suspend",
         parentData: data,
         parentDataProperty: "suspend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
         errors = vErrors.length;
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate287(data.backoffLimit, {
+      if (!validate302(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate289(data.activeDeadlineSeconds, {
+      if (!validate304(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate291(data.ttlSecondsAfterFinished, {
+      if (!validate306(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
@@ -8680,10 +9100,10 @@ function validate78(data, {
     }
     errors++;
   }
-  validate78.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema140 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -8731,12 +9151,12 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema141 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate295(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8778,15 +9198,15 @@ function validate295(data, {
       errors++;
     }
   }
-  validate295.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema142 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate297(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8816,7 +9236,7 @@ function validate297(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema138.enum
+        allowedValues: schema142.enum
       }
     };
     if (vErrors === null) {
@@ -8826,16 +9246,16 @@ function validate297(data, {
     }
     errors++;
   }
-  validate297.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema33 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
 const formats0 = formats["date-time"];
-function validate59(data, {
+function validate61(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8877,10 +9297,10 @@ function validate59(data, {
       errors++;
     }
   }
-  validate59.errors = vErrors;
+  validate61.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema143 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8888,7 +9308,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema144 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -8912,11 +9332,11 @@ const schema140 = {
     }
   }
 };
-const schema141 = {
+const schema145 = {
   "type": "string",
   "maxLength": 64
 };
-function validate303(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8957,14 +9377,14 @@ function validate303(data, {
     }
     errors++;
   }
-  validate303.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema146 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate305(data, {
+function validate320(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8994,7 +9414,7 @@ function validate305(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema142.enum
+        allowedValues: schema146.enum
       }
     };
     if (vErrors === null) {
@@ -9004,14 +9424,14 @@ function validate305(data, {
     }
     errors++;
   }
-  validate305.errors = vErrors;
+  validate320.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema147 = {
   "type": "string",
   "format": "date-time"
 };
-function validate308(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9052,14 +9472,14 @@ function validate308(data, {
     }
     errors++;
   }
-  validate308.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema148 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate311(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9100,10 +9520,10 @@ function validate311(data, {
     }
     errors++;
   }
-  validate311.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate302(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9193,68 +9613,68 @@ function validate302(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate303(data.type, {
+      if (!validate318(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate305(data.status, {
+      if (!validate320(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate60(data.observedGeneration, {
+      if (!validate62(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate308(data.lastTransitionTime, {
+      if (!validate323(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate24(data.reason, {
+      if (!validate26(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate311(data.message, {
+      if (!validate326(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
@@ -9274,10 +9694,10 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9320,21 +9740,21 @@ function validate301(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate302(data[i0], {
+      if (!validate317(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate301.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema149 = {
   "type": "object",
   "properties": {
     "number": {
@@ -9355,12 +9775,12 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema38 = {
+const schema39 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate66(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9403,10 +9823,10 @@ function validate66(data, {
       errors++;
     }
   }
-  validate66.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-function validate316(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9432,65 +9852,65 @@ function validate316(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate66(data.number, {
+      if (!validate67(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastExitReason !== undefined) {
-      if (!validate27(data.lastExitReason, {
+      if (!validate29(data.lastExitReason, {
         instancePath: instancePath + "/lastExitReason",
         parentData: data,
         parentDataProperty: "lastExitReason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.podUid !== undefined) {
-      if (!validate61(data.podUid, {
+      if (!validate63(data.podUid, {
         instancePath: instancePath + "/podUid",
         parentData: data,
         parentDataProperty: "podUid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podCreatedAt !== undefined) {
+      if (!validate61(data.podCreatedAt, {
+        instancePath: instancePath + "/podCreatedAt",
+        parentData: data,
+        parentDataProperty: "podCreatedAt",
         rootData
       })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
-    if (data.podCreatedAt !== undefined) {
-      if (!validate59(data.podCreatedAt, {
-        instancePath: instancePath + "/podCreatedAt",
-        parentData: data,
-        parentDataProperty: "podCreatedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.resumedFromStep !== undefined) {
-      if (!validate60(data.resumedFromStep, {
+      if (!validate62(data.resumedFromStep, {
         instancePath: instancePath + "/resumedFromStep",
         parentData: data,
         parentDataProperty: "resumedFromStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate316.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema150 = {
   "type": "object",
   "properties": {
     "step": {
@@ -9541,12 +9961,12 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema36 = {
+const schema38 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate64(data, {
+function validate66(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9588,16 +10008,16 @@ function validate64(data, {
       errors++;
     }
   }
-  validate64.errors = vErrors;
+  validate66.errors = vErrors;
   return errors === 0;
 }
-const schema35 = {
+const schema37 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate63(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9657,60 +10077,10 @@ function validate63(data, {
       errors++;
     }
   }
-  validate63.errors = vErrors;
-  return errors === 0;
-}
-const schema37 = {
-  "type": "string",
-  "maxLength": 16,
-  "nullable": true
-};
-function validate65(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 16) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
   validate65.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema151 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -9718,7 +10088,7 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema152 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -9733,12 +10103,12 @@ const schema148 = {
     }
   }
 };
-const schema149 = {
+const schema153 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate340(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9797,10 +10167,10 @@ function validate340(data, {
       errors++;
     }
   }
-  validate340.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-function validate339(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9826,35 +10196,35 @@ function validate339(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate340(data.step, {
+      if (!validate355(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate64(data.distance, {
+      if (!validate66(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate64(data.sparsity, {
+      if (!validate66(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
@@ -9874,10 +10244,10 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9920,21 +10290,21 @@ function validate338(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate339(data[i0], {
+      if (!validate354(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9960,175 +10330,175 @@ function validate323(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate60(data.step, {
+      if (!validate62(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.totalSteps !== undefined) {
-      if (!validate60(data.totalSteps, {
-        instancePath: instancePath + "/totalSteps",
-        parentData: data,
-        parentDataProperty: "totalSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.percent !== undefined) {
-      if (!validate62(data.percent, {
-        instancePath: instancePath + "/percent",
-        parentData: data,
-        parentDataProperty: "percent",
         rootData
       })) {
         vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
-    if (data.display !== undefined) {
-      if (!validate64(data.display, {
-        instancePath: instancePath + "/display",
+    if (data.totalSteps !== undefined) {
+      if (!validate62(data.totalSteps, {
+        instancePath: instancePath + "/totalSteps",
         parentData: data,
-        parentDataProperty: "display",
+        parentDataProperty: "totalSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.percent !== undefined) {
+      if (!validate64(data.percent, {
+        instancePath: instancePath + "/percent",
+        parentData: data,
+        parentDataProperty: "percent",
         rootData
       })) {
         vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
+    if (data.display !== undefined) {
+      if (!validate66(data.display, {
+        instancePath: instancePath + "/display",
+        parentData: data,
+        parentDataProperty: "display",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.stage !== undefined) {
-      if (!validate63(data.stage, {
+      if (!validate65(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stages !== undefined) {
-      if (!validate63(data.stages, {
-        instancePath: instancePath + "/stages",
-        parentData: data,
-        parentDataProperty: "stages",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stagePattern !== undefined) {
-      if (!validate65(data.stagePattern, {
-        instancePath: instancePath + "/stagePattern",
-        parentData: data,
-        parentDataProperty: "stagePattern",
         rootData
       })) {
         vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
+    if (data.stages !== undefined) {
+      if (!validate65(data.stages, {
+        instancePath: instancePath + "/stages",
+        parentData: data,
+        parentDataProperty: "stages",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stagePattern !== undefined) {
+      if (!validate24(data.stagePattern, {
+        instancePath: instancePath + "/stagePattern",
+        parentData: data,
+        parentDataProperty: "stagePattern",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maskFlips !== undefined) {
-      if (!validate60(data.maskFlips, {
+      if (!validate62(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate61(data.phase, {
+      if (!validate63(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.loss !== undefined) {
+      if (!validate66(data.loss, {
+        instancePath: instancePath + "/loss",
+        parentData: data,
+        parentDataProperty: "loss",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.samplesPerSecond !== undefined) {
+      if (!validate66(data.samplesPerSecond, {
+        instancePath: instancePath + "/samplesPerSecond",
+        parentData: data,
+        parentDataProperty: "samplesPerSecond",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.remainingSeconds !== undefined) {
+      if (!validate62(data.remainingSeconds, {
+        instancePath: instancePath + "/remainingSeconds",
+        parentData: data,
+        parentDataProperty: "remainingSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.eta !== undefined) {
+      if (!validate66(data.eta, {
+        instancePath: instancePath + "/eta",
+        parentData: data,
+        parentDataProperty: "eta",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reportedAt !== undefined) {
+      if (!validate61(data.reportedAt, {
+        instancePath: instancePath + "/reportedAt",
+        parentData: data,
+        parentDataProperty: "reportedAt",
         rootData
       })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
-    if (data.loss !== undefined) {
-      if (!validate64(data.loss, {
-        instancePath: instancePath + "/loss",
-        parentData: data,
-        parentDataProperty: "loss",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samplesPerSecond !== undefined) {
-      if (!validate64(data.samplesPerSecond, {
-        instancePath: instancePath + "/samplesPerSecond",
-        parentData: data,
-        parentDataProperty: "samplesPerSecond",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.remainingSeconds !== undefined) {
-      if (!validate60(data.remainingSeconds, {
-        instancePath: instancePath + "/remainingSeconds",
-        parentData: data,
-        parentDataProperty: "remainingSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.eta !== undefined) {
-      if (!validate64(data.eta, {
-        instancePath: instancePath + "/eta",
-        parentData: data,
-        parentDataProperty: "eta",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reportedAt !== undefined) {
-      if (!validate59(data.reportedAt, {
-        instancePath: instancePath + "/reportedAt",
-        parentData: data,
-        parentDataProperty: "reportedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.history !== undefined) {
-      if (!validate338(data.history, {
+      if (!validate353(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate323.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema154 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -10143,12 +10513,12 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema40 = {
+const schema41 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate68(data, {
+function validate69(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10190,15 +10560,15 @@ function validate68(data, {
       errors++;
     }
   }
-  validate68.errors = vErrors;
+  validate69.errors = vErrors;
   return errors === 0;
 }
-const schema39 = {
+const schema40 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate67(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10240,10 +10610,10 @@ function validate67(data, {
       errors++;
     }
   }
-  validate67.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-function validate347(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10269,43 +10639,43 @@ function validate347(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate68(data.uri, {
+      if (!validate69(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate62(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maskDigest !== undefined) {
+      if (!validate68(data.maskDigest, {
+        instancePath: instancePath + "/maskDigest",
+        parentData: data,
+        parentDataProperty: "maskDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
-    if (data.step !== undefined) {
-      if (!validate60(data.step, {
-        instancePath: instancePath + "/step",
-        parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maskDigest !== undefined) {
-      if (!validate67(data.maskDigest, {
-        instancePath: instancePath + "/maskDigest",
-        parentData: data,
-        parentDataProperty: "maskDigest",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
-        errors = vErrors.length;
-      }
-    }
   }
-  validate347.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema155 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -10335,7 +10705,7 @@ const schema151 = {
   },
   "nullable": true
 };
-function validate352(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10361,98 +10731,98 @@ function validate352(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate65(data.pattern, {
+      if (!validate24(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate64(data.target, {
+      if (!validate66(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate64(data.achieved, {
+      if (!validate66(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate60(data.maskedParameters, {
+      if (!validate62(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate60(data.totalParameters, {
+      if (!validate62(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate66(data.maskedLayers, {
+      if (!validate67(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate66(data.skippedLayers, {
+      if (!validate67(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate54(data.compliant, {
+      if (!validate56(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate352.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema156 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -10476,7 +10846,7 @@ const schema152 = {
   },
   "nullable": true
 };
-function validate362(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10502,76 +10872,76 @@ function validate362(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate64(data.convention, {
+      if (!validate66(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate60(data.dense, {
+      if (!validate62(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate60(data.sparse, {
+      if (!validate62(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate60(data.totalDense, {
+      if (!validate62(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate60(data.totalSparse, {
+      if (!validate62(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate64(data.reductionPercent, {
+      if (!validate66(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate362.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema157 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -10616,199 +10986,6 @@ const schema153 = {
   },
   "nullable": true
 };
-function validate370(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.metric !== undefined) {
-      if (!validate61(data.metric, {
-        instancePath: instancePath + "/metric",
-        parentData: data,
-        parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate66(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.dense !== undefined) {
-      if (!validate64(data.dense, {
-        instancePath: instancePath + "/dense",
-        parentData: data,
-        parentDataProperty: "dense",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparse !== undefined) {
-      if (!validate64(data.sparse, {
-        instancePath: instancePath + "/sparse",
-        parentData: data,
-        parentDataProperty: "sparse",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.increase !== undefined) {
-      if (!validate64(data.increase, {
-        instancePath: instancePath + "/increase",
-        parentData: data,
-        parentDataProperty: "increase",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.referenceDigest !== undefined) {
-      if (!validate67(data.referenceDigest, {
-        instancePath: instancePath + "/referenceDigest",
-        parentData: data,
-        parentDataProperty: "referenceDigest",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.extractorDigest !== undefined) {
-      if (!validate67(data.extractorDigest, {
-        instancePath: instancePath + "/extractorDigest",
-        parentData: data,
-        parentDataProperty: "extractorDigest",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.seed !== undefined) {
-      if (!validate60(data.seed, {
-        instancePath: instancePath + "/seed",
-        parentData: data,
-        parentDataProperty: "seed",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sampler !== undefined) {
-      if (!validate61(data.sampler, {
-        instancePath: instancePath + "/sampler",
-        parentData: data,
-        parentDataProperty: "sampler",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.steps !== undefined) {
-      if (!validate66(data.steps, {
-        instancePath: instancePath + "/steps",
-        parentData: data,
-        parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate64(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weights !== undefined) {
-      if (!validate67(data.weights, {
-        instancePath: instancePath + "/weights",
-        parentData: data,
-        parentDataProperty: "weights",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.rankDeficient !== undefined) {
-      if (!validate54(data.rankDeficient, {
-        instancePath: instancePath + "/rankDeficient",
-        parentData: data,
-        parentDataProperty: "rankDeficient",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate370.errors = vErrors;
-  return errors === 0;
-}
-const schema154 = {
-  "type": "object",
-  "properties": {
-    "uri": {
-      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
-    },
-    "sha256": {
-      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
-    },
-    "sizeBytes": {
-      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
-    },
-    "manifestUri": {
-      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
-    },
-    "sampleGridUri": {
-      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
-    }
-  },
-  "nullable": true
-};
 function validate385(data, {
   instancePath = "",
   parentData,
@@ -10834,58 +11011,146 @@ function validate385(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.uri !== undefined) {
-      if (!validate68(data.uri, {
-        instancePath: instancePath + "/uri",
+    if (data.metric !== undefined) {
+      if (!validate63(data.metric, {
+        instancePath: instancePath + "/metric",
         parentData: data,
-        parentDataProperty: "uri",
+        parentDataProperty: "metric",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.samples !== undefined) {
+      if (!validate67(data.samples, {
+        instancePath: instancePath + "/samples",
+        parentData: data,
+        parentDataProperty: "samples",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.dense !== undefined) {
+      if (!validate66(data.dense, {
+        instancePath: instancePath + "/dense",
+        parentData: data,
+        parentDataProperty: "dense",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparse !== undefined) {
+      if (!validate66(data.sparse, {
+        instancePath: instancePath + "/sparse",
+        parentData: data,
+        parentDataProperty: "sparse",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.increase !== undefined) {
+      if (!validate66(data.increase, {
+        instancePath: instancePath + "/increase",
+        parentData: data,
+        parentDataProperty: "increase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.referenceDigest !== undefined) {
+      if (!validate68(data.referenceDigest, {
+        instancePath: instancePath + "/referenceDigest",
+        parentData: data,
+        parentDataProperty: "referenceDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
-    if (data.sha256 !== undefined) {
-      if (!validate61(data.sha256, {
-        instancePath: instancePath + "/sha256",
+    if (data.extractorDigest !== undefined) {
+      if (!validate68(data.extractorDigest, {
+        instancePath: instancePath + "/extractorDigest",
         parentData: data,
-        parentDataProperty: "sha256",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sizeBytes !== undefined) {
-      if (!validate60(data.sizeBytes, {
-        instancePath: instancePath + "/sizeBytes",
-        parentData: data,
-        parentDataProperty: "sizeBytes",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.manifestUri !== undefined) {
-      if (!validate68(data.manifestUri, {
-        instancePath: instancePath + "/manifestUri",
-        parentData: data,
-        parentDataProperty: "manifestUri",
+        parentDataProperty: "extractorDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
-    if (data.sampleGridUri !== undefined) {
-      if (!validate68(data.sampleGridUri, {
-        instancePath: instancePath + "/sampleGridUri",
+    if (data.seed !== undefined) {
+      if (!validate62(data.seed, {
+        instancePath: instancePath + "/seed",
         parentData: data,
-        parentDataProperty: "sampleGridUri",
+        parentDataProperty: "seed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sampler !== undefined) {
+      if (!validate63(data.sampler, {
+        instancePath: instancePath + "/sampler",
+        parentData: data,
+        parentDataProperty: "sampler",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.steps !== undefined) {
+      if (!validate67(data.steps, {
+        instancePath: instancePath + "/steps",
+        parentData: data,
+        parentDataProperty: "steps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.guidance !== undefined) {
+      if (!validate66(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weights !== undefined) {
+      if (!validate68(data.weights, {
+        instancePath: instancePath + "/weights",
+        parentData: data,
+        parentDataProperty: "weights",
         rootData
       })) {
         vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.rankDeficient !== undefined) {
+      if (!validate56(data.rankDeficient, {
+        instancePath: instancePath + "/rankDeficient",
+        parentData: data,
+        parentDataProperty: "rankDeficient",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
@@ -10893,7 +11158,112 @@ function validate385(data, {
   validate385.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+const schema158 = {
+  "type": "object",
+  "properties": {
+    "uri": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    },
+    "sha256": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "sizeBytes": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "manifestUri": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    },
+    "sampleGridUri": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    }
+  },
+  "nullable": true
+};
+function validate400(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.uri !== undefined) {
+      if (!validate69(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sha256 !== undefined) {
+      if (!validate63(data.sha256, {
+        instancePath: instancePath + "/sha256",
+        parentData: data,
+        parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sizeBytes !== undefined) {
+      if (!validate62(data.sizeBytes, {
+        instancePath: instancePath + "/sizeBytes",
+        parentData: data,
+        parentDataProperty: "sizeBytes",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.manifestUri !== undefined) {
+      if (!validate69(data.manifestUri, {
+        instancePath: instancePath + "/manifestUri",
+        parentData: data,
+        parentDataProperty: "manifestUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sampleGridUri !== undefined) {
+      if (!validate69(data.sampleGridUri, {
+        instancePath: instancePath + "/sampleGridUri",
+        parentData: data,
+        parentDataProperty: "sampleGridUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate400.errors = vErrors;
+  return errors === 0;
+}
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10919,153 +11289,153 @@ function validate294(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate295(data.observedGeneration, {
+      if (!validate310(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate297(data.phase, {
+      if (!validate312(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate59(data.startTime, {
+      if (!validate61(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.completionTime !== undefined) {
-      if (!validate59(data.completionTime, {
-        instancePath: instancePath + "/completionTime",
-        parentData: data,
-        parentDataProperty: "completionTime",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.conditions !== undefined) {
-      if (!validate301(data.conditions, {
-        instancePath: instancePath + "/conditions",
-        parentData: data,
-        parentDataProperty: "conditions",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.jobUid !== undefined) {
-      if (!validate61(data.jobUid, {
-        instancePath: instancePath + "/jobUid",
-        parentData: data,
-        parentDataProperty: "jobUid",
         rootData
       })) {
         vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
-    if (data.attempts !== undefined) {
-      if (!validate316(data.attempts, {
-        instancePath: instancePath + "/attempts",
+    if (data.completionTime !== undefined) {
+      if (!validate61(data.completionTime, {
+        instancePath: instancePath + "/completionTime",
         parentData: data,
-        parentDataProperty: "attempts",
+        parentDataProperty: "completionTime",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.conditions !== undefined) {
+      if (!validate316(data.conditions, {
+        instancePath: instancePath + "/conditions",
+        parentData: data,
+        parentDataProperty: "conditions",
         rootData
       })) {
         vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
+    if (data.jobUid !== undefined) {
+      if (!validate63(data.jobUid, {
+        instancePath: instancePath + "/jobUid",
+        parentData: data,
+        parentDataProperty: "jobUid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.attempts !== undefined) {
+      if (!validate331(data.attempts, {
+        instancePath: instancePath + "/attempts",
+        parentData: data,
+        parentDataProperty: "attempts",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.progress !== undefined) {
-      if (!validate323(data.progress, {
+      if (!validate338(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate347(data.checkpoint, {
+      if (!validate362(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparsity !== undefined) {
-      if (!validate352(data.sparsity, {
-        instancePath: instancePath + "/sparsity",
-        parentData: data,
-        parentDataProperty: "sparsity",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.macs !== undefined) {
-      if (!validate362(data.macs, {
-        instancePath: instancePath + "/macs",
-        parentData: data,
-        parentDataProperty: "macs",
         rootData
       })) {
         vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
-    if (data.fid !== undefined) {
-      if (!validate370(data.fid, {
-        instancePath: instancePath + "/fid",
+    if (data.sparsity !== undefined) {
+      if (!validate367(data.sparsity, {
+        instancePath: instancePath + "/sparsity",
         parentData: data,
-        parentDataProperty: "fid",
+        parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
-    if (data.model !== undefined) {
-      if (!validate385(data.model, {
-        instancePath: instancePath + "/model",
+    if (data.macs !== undefined) {
+      if (!validate377(data.macs, {
+        instancePath: instancePath + "/macs",
         parentData: data,
-        parentDataProperty: "model",
+        parentDataProperty: "macs",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.fid !== undefined) {
+      if (!validate385(data.fid, {
+        instancePath: instancePath + "/fid",
+        parentData: data,
+        parentDataProperty: "fid",
         rootData
       })) {
         vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
+    if (data.model !== undefined) {
+      if (!validate400(data.model, {
+        instancePath: instancePath + "/model",
+        parentData: data,
+        parentDataProperty: "model",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate294.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate69(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11124,57 +11494,57 @@ function validate69(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate70(data.apiVersion, {
+      if (!validate71(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate72(data.kind, {
+      if (!validate73(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate74(data.metadata, {
+      if (!validate75(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate78(data.spec, {
+      if (!validate79(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate294(data.status, {
+      if (!validate309(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
@@ -11194,6 +11564,6 @@ function validate69(data, {
     }
     errors++;
   }
-  validate69.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, get_args
 
@@ -107,8 +107,12 @@ class NoiseProcess(ABC):
         return sigma * x_t + alpha * out, alpha * x_t - sigma * out
 
     def to_dict(self) -> dict[str, Any]:
-        """`kind` and the fields by their own names, as written to manifests."""
-        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+        """`kind` and the fields by their own names, as JSON has them; `process_from` reads it."""
+        described: dict[str, Any] = {"kind": self.kind}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            described[field.name] = list(value) if isinstance(value, tuple) else value
+        return described
 
 
 @dataclass(frozen=True)

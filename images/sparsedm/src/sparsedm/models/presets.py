@@ -6,7 +6,7 @@ from sparsedm.diffusion.process import DiscreteBetas
 from sparsedm.models.uvit import UViTConfig
 
 STABLE_DIFFUSION = DiscreteBetas("scaled-linear", 0.00085, 0.012, 1000)
-"""Betas of Stable Diffusion, on n = 1..1000: train_ldm_discrete.py and train_t2i_discrete.py of U-ViT's code."""
+"""Betas of Stable Diffusion on n = 1..1000: train_ldm_discrete.py and train_t2i_discrete.py of U-ViT."""
 
 PRESETS: dict[str, UViTConfig] = {
     "fashion-mnist-uvit-tiny": UViTConfig(

@@ -29,9 +29,9 @@ export interface ISparseFinetune {
        */
       "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
       /**
-       * A named size of a U-ViT, with its image size, channels, number of classes and prediction.
+       * A named U-ViT as it was published, with its sizes, number of classes, prediction and noise process.
        */
-      "preset"?: "fashion-mnist-uvit-tiny" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
+      "preset"?: "fashion-mnist-uvit-tiny" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
       /**
        * Explicit sizes, for a U-ViT that no preset names.
        */
@@ -85,9 +85,54 @@ export interface ISparseFinetune {
          */
         "finalConv"?: boolean;
         /**
-         * What the network predicts. noise is the published models' choice, v suits small models.
+         * What the network predicts. noise is the published models' choice, v suits small models, velocity belongs to a rectified flow.
          */
-        "prediction"?: "noise" | "v";
+        "prediction"?: "noise" | "v" | "velocity";
+        /**
+         * Whether the label table has one more row, after those of the classes, that stands for no class. Guidance needs it; the published models of ImageNet 64 have none.
+         */
+        "nullClass"?: boolean;
+        /**
+         * Share of the labels or texts that training replaces by none, so that the model can be guided. A decimal string. Absent means 0.1 where the model knows none.
+         */
+        "labelDropout"?: string;
+        /**
+         * How images become noise, as the dense model was trained. Absent means vp-linear with beta from 0.1 to 20, that of SparseDM. A folder of diffusers says it in its scheduler's configuration.
+         */
+        "noiseProcess"?: {
+          /**
+           * vp-linear is variance-preserving in continuous time with a beta that rises linearly, discrete-betas one of timesteps given variances, rectified-flow a straight line between image and noise.
+           */
+          "kind": "vp-linear" | "discrete-betas" | "rectified-flow";
+          /**
+           * Rate of noise at time 0. A decimal string; absent means 0.1.
+           */
+          "betaMin"?: string;
+          /**
+           * Rate of noise at time 1. A decimal string; absent means 20.
+           */
+          "betaMax"?: string;
+          /**
+           * How the variances rise from betaStart to betaEnd: linear, or scaled-linear (linear in their square roots, as in Stable Diffusion); cosine has neither.
+           */
+          "betaSchedule"?: "linear" | "scaled-linear" | "cosine";
+          /**
+           * Variance of the first timestep. A decimal string, for example "0.00085".
+           */
+          "betaStart"?: string;
+          /**
+           * Variance of the last timestep. A decimal string, for example "0.012".
+           */
+          "betaEnd"?: string;
+          /**
+           * Number of timesteps of discrete-betas. Absent means 1000.
+           */
+          "timesteps"?: number;
+          /**
+           * Moves the timesteps of a rectified flow towards noise, in training and in sampling. A decimal string; absent means 1, no shift.
+           */
+          "shift"?: string;
+        };
       };
       /**
        * Weights of the dense model.
