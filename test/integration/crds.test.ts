@@ -196,6 +196,82 @@ describe('a SparseFinetune is refused', () => {
       'imageSize must be a multiple of patchSize',
     ],
     [
+      'a velocity without a flow',
+      ownConfig({ prediction: 'velocity' }),
+      'spec.model.config.prediction',
+      'write both or neither',
+    ],
+    [
+      'a flow without a velocity',
+      ownConfig({ noiseProcess: { kind: 'rectified-flow' } }),
+      'spec.model.config.prediction',
+      'write both or neither',
+    ],
+    [
+      'no row for no class, without classes',
+      ownConfig({ nullClass: false }),
+      'spec.model.config.nullClass',
+      'say how many classes',
+    ],
+    [
+      'labels dropped that are not there',
+      ownConfig({ labelDropout: '0.15' }),
+      'spec.model.config.labelDropout',
+      'this model does not know: remove it',
+    ],
+    [
+      'all labels dropped',
+      ownConfig({ numClasses: 10, labelDropout: '1' }),
+      'spec.model.config.labelDropout',
+      'a decimal from 0 to below 1',
+    ],
+    [
+      'the betas of another process',
+      ownConfig({ noiseProcess: { kind: 'vp-linear', betaSchedule: 'linear' } }),
+      'spec.model.config.noiseProcess',
+      'belong to kind discrete-betas',
+    ],
+    [
+      'the shift of another process',
+      ownConfig({ noiseProcess: { kind: 'vp-linear', shift: '3' } }),
+      'spec.model.config.noiseProcess',
+      'shift belongs to kind rectified-flow',
+    ],
+    [
+      'the ends of another process',
+      ownConfig({ noiseProcess: { kind: 'rectified-flow', betaMin: '0.1' }, prediction: 'velocity' }),
+      'spec.model.config.noiseProcess',
+      'belong to kind vp-linear',
+    ],
+    [
+      'betas without a schedule',
+      ownConfig({ noiseProcess: { kind: 'discrete-betas' } }),
+      'spec.model.config.noiseProcess',
+      'needs betaSchedule',
+    ],
+    [
+      'betas without their ends',
+      ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'linear' } }),
+      'spec.model.config.noiseProcess.betaSchedule',
+      'betaStart and betaEnd are required',
+    ],
+    [
+      'a cosine with ends',
+      ownConfig({
+        noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', betaStart: '0.1', betaEnd: '0.2' },
+      }),
+      'spec.model.config.noiseProcess.betaSchedule',
+      'must be absent for cosine',
+    ],
+    [
+      'a beta of 1',
+      ownConfig({
+        noiseProcess: { kind: 'discrete-betas', betaSchedule: 'linear', betaStart: '0.1', betaEnd: '1' },
+      }),
+      'spec.model.config.noiseProcess.betaEnd',
+      'above 0 and below 1',
+    ],
+    [
       'heads that do not divide the width',
       ownConfig({ heads: 5 }),
       'spec.model.config.heads',
@@ -1012,6 +1088,26 @@ describe('a SparseFinetune is accepted', () => {
   it.each<[string, Changes]>([
     ['as short as can be', {}],
     ['explicit sizes', ownConfig({ numClasses: 10, finalConv: false, prediction: 'v' })],
+    [
+      'a rectified flow',
+      ownConfig({ prediction: 'velocity', noiseProcess: { kind: 'rectified-flow', shift: '3' } }),
+    ],
+    [
+      'betas of Stable Diffusion',
+      ownConfig({
+        noiseProcess: {
+          kind: 'discrete-betas',
+          betaSchedule: 'scaled-linear',
+          betaStart: '0.00085',
+          betaEnd: '0.012',
+        },
+      }),
+    ],
+    [
+      'a cosine of betas',
+      ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', timesteps: 4000 } }),
+    ],
+    ['labels that are never dropped', ownConfig({ numClasses: 10, nullClass: false })],
     ['weights by a state dict', { model: { pretrained: { uri: 'pvc://data/cifar10_uvit_small.pth' } } }],
     [
       'a folder of diffusers',
