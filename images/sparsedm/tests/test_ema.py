@@ -34,11 +34,17 @@ def test_worked_example_first_update_moves_nine_tenths() -> None:
     assert ema.updates == 1
 
 
-def test_averages_parameters_and_copies_integer_buffers() -> None:
+def test_averages_parameters_and_copies_buffers() -> None:
+    """A buffer is the model's own average or table: an average of it would be neither."""
     model = nn.BatchNorm1d(2)
     ema = Ema(model, 0.5)
     model(torch.randn(4, 2))
+    with torch.no_grad():
+        model.weight.fill_(3.0)
     ema.update(model)
     assert ema.weights["num_batches_tracked"].item() == 1
+    assert torch.equal(ema.weights["running_mean"], model.running_mean)
+    assert torch.equal(ema.weights["running_var"], model.running_var)
+    assert ema.weights["weight"].tolist() == pytest.approx([2.8, 2.8])  # 1 + 0.9 * 2
     assert list(ema.weights) == list(model.state_dict())
     assert ema.weights["running_mean"].data_ptr() != model.running_mean.data_ptr()

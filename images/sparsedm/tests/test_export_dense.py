@@ -58,7 +58,7 @@ def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -
     assert figures["recognised"] == 0.5
     assert figures["metric"] == "fd-brightness"
     assert (figures["samples"], figures["referenceSamples"], figures["seed"]) == (100, 20, 3)
-    assert figures["rankDeficient"]
+    assert not figures["rankDeficient"]
     # Half of the data are -1 and half 1: mean 0 against 1, variance 20/19 against 0.
     assert figures["distance"] == pytest.approx(1 + 20 / 19, abs=1e-3)
     assert calls == [(64, 100), (100, 100)]

@@ -157,8 +157,12 @@ def test_fewer_than_two_samples_are_refused() -> None:
 
 
 def test_few_samples_are_flagged() -> None:
-    assert stats_of(np.random.default_rng(5).standard_normal((2047, 4))).rank_deficient
-    assert not stats_of(np.random.default_rng(5).standard_normal((2048, 4))).rank_deficient
+    """With 4 samples of 4 features the covariance has rank 3."""
+    few, enough = (stats_of(np.random.default_rng(5).standard_normal((n, 4))) for n in (4, 5))
+    assert few.rank_deficient
+    assert np.linalg.matrix_rank(few.cov) == 3
+    assert not enough.rank_deficient
+    assert np.linalg.matrix_rank(enough.cov) == 4
 
 
 def test_wrong_shapes_and_numbers_are_refused() -> None:

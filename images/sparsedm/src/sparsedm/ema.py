@@ -24,12 +24,13 @@ class Ema:
         self.decay = decay
         self.updates = 0
         self.weights: dict[str, Tensor] = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self._parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         weight = 1.0 - decay_at(self.decay, self.updates)
         state = model.state_dict()
-        averaged = [k for k, v in state.items() if v.is_floating_point()]
+        averaged = [k for k in state if k in self._parameters]
         torch._foreach_lerp_([self.weights[k] for k in averaged], [state[k] for k in averaged], weight)
         for k in state.keys() - set(averaged):
             self.weights[k].copy_(state[k])

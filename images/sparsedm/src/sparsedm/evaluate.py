@@ -34,7 +34,7 @@ from sparsedm.device import limit_threads, pick_device
 from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.metrics.extractor import load_extractor
-from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats, frechet_distance
+from sparsedm.metrics.frechet import FrechetStats, frechet_distance
 from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME
 from sparsedm.metrics.kernel_distance import KernelDistance, kernel_distance
 from sparsedm.metrics.precision_recall import NEIGHBOURS, Manifold
@@ -269,7 +269,7 @@ class Evaluator:
             "steps": self.plan.steps,
             "guidance": decimal(self.plan.guidance),
             "weights": weights,
-            "rankDeficient": self.plan.samples < max(RELIABLE_SAMPLES, self.reference.stats.dims + 1),
+            "rankDeficient": self.plan.samples <= self.reference.stats.dims,
         }
         if dense is not None:
             figures |= {"dense": decimal(dense, 2), "increase": decimal(sparse - dense, 2)}

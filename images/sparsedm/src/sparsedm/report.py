@@ -159,7 +159,10 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
 
 def _caveats(manifest: Mapping[str, Any]) -> list[str]:
     fid = manifest["fid"]
-    reliable = f"Both figures come from {fid['samples']} samples of the same seeds."
+    reliable = (
+        f"Both figures come from {fid['samples']} samples of the same seeds; a Frechet distance of fewer "
+        "samples is larger, so compare it with those of as many."
+    )
     coarse = (
         f"With {fid['samples']} samples the covariance is rank-deficient: compare the two figures with each "
         "other only."

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from sparsedm.errors import InputError
 
-RELIABLE_SAMPLES = 2048
-"""Below this many samples the estimate is biased enough to be flagged, whatever the number of dimensions."""
-
 
 class FrechetStats:
     """Mean and covariance of (n, dims) features, gathered batch by batch in float64; the first sets dims.
@@ -71,8 +68,8 @@ class FrechetStats:
 
     @property
     def rank_deficient(self) -> bool:
-        """Whether there are too few samples for a figure that others can compare with."""
-        return self.n < RELIABLE_SAMPLES or self.n <= self.dims
+        """Whether the covariance is singular because there are no more samples than dimensions."""
+        return self.n <= self.dims
 
     def _require_two(self) -> None:
         if self.n < 2:

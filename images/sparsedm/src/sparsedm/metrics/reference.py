@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
-from sparsedm.metrics.frechet import RELIABLE_SAMPLES, FrechetStats
+from sparsedm.metrics.frechet import FrechetStats
 
 KEPT_FEATURES = 10_000
 _SEED = 0
@@ -84,7 +84,7 @@ class Reference:
                 f"{path} was made with the extractor {made_with}, not {extractor_digest}: give statistics of "
                 "this extractor, or remove the file where a run has written it.",
             )
-        n = int(arrays["n"]) if "n" in arrays else max(RELIABLE_SAMPLES, dims + 1)
+        n = int(arrays["n"]) if "n" in arrays else dims + 1
         features = torch.from_numpy(arrays["features"]) if "features" in arrays else None
         return cls(FrechetStats.of(n, mu, sigma), features)
 

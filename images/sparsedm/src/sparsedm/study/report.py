@@ -224,7 +224,7 @@ def _settings(results: Sequence[Result]) -> str:
         f"Measuring: {samples} samples, DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, "
         f"against all training images. Seed s is measured with the noise of evaluation seed "
         f"{EVALUATION_SEED}+s: the same for all rows, and another one than that on which the example's "
-        f"settings were chosen. Below 2,048 samples the covariance is estimated roughly. {_extractor()}",
+        f"settings were chosen. More samples give smaller distances. {_extractor()}",
         "Differences are taken seed by seed, and ± is Student's 95 % interval of their mean; in the rows ± "
         "is the standard deviation over the seeds. Nothing is corrected for the number of pairs: of twenty "
         "without a difference, one would show one by chance.",

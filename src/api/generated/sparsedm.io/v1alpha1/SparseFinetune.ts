@@ -328,7 +328,7 @@ export interface ISparseFinetune {
        */
       "metric"?: "fid" | "fd";
       /**
-       * Pictures that each model draws for the Frechet distance. Fewer than 2048 make it rank-deficient, which the status says.
+       * Pictures that each model draws for the Frechet distance. The distance falls with their number, so compare it with those of as many; no more than the features make it rank-deficient, which the status says.
        */
       "samples"?: number;
       /**
@@ -913,7 +913,7 @@ export interface ISparseFinetune {
        */
       "weights"?: string;
       /**
-       * True when fewer pictures were drawn than the distance has dimensions to be exact.
+       * True when no more images were drawn than the features have dimensions, so that their covariance is singular.
        */
       "rankDeficient"?: boolean;
     };
