@@ -1,4 +1,4 @@
-"""Schedulers' files of diffusers: the process trained here is known by its numbers, and others refused."""
+"""Schedulers' files of diffusers: what process and prediction they stand for, and which are refused."""
 
 from __future__ import annotations
 
@@ -12,58 +12,51 @@ import torch
 
 from sparsedm.config import parse_config
 from sparsedm.describe import describe
-from sparsedm.diffusion import VPSDE
+from sparsedm.diffusion import DiscreteBetas, NoiseProcess, RectifiedFlow
 from sparsedm.errors import InputError
+from sparsedm.models import DiffusersConfig
 from sparsedm.models.denoisers import library, read_directory
-from sparsedm.models.scheduler import BETAS, DISCRETE, OTHER_DEFAULTS, write_scheduler
-from sparsedm.models.uvit import TIME_SCALE
+from sparsedm.models.scheduler import BETAS, DDPM, DISCRETE, OTHER_DEFAULTS, write_scheduler
 from test_denoisers import spec_for, write_directory
 from tiny_run import Workplace
 
-LINEAR = torch.linspace(0.0001, 0.02, 1000).tolist()
+LINEAR = torch.linspace(0.0001, 0.02, 1000, dtype=torch.float64).tolist()
+STABLE_DIFFUSION = DiscreteBetas("scaled-linear", 0.00085, 0.012, 1000, time_offset=-1)
+COSINE = DiscreteBetas("cosine", 0.0001, 0.02, 1000, time_offset=-1)
 
 
-def predicted(folder: Path, scheduler: dict[str, Any] | None, architecture: str = "unet") -> str:
+def read(folder: Path, scheduler: dict[str, Any] | None, architecture: str = "unet") -> DiffusersConfig:
     write_directory(folder, architecture)
     if scheduler is not None:
         (folder / "scheduler_config.json").write_text(json.dumps(scheduler))
-    return read_directory(folder, architecture)[0].prediction
+    return read_directory(folder, architecture)[0]
 
 
-def test_the_process_trained_here_is_the_limit_of_ddpms() -> None:
-    """At each of the network's inputs from 20 on; before, a discrete step is no small one."""
-    discrete = library().DDPMScheduler(beta_start=0.0001, beta_end=0.02).alphas_cumprod.double().logit()
-    inputs = torch.arange(1000, dtype=torch.float64)
-    ours = VPSDE().log_snr(inputs / TIME_SCALE)
-    assert (discrete - ours)[20:].abs().max() < 0.1
-    scaled = library().DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    assert (scaled.alphas_cumprod.double().logit() - ours)[20:].abs().max() > 1
-
-
-def test_v_is_the_librarys_velocity() -> None:
-    scheduler, sde = library().DDPMScheduler(prediction_type="v_prediction"), VPSDE()
-    x0, eps, n = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8), torch.tensor([50, 300, 700, 950])
-    want = scheduler.get_velocity(x0, eps, n)
-    assert (sde.target(x0, eps, n / TIME_SCALE, "v") - want).abs().max() < 0.05
+def test_v_is_the_librarys_velocity_at_its_timesteps() -> None:
+    scheduler = library().DDPMScheduler(prediction_type="v_prediction")
+    x0, eps, n = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8), torch.tensor([0, 300, 700, 999])
+    t = (n + 1) / 1000
+    torch.testing.assert_close(
+        DDPM.target(x0, eps, t, "v"), scheduler.get_velocity(x0, eps, n), rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(DDPM.network_time(t), n.float(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "want"),
+    ("scheduler", "process", "prediction"),
     [
-        (None, "noise"),
-        ({}, "noise"),
-        ({"_class_name": "DDPMScheduler", **BETAS}, "noise"),
-        ({"prediction_type": "v_prediction"}, "v"),
-        ({"trained_betas": LINEAR}, "noise"),
-        ({"trained_betas": LINEAR, "beta_schedule": "scaled_linear", "beta_start": 0.5}, "noise"),
-        ({"beta_start": 0.0001000001}, "noise"),
-        ({"rescale_betas_zero_snr": None}, "noise"),
+        (None, DDPM, "noise"),
+        ({}, DDPM, "noise"),
+        ({"_class_name": "DDPMScheduler", **BETAS}, DDPM, "noise"),
+        ({"prediction_type": "v_prediction"}, DDPM, "v"),
+        ({"rescale_betas_zero_snr": None}, DDPM, "noise"),
         (
             {
                 "_class_name": "DDIMScheduler", "clip_sample": True, "clip_sample_range": 1.0,
                 "thresholding": True, "timestep_spacing": "trailing", "steps_offset": 1,
                 "set_alpha_to_one": False, "variance_type": "fixed_large",
             },
+            DDPM,
             "noise",
         ),
         (
@@ -71,21 +64,60 @@ def test_v_is_the_librarys_velocity() -> None:
                 "_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True,
                 "final_sigmas_type": "zero", "prediction_type": "v_prediction", "solver_order": 3,
             },
+            DDPM,
             "v",
         ),
-        ({"_class_name": "KDPM2DiscreteScheduler", "beta_start": 0.0001, "beta_end": 0.02}, "noise"),
+        ({"_class_name": "KDPM2DiscreteScheduler", "beta_start": 0.0001, "beta_end": 0.02}, DDPM, "noise"),
+        (
+            {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
+            STABLE_DIFFUSION,
+            "noise",
+        ),
+        (
+            {"_class_name": "HeunDiscreteScheduler", "beta_schedule": "scaled_linear"},
+            STABLE_DIFFUSION,
+            "noise",
+        ),
+        ({"beta_schedule": "squaredcos_cap_v2"}, COSINE, "noise"),
+        (
+            {"num_train_timesteps": 4000, "beta_start": 2.5e-5, "beta_end": 0.005},
+            DiscreteBetas("linear", 2.5e-5, 0.005, 4000, time_offset=-1),
+            "noise",
+        ),
+        (
+            {"num_train_timesteps": 2, "trained_betas": [0.5, 0.75]},
+            DiscreteBetas("given", steps=2, betas=(0.5, 0.75), time_offset=-1),
+            "noise",
+        ),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}, RectifiedFlow(3.0), "velocity"),
+        ({"_class_name": "FlowMatchHeunDiscreteScheduler"}, RectifiedFlow(1.0), "velocity"),
+        (
+            {
+                "_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": True, "flow_shift": 5.0,
+                "prediction_type": "flow_prediction",
+            },
+            RectifiedFlow(5.0),
+            "velocity",
+        ),
     ],
 )  # fmt: skip
-def test_what_is_this_process_is_read(tmp_path: Path, scheduler: dict[str, Any] | None, want: str) -> None:
+def test_process_and_prediction_are_those_of_the_schedulers_file(
+    tmp_path: Path, scheduler: dict[str, Any] | None, process: NoiseProcess, prediction: str
+) -> None:
     """Settings of sampling alone have no effect: samplers here are our own."""
-    assert predicted(tmp_path, scheduler) == want
+    config = read(tmp_path, scheduler)
+    assert (config.process, config.prediction) == (process, prediction)
+
+
+def test_given_betas_that_are_linear_are_the_linear_process(tmp_path: Path) -> None:
+    config = read(tmp_path, {"trained_betas": LINEAR, "beta_schedule": "scaled_linear", "beta_start": 0.5})
+    t = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
+    torch.testing.assert_close(config.process.log_snr(t), DDPM.log_snr(t))
 
 
 @pytest.mark.parametrize(
     ("scheduler", "want"),
     [
-        ({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}, "_class_name FlowMatchEulerDiscr"),
-        ({"_class_name": "FlowMatchHeunDiscreteScheduler"}, "_class_name FlowMatchHeunDiscreteScheduler"),
         ({"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}, "_class_name EDMEulerScheduler"),
         ({"_class_name": "EDMDPMSolverMultistepScheduler"}, "_class_name EDMDPMSolverMultistepScheduler"),
         ({"_class_name": "ScoreSdeVeScheduler"}, "_class_name ScoreSdeVeScheduler"),
@@ -95,24 +127,22 @@ def test_what_is_this_process_is_read(tmp_path: Path, scheduler: dict[str, Any] 
         ({"_class_name": "UnCLIPScheduler"}, "_class_name UnCLIPScheduler"),
         ({"_class_name": "MadeUpScheduler"}, "_class_name MadeUpScheduler"),
         ({"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True}, "rescale_betas_zero_snr true"),
-        ({"_class_name": "DDPMScheduler", "trained_betas": LINEAR[::-1]}, "trained_betas of 1000 values"),
-        ({"trained_betas": LINEAR[:500]}, "trained_betas of 500 values"),
-        ({"trained_betas": [2.0] * 1000}, "trained_betas of 1000 values"),
-        ({"beta_schedule": "squaredcos_cap_v2"}, "beta_schedule squaredcos_cap_v2,"),
         ({"beta_schedule": "sigmoid"}, "beta_schedule sigmoid,"),
         ({"beta_schedule": "made up"}, "beta_schedule made up,"),
-        (
-            {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
-            "beta_schedule scaled_linear, beta_start 0.00085, beta_end 0.012, and the process",
-        ),
-        ({"num_train_timesteps": 4000, "beta_start": 2.5e-5, "beta_end": 0.005}, "num_train_timesteps 4000"),
-        ({"num_train_timesteps": 100, "trained_betas": LINEAR}, "num_train_timesteps 100, trained_betas of"),
-        ({"beta_end": "0.02"}, "beta_end 0.02"),
-        ({"_class_name": "HeunDiscreteScheduler"}, "beta_start 0.00085, beta_end 0.012"),
         ({"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": True}, "use_flow_sigmas true"),
         (
             {"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous"},
             "timestep_type continuous",
+        ),
+        (
+            {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True},
+            "use_dynamic_shifting true",
+        ),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": True}, "invert_sigmas true"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 0}, "shift 0"),
+        (
+            {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 100},
+            "num_train_timesteps 100",
         ),
         ({"prediction_type": "sample"}, "prediction_type sample: epsilon and v_prediction"),
         ({"prediction_type": "flow_prediction"}, "prediction_type flow_prediction: epsilon"),
@@ -125,12 +155,30 @@ def test_what_is_another_process_is_refused_by_its_field(
     with pytest.raises(
         InputError, match=f"its scheduler has {want}.*choose a model|{want}.*not belong"
     ) as error:
-        predicted(tmp_path, scheduler)
+        read(tmp_path, scheduler)
     assert error.value.reason == "ModelUnsupported"
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "want"),
+    [
+        ({"trained_betas": LINEAR[:500]}, "trained_betas of 500 values: there are 500 betas for 1000 steps"),
+        ({"trained_betas": [2.0] * 1000}, "trained_betas of 1000 values: every beta must lie"),
+        ({"trained_betas": [*LINEAR[:-1], 1.0]}, "trained_betas of 1000 values: .*zero terminal SNR"),
+        ({"trained_betas": "many"}, "trained_betas many: "),
+        ({"num_train_timesteps": 100, "trained_betas": LINEAR}, "num_train_timesteps 100, trained_betas of"),
+        ({"beta_end": "0.02"}, "beta_end 0.02: "),
+        ({"beta_end": 1.5}, "beta_end 1.5: every beta must lie above 0 and below 1"),
+        ({"beta_start": -0.1}, "beta_start -0.1: every beta"),
+    ],
+)
+def test_betas_that_are_none_are_refused(tmp_path: Path, scheduler: dict[str, Any], want: str) -> None:
+    with pytest.raises(InputError, match=f"its scheduler has {want}"):
+        read(tmp_path, scheduler)
+
+
 def test_a_learned_variance_fits_a_network_that_says_it(tmp_path: Path) -> None:
-    assert predicted(tmp_path, {"variance_type": "learned_range"}, "dit") == "noise"
+    assert read(tmp_path, {"variance_type": "learned_range"}, "dit").prediction == "noise"
 
 
 @pytest.mark.parametrize("name", sorted(DISCRETE - {"DPMSolverSDEScheduler"}))
@@ -166,14 +214,33 @@ def test_what_is_taken_for_granted_is_told(place: Workplace) -> None:
     assert "scheduler_config.json" not in describe(config)
 
 
-@pytest.mark.parametrize("prediction", ["noise", "v"])
-def test_a_written_scheduler_is_read_back_here_and_by_the_library(tmp_path: Path, prediction: str) -> None:
-    text = write_scheduler(prediction, learned_variance=False)
-    assert predicted(tmp_path, json.loads(text)) == prediction
-    scheduler = library().DDPMScheduler.from_pretrained(tmp_path)
-    assert scheduler.config.prediction_type == {"noise": "epsilon", "v": "v_prediction"}[prediction]
-    want = library().DDPMScheduler(beta_start=0.0001, beta_end=0.02).alphas_cumprod
-    assert torch.equal(scheduler.alphas_cumprod, want)
+@pytest.mark.parametrize(
+    ("process", "prediction"),
+    [
+        (DDPM, "noise"),
+        (DDPM, "v"),
+        (STABLE_DIFFUSION, "noise"),
+        (COSINE, "v"),
+        (DiscreteBetas("given", steps=2, betas=(0.5, 0.75), time_offset=-1), "noise"),
+        (RectifiedFlow(3.0), "velocity"),
+    ],
+)
+def test_a_written_scheduler_is_read_back_here_and_by_the_library(
+    tmp_path: Path, process: NoiseProcess, prediction: str
+) -> None:
+    written = json.loads(write_scheduler(process, prediction, learned_variance=False))
+    config = read(tmp_path, written)
+    assert config.prediction == prediction
+    assert config.process.kind == process.kind
+    t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    torch.testing.assert_close(config.process.log_snr(t), process.log_snr(t))
+    scheduler = getattr(library(), written["_class_name"]).from_pretrained(tmp_path)
+    if isinstance(process, DiscreteBetas):
+        betas = process.variances().float()
+        torch.testing.assert_close(scheduler.betas, betas, rtol=1e-4, atol=1e-7)
+        assert scheduler.config.prediction_type == {"noise": "epsilon", "v": "v_prediction"}[prediction]
+    else:
+        assert scheduler.config.shift == 3.0
 
 
 def test_the_example_of_the_docs_is_read(tmp_path: Path) -> None:
@@ -183,4 +250,5 @@ def test_the_example_of_the_docs_is_read(tmp_path: Path) -> None:
         "beta_schedule": "linear", "beta_start": 0.0001, "clip_sample": True, "num_train_timesteps": 1000,
         "trained_betas": None, "variance_type": "fixed_large",
     }  # fmt: skip
-    assert predicted(tmp_path, scheduler) == "noise"
+    config = read(tmp_path, scheduler)
+    assert (config.process, config.prediction) == (DDPM, "noise")

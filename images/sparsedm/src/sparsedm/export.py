@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     tensors = load_file(args.directory / Path(manifest["weights"]["file"]).name)
     write_atomically(args.out / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
     write_atomically(args.out / CONFIG_FILE, write_config(config).encode())
-    scheduler = write_scheduler(config.prediction, config.out_channels > config.channels)
+    scheduler = write_scheduler(config.process, config.prediction, config.out_channels > config.channels)
     write_atomically(args.out / SCHEDULER_FILE, scheduler.encode())
     print(f"{args.out}: diffusers.{config.class_name}.from_pretrained reads it.")
     return 0

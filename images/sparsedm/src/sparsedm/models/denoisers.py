@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sparsedm.diffusion.process import VP_LINEAR, NoiseProcess, Prediction, process_from
 from sparsedm.errors import InputError
-from sparsedm.models.scheduler import prediction_of, read_json, scheduler_file
+from sparsedm.models.scheduler import process_of, read_json, scheduler_file
 from sparsedm.models.weight_files import INDEX_SUFFIX
 
 CONFIG_FILE = "config.json"
@@ -229,7 +229,8 @@ def read_directory(path: Path, architecture: str) -> tuple[DiffusersConfig, Path
     try:
         config = DiffusersConfig(architecture, _public(settings))
         learned_variance = config.out_channels > config.channels
-        config = replace(config, prediction=prediction_of(path, directory, learned_variance))
+        process, prediction = process_of(path, directory, learned_variance)
+        config = replace(config, process=process, prediction=prediction)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             "ModelUnsupported", f"{directory / CONFIG_FILE} describes no model that can be trained: {error}"

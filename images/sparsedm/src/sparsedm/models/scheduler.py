@@ -1,8 +1,8 @@
 """Which noise process a model of diffusers was trained on, by the scheduler_config.json beside it.
 
-Trained here is the VP-SDE that is the limit of DDPM's 1,000 steps with linear betas. A scheduler's file says
-two things: the process, which must be that one, and how its pipeline samples (spacing of the steps, clipping,
-thresholding, order of the solver), which has no effect here, where samplers are our own.
+A scheduler's file says two things: the process, and how its pipeline samples (spacing of the steps, clipping,
+thresholding, order of the solver), which has no effect here, where samplers are our own. A process that
+diffusion/process.py can't represent is refused by its field.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from sparsedm.diffusion.process import DiscreteBetas, NoiseProcess, Prediction, RectifiedFlow
 from sparsedm.errors import InputError
 
 FILE = "scheduler_config.json"
@@ -24,7 +25,9 @@ BETAS: dict[str, Any] = {
     "trained_betas": None,
     "rescale_betas_zero_snr": False,
 }
-"""The discrete process whose limit is our VP-SDE with beta from 0.1 to 20, and most schedulers' default."""
+"""Most schedulers' defaults: DDPM's process."""
+DDPM = DiscreteBetas("linear", 0.0001, 0.02, 1000, time_offset=-1)
+"""Of a model without a scheduler's file. The network counts its timesteps from 0."""
 OTHER_DEFAULTS = {
     name: {"beta_start": 0.00085, "beta_end": 0.012}
     for name in (
@@ -43,12 +46,13 @@ DISCRETE = frozenset(
         "RePaintScheduler", "SASolverScheduler", "UniPCMultistepScheduler",
     ]
 )  # fmt: skip
-"""Schedulers whose process is that of their betas. Of the others some belong to flows (FlowMatchEuler), to
-other parametrisations (EDM, ScoreSdeVe) or to distilled models (LCM, TCD)."""
-PREDICTIONS: dict[str, Literal["noise", "v"]] = {"epsilon": "noise", "v_prediction": "v"}
+"""Schedulers whose process is that of their betas. Of the others some belong to other parametrisations (EDM,
+ScoreSdeVe) or to distilled models (LCM, TCD)."""
+FLOWS = frozenset(["FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"])
+FLOW_TIMESTEPS = 1000
+SCHEDULES = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
+PREDICTIONS: dict[str, Prediction] = {"epsilon": "noise", "v_prediction": "v"}
 LEARNED_VARIANCES = ("learned", "learned_range")
-SAME_LOG_SNR = 0.01
-"""Largest difference between two processes that are one and the same: betas are written in a few digits."""
 
 
 def scheduler_file(pipeline: Path, directory: Path) -> Path | None:
@@ -57,27 +61,40 @@ def scheduler_file(pipeline: Path, directory: Path) -> Path | None:
     return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 
-def prediction_of(
+def process_of(
     pipeline: Path, directory: Path, learned_variance: bool | None = None
-) -> Literal["noise", "v"]:
-    """What the network predicts; noise where there is no scheduler's file.
+) -> tuple[NoiseProcess, Prediction]:
+    """The process, and what the network predicts; DDPM's and noise where there is no scheduler's file.
 
-    learned_variance: whether the network says the variance too. Raises ValueError for another process than
-    ours, naming its field: the network would see wrong noise at all times.
+    learned_variance: whether the network says the variance too. Raises ValueError for a process that can't be
+    trained here, naming its field: the network would see wrong noise at all times.
     """
     file = scheduler_file(pipeline, directory)
     if file is None:
         _check_pipeline(pipeline, directory)
-        return "noise"
+        return DDPM, "noise"
     scheduler = read_json(file)
-    _check_process(scheduler)
-    variance = scheduler.get("variance_type")
+    name = scheduler.get("_class_name")
+    if name in FLOWS:
+        return _flow(scheduler, "shift"), "velocity"
+    if name is not None and name not in DISCRETE:
+        raise _other_process(f"_class_name {name}")
+    if scheduler.get("timestep_type", "discrete") != "discrete":
+        raise _other_process(f"timestep_type {scheduler['timestep_type']}")
+    wanted = scheduler.get("prediction_type", "epsilon")
+    if scheduler.get("use_flow_sigmas"):
+        if wanted != "flow_prediction":
+            raise _other_process(f"use_flow_sigmas true and prediction_type {wanted}")
+        return _flow(scheduler, "flow_shift"), "velocity"
+    return _discrete(scheduler), _prediction(wanted, scheduler.get("variance_type"), learned_variance)
+
+
+def _prediction(wanted: Any, variance: Any, learned_variance: bool | None) -> Prediction:
     if variance in LEARNED_VARIANCES and learned_variance is False:
         raise ValueError(
             f"its scheduler has variance_type {variance}, and the model's out_channels are as many as its "
             "in_channels, without a variance: the two files do not belong together."
         )
-    wanted = scheduler.get("prediction_type", "epsilon")
     if wanted not in PREDICTIONS:
         raise ValueError(
             f"its scheduler has prediction_type {wanted}: epsilon and v_prediction can be trained, so choose "
@@ -101,35 +118,37 @@ def _check_pipeline(pipeline: Path, directory: Path) -> None:
         )
 
 
-def _check_process(scheduler: Mapping[str, Any]) -> None:
-    name = scheduler.get("_class_name")
-    if name is not None and name not in DISCRETE:
-        raise _other_process(f"_class_name {name}")
-    if scheduler.get("use_flow_sigmas"):
-        raise _other_process("use_flow_sigmas true")
-    if scheduler.get("timestep_type", "discrete") != "discrete":
-        raise _other_process(f"timestep_type {scheduler['timestep_type']}")
-    defaults = {**BETAS, **OTHER_DEFAULTS.get(name or "", {})}
-    betas = {field: scheduler.get(field, default) for field, default in defaults.items()}
-    differing = [field for field, value in betas.items() if value != BETAS[field]]
-    if differing and not _is_ours(betas):
-        raise _other_process(", ".join(_shown(field, betas[field]) for field in differing))
-
-
-def _is_ours(betas: Mapping[str, Any]) -> bool:
-    """By the signal-to-noise ratio at each of the network's inputs, as the library computes it."""
-    if betas["num_train_timesteps"] != BETAS["num_train_timesteps"]:
-        return False
-    from sparsedm.models.denoisers import library
-
+def _flow(scheduler: Mapping[str, Any], shift: str) -> RectifiedFlow:
+    for field in ("use_dynamic_shifting", "invert_sigmas"):
+        if scheduler.get(field):
+            raise _other_process(f"{field} true")
+    steps, value = scheduler.get("num_train_timesteps", FLOW_TIMESTEPS), scheduler.get(shift, 1.0)
+    if steps != FLOW_TIMESTEPS:
+        raise _other_process(_shown("num_train_timesteps", steps))
     try:
-        found, ours = (
-            library().DDPMScheduler(**values).alphas_cumprod.double().logit() for values in (betas, BETAS)
-        )
-    # A schedule's name or list that the library does not take; what it is not, is not ours.
-    except (ValueError, TypeError, NotImplementedError, RuntimeError):
-        return False
-    return found.shape == ours.shape and bool(((found - ours).abs() <= SAME_LOG_SNR).all())
+        return RectifiedFlow(float(value))
+    except (ValueError, TypeError) as error:
+        raise _other_process(_shown(shift, value)) from error
+
+
+def _discrete(scheduler: Mapping[str, Any]) -> DiscreteBetas:
+    defaults = {**BETAS, **OTHER_DEFAULTS.get(scheduler.get("_class_name") or "", {})}
+    found = {field: scheduler.get(field, default) for field, default in defaults.items()}
+    if found["rescale_betas_zero_snr"]:
+        raise _other_process("rescale_betas_zero_snr true")
+    given, schedule = found["trained_betas"], found["beta_schedule"]
+    fields: dict[str, Any] = {"steps": found["num_train_timesteps"], "time_offset": -1}
+    if given is not None:
+        fields |= {"schedule": "given", "betas": given}
+    elif schedule not in SCHEDULES:
+        raise _other_process(_shown("beta_schedule", schedule))
+    else:
+        fields |= {"schedule": SCHEDULES[schedule], "start": found["beta_start"], "end": found["beta_end"]}
+    try:
+        return DiscreteBetas(**fields)
+    except (ValueError, TypeError) as error:
+        shown = ", ".join(_shown(name, value) for name, value in found.items() if value != BETAS[name])
+        raise ValueError(f"its scheduler has {shown}: {error}") from error
 
 
 def _shown(field: str, value: Any) -> str:
@@ -140,16 +159,30 @@ def _shown(field: str, value: Any) -> str:
 
 def _other_process(what: str) -> ValueError:
     return ValueError(
-        f"its scheduler has {what}, and the process trained here is DDPM's with linear betas from "
-        f"{BETAS['beta_start']} to {BETAS['beta_end']} in {BETAS['num_train_timesteps']} steps: choose a "
-        "model that was trained on it."
+        f"its scheduler has {what}, and the processes trained here are those of linear, scaled_linear, "
+        "squaredcos_cap_v2 and given betas, and flows of a constant shift: choose a model that was trained "
+        "on one of them."
     )
 
 
-def write_scheduler(prediction: str, learned_variance: bool) -> str:
-    """scheduler_config.json for a model that was trained here, so that what it predicts is not lost."""
+def write_scheduler(process: NoiseProcess, prediction: Prediction, learned_variance: bool) -> str:
+    """scheduler_config.json for a model that was trained here, so that its process is not lost."""
+    if isinstance(process, RectifiedFlow):
+        values: dict[str, Any] = {
+            "_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": FLOW_TIMESTEPS,
+            "shift": process.shift,
+        }  # fmt: skip
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
     names = {ours: name for name, ours in PREDICTIONS.items()}
     values = {"_class_name": "DDPMScheduler", **BETAS, "prediction_type": names[prediction]}
+    if isinstance(process, DiscreteBetas):
+        values["num_train_timesteps"] = process.steps
+        if process.schedule == "given":
+            values["trained_betas"] = list(process.betas)
+        else:
+            schedules = {ours: name for name, ours in SCHEDULES.items()}
+            values |= {"beta_schedule": schedules[process.schedule], "beta_start": process.start}
+            values["beta_end"] = process.end
     if learned_variance:
         values["variance_type"] = "learned_range"
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
