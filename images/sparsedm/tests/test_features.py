@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact import load_artifact
 from sparsedm.cli import main
-from sparsedm.convert import run
+from sparsedm.convert import convert_imagenet, run
 from sparsedm.data import SampleOrder, open_dataset
 from sparsedm.errors import InputError
 from sparsedm.metrics.extractor import Classifier
-from sparsedm.models import DiffusersConfig, UViTConfig, build_model
+from sparsedm.models import PRESETS, DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
 from test_denoisers import TEXT_UNET
 from tiny_run import Workplace
@@ -28,9 +28,9 @@ SAMPLES = 5
 SCALE = 0.18215
 
 
-def moments(i: int) -> np.ndarray:
+def moments(i: int, side: int = 32) -> np.ndarray:
     """Mean i everywhere, with a deviation of one half: log-variance log(1/4)."""
-    mean, log_variance = np.full((4, 32, 32), i), np.full((4, 32, 32), np.log(0.25))
+    mean, log_variance = np.full((4, side, side), i), np.full((4, side, side), np.log(0.25))
     return np.concatenate([mean, log_variance]).astype(np.float32)
 
 
@@ -82,6 +82,22 @@ def test_imagenet_is_converted_and_read_in_order(imagenet: Path, tmp_path: Path)
     assert z.shape == (3, 4, 32, 32)
     assert y.tolist() == [1, 0, 0]
     torch.testing.assert_close(z[:, 0, 0, 0], SCALE * torch.tensor([4.0, 0.0, 3.0]))
+
+
+def test_latents_of_512_are_of_twice_the_side(imagenet: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "imagenet512", tmp_path / "out"
+    source.mkdir()
+    for i in range(2):
+        write_pair(source / f"{i}.npy", moments(i, 64), np.int64(i))
+    assert convert("imagenet512-features", source, out) == 0
+    config = PRESETS["imagenet512-uvit-large"]
+    z, y = open_dataset("imagenet512-features", out, config.image_size, config.channels).batch([1, 0])
+    assert z.shape == (2, 4, 64, 64)
+    assert y.tolist() == [1, 0]
+    with pytest.raises(InputError, match="imagenet512-features has latents of 64x64 and 4 channels"):
+        open_dataset("imagenet512-features", out, 32, 4)
+    with pytest.raises(InputError, match=r"float32 of \(8, 32, 32\), not of \(8, 64, 64\)"):
+        convert_imagenet("imagenet512-features")(imagenet, tmp_path / "other", 10)
 
 
 def test_training_draws_around_the_mean_by_seed_and_number_alone(imagenet: Path, tmp_path: Path) -> None:

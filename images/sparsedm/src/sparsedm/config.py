@@ -38,6 +38,7 @@ FORMATS = (
     "celeba",
     "image-folder",
     "imagenet256-features",
+    "imagenet512-features",
     "mscoco256-features",
     "generated",
 )

@@ -1,6 +1,7 @@
 """`sparsedm convert WHAT SOURCE OUT`: pickled files, once, into safetensors, which run no code when read.
 
-weights: a .pth with a state dict. imagenet256-features: {i}.npy, each the pickled pair of moments and label.
+weights: a .pth with a state dict.
+imagenet256-features, imagenet512-features: {i}.npy, each the pickled pair of moments and label.
 mscoco256-features: {i}.npy with moments, {i}_{k}.npy with the text's hidden states, empty_context.npy.
 """
 
@@ -20,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sparsedm.checkpoint import write_atomically
-from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, MOMENTS, TEXT
+from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, TEXT, moments_shape
 from sparsedm.data.layouts import contents, folders_of
 from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import ConfigError, InputError
@@ -59,8 +60,14 @@ def convert_weights(source: Path, out: Path, shard_samples: int) -> str:
     return f"{len(tensors)} tensors: {out}"
 
 
-def convert_imagenet(source: Path, out: Path, shard_samples: int) -> str:
-    return _write_shards("imagenet256-features", source, out, shard_samples, _imagenet_shard)
+def convert_imagenet(format: str) -> Callable[[Path, Path, int], str]:
+    """The conversion of one resolution."""
+
+    def convert(source: Path, out: Path, shard_samples: int) -> str:
+        shape = moments_shape(format)
+        return _write_shards(format, source, out, shard_samples, lambda files: _imagenet_shard(files, shape))
+
+    return convert
 
 
 def convert_mscoco(source: Path, out: Path, shard_samples: int) -> str:
@@ -72,7 +79,8 @@ def convert_mscoco(source: Path, out: Path, shard_samples: int) -> str:
 
 CONVERSIONS: dict[str, Callable[[Path, Path, int], str]] = {
     "weights": convert_weights,
-    "imagenet256-features": convert_imagenet,
+    "imagenet256-features": convert_imagenet("imagenet256-features"),
+    "imagenet512-features": convert_imagenet("imagenet512-features"),
     "mscoco256-features": convert_mscoco,
 }
 
@@ -115,16 +123,16 @@ def _numbered(source: Path) -> tuple[list[Path], str]:
     return [numbers[i] for i in sorted(numbers)], gaps
 
 
-def _imagenet_shard(files: list[Path]) -> dict[str, Tensor]:
-    moments, labels = zip(*(_pair(file) for file in files), strict=True)
+def _imagenet_shard(files: list[Path], shape: tuple[int, ...]) -> dict[str, Tensor]:
+    moments, labels = zip(*(_pair(file, shape) for file in files), strict=True)
     return {"moments": torch.stack(moments), "labels": torch.tensor(labels, dtype=torch.int64)}
 
 
-def _pair(file: Path) -> tuple[Tensor, int]:
+def _pair(file: Path, shape: tuple[int, ...]) -> tuple[Tensor, int]:
     array = _array(file, pickled=True)
     try:
         moments, label = array
-        return _tensor(np.asarray(moments), MOMENTS, file), int(label)
+        return _tensor(np.asarray(moments), shape, file), int(label)
     except (TypeError, ValueError) as error:
         raise _unreadable(file, f"it is no pair of moments and label: {error}") from error
 
@@ -134,7 +142,8 @@ def _mscoco_shard(files: list[Path]) -> dict[str, Tensor]:
     for file in files:
         contexts += [_tensor(_array(text), TEXT, text) for text in _texts(file)]
         first.append(len(contexts))
-    moments = torch.stack([_tensor(_array(file), MOMENTS, file) for file in files])
+    shape = moments_shape("mscoco256-features")
+    moments = torch.stack([_tensor(_array(file), shape, file) for file in files])
     return {"moments": moments, "contexts": torch.stack(contexts), "firstText": torch.tensor(first)}
 
 

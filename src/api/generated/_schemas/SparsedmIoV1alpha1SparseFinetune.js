@@ -13,7 +13,7 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "DLzMelB4cdGAZk5ayXrgR6Od1fXGHhVyHs5GNyC9ass"
+      "$ref": "w6XPnXYTDLGoBBwWZwUCaW69jhhAVcbfe6wqz30JQ"
     },
     "status": {
       "$ref": "z972JM2J0D8WVaDmgSUcHanc2zGjkxF4pQIaVb8fQmo"
@@ -151,7 +151,7 @@ const schema47 = {
       "$ref": "979PqtwLpnBQmrmlu4XSGsYyMoMmtoIM4uvYI0pCeeM"
     },
     "dataset": {
-      "$ref": "UEuHc0tJqdFiT3W5kPBIHZNwaQGkdwGSeQsBWjEY9g"
+      "$ref": "hX1oEgzZgisM7uKdgrUlUHTVAJyObymyEslfhuJg"
     },
     "sparsity": {
       "$ref": "1TJKRFRdplsgd6C3fMCUeUCQTlr9cidpSuEsxVNFLA"
@@ -2005,7 +2005,7 @@ const schema65 = {
   "required": ["format"],
   "properties": {
     "format": {
-      "$ref": "Dt2qs3WPLVtR0HrkfgaeWeCyzJSRFF9eytcDKagc5w"
+      "$ref": "K5QuuojnBCks69Gnm0LZt6ksUasGEkXpG42GDoce4bU"
     },
     "uri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -2017,7 +2017,7 @@ const schema65 = {
 };
 const schema66 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "mscoco256-features", "generated"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "generated"]
 };
 function validate129(data, {
   instancePath = "",
@@ -2043,7 +2043,7 @@ function validate129(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "mscoco256-features" || data === "generated")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "generated")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",

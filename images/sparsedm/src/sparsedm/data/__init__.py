@@ -22,6 +22,7 @@ FORMATS = {
     "celeba": open_celeba,
     "image-folder": open_image_folder,
     "imagenet256-features": open_features("imagenet256-features"),
+    "imagenet512-features": open_features("imagenet512-features"),
     "mscoco256-features": open_features("mscoco256-features"),
 }
 

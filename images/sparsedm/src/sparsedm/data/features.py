@@ -1,4 +1,5 @@
-"""Latents of images, made ahead by an autoencoder: ImageNet 256 with labels, MS-COCO 256 with text.
+"""Latents of images, made ahead by an autoencoder: ImageNet 256 and 512 with labels, MS-COCO 256
+with text.
 
 `sparsedm convert` writes them as safetensors shards with an index; they are read from disk sample by sample,
 so that a data set may be larger than memory. A latent is drawn anew each time it is trained on:
@@ -28,18 +29,23 @@ from sparsedm.errors import InputError
 
 INDEX_FILE = "index.json"
 EMPTY_FILE = "empty.safetensors"
-LATENT = (4, 32, 32)
-MOMENTS = (8, 32, 32)
-"""Mean and log-variance of a latent, one above the other."""
+CHANNELS = 4
+SIDES = {"imagenet256-features": 32, "imagenet512-features": 64, "mscoco256-features": 32}
+"""Height and width of a latent, an eighth of the image's."""
 TEXT = (77, 768)
-SCALES = {"imagenet256-features": 0.18215, "mscoco256-features": 0.23010}
+SCALES = {"imagenet256-features": 0.18215, "imagenet512-features": 0.18215, "mscoco256-features": 0.23010}
 """What the published models multiply latents by."""
 LOG_VARIANCE = (-30.0, 20.0)
 
 
+def moments_shape(format: str) -> tuple[int, int, int]:
+    """Of one sample: mean and log-variance of a latent, one above the other."""
+    return (2 * CHANNELS, SIDES[format], SIDES[format])
+
+
 @dataclass(frozen=True)
 class Shard:
-    """A file with `moments` (n, 8, 32, 32) and `labels` (n,), or `contexts` (texts, 77, 768) with
+    """A file with `moments` (n, 8, H, W) and `labels` (n,), or `contexts` (texts, 77, 768) with
     `firstText` (n + 1,): sample i has the texts from firstText[i] to firstText[i + 1]."""
 
     path: Path
@@ -51,9 +57,10 @@ class FeatureDataset:
 
     horizontal_flip = False
 
-    def __init__(self, shards: Sequence[Shard], scale: float, nothing: Tensor | None = None) -> None:
+    def __init__(self, shards: Sequence[Shard], format: str, nothing: Tensor | None = None) -> None:
         self.shards = list(shards)
-        self.scale = scale
+        self.scale = SCALES[format]
+        self._moments = moments_shape(format)
         self.nothing = nothing
         self.classes: list[str] | None = None
         self.notes = Notes()
@@ -67,7 +74,7 @@ class FeatureDataset:
     def batch(
         self, indices: np.ndarray | Sequence[int], seeds: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(B, 4, 32, 32) latents and (B,) labels, or (B, 77, 768) texts, of the samples at `indices`.
+        """(B, 4, H, W) latents and (B,) labels, or (B, 77, 768) texts, of the samples at `indices`.
 
         With `seeds` (B,) latents and texts are drawn from each sample's distribution; without, they are its
         mean and its first text.
@@ -112,7 +119,7 @@ class FeatureDataset:
             sizes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise _unreadable(shard.path, str(error)) from error
-        want = {"moments": (shard.samples, *MOMENTS)}
+        want = {"moments": (shard.samples, *self._moments)}
         if self.nothing is None:
             want["labels"] = (shard.samples,)
         else:
@@ -149,15 +156,16 @@ def open_features(format: str) -> Callable[[Path, int, int, str], FeatureDataset
     """The function that opens one format. Its `split` has no effect: convert the part that you want."""
 
     def open_format(path: Path, image_size: int, channels: int, split: str) -> FeatureDataset:
-        if (channels, image_size, image_size) != LATENT:
+        side = SIDES[format]
+        if (channels, image_size) != (CHANNELS, side):
             raise InputError(
                 "DatasetMismatch",
-                f"{format} has latents of 32x32 and 4 channels: "
+                f"{format} has latents of {side}x{side} and {CHANNELS} channels: "
                 f"the model takes {image_size}x{image_size} of {channels}.",
             )
         shards = _read_index(path, format)
         nothing = _read_nothing(path / EMPTY_FILE) if format == "mscoco256-features" else None
-        return FeatureDataset(shards, SCALES[format], nothing)
+        return FeatureDataset(shards, format, nothing)
 
     return open_format
 

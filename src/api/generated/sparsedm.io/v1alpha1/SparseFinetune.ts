@@ -153,9 +153,9 @@ export interface ISparseFinetune {
      */
     "dataset": {
       /**
-       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without those of its test and validation splits where its partition lies beside them. image-folder is a folder of images, or one with a folder for each class, in natural order (2 before 10). generated samples the dense model itself. imagenet256-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
+       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without those of its test and validation splits where its partition lies beside them. image-folder is a folder of images, or one with a folder for each class, in natural order (2 before 10). generated samples the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
        */
-      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "mscoco256-features" | "generated";
+      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "generated";
       /**
        * Folder with the pictures, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
        */
