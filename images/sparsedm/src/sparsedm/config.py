@@ -461,7 +461,7 @@ def _uvit_config(r: _Reader) -> dict[str, Any]:
     if r.has("noiseProcess"):
         config["process"] = _noise_process(r.object("noiseProcess"))
     if not config["null_class"] and not config["num_classes"]:
-        r.complain("nullClass", "is about the label table: remove it, or write numClasses.")
+        r.complain("nullClass", "must be absent without numClasses: it is about the label table.")
     r.finish()
     if len(r.problems) == before:
         try:
@@ -470,29 +470,52 @@ def _uvit_config(r: _Reader) -> dict[str, Any]:
             r.problems.add(r.path, f"describes no U-ViT: {error}")
         else:
             if r.has("labelDropout") and not guidable:
-                r.complain("labelDropout", "replaces labels by none, which this model has not: remove it.")
+                r.complain("labelDropout", "must be absent: this model knows no label or text for none.")
     return config
 
 
+PROCESS_FIELDS: dict[str, dict[str, str]] = {
+    "vp-linear": {"betaMin": "beta_min", "betaMax": "beta_max"},
+    "discrete-betas": {
+        "betaSchedule": "schedule", "betaStart": "start", "betaEnd": "end", "timesteps": "steps",
+    },
+    "rectified-flow": {"shift": "shift"},
+}  # fmt: skip
+"""Fields of each kind of noise process, and what diffusion/process.py calls them."""
+
+
 def _noise_process(r: _Reader) -> dict[str, Any]:
-    """What diffusion.process.process_from takes; a field that another kind has is unknown here."""
-    kind = r.choice("kind", ("vp-linear", "discrete-betas", "rectified-flow"), None)
-    described: dict[str, Any] = {"kind": kind}
-    if kind == "vp-linear":
-        described["beta_min"] = r.decimal("betaMin", "0.1", 0.0, 999_999, open_low=True)
-        described["beta_max"] = r.decimal("betaMax", "20", 0.0, 999_999, open_low=True)
-    elif kind == "rectified-flow":
-        described["shift"] = r.decimal("shift", "1", 0.0, 9_999, open_low=True)
-    else:
-        schedule = r.choice("betaSchedule", ("linear", "scaled-linear", "cosine"), None)
-        described |= {"schedule": schedule, "steps": r.integer("timesteps", 1000, 2, 10_000)}
-        if schedule != "cosine":
-            for name, field in (("betaStart", "start"), ("betaEnd", "end")):
-                if not r.has(name):
-                    r.complain(name, f"is required for betaSchedule {schedule}.")
-                described[field] = r.decimal(name, "0.01", 0.0, 1.0, open_low=True)
+    """What diffusion.process.process_from takes."""
+    kind = r.choice("kind", tuple(PROCESS_FIELDS), None)
+    read = {
+        "betaMin": r.decimal("betaMin", "0.1", 0.0, 999_999, open_low=True),
+        "betaMax": r.decimal("betaMax", "20", 0.0, 999_999, open_low=True),
+        "betaSchedule": r.choice("betaSchedule", ("linear", "scaled-linear", "cosine"), "linear"),
+        "betaStart": r.decimal("betaStart", "0.0001", 0.0, 0.999_999, open_low=True),
+        "betaEnd": r.decimal("betaEnd", "0.02", 0.0, 0.999_999, open_low=True),
+        "timesteps": r.integer("timesteps", 1000, 2, 10_000),
+        "shift": r.decimal("shift", "1", 0.0, 9_999, open_low=True),
+    }
+    for other, names in PROCESS_FIELDS.items():
+        for name in names:
+            if other != kind and r.has(name):
+                r.complain(name, f"must be absent with kind {kind}: it belongs to {other}.")
+    if kind == "discrete-betas":
+        _check_betas(r, read["betaSchedule"])
     r.finish()
-    return described
+    endless = ("betaStart", "betaEnd") if read["betaSchedule"] == "cosine" else ()
+    fields = {ours: read[name] for name, ours in PROCESS_FIELDS[kind].items() if name not in endless}
+    return {"kind": kind, **fields}
+
+
+def _check_betas(r: _Reader, schedule: str) -> None:
+    if not r.has("betaSchedule"):
+        r.complain("betaSchedule", "must be linear, scaled-linear or cosine with kind discrete-betas.")
+    for name in ("betaStart", "betaEnd"):
+        if schedule == "cosine" and r.has(name):
+            r.complain(name, "must be absent with betaSchedule cosine, which has no ends.")
+        if schedule != "cosine" and not r.has(name):
+            r.complain(name, f"must be given with betaSchedule {schedule}.")
 
 
 def _dataset(r: _Reader) -> DatasetSpec:
@@ -609,7 +632,7 @@ def _check_effects(
             "training.",
         )
     if evaluation.guidance not in (None, 0.5, 0.0) and _has_no_condition(model):
-        problems.add("evaluation.guidance", "must be absent: the model has neither classes nor text.")
+        problems.add("evaluation.guidance", "must be absent: the model knows no class or text for none.")
 
 
 def _check_untrained(
@@ -629,7 +652,9 @@ def _has_no_condition(model: ModelSpec) -> bool:
     if model.preset in PRESETS:
         return not PRESETS[model.preset].guidable
     config = model.config
-    return config is not None and not config["num_classes"] and not config["context_tokens"]
+    if config is None or config["context_tokens"]:
+        return False
+    return not (config["num_classes"] and config["null_class"])
 
 
 def _schedule(r: _Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
