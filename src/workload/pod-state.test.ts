@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../kube/resources';
-import { lateAt, lateRemedy, whereabouts } from './pod-state';
+import { lateAt, lateRemedy, startTrouble, whereabouts } from './pod-state';
 
 const deletedAt = '2026-01-01T00:01:00Z';
 
@@ -41,5 +41,20 @@ describe('a pod that was told to end', () => {
   ])('is never late when it %s', (_, pod) => {
     expect(lateAt(pod)).toBeUndefined();
     expect(lateRemedy(pod, after(3600))).toBeUndefined();
+  });
+});
+
+describe('a pod that no node takes', () => {
+  it.each([
+    [
+      '0/1 nodes are available: 1 node(s) were unschedulable.',
+      ' A cordoned node takes no pod until "kubectl uncordon NODE".',
+    ],
+    ['0/1 nodes are available: 1 Insufficient cpu.', ''],
+  ])('is told in the scheduler’s words: %s', (message, remedy) => {
+    const pod = aPod({ phase: 'Pending' });
+    const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+    const trouble = startTrouble({ ...pod, status: { phase: 'Pending', conditions } }, 'trainer');
+    expect(trouble).toEqual({ reason: 'Unschedulable', message: message + remedy });
   });
 });

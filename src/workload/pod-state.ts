@@ -107,8 +107,14 @@ function unscheduled(pod: Pod): Trouble | undefined {
   if (scheduled?.status !== 'False') return undefined;
   return {
     reason: scheduled.reason ?? 'Unschedulable',
-    message: scheduled.message ?? 'No node takes the pod.',
+    message: withUncordon(scheduled.message ?? 'No node takes the pod.'),
   };
+}
+
+/** The scheduler does not say that its word for a cordoned node is "unschedulable". */
+function withUncordon(message: string): string {
+  const cordoned = /\d+ node\(s\) were unschedulable/.test(message);
+  return cordoned ? `${message} A cordoned node takes no pod until "kubectl uncordon NODE".` : message;
 }
 
 function stuck(pod: Pod, container: string): Trouble | undefined {
