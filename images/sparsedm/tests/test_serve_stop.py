@@ -99,10 +99,11 @@ def test_a_second_sigterm_cuts_nothing(artifact: Path, tmp_path: Path) -> None:
 def test_a_second_interrupt_does_not_wait(artifact: Path, tmp_path: Path) -> None:
     with ServerProcess(artifact, SLOW, tmp_path / "log") as server, ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(server.generate, seed=seed) for seed in range(8)]
-        wait_for(lambda: server.metric("sparsedm_queue_images") == 7, "the queue")
+        wait_for(lambda: server.metric("sparsedm_queue_images") >= 2, "the queue")
         server.process.send_signal(signal.SIGINT)
         wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
         server.process.send_signal(signal.SIGINT)
         assert server.exit_code() == 0
-        assert 503 in [answer.result().status_code for answer in answers]
+        # Those that were accepted; others may find the port closed.
+        assert 503 in [answer.result().status_code for answer in answers if not answer.exception()]
         assert "Traceback" not in server.log()
