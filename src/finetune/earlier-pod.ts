@@ -3,7 +3,8 @@ import { controllerOf } from '../kube/owner';
 import { trainJobName } from '../kube/names';
 import type { SparseFinetune } from '../api/types';
 import type { Pod } from '../kube/resources';
-import { keyOf, keyText } from '../runtime/objects';
+import type { Clock } from '../runtime/clock';
+import { keyOf, keyText, type ObjectKey } from '../runtime/objects';
 import { byCreation, isDeleting, isOver, lateRemedy, whereabouts, type Trouble } from '../workload/pod-state';
 
 /**
@@ -31,22 +32,34 @@ function howItEnds(finetune: string, pod: Pod): string {
   return `Nobody has told it to end: wait for it, or "kubectl delete pod ${name} --namespace ${namespace}" (it saves a checkpoint first).`;
 }
 
-/** Names in memory at most; one that is forgotten is again taken for new. */
-const MOST_NAMES = 20_000;
+/** How long a name is remembered after its holder has gone: by then the cache of pods has seen what it left behind. */
+const REMEMBERED_MS = 300_000;
 
 /** Which SparseFinetune had each name last: another one of the same name may have left a pod behind. */
-export function rememberNames() {
+export function rememberNames(clock: Pick<Clock, 'monotonic'>) {
   const holders = new Map<string, { uid: string; isLater: boolean }>();
+  /** Names without a holder and since when, in that order. */
+  const gone = new Map<string, number>();
+
+  function dropOld(): void {
+    for (const [key, since] of gone) {
+      if (clock.monotonic() - since < REMEMBERED_MS) return;
+      gone.delete(key);
+    }
+  }
+
   return {
     note(finetune: SparseFinetune): void {
       const key = keyText(keyOf(finetune));
       const { uid = '' } = finetune.metadata;
       const known = holders.get(key);
       if (known?.uid === uid) return;
-      holders.delete(key);
-      holders.set(key, { uid, isLater: known !== undefined });
-      const [oldest] = holders.keys();
-      if (holders.size > MOST_NAMES && oldest !== undefined) holders.delete(oldest);
+      holders.set(key, { uid, isLater: known !== undefined || gone.delete(key) });
+    },
+    /** There is no SparseFinetune of the name any more. */
+    leave(key: ObjectKey): void {
+      dropOld();
+      if (holders.delete(keyText(key))) gone.set(keyText(key), clock.monotonic());
     },
     isTaken: (finetune: SparseFinetune): boolean => holders.get(keyText(keyOf(finetune)))?.isLater === true,
   };

@@ -76,7 +76,7 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
 
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
   const { client, clock, logger, events, pace, settings } = dependencies;
-  const names = rememberNames();
+  const names = rememberNames(clock);
   const podRefusals = createPodRefusals(client, clock);
 
   async function observe(
@@ -233,7 +233,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
 
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const finetune = dependencies.finetunes.get(namespace, name);
-    if (finetune !== undefined) names.note(finetune);
+    if (finetune === undefined) names.leave({ namespace, name });
+    else names.note(finetune);
     if (finetune === undefined || finetune.metadata.deletionTimestamp !== undefined) {
       pace.settle(keyText({ namespace, name }));
       return undefined;
