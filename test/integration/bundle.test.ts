@@ -143,6 +143,7 @@ describe('the bundle', () => {
       'traces are exported',
       'starting',
       'report endpoint listens',
+      'Job created',
       'stopping',
       'stopping, waiting for running reconciles',
       'stopped',
