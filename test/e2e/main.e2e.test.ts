@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
 import { isFinished } from '../../src/finetune/situation';
 import { findCondition } from '../../src/kube/conditions';
+import { allPids, environmentOf } from '../cluster/procfs';
 import {
   apply,
   applyClaim,
@@ -24,7 +25,7 @@ import {
 import { endTraffic, evict, senders, startTraffic } from './traffic';
 
 type Pod = {
-  metadata: { name: string; uid: string };
+  metadata: { name: string; uid: string; deletionTimestamp?: string };
   status: { phase: string; containerStatuses?: { restartCount: number }[] };
 };
 type Job = { metadata: { name: string; uid: string } };
@@ -58,6 +59,11 @@ const readFinetune = (name: string) => () => get<SparseFinetune>(namespace, `sft
 const stepOf = (one: SparseFinetune) => one.status?.progress?.step ?? 0;
 const jobsOf = (name: string) => list<Job>(namespace, 'jobs', `sparsedm.io/finetune=${name}`);
 const podsOf = (name: string) => list<Pod>(namespace, 'pods', `sparsedm.io/finetune=${name}`);
+
+/** The process of a run, where the cluster's nodes are on this machine. */
+function trainerOf(run: string): number | undefined {
+  return allPids().find((pid) => environmentOf(pid).get('SPARSEDM_RUN') === run);
+}
 
 describe('a SparseFinetune and its SparseInferenceService', () => {
   it('trains to the end, with the operator killed in the middle and nothing lost', async () => {
@@ -274,6 +280,55 @@ describe('faults', () => {
     const kept = await readFinetune('bags')();
     expect(kept.status?.phase).toBe('Succeeded');
     expect(kept.metadata.resourceVersion).toBe(version);
+  });
+
+  it('makes no second trainer while one whose Job was deleted still lives', async ({ skip }) => {
+    explainFailure(namespace);
+    await applyClaim(namespace);
+    await apply(namespace, finetune('coats', { evaluation: { samples: 16, steps: 4 } }));
+    const before = await until(
+      readFinetune('coats'),
+      (one) => (one.status?.checkpoint?.step ?? 0) >= 10,
+      'a checkpoint',
+    );
+    const [first] = await podsOf('coats');
+    // It hears SIGTERM only when it goes on.
+    const trainer = trainerOf(`${namespace}/coats`);
+    if (trainer === undefined)
+      return skip('The nodes are on other machines, so nobody here can hold a process.');
+    process.kill(trainer, 'SIGSTOP');
+    try {
+      await kubectl(['-n', namespace, 'delete', 'job/coats-train', '--cascade=background', '--wait=false']);
+      const held = await until(
+        readFinetune('coats'),
+        (one) => findCondition(one.status?.conditions, 'JobReady')?.reason === 'EarlierPodRuns',
+        'a run that waits',
+        30_000,
+      );
+      const message = findCondition(held.status?.conditions, 'JobReady')?.message;
+      expect(message).toContain(`pod ${first?.metadata.name} on node `);
+      await until(
+        () => podsOf('coats'),
+        ([pod]) => pod?.metadata.deletionTimestamp !== undefined,
+        'its end',
+      );
+      expect(await jobsOf('coats')).toHaveLength(0);
+    } finally {
+      process.kill(trainer, 'SIGCONT');
+    }
+    await until(
+      () => podsOf('coats'),
+      (pods) => {
+        const alive = pods.filter(({ status }) => status.phase === 'Running' || status.phase === 'Pending');
+        expect(alive.length).toBeLessThanOrEqual(1);
+        return alive.some(({ metadata }) => metadata.uid !== first?.metadata.uid);
+      },
+      'the next pod',
+    );
+    const done = await until(readFinetune('coats'), isFinished, 'the end of training', 240_000);
+    expect(done.status?.phase).toBe('Succeeded');
+    const resumed = done.status?.attempts?.resumedFromStep;
+    expect(resumed).toBeGreaterThanOrEqual(before.status?.checkpoint?.step ?? Infinity);
   });
 
   it('says what is wrong with weights of another digest and does not try again', async () => {
