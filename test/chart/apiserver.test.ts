@@ -319,14 +319,14 @@ describe('a release', () => {
       path.join(chart, '..', '..', 'crds', 'sparsedm.io_sparsefinetunes.yaml'),
       'utf8',
     );
-    writeFileSync(file, text.replace('description: Where the run is.', 'description: Earlier words.'));
+    writeFileSync(file, text.replace('description: Phase of the run.', 'description: Earlier words.'));
     await kubectl(['apply', '--server-side', '--filename', file]);
     const install = ['install', 'third', chart, '--namespace', 'second'];
     await expect(helmHere(install)).rejects.toThrow(/invalid ownership metadata/);
     await expect(helmHere([...install, '--take-ownership'])).rejects.toThrow(/conflict with "kubectl"/);
     const upgrade = ['upgrade', '--install', ...install.slice(1), '--take-ownership', '--force-conflicts'];
     await helmHere(upgrade);
-    expect(await kubectl(['get', 'crd', crdNames[0]!, '-o', 'yaml'])).toContain('Where the run is.');
+    expect(await kubectl(['get', 'crd', crdNames[0]!, '-o', 'yaml'])).toContain('Phase of the run.');
     await helmHere(['uninstall', 'third', '--namespace', 'second']);
   });
 });

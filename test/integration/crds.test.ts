@@ -217,7 +217,7 @@ describe('a SparseFinetune is refused', () => {
       'labels dropped that are not there',
       ownConfig({ labelDropout: '0.15' }),
       'spec.model.config.labelDropout',
-      'this model does not know: remove it',
+      'this model does not predict without them: remove it',
     ],
     [
       'all labels dropped',

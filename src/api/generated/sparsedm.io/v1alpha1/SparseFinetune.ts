@@ -17,7 +17,7 @@ export interface ISparseFinetune {
   "kind": "SparseFinetune";
   "metadata"?: IObjectMeta;
   /**
-   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds and ttlSecondsAfterFinished is immutable, because a run is one experiment: create another SparseFinetune for another one.
+   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds and ttlSecondsAfterFinished is immutable, because a run is one experiment: create another SparseFinetune for another experiment.
    */
   "spec": {
     /**
@@ -25,7 +25,7 @@ export interface ISparseFinetune {
      */
     "model": {
       /**
-       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any class of its whose forward takes a picture, a time and labels or text, such as UNet2DConditionModel.
+       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel.
        */
       "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
       /**
@@ -37,7 +37,7 @@ export interface ISparseFinetune {
        */
       "config"?: {
         /**
-         * Height and width of the pictures in pixels.
+         * Height and width of the images in pixels.
          */
         "imageSize": number;
         /**
@@ -53,7 +53,7 @@ export interface ISparseFinetune {
          */
         "width": number;
         /**
-         * Number of transformer blocks, odd: as many go down as go up, and one sits between. A published depth of 12 is 13 blocks.
+         * Number of transformer blocks, odd: as many on the way down as on the way up, and one in the middle. A published depth of 12 is 13 blocks.
          */
         "depth": number;
         /**
@@ -69,15 +69,15 @@ export interface ISparseFinetune {
          */
         "mlpWidth"?: number;
         /**
-         * Number of classes that a picture can be asked for; 0 means an unconditional model.
+         * Number of classes; 0 means an unconditional model.
          */
         "numClasses"?: number;
         /**
-         * Number of vectors of the text that a picture is drawn after, 77 for CLIP; with contextWidth.
+         * Number of vectors of the text that conditions an image, 77 for CLIP; used with contextWidth.
          */
         "contextTokens"?: number;
         /**
-         * Length of such a vector, 768 for the CLIP that the published models use.
+         * Length of each of these vectors, 768 for the CLIP that the published models use.
          */
         "contextWidth"?: number;
         /**
@@ -93,23 +93,23 @@ export interface ISparseFinetune {
          */
         "nullClass"?: boolean;
         /**
-         * Share of the labels or texts that training replaces by none, so that the model can be guided. A decimal string. Absent means 0.1 where the model knows none.
+         * Share of the labels or texts that training drops, so that the model can be guided. A decimal string. Absent means 0.1 for a model that also predicts without them.
          */
         "labelDropout"?: string;
         /**
-         * How images become noise, as the dense model was trained. Absent means vp-linear with beta from 0.1 to 20, that of SparseDM. A folder of diffusers says it in its scheduler's configuration.
+         * The noise process that the dense model was trained with. Absent means vp-linear with beta from 0.1 to 20, as in SparseDM. A diffusers folder gives it in its scheduler's configuration.
          */
         "noiseProcess"?: {
           /**
-           * vp-linear is variance-preserving in continuous time with a beta that rises linearly, discrete-betas one of timesteps given variances, rectified-flow a straight line between image and noise.
+           * vp-linear is variance-preserving in continuous time with a beta that rises linearly, discrete-betas has discrete timesteps with given variances, rectified-flow is a straight line between image and noise.
            */
           "kind": "vp-linear" | "discrete-betas" | "rectified-flow";
           /**
-           * Rate of noise at time 0. A decimal string; absent means 0.1.
+           * Noise rate at time 0. A decimal string; absent means 0.1.
            */
           "betaMin"?: string;
           /**
-           * Rate of noise at time 1. A decimal string; absent means 20.
+           * Noise rate at time 1. A decimal string; absent means 20.
            */
           "betaMax"?: string;
           /**
@@ -149,19 +149,19 @@ export interface ISparseFinetune {
       };
     };
     /**
-     * Pictures to train on.
+     * Images to train on.
      */
     "dataset": {
       /**
-       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without those of its test and validation splits where its partition lies beside them. image-folder is a folder of images, or one with a folder for each class, in natural order (2 before 10). generated samples the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as sparsedm convert writes them from .npy files.
+       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without its test and validation splits when the partition file is beside them. image-folder is a folder of images, or one with a folder for each class, in natural order (2 before 10). generated takes samples of the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as `sparsedm convert` writes them from .npy files.
        */
       "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "generated";
       /**
-       * Folder with the pictures, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
+       * Folder with the images, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
        */
       "uri"?: string;
       /**
-       * Number of pictures that format generated makes before training.
+       * Number of images that format generated makes before training.
        */
       "samples"?: number;
     };
@@ -170,23 +170,23 @@ export interface ISparseFinetune {
      */
     "sparsity"?: {
       /**
-       * N:M sparsity. Of every M consecutive weights along a layer's input the N of largest magnitude stay. 2:4 is what NVIDIA GPUs since Ampere accelerate.
+       * N:M sparsity. Of every M consecutive weights along a layer's input the N with the largest magnitude stay. 2:4 is what NVIDIA GPUs since Ampere accelerate.
        */
       "pattern"?: string;
       /**
-       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights, sr-ste-decoupled does so beside Adam's rescaling; ste is the plain straight-through estimator; s-ste prunes by a continuous threshold; cast pulls masked weights to zero in the optimizer, with distillation; asp prunes once and trains what is left. masked-dense trains nothing and only masks the dense model, and dense trains on without masks: the bars to compare with.
+       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights, sr-ste-decoupled does so beside Adam's rescaling; ste is the plain straight-through estimator; s-ste prunes by a continuous threshold; cast pulls masked weights to zero in the optimizer, with distillation; asp prunes once and trains what is left. masked-dense trains nothing and only masks the dense model, and dense trains on without masks: both are baselines to compare with.
        */
       "method"?: "sparsedm" | "sr-ste" | "sr-ste-decoupled" | "ste" | "s-ste" | "cast" | "asp" | "dense" | "masked-dense";
       /**
-       * What decides which weights stay. magnitude ranks the weights of the moment, fixed those of the dense model, and random a draw by training.seed; the last two give masks that never move, to compare with.
+       * What decides which weights stay. magnitude ranks the current weights, fixed ranks those of the dense model, and random draws the mask by training.seed; the last two give masks that never move, to compare with.
        */
       "maskType"?: "magnitude" | "random" | "fixed";
       /**
-       * Steps between two computations of a mask that moves, counted from the beginning of a stage. When absent it is computed in each step, and every 10 steps by method cast.
+       * Steps between two updates of a mask that moves, counted from the beginning of a stage. When absent, the mask is updated in each step, and every 10 steps by method cast.
        */
       "maskUpdateSteps"?: number;
       /**
-       * When which pattern is in force.
+       * Which pattern applies when.
        */
       "schedule"?: {
         /**
@@ -207,11 +207,11 @@ export interface ISparseFinetune {
           "steps": number;
         }>;
         /**
-         * The looser patterns of type progressive. linear raises sparsity by eighths, 7:8, 6:8, 5:8, 4:8, and doubling from 31:32 over 15:16, 7:8 and 3:4; both end with the target. Those that are no looser than the target drop out. Absent means linear.
+         * The looser patterns of type progressive. linear raises sparsity by eighths, 7:8, 6:8, 5:8, 4:8, and doubling from 31:32 over 15:16, 7:8 and 3:4; both end with the target. Patterns that are no looser than the target are left out. Absent means linear.
          */
         "family"?: "linear" | "doubling";
         /**
-         * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. When absent every pattern has an equal part, as in the paper; short runs do better with 10 to 30.
+         * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. When absent, every pattern has an equal part, as in the paper; short runs do better with 10 to 30.
          */
         "rampPercent"?: number;
         /**
@@ -220,11 +220,11 @@ export interface ISparseFinetune {
         "freezeMaskPercent"?: number;
       };
       /**
-       * Which layers are masked, by the names of their modules.
+       * Which layers are masked, by module name.
        */
       "layers"?: {
         /**
-         * Globs of the modules to mask. A layer whose input isn't a multiple of M stays dense and is reported. When absent: in a U-ViT \*.attn.qkv, \*.attn.proj, \*.mlp.fc1, \*.mlp.fc2 and \*.skip_linear; in a DiT \*.attn1.to_\* and \*.ff.net.\*; in a UNet every layer but conv_in and conv_out; in another class every layer but the first, the last, embeddings and norms.
+         * Globs of the modules to mask. A layer whose input isn't a multiple of M stays dense and is reported. When absent, in a U-ViT \*.attn.qkv, \*.attn.proj, \*.mlp.fc1, \*.mlp.fc2 and \*.skip_linear; in a DiT \*.attn1.to_\* and \*.ff.net.\*; in a UNet every layer but conv_in and conv_out; in another class every layer but the first, the last, embeddings and norms.
          */
         "include"?: Array<string>;
         /**
@@ -241,28 +241,28 @@ export interface ISparseFinetune {
        */
       "distillationWeight"?: string;
       /**
-       * Strength of the L1 decay of method cast, beside gradients: of a masked weight the optimizer sees less and less of the gradient, and more and more of this, until the mask freezes. A decimal string; absent means 0.0001.
+       * Strength of the L1 decay of method cast. Until the mask freezes, the optimizer sees ever less of a masked weight's gradient and ever more of this decay. A decimal string; absent means 0.0001.
        */
       "l1Decay"?: string;
     };
     /**
-     * Settings of the optimizer. The defaults suit the small model that ships; published models train far longer.
+     * Settings of the optimizer. The defaults suit the small model in the trainer's image; published models train far longer.
      */
     "training"?: {
       /**
-       * Optimizer steps in all.
+       * Total number of optimizer steps.
        */
       "steps"?: number;
       /**
-       * Pictures in a batch. A step has one batch, unless gradientAccumulationSteps says more.
+       * Images in a batch. A step takes one batch, unless gradientAccumulationSteps says more.
        */
       "batchSize"?: number;
       /**
-       * Batches whose gradients a step adds up: the result is that of a batch as many times as large, in the memory of one.
+       * Batches whose gradients a step adds up: the result of a batch that is larger by this factor, in the memory of a single one.
        */
       "gradientAccumulationSteps"?: number;
       /**
-       * Whether a block's activations are computed again in the backward pass instead of kept: less memory for about a third more time, and the same gradients.
+       * Whether a block's activations are recomputed in the backward pass instead of kept: less memory for about a third more time, and the same gradients.
        */
       "gradientCheckpointing"?: boolean;
       /**
@@ -290,11 +290,11 @@ export interface ISparseFinetune {
        */
       "learningRateSchedule"?: "constant" | "cosine";
       /**
-       * Decay of the exponential moving average of the weights, which is the model that comes out. A decimal string.
+       * Decay of the exponential moving average of the weights, which becomes the sparse model. A decimal string.
        */
       "emaDecay"?: string;
       /**
-       * Arithmetic of the forward and backward pass; weights and optimizer are always fp32. fp16 scales the loss, and computes a gradient that overflows again under a smaller scale.
+       * Arithmetic of the forward and backward pass; weights and optimizer are always fp32. fp16 scales the loss, and after an overflow repeats the gradient with a smaller scale.
        */
       "precision"?: "fp32" | "bf16" | "fp16";
       /**
@@ -307,15 +307,15 @@ export interface ISparseFinetune {
       "gradientClip"?: string;
     };
     /**
-     * Checkpoints, from which an interrupted run goes on by itself. They lie in the folder checkpoints of output.uri.
+     * Checkpoints, from which an interrupted run resumes by itself. They are in the folder checkpoints under output.uri.
      */
     "checkpoint"?: {
       /**
-       * Steps between two checkpoints. One is saved on termination too.
+       * Steps between two checkpoints. One is also saved on termination.
        */
       "everySteps"?: number;
       /**
-       * How many of the newest checkpoints stay.
+       * Number of checkpoints to keep, the newest ones.
        */
       "keep"?: number;
     };
@@ -324,15 +324,15 @@ export interface ISparseFinetune {
      */
     "evaluation"?: {
       /**
-       * fid refuses any extractor but the standard Inception network, before the training begins. fd takes whichever extractorUri names, and the distance bears its name.
+       * fid refuses any extractor but the standard Inception network, before training starts. fd takes the extractor that extractorUri names, and the distance is named after it.
        */
       "metric"?: "fid" | "fd";
       /**
-       * Pictures that each model draws for the Frechet distance. The distance falls with their number, so compare it with those of as many; no more than the features make it rank-deficient, which the status says.
+       * Samples that each model draws for the Frechet distance. The distance falls as their number grows, so compare only distances over the same number. With no more samples than feature dimensions it is rank-deficient, and the status says so.
        */
       "samples"?: number;
       /**
-       * Steps of the sampler for a picture. euler-maruyama needs many, 1000 in the paper.
+       * Sampler steps for an image. euler-maruyama needs many, 1000 in the paper.
        */
       "steps"?: number;
       /**
@@ -340,19 +340,19 @@ export interface ISparseFinetune {
        */
       "guidance"?: string;
       /**
-       * The sampler. dpm-solver++ solves the probability-flow ODE in few steps, euler-maruyama walks the reverse SDE, as in the published figures of CIFAR-10 and CelebA.
+       * The sampler. dpm-solver++ solves the probability-flow ODE in few steps, euler-maruyama integrates the reverse SDE, as in the published figures of CIFAR-10 and CelebA.
        */
       "sampler"?: "dpm-solver++" | "euler-maruyama";
       /**
-       * Network whose features the distance compares, and after which it is named: a .safetensors file that `sparsedm train-extractor` wrote, or the Inception weights of FID, a .pth or .pt file that holds a state dict alone. The distance is called FID only with pt_inception-2015-12-05-6726825d.pth, which you have to put on a claim; its digest is checked.
+       * Network whose features the distance compares, and after which it is named: a .safetensors file that `sparsedm train-extractor` wrote, or the Inception weights of FID, a .pth or .pt file that holds a state dict alone. The distance is called FID only with pt_inception-2015-12-05-6726825d.pth, which you have to put in a volume claim; its digest is checked.
        */
       "extractorUri"?: string;
       /**
-       * Statistics of the real pictures' features, in place of those of the data set: an .npz file with mu and sigma over the same extractor, as pytorch-fid writes it. Precision, recall and KID are then absent, unless `sparsedm evaluate --save-reference` wrote it.
+       * Statistics of the real images' features, instead of those of the data set: an .npz file with mu and sigma over the same extractor, as pytorch-fid writes it. Precision, recall and KID are then absent, unless `sparsedm evaluate --save-reference` wrote it.
        */
       "referenceStatsUri"?: string;
       /**
-       * Folder of diffusers' AutoencoderKL, as in dataset.uri, which makes pictures of latents before they are measured. Required with the formats that hold latents.
+       * Folder of diffusers' AutoencoderKL, as in dataset.uri, which decodes latents to images before they are measured. Required with the formats that hold latents.
        */
       "autoencoderUri"?: string;
       /**
@@ -360,7 +360,7 @@ export interface ISparseFinetune {
        */
       "everySteps"?: number;
       /**
-       * Which weights are exported. last: those after the last step. best: those with the least distance of all that were evaluated under the target pattern, every everySteps steps and at the end, on other seeds than those of the figures in the status.
+       * Which weights are exported. last: those after the last step. best: those with the smallest distance among all that were evaluated under the target pattern, every everySteps steps and at the end, on other seeds than those behind the figures in the status.
        */
       "select"?: "last" | "best";
     };
@@ -369,20 +369,20 @@ export interface ISparseFinetune {
      */
     "acceptance"?: {
       /**
-       * By how much the distance may rise against the dense model, in the distance's own unit. A decimal string.
+       * Largest increase of the distance over the dense model, in the distance's own unit. A decimal string.
        */
       "maxFidIncrease"?: string;
       /**
-       * By how much the distance may rise, in per cent of the dense model's distance.
+       * Largest increase of the distance, in per cent of the dense model's distance.
        */
       "maxFidIncreasePercent"?: number;
       /**
-       * By how much the multiply-accumulates of the masked layers must fall at least, in per cent.
+       * Smallest reduction of the masked layers' multiply-accumulates, in per cent.
        */
       "minMacsReductionPercent"?: number;
     };
     /**
-     * Where everything goes.
+     * Where the run writes its results.
      */
     "output": {
       /**
@@ -416,13 +416,13 @@ export interface ISparseFinetune {
        */
       "resources"?: {
         /**
-         * What the scheduler sets aside, for example cpu "2" and memory 4Gi. Absent means the same as limits.
+         * What the scheduler reserves, for example cpu "2" and memory 4Gi. Absent means the same as limits.
          */
         "requests"?: {
           [key: string]: number | string;
         };
         /**
-         * What the container may use at most, for example memory 8Gi or nvidia.com/gpu 1.
+         * The most that the container may use, for example memory 8Gi or nvidia.com/gpu 1.
          */
         "limits"?: {
           [key: string]: number | string;
@@ -472,15 +472,15 @@ export interface ISparseFinetune {
            */
           "requiredDuringSchedulingIgnoredDuringExecution"?: {
             /**
-             * Terms of which one has to match.
+             * Terms, at least one of which has to match.
              */
             "nodeSelectorTerms": Array<{
               /**
-               * Conditions on labels that must all hold.
+               * Conditions on labels, all of which must hold.
                */
               "matchExpressions": Array<{
                 /**
-                 * Label to look at.
+                 * Key of the label.
                  */
                 "key": string;
                 /**
@@ -495,11 +495,11 @@ export interface ISparseFinetune {
             }>;
           };
           /**
-           * Nodes that match are preferred, by the sum of the weights that match.
+           * Nodes that match are preferred, ranked by the sum of the matching weights.
            */
           "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
             /**
-             * What a match counts.
+             * Weight of a match.
              */
             "weight": number;
             /**
@@ -507,11 +507,11 @@ export interface ISparseFinetune {
              */
             "preference": {
               /**
-               * Conditions on labels that must all hold.
+               * Conditions on labels, all of which must hold.
                */
               "matchExpressions": Array<{
                 /**
-                 * Label to look at.
+                 * Key of the label.
                  */
                 "key": string;
                 /**
@@ -592,7 +592,7 @@ export interface ISparseFinetune {
        */
       "runtimeClassName"?: string;
       /**
-       * Labels added to the pod. Keys of the operator are refused.
+       * Labels added to the pod. Keys that the system sets are refused.
        */
       "podLabels"?: {
         [key: string]: string;
@@ -605,15 +605,15 @@ export interface ISparseFinetune {
       };
     };
     /**
-     * True stops the run after it has saved a checkpoint and frees its pod; false goes on from there.
+     * True stops the run after it has saved a checkpoint and frees its pod; false resumes from there.
      */
     "suspend"?: boolean;
     /**
-     * How often a failed pod is tried again. Evictions and preemptions don't count.
+     * Number of retries after a pod fails. Evictions and preemptions don't count.
      */
     "backoffLimit"?: number;
     /**
-     * Seconds after which a Job that is still active fails. Suspended time doesn't count; after a suspension they are counted anew. Absent means no limit.
+     * Seconds after which a Job that is still active fails. Suspended time doesn't count; the count starts again after a suspension. Absent means no limit.
      */
     "activeDeadlineSeconds"?: number;
     /**
@@ -626,19 +626,19 @@ export interface ISparseFinetune {
    */
   "status"?: {
     /**
-     * The metadata.generation that the status speaks about; -1 until the operator has seen the object.
+     * The metadata.generation that the status describes; -1 until the operator has seen the object.
      */
     "observedGeneration"?: number;
     /**
-     * Summary of the conditions for people.
+     * Human-readable summary of the conditions.
      */
     "phase"?: "Pending" | "Running" | "Suspended" | "Succeeded" | "Failed";
     /**
-     * When the first Job was started.
+     * When the first Job started.
      */
     "startTime"?: string;
     /**
-     * When the run ended, well or badly.
+     * When the run ended, successfully or not.
      */
     "completionTime"?: string;
     /**
@@ -654,7 +654,7 @@ export interface ISparseFinetune {
        */
       "status": "True" | "False" | "Unknown";
       /**
-       * The metadata.generation that the condition speaks about.
+       * The metadata.generation that the condition describes.
        */
       "observedGeneration"?: number;
       /**
@@ -662,28 +662,28 @@ export interface ISparseFinetune {
        */
       "lastTransitionTime": string;
       /**
-       * One word for programs.
+       * Machine-readable reason, in one word.
        */
       "reason": string;
       /**
-       * A sentence for people that says what can be done.
+       * Human-readable explanation that says what can be done.
        */
       "message": string;
     }>;
     /**
-     * UID of the Job in force.
+     * UID of the current Job.
      */
     "jobUid"?: string;
     /**
-     * Pods started for this run, over all its Jobs.
+     * Pods started for this run, across all its Jobs.
      */
     "attempts"?: {
       /**
-       * How many pods were started.
+       * Number of pods that were started.
        */
       "number"?: number;
       /**
-       * How the last pod that ended badly ended.
+       * How the last failed pod ended.
        */
       "lastExitReason"?: string;
       /**
@@ -695,12 +695,12 @@ export interface ISparseFinetune {
        */
       "podCreatedAt"?: string;
       /**
-       * Step of the checkpoint from which the current pod went on; absent when it began anew.
+       * Step of the checkpoint that the current pod resumed from; absent when it started from the beginning.
        */
       "resumedFromStep"?: number;
     };
     /**
-     * The trainer's last word about where it is.
+     * Progress, as the trainer last reported it.
      */
     "progress"?: {
       /**
@@ -708,15 +708,15 @@ export interface ISparseFinetune {
        */
       "step"?: number;
       /**
-       * Steps in all.
+       * Total number of steps.
        */
       "totalSteps"?: number;
       /**
-       * Steps done in per cent.
+       * Steps done, in per cent.
        */
       "percent"?: number;
       /**
-       * The percentage for people.
+       * The percentage as text.
        */
       "display"?: string;
       /**
@@ -724,19 +724,19 @@ export interface ISparseFinetune {
        */
       "stage"?: number;
       /**
-       * Stages in all.
+       * Total number of stages.
        */
       "stages"?: number;
       /**
-       * N:M pattern in force.
+       * N:M pattern of the current stage.
        */
       "stagePattern"?: string;
       /**
-       * Weights that entered or left the mask when it was last recomputed; 0 says that the mask has settled.
+       * Weights that entered or left the mask when it was last recomputed; 0 means that the mask has settled.
        */
       "maskFlips"?: number;
       /**
-       * What the trainer does, for example training, evaluating or exporting.
+       * What the trainer is doing, for example training, evaluating or exporting.
        */
       "phase"?: string;
       /**
@@ -744,7 +744,7 @@ export interface ISparseFinetune {
        */
       "loss"?: string;
       /**
-       * Pictures trained on in a second.
+       * Images trained on per second.
        */
       "samplesPerSecond"?: string;
       /**
@@ -752,7 +752,7 @@ export interface ISparseFinetune {
        */
       "remainingSeconds"?: number;
       /**
-       * The estimate for people.
+       * The estimate as text.
        */
       "eta"?: string;
       /**
@@ -803,7 +803,7 @@ export interface ISparseFinetune {
        */
       "pattern"?: string;
       /**
-       * Fraction of zeros that the pattern means.
+       * Fraction of zeros that the pattern asks for.
        */
       "target"?: string;
       /**
@@ -832,7 +832,7 @@ export interface ISparseFinetune {
       "compliant"?: boolean;
     };
     /**
-     * Multiply-accumulates for one picture and one sampler step.
+     * Multiply-accumulates for one image and one sampler step.
      */
     "macs"?: {
       /**
@@ -856,7 +856,7 @@ export interface ISparseFinetune {
        */
       "totalSparse"?: number;
       /**
-       * By how much sparse is below dense, in per cent.
+       * Reduction from dense to sparse, in per cent.
        */
       "reductionPercent"?: string;
     };
@@ -869,7 +869,7 @@ export interface ISparseFinetune {
        */
       "metric"?: string;
       /**
-       * Pictures drawn by each model.
+       * Samples drawn by each model.
        */
       "samples"?: number;
       /**
@@ -893,15 +893,15 @@ export interface ISparseFinetune {
        */
       "extractorDigest"?: string;
       /**
-       * Seed of the pictures, the same for both models.
+       * Seed of the samples, the same for both models.
        */
       "seed"?: number;
       /**
-       * Sampler that drew the pictures.
+       * Sampler that drew the samples.
        */
       "sampler"?: string;
       /**
-       * Steps of the sampler.
+       * Sampler steps.
        */
       "steps"?: number;
       /**
@@ -913,7 +913,7 @@ export interface ISparseFinetune {
        */
       "weights"?: string;
       /**
-       * True when no more images were drawn than the features have dimensions, so that their covariance is singular.
+       * True when there are no more samples than feature dimensions, so that their covariance is singular.
        */
       "rankDeficient"?: boolean;
     };
@@ -934,11 +934,11 @@ export interface ISparseFinetune {
        */
       "sizeBytes"?: number;
       /**
-       * The manifest, with layers, masks' digest, figures and provenance.
+       * The manifest, with layers, digest of the masks, figures and provenance.
        */
       "manifestUri"?: string;
       /**
-       * A picture of dense samples above sparse ones from the same seeds.
+       * Image of dense samples above sparse ones from the same seeds.
        */
       "sampleGridUri"?: string;
     };

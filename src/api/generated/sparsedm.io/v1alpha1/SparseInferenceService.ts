@@ -4,7 +4,7 @@ import { type ValidateFunc } from "@kubernetes-models/validate";
 import { validate } from "../../_schemas/SparsedmIoV1alpha1SparseInferenceService";
 
 /**
- * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for pictures. It runs as a Deployment behind a Service of its own name.
+ * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for images. It runs as a Deployment behind a Service of its own name.
  */
 export interface ISparseInferenceService {
   /**
@@ -38,16 +38,16 @@ export interface ISparseInferenceService {
        */
       "uri"?: string;
       /**
-       * When a SparseFinetune of the same name is created anew and succeeds, whether to change over to its model. By default the service stays with the model that it has.
+       * Whether to switch to the new model when a SparseFinetune of the same name is created again and succeeds. By default the service keeps its present model.
        */
       "follow"?: boolean;
     };
     /**
-     * How pictures are drawn.
+     * How images are sampled.
      */
     "engine"?: {
       /**
-       * What computes the masked layers. auto measures each layer when it starts and takes the fastest; dense always works; cusparselt needs an NVIDIA GPU since Ampere and a 2:4 model.
+       * What computes the masked layers. auto measures each layer when it starts and chooses the fastest; dense always works; cusparselt needs an NVIDIA GPU since Ampere and a 2:4 model.
        */
       "backend"?: "auto" | "dense" | "cusparselt";
       /**
@@ -55,7 +55,7 @@ export interface ISparseInferenceService {
        */
       "precision"?: "auto" | "fp32" | "bf16" | "fp16";
       /**
-       * Steps of the sampler for a picture.
+       * Sampler steps for an image.
        */
       "steps"?: number;
       /**
@@ -63,7 +63,7 @@ export interface ISparseInferenceService {
        */
       "guidance"?: string;
       /**
-       * Pictures drawn together at most.
+       * Largest number of images sampled together.
        */
       "maxBatchSize"?: number;
       /**
@@ -71,20 +71,20 @@ export interface ISparseInferenceService {
        */
       "maxBatchDelayMilliseconds"?: number;
       /**
-       * Pictures that may wait in a replica. A request beyond gets status 429 with Retry-After.
+       * Images that may wait in a replica. A request beyond this gets status 429 with Retry-After.
        */
       "maxQueue"?: number;
     };
     /**
-     * Bounds on top of the SparseFinetune's own gate. A model beyond them gets no traffic.
+     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic.
      */
     "qualityGate"?: {
       /**
-       * By how much the distance may be above the dense model's, in the distance's own unit. A decimal string.
+       * Largest increase of the distance over the dense model's, in the distance's own unit. A decimal string.
        */
       "maxFidIncrease"?: string;
       /**
-       * By how much the distance may be above the dense model's, in per cent of it.
+       * Largest increase of the distance over the dense model's, in per cent of it.
        */
       "maxFidIncreasePercent"?: number;
     };
@@ -97,7 +97,7 @@ export interface ISparseInferenceService {
      */
     "server"?: {
       /**
-       * Time for a pod that ends to finish the requests it has accepted, in seconds. A pod accepts no more than it can finish in this time. Absent means 300.
+       * Time for a terminating pod to finish the requests it has accepted, in seconds. A pod accepts no more than it can finish in this time. Absent means 300.
        */
       "terminationGracePeriodSeconds"?: number;
       /**
@@ -122,13 +122,13 @@ export interface ISparseInferenceService {
        */
       "resources"?: {
         /**
-         * What the scheduler sets aside, for example cpu "2" and memory 4Gi. Absent means the same as limits.
+         * What the scheduler reserves, for example cpu "2" and memory 4Gi. Absent means the same as limits.
          */
         "requests"?: {
           [key: string]: number | string;
         };
         /**
-         * What the container may use at most, for example memory 8Gi or nvidia.com/gpu 1.
+         * The most that the container may use, for example memory 8Gi or nvidia.com/gpu 1.
          */
         "limits"?: {
           [key: string]: number | string;
@@ -178,15 +178,15 @@ export interface ISparseInferenceService {
            */
           "requiredDuringSchedulingIgnoredDuringExecution"?: {
             /**
-             * Terms of which one has to match.
+             * Terms, at least one of which has to match.
              */
             "nodeSelectorTerms": Array<{
               /**
-               * Conditions on labels that must all hold.
+               * Conditions on labels, all of which must hold.
                */
               "matchExpressions": Array<{
                 /**
-                 * Label to look at.
+                 * Key of the label.
                  */
                 "key": string;
                 /**
@@ -201,11 +201,11 @@ export interface ISparseInferenceService {
             }>;
           };
           /**
-           * Nodes that match are preferred, by the sum of the weights that match.
+           * Nodes that match are preferred, ranked by the sum of the matching weights.
            */
           "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
             /**
-             * What a match counts.
+             * Weight of a match.
              */
             "weight": number;
             /**
@@ -213,11 +213,11 @@ export interface ISparseInferenceService {
              */
             "preference": {
               /**
-               * Conditions on labels that must all hold.
+               * Conditions on labels, all of which must hold.
                */
               "matchExpressions": Array<{
                 /**
-                 * Label to look at.
+                 * Key of the label.
                  */
                 "key": string;
                 /**
@@ -298,7 +298,7 @@ export interface ISparseInferenceService {
        */
       "runtimeClassName"?: string;
       /**
-       * Labels added to the pod. Keys of the operator are refused.
+       * Labels added to the pod. Keys that the system sets are refused.
        */
       "podLabels"?: {
         [key: string]: string;
@@ -316,19 +316,19 @@ export interface ISparseInferenceService {
    */
   "status"?: {
     /**
-     * The metadata.generation that the status speaks about; -1 until the operator has seen the object.
+     * The metadata.generation that the status describes; -1 until the operator has seen the object.
      */
     "observedGeneration"?: number;
     /**
-     * Summary of the conditions for people. Pending: nothing serves yet. Updating: replicas serve and the wanted version is on its way. Ready: it serves. Degraded: replicas serve, but something is wrong. Failed: nothing serves, and the service can't go on without a person.
+     * Human-readable summary of the conditions. Pending: nothing serves yet. Updating: replicas serve and the wanted version is on its way. Ready: it serves. Degraded: replicas serve, but something is wrong. Failed: nothing serves, and the service can't go on until a person acts.
      */
     "phase"?: "Pending" | "Updating" | "Ready" | "Degraded" | "Failed";
     /**
-     * Where the service answers inside the cluster.
+     * URL of the service inside the cluster.
      */
     "url"?: string;
     /**
-     * Pods of this service, also those of an earlier generation.
+     * Pods of this service, including those of an earlier generation.
      */
     "replicas"?: number;
     /**
@@ -336,7 +336,7 @@ export interface ISparseInferenceService {
      */
     "readyReplicas"?: number;
     /**
-     * Pods asked for.
+     * Number of pods asked for.
      */
     "desiredReplicas"?: number;
     /**
@@ -344,7 +344,7 @@ export interface ISparseInferenceService {
      */
     "selector"?: string;
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas serve at status.url, of whatever version), UpToDate (what serves is what the spec asks for), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive without a person; what serves goes on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**
@@ -356,7 +356,7 @@ export interface ISparseInferenceService {
        */
       "status": "True" | "False" | "Unknown";
       /**
-       * The metadata.generation that the condition speaks about.
+       * The metadata.generation that the condition describes.
        */
       "observedGeneration"?: number;
       /**
@@ -364,11 +364,11 @@ export interface ISparseInferenceService {
        */
       "lastTransitionTime": string;
       /**
-       * One word for programs.
+       * Machine-readable reason, in one word.
        */
       "reason": string;
       /**
-       * A sentence for people that says what can be done.
+       * Human-readable explanation that says what can be done.
        */
       "message": string;
     }>;
@@ -423,7 +423,7 @@ export interface ISparseInferenceService {
         "increase"?: string;
       };
       /**
-       * Multiply-accumulates for one picture and one sampler step.
+       * Multiply-accumulates for one image and one sampler step.
        */
       "macs"?: {
         /**
@@ -439,7 +439,7 @@ export interface ISparseInferenceService {
          */
         "sparse"?: number;
         /**
-         * By how much sparse is below dense, in per cent.
+         * Reduction from dense to sparse, in per cent.
          */
         "reductionPercent"?: string;
       };
@@ -495,7 +495,7 @@ export interface ISparseInferenceService {
         "increase"?: string;
       };
       /**
-       * Multiply-accumulates for one picture and one sampler step.
+       * Multiply-accumulates for one image and one sampler step.
        */
       "macs"?: {
         /**
@@ -511,7 +511,7 @@ export interface ISparseInferenceService {
          */
         "sparse"?: number;
         /**
-         * By how much sparse is below dense, in per cent.
+         * Reduction from dense to sparse, in per cent.
          */
         "reductionPercent"?: string;
       };
@@ -529,7 +529,7 @@ export interface ISparseInferenceService {
        */
       "sparseLayers"?: number;
       /**
-       * Masked layers in all.
+       * Total number of masked layers.
        */
       "totalLayers"?: number;
       /**
@@ -537,7 +537,7 @@ export interface ISparseInferenceService {
        */
       "speedup"?: string;
       /**
-       * Measured time for one picture.
+       * Measured time for one image.
        */
       "latencyMilliseconds"?: {
         /**
@@ -554,7 +554,7 @@ export interface ISparseInferenceService {
        */
       "device"?: string;
       /**
-       * Why this backend was taken.
+       * Why this backend was chosen.
        */
       "reason"?: string;
     };
@@ -562,7 +562,7 @@ export interface ISparseInferenceService {
 }
 
 /**
- * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for pictures. It runs as a Deployment behind a Service of its own name.
+ * SparseInferenceService serves a sparse diffusion model over HTTP, with an OpenAI-compatible endpoint for images. It runs as a Deployment behind a Service of its own name.
  */
 export class SparseInferenceService extends Model<ISparseInferenceService> implements ISparseInferenceService {
   "apiVersion": ISparseInferenceService["apiVersion"];
