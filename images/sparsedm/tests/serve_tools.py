@@ -157,6 +157,12 @@ class ServerProcess:
         lines = self.client.get("/metrics").text.splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
+    def accepted(self) -> float:
+        """Images drawn, being drawn or waiting. An image that moves on in between is missed, never counted
+        twice."""
+        names = ("sparsedm_images_total", "sparsedm_drawing_images", "sparsedm_queue_images")
+        return sum(self.metric(name) for name in names)
+
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 

@@ -139,7 +139,8 @@ def test_classes_that_a_prompt_can_not_tell_apart_are_named(tmp_path: Path) -> N
         image(tmp_path / name / "x.png")
     data = opened(tmp_path)
     assert data.classes == ["A", "a", "b"]
-    assert "Classes that differ in case alone, of which a prompt names the first: 1 (A and a)." in said(data)
+    want = "Classes that no prompt tells apart, so the server refuses the model: rename one: 1 (A and a)."
+    assert want in said(data)
 
 
 # --- layouts that would give other classes ---------------------------------------------------------------

@@ -20,11 +20,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from serve_tools import CLASSES, ServerProcess, wait_for, write_artifact
+from sparsedm.artifact import seal_of
 from sparsedm.cli import main
 from sparsedm.models import file_sha256
 
-SLOW = {"steps": 800, "maxBatchSize": 1, "maxQueue": 1}
-"""A second or so a picture, one at a time: long enough to look at a request in progress."""
+SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 8}
+"""Images are drawn one at a time, so a request for several is in progress while the test looks at it."""
 
 
 class Operator:
@@ -113,11 +114,18 @@ def test_without_a_seed_each_picture_is_another(server: ServerProcess) -> None:
 
 def test_a_picture_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None:
     alone = server.generate(seed=42).json()["data"][0]["b64_json"]
-    before = server.metric("sparsedm_batch_size_count")
-    with ThreadPoolExecutor(8) as pool:
-        crowd = list(pool.map(lambda i: server.generate(prompt=CLASSES[i % 4], seed=40 + i, n=1), range(8)))
+
+
+    def batched() -> list[httpx.Response] | None:
+        before = server.metric("sparsedm_batch_size_count")
+        with ThreadPoolExecutor(8) as pool:
+            crowd = list(
+                pool.map(lambda i: server.generate(prompt=CLASSES[i % 4], seed=40 + i, n=1), range(8))
+            )
+        return crowd if server.metric("sparsedm_batch_size_count") - before < 8 else None
+
+    crowd = wait_for(batched, "a batch of several requests")
     found = {d["seed"]: d["b64_json"] for response in crowd for d in response.json()["data"]}
-    assert server.metric("sparsedm_batch_size_count") - before < 8, "requests were batched"
     # Request 3 of the crowd has another seed; ask for the same one inside a larger request.
     assert server.generate(seed=40, n=4).json()["data"][2]["b64_json"] == alone
     assert found[43] == server.generate(prompt=CLASSES[3], seed=43).json()["data"][0]["b64_json"]
@@ -336,6 +344,7 @@ def test_the_operator_is_told_the_engine_with_the_pod_s_token(
 def test_each_request_but_probes_is_a_line_of_the_log(server: ServerProcess) -> None:
     server.generate(prompt="a cat")
     server.client.get("/v1/models?key=secret", headers={"x-request-id": "mine-2"})
+    wait_for(lambda: "mine-2" in server.log(), "the line, written after the answer")
     lines = [json.loads(line) for line in server.log().splitlines()]
     assert [line["message"] for line in lines if line["message"] != "request"] == ["Ready."]
     refused, listed = lines[-2:]
@@ -354,41 +363,40 @@ def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:
 
 
 def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
-    first = pool.submit(server.generate, seed=1)
-    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first picture")
-    second = pool.submit(server.generate, seed=2)
-    wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
-    third = server.generate(seed=3)
-    assert third.status_code == 429
-    assert third.json()["error"]["code"] == "queue_full"
-    assert int(third.headers["Retry-After"]) >= 1
-    assert server.generate(n=2).json()["error"]["param"] == "n", "more than the queue ever holds"
-    assert first.result().status_code == second.result().status_code == 200
+    first = pool.submit(server.generate, seed=1, n=8)
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first image")
+    second = server.generate(seed=2, n=8)
+    assert second.status_code == 429
+    assert second.json()["error"]["code"] == "queue_full"
+    assert int(second.headers["Retry-After"]) >= 1
+    assert server.generate(n=9).json()["error"]["param"] == "n", "more than the queue ever holds"
+    assert first.result().status_code == 200
 
 
 def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
     drawn = server.metric("sparsedm_images_total")
-    first = pool.submit(server.generate, seed=1)
-    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first picture")
-    body = b'{"prompt": "dress"}'
+    first = pool.submit(server.generate, seed=1, n=6)
+    wait_for(lambda: server.accepted() == drawn + 6, "the first request")
+    body = b'{"prompt": "dress", "n": 2}'
     head = (
         "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(head.encode() + body)
-        wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
+        wait_for(lambda: server.accepted() == drawn + 8, "the second request")
     wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "room")
     assert first.result().status_code == 200
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
-    assert server.metric("sparsedm_images_total") == drawn + 1, "room came by leaving, not by drawing"
+    assert server.metric("sparsedm_images_total") == drawn + 6, "room came by leaving, not by drawing"
 
 
 def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
-    drawing = pool.submit(server.generate, seed=1)
-    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "a picture")
-    waiting = pool.submit(server.generate, seed=2)
-    wait_for(lambda: server.metric("sparsedm_queue_images") == 1, "the queue")
+    drawn = server.metric("sparsedm_images_total")
+    drawing = pool.submit(server.generate, seed=1, n=2)
+    wait_for(lambda: server.accepted() == drawn + 2, "the first request")
+    waiting = pool.submit(server.generate, seed=2, n=4)
+    wait_for(lambda: server.accepted() == drawn + 6, "the second request")
     server.terminate()
     wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
     refused = server.generate(seed=3)
@@ -407,6 +415,7 @@ def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolE
         ("pattern", "more than 2 non-zeros in 4"),
         ("missing", "There is no manifest.json"),
         ("replaced", "replaced since"),
+        ("classes", '"shirt" and "SHIRT", are both "shirt"'),
     ],
 )
 def test_a_model_that_is_not_what_it_says_is_never_served(
@@ -437,6 +446,9 @@ def _spoil(directory: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         save_file({name: t.normal_() if t.dim() == 2 else t for name, t in tensors.items()}, weights)
         other["weights"]["sha256"] = file_sha256(weights)
         manifest.write_text(json.dumps(other))
+    elif how == "classes":
+        other = {**json.loads(manifest.read_text()), "classes": ["shirt", "SHIRT", "dress", "bag"]}
+        manifest.write_text(json.dumps({**other, "seal": seal_of(other)}))
     elif how == "missing":
         manifest.unlink()
     else:

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from sparsedm.errors import InputError
 from sparsedm.models import CLASSES
 from sparsedm.serve.prompts import ClassNames, UnknownClass
 
@@ -33,6 +34,29 @@ CLOTHES = CLASSES["fashion-mnist-uvit-tiny"]
 def test_a_prompt_names_a_class(prompt: str, want: str) -> None:
     label = ClassNames(CLOTHES, 10).label(prompt)
     assert CLOTHES[label] == want
+
+
+@pytest.mark.parametrize("classes", [["ankle boot", "boot"], ["boots", "boot"], ["boot", "boots"]])
+def test_a_class_s_own_name_is_no_other_s_plural_or_synonym(classes: list[str]) -> None:
+    names = ClassNames(classes, 2)
+    assert [names.label(name) for name in classes] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "phrase"),
+    [
+        ("crane", "crane", "crane"),
+        ("Ankle Boot", "ankle_boot", "ankle boot"),
+        ("straße", "STRASSE", "strasse"),
+        ("ﬁg", "fig", "fig"),
+        (unicodedata.normalize("NFD", "café"), "café", "café"),
+    ],
+)
+def test_two_names_that_no_prompt_tells_apart_are_refused(first: str, second: str, phrase: str) -> None:
+    with pytest.raises(InputError) as error:
+        ClassNames(["bag", first, second], 3)
+    assert error.value.reason == "ClassesMismatch"
+    assert f'Classes 1 and 2 of the model, "{first}" and "{second}", are both "{phrase}"' in str(error.value)
 
 
 def test_every_class_is_found_by_its_own_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -11,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from serve_tools import ServerProcess, wait_for, write_artifact
+from serve_tools import SOURCES, ServerProcess, wait_for, write_artifact
+from sparsedm.serve.protocol import Limits
 
-SLOW = {"steps": 800, "maxBatchSize": 1, "maxQueue": 8}
-AT_ONCE = 40.0
-"""Seconds, on a busy machine; connections that nobody uses are kept for longer."""
+SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 16}
+"""Images are drawn one at a time, so a few of them keep the server at work while the test looks at it."""
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +24,32 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_artifact(tmp_path_factory.mktemp("artifact"))
 
 
-def catches_sigterm(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+def opened_by_a_reader(fifo: Path) -> int | None:
+    """A descriptor that keeps the reader waiting; None while nothing reads."""
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return None
 
 
 def test_sigterm_during_the_imports_ends_the_process(artifact: Path, tmp_path: Path) -> None:
     def as_a_container_s_first_process() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    server = ServerProcess(artifact, {}, tmp_path / "log", before=as_a_container_s_first_process)
-    wait_for(lambda: catches_sigterm(server.process.pid), "a handler")
-    assert "libtorch" not in Path(f"/proc/{server.process.pid}/maps").read_text(), "before the imports"
-    server.terminate()
-    assert server.exit_code() == 0
+    os.mkfifo(tmp_path / "never")
+    (tmp_path / "torch.py").write_text(f"open({str(tmp_path / 'never')!r}).read()")
+    path = os.pathsep.join((str(tmp_path), str(SOURCES)))
+    server = ServerProcess(
+        artifact, {}, tmp_path / "log", before=as_a_container_s_first_process, PYTHONPATH=path
+    )
+    writer = wait_for(lambda: opened_by_a_reader(tmp_path / "never"), "the import of torch")
+    try:
+        server.terminate()
+        assert server.exit_code() == 0
+    finally:
+        os.close(writer)
     assert server.log() == ""
 
 
@@ -47,18 +59,30 @@ def test_sigterm_while_the_model_loads_ends_the_process_at_once(tmp_path: Path) 
     server = ServerProcess(tmp_path / "model", {}, tmp_path / "log")
     wait_for(lambda: server.status("/v2/health/live") == 200, "the server")
     assert server.status("/v2/health/ready") == 503
-    begun = time.monotonic()
     server.terminate()
     assert server.exit_code() == 0
-    assert time.monotonic() - begun < AT_ONCE
     assert "Traceback" not in server.log()
 
 
-def test_a_leaving_server_serves_and_then_ends_whatever_connections_are_open(
+def test_a_leaving_server_serves(artifact: Path, tmp_path: Path) -> None:
+    env = {"SPARSEDM_DRAIN_DELAY_SECONDS": "600", "SPARSEDM_GRACE_SECONDS": "900"}
+    with ServerProcess(artifact, {"steps": 3}, tmp_path / "log", **env) as server:
+        server.terminate()
+        wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
+        answer = server.generate()
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Connection"] == "close"
+        live = server.client.get("/v2/health/live")
+        assert (live.status_code, live.headers["Connection"]) == (200, "close")
+        assert "Traceback" not in server.log()
+
+
+def test_a_server_leaves_for_the_delay_and_then_ends_whatever_connections_are_open(
     artifact: Path, tmp_path: Path
 ) -> None:
     env = {"SPARSEDM_DRAIN_DELAY_SECONDS": "3", "SPARSEDM_GRACE_SECONDS": "300"}
     with ServerProcess(artifact, {"steps": 3}, tmp_path / "log", **env) as server:
+        connecting = time.monotonic()
         address = ("127.0.0.1", server.port)
         head = b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         with (
@@ -70,21 +94,16 @@ def test_a_leaving_server_serves_and_then_ends_whatever_connections_are_open(
             half_body.sendall(head + b'Content-Length: 100\r\n\r\n{"prompt"')
             begun = time.monotonic()
             server.terminate()
-            wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
-            answer = server.generate()
-            assert answer.status_code == 200, answer.text
-            assert answer.headers["Connection"] == "close"
-            live = server.client.get("/v2/health/live")
-            assert (live.status_code, live.headers["Connection"]) == (200, "close")
             assert server.exit_code() == 0
-            assert 3 <= time.monotonic() - begun < 3 + AT_ONCE
+            assert time.monotonic() - begun >= 3
+            assert time.monotonic() - connecting < Limits.idle, "the server waited for an idle connection"
         assert "Traceback" not in server.log()
 
 
 def test_a_second_sigterm_cuts_nothing(artifact: Path, tmp_path: Path) -> None:
     with ServerProcess(artifact, SLOW, tmp_path / "log") as server, ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(server.generate, seed=seed) for seed in range(3)]
-        wait_for(lambda: server.metric("sparsedm_queue_images") == 2, "the queue")
+        answers = [pool.submit(server.generate, seed=seed, n=4) for seed in range(3)]
+        wait_for(lambda: server.accepted() == 12, "the requests")
         server.terminate()
         wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
         refused = server.generate()
@@ -98,8 +117,8 @@ def test_a_second_sigterm_cuts_nothing(artifact: Path, tmp_path: Path) -> None:
 
 def test_a_second_interrupt_does_not_wait(artifact: Path, tmp_path: Path) -> None:
     with ServerProcess(artifact, SLOW, tmp_path / "log") as server, ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(server.generate, seed=seed) for seed in range(8)]
-        wait_for(lambda: server.metric("sparsedm_queue_images") >= 2, "the queue")
+        answers = [pool.submit(server.generate, seed=seed, n=4) for seed in range(4)]
+        wait_for(lambda: server.metric("sparsedm_queue_images") >= 4, "the queue")
         server.process.send_signal(signal.SIGINT)
         wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
         server.process.send_signal(signal.SIGINT)

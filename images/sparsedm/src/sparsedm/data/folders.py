@@ -21,6 +21,7 @@ from PIL import Image
 from sparsedm.data.contents import Notes, shown
 from sparsedm.device import own_cores
 from sparsedm.errors import InputError
+from sparsedm.serve.prompts import Words, words
 
 TOOLS = frozenset(
     [
@@ -48,7 +49,7 @@ NO_FILE = "skipped entries that are neither files nor folders"
 LOOP = "skipped links to a folder they lie in"
 EMPTY = "skipped folders without images"
 NESTED = "images in folders below their class folder"
-ALIKE = "classes that differ in case alone, of which a prompt names the first"
+ALIKE = "classes that no prompt tells apart, so the server refuses the model: rename one"
 NO_SAMPLES = "classes without images"
 
 
@@ -147,10 +148,10 @@ def _note_class(folder: _Tree, images: int, notes: Notes) -> None:
 
 def _alike(names: Sequence[str]) -> list[str]:
     """Worked example: "A" and "a" give "A and a"."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[Words, list[str]] = {}
     for name in names:
-        groups.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
-    return [" and ".join(group) for group in groups.values() if len(group) > 1]
+        groups.setdefault(words(name), []).append(name)
+    return [" and ".join(group) for phrase, group in groups.items() if phrase and len(group) > 1]
 
 
 def _class_names(folders: Iterable[_Tree]) -> list[str]:

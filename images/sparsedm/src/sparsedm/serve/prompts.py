@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from sparsedm.errors import InputError
+
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "t-shirt": ("tshirt", "tee", "top"),
     "trouser": ("pants",),
@@ -71,14 +73,33 @@ class ClassNames:
     """Looks prompts up among a model's classes. Without names, classes go by their numbers."""
 
     def __init__(self, names: Sequence[str] | None, num_classes: int) -> None:
+        """Raises InputError where no prompt can tell two names apart."""
         self.names = list(names) if names else [str(label) for label in range(num_classes)]
         self._named = bool(names)
         self._phrases: dict[Words, int] = {}
         for label, name in enumerate(self.names):
-            for text in (name, *SYNONYMS.get(name, ())):
-                for phrase in _plurals(words(text)) if self._named else [words(text)]:
-                    self._phrases.setdefault(phrase, label)
+            self._add_name(words(name), label)
+        if self._named:
+            self._add_variants()
         self._longest = max((len(phrase) for phrase in self._phrases), default=0)
+
+    def _add_name(self, phrase: Words, label: int) -> None:
+        if not phrase:
+            return
+        if (other := self._phrases.setdefault(phrase, label)) != label:
+            raise InputError(
+                "ClassesMismatch",
+                f'Classes {other} and {label} of the model, "{self.names[other]}" and "{self.names[label]}", '
+                f'are both "{" ".join(phrase)}" in a prompt. Rename one of them in classes of manifest.json, '
+                "and seal it with `sparsedm verify --seal`.",
+            )
+
+    def _add_variants(self) -> None:
+        """Plurals and synonyms, where they are no class's own name."""
+        for label, name in enumerate(self.names):
+            for text in (name, *SYNONYMS.get(name, ())):
+                for phrase in _plurals(words(text)):
+                    self._phrases.setdefault(phrase, label)
 
     def label(self, prompt: str) -> int | None:
         """The class that `prompt` names; None when the model has no classes. Raises UnknownClass."""

@@ -98,6 +98,7 @@ class Service:
         engine = await loop.run_in_executor(
             self._executor, Engine.load, config.model, config.engine, config.sha256
         )
+        classes = ClassNames(engine.classes, engine.config.num_classes)
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         batcher = Batcher(
             engine.draw, self._executor, config.engine.max_batch_size,
@@ -105,8 +106,7 @@ class Service:
         )  # fmt: skip
         batcher.measured(measured.seconds)
         self.latencies.add(measured.seconds)
-        self._engine, self._batcher = engine, batcher
-        self._classes = ClassNames(engine.classes, engine.config.num_classes)
+        self._engine, self._batcher, self._classes = engine, batcher, classes
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
         self._describe(engine)
