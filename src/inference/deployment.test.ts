@@ -60,7 +60,7 @@ describe('the Deployment', () => {
     expect(values).toMatchObject({ SPARSEDM_GRACE_SECONDS: wantOwn, SPARSEDM_DRAIN_DELAY_SECONDS: '10' });
   });
 
-  it('may take as long to start as its probe allows before the roll-out counts as stuck', () => {
+  it('may take as long to start as its probe allows before the rollout counts as stuck', () => {
     const { periodSeconds = 0, failureThreshold = 0 } = container.startupProbe!;
     const { progressDeadlineSeconds = 0, template } = deployment.spec!;
     const grace = template.spec!.terminationGracePeriodSeconds!;

@@ -19,42 +19,43 @@ export type DeploymentSettings = {
 
 export const SERVER_CONTAINER = 'server';
 
-/** Digest of what a template was made from; while it stays the same, the template is left as it is. */
+/** Digest of the inputs of a template; while it stays the same, the template is left as it is. */
 export const INPUTS_ANNOTATION = 'sparsedm.io/template-inputs';
 
 /**
- * On a SparseInferenceService: another value makes the template anew, with the operator's present image. It is to our
- * resource what `kubectl rollout restart` is to a Deployment.
+ * On a SparseInferenceService: another value makes the operator build the template again, with its present image, as
+ * `kubectl rollout restart` does for a Deployment.
  */
 export const RESTART_ANNOTATION = 'sparsedm.io/restarted-at';
 
-/** A large model is loaded, checked and measured before its server is live. */
+/** Time for a server to start: a large model is loaded, checked and measured before the server is live. */
 const START_SECONDS = 600;
 
 /** Time for images to be pulled, volumes attached and a node added, on top of what a server takes to start. */
 const PLACING_SECONDS = 300;
 
-/** A terminating pod goes on accepting for this long, until the Service's rules lead nowhere near it. */
+/** Time for which a terminating pod still accepts requests: until no Service rule leads to it. */
 const DRAIN_DELAY_SECONDS = 10;
 
-/** Default time for a pod that ends to finish what it accepted. */
+/** Default time for a terminating pod to finish the requests it has accepted. */
 const GRACE_SECONDS = 300;
 
-/** What the server leaves of its grace period, so that it has ended by itself when the kubelet would kill it. */
+/** Part of the grace period that the server leaves unused, so that it ends by itself before the kubelet kills it. */
 const GRACE_MARGIN_SECONDS = 5;
 
-/** A new pod counts once it has been ready this long: by then the Service's rules lead to it. */
+/** Time for which a new pod must be ready before it counts: by then the Service's rules lead to it. */
 const MIN_READY_SECONDS = 5;
 
-/** A further pod first, so that the number that serves never falls. */
+/** Adds a pod first, so that the number of serving pods never falls. */
 export const SURGE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } as const;
 
-/** One pod goes before its successor comes, where both at once find no place. */
+/** Ends a pod before its successor starts, where there is no room for both at once. */
 export const REPLACE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } as const;
 
 /**
  * Digest of the parts of the service and of the model that the template depends on. It leaves out everything that comes
- * with the operator itself (default image, report URL, the template's form), so that its upgrade restarts no pod.
+ * with the operator itself (default image, report URL, the template's form), so that an operator upgrade restarts no
+ * pod.
  */
 export function templateInputs({ metadata, spec }: SparseInferenceService, model: ServedModel): string {
   const { uri, finetune, sha256 } = model;
@@ -145,7 +146,7 @@ function environment(
   };
 }
 
-/** The digest of a model given by its URI is whatever lies there. */
+/** A model given by its URI has no expected digest: what lies there is served. */
 function modelEnvironment({ uri = '', finetune, sha256 }: ServedModel): Record<string, string> {
   return {
     SPARSEDM_MODEL: mountedPath(uri),

@@ -13,9 +13,9 @@ export type Resolution = {
   judged?: ServedModel | undefined;
   ready: Verdict;
   gate: Verdict;
-  /** Why the wanted model can't arrive without a person. */
+  /** Why the wanted model can't arrive until a person acts. */
   stalled?: Trouble;
-  /** Why a finetune made anew, which the service follows, has no model to change over to. */
+  /** Why a re-created finetune, which the service follows, has no model to switch to. */
   behind?: Trouble;
 };
 
@@ -25,14 +25,14 @@ function stuck(ready: Verdict, gate: Verdict, { reason, message }: Trouble): Res
   return { model: undefined, ready, gate, stalled: { reason, message } };
 }
 
-/** What makes a model another one; a digest that a server reports later does not. */
+/** Identity of a model. A digest that a server reports later does not change it. */
 export function identityOf(model: ServedModel | undefined): string {
   return model?.uri === undefined ? '' : `${model.uri} ${model.finetune?.uid ?? ''}`;
 }
 
 /**
- * The model to serve. A SparseFinetune's model is pinned in the status once it has been taken: the finetune may then
- * be deleted, or made anew, without a change here, unless the service follows it.
+ * The model to serve. A SparseFinetune's model is pinned in the status once it has been taken: the finetune may then be
+ * deleted or re-created without a change here, unless the service follows it.
  */
 export function resolveModel(
   service: SparseInferenceService,
@@ -47,7 +47,7 @@ export function resolveModel(
   return followed(service, pinned, finetune);
 }
 
-/** What the server reported about the model at this very URI is kept. */
+/** Keeps what the server reported about the model at this URI. */
 function fromUri(uri: string, held: readonly (ServedModel | undefined)[]): Resolution {
   const known = held.find((one) => one?.uri === uri && one.finetune === undefined);
   return {
@@ -76,7 +76,7 @@ function fromFinetune(
   return judgedByFinetune(service, name, finetune);
 }
 
-/** The pinned model, or that of a finetune made anew under its name, once it is good to serve. */
+/** The pinned model, or that of a re-created finetune of the same name once it may be served. */
 function followed(
   service: SparseInferenceService,
   pinned: ServedModel,
@@ -112,7 +112,7 @@ function judgedByFinetune(
   return judged(service, modelOf(finetune));
 }
 
-/** What a service keeps of a finished SparseFinetune. */
+/** The part of a finished SparseFinetune that a service keeps. */
 function modelOf({ metadata, status = {} }: SparseFinetune): ServedModel {
   const { model, sparsity, fid, macs } = status;
   return defined({

@@ -24,11 +24,11 @@ export type Observed = {
   service: SparseInferenceService;
   /** The SparseFinetune that the spec names, if it exists. */
   finetune: SparseFinetune | undefined;
-  /** Whatever Deployment and Service have the children's names, ours or not. */
+  /** The Deployment and the Service with the children's names, whether ours or not. */
   deployment: Deployment | undefined;
   network: Service | undefined;
   pods: readonly Pod[];
-  /** What was said of the newest pod's volume, when another node holds it. */
+  /** The attach failure of the newest pod's volume, when another node holds it. */
   attachFailure?: string | undefined;
   /** Why the API server refused a child in this pass. */
   refusal?: Refusal | undefined;
@@ -40,11 +40,11 @@ export type Plan = {
   network: Service | undefined;
   /** The Deployment to write; undefined where it is right, not ours, or without a model to serve. */
   deployment: Deployment | undefined;
-  /** The replicas to set, apart from all the rest; undefined where they are right. */
+  /** The replicas to set, apart from everything else; undefined where they are right. */
   replicas: number | undefined;
-  /** An operator without records made the Deployment: what it applied is to be recorded. */
+  /** True when an operator without records made the Deployment, so that what it applied must be recorded. */
   unrecorded: boolean;
-  /** Fields of the Deployment that somebody else changed and that are put back. */
+  /** Fields of the Deployment that another writer changed and that are restored. */
   restored: readonly string[];
   /** Why pods are replaced one by one from now on. */
   replacing: string | undefined;
@@ -59,9 +59,7 @@ export function deployedModel(
   return deployment && templateModel(deployment, [model, judged, wanted, served]);
 }
 
-/**
- * The model to deploy. One that the gate turned down while it was on its way makes room for the one that still serves.
- */
+/** The model to deploy. A model that the gate refused during its rollout gives way to the one that still serves. */
 export function targetModel(observed: Observed, resolution: Resolution): ServedModel | undefined {
   const { model, judged } = resolution;
   if (model !== undefined || judged === undefined) return model;
@@ -72,8 +70,8 @@ export function targetModel(observed: Observed, resolution: Resolution): ServedM
 }
 
 /**
- * Replicas to run. What serves goes on whatever is wrong with what is wanted; only the very model that serves has no pods
- * once the service's own gate turns it down.
+ * Replicas to run. A problem with the wanted model never ends the pods that serve; they end only when the service's own
+ * gate refuses the model that they serve.
  */
 export function wantedReplicas(observed: Observed, resolution: Resolution): number {
   const { judged, gate } = resolution;
@@ -107,12 +105,12 @@ function planNetwork(service: SparseInferenceService, live: Service | undefined)
   if (isForeign(live, service)) return undefined;
   const desired = buildService(service);
   if (live === undefined) return desired;
-  // A further label in the selector would leave the Service without pods, so here more is not as good.
+  // An extra label in the selector would leave the Service without pods, so the selectors must be equal.
   const same = covers(live, desired) && equalJson(live.spec?.selector, desired.spec?.selector);
   return same ? undefined : onlyOnto(live, desired);
 }
 
-/** The uid keeps an update from touching another object that has taken the name meanwhile. */
+/** The uid keeps an update from touching another object that has since taken the name. */
 export function onlyOnto<T extends KubeObject>(live: KubeObject, desired: T): T {
   return { ...desired, metadata: defined({ ...desired.metadata, uid: live.metadata.uid }) };
 }
@@ -149,7 +147,7 @@ function planDeployment(
   return { ...planRecorded(observed, live, wanted, now), replicas };
 }
 
-/** The template stays as it was applied; what somebody changed is put back, and the strategy follows the roll-out. */
+/** Keeps the template as it was applied: restores what others changed, and sets the strategy that the rollout needs. */
 function planRecorded(observed: Observed, live: Deployment, wanted: number, now: Date): DeploymentPlan {
   const record = readRecord(live);
   if (record === undefined) return { ...NOTHING, unrecorded: !hasRecord(live) };

@@ -54,7 +54,7 @@ export function finetuneOfService({ metadata, spec }: SparseInferenceService): s
 
 export function createServiceReconciler(dependencies: ServiceDependencies): Reconciler {
   const { client, clock, events, settings } = dependencies;
-  /** Deployments (by uid) that the last apply left different from what was applied, at which generation. */
+  /** Generation of the Deployments (by uid) that still differed from what was applied after the last apply. */
   const futile = new Map<string, number>();
 
   function observe(service: SparseInferenceService): Observed {
@@ -69,9 +69,9 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     };
   }
 
-  /** A new Service is created and never merged into one that somebody else made meanwhile. */
+  /** Creates a new Service; never merges into one that another owner has made in the meantime. */
   async function applyNetwork(desired: Service, cached: Service | undefined): Promise<Service | undefined> {
-    // A selector that says more than ours is wrong, although it holds all that would be applied.
+    // A selector with more labels than ours is wrong, although it holds everything that would be applied.
     const live = equalJson(cached?.spec?.selector, desired.spec?.selector) ? cached : undefined;
     if (desired.metadata.uid !== undefined) return client.apply(services, desired, { live });
     try {
@@ -83,8 +83,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   }
 
   /**
-   * A new Deployment is applied without force: on one that somebody else made meanwhile this ends in a conflict (its
-   * selector is another's and can't change), and nothing is adopted. One of ours that has lost its labels is not in the
+   * Applies a new Deployment without force: where another owner has made one in the meantime, this ends in a conflict
+   * (its selector differs and can't change), and nothing is adopted. One of ours that has lost its labels is not in the
    * cache, and gets them back.
    */
   async function createDeployment(service: SparseInferenceService, desired: Deployment): Promise<Deployment> {
@@ -99,7 +99,10 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     }
   }
 
-  /** By a manager of its own, so that neither it nor the template's writes ever carry the other's fields. */
+  /**
+   * Uses a field manager of its own, so that writes of the replicas and of the template never carry each other's
+   * fields.
+   */
   async function scale(live: Deployment, replicas: number): Promise<Deployment> {
     const { name, namespace, uid } = live.metadata;
     const metadata = defined({ name, namespace, uid });
@@ -111,8 +114,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   }
 
   /**
-   * The replicas first: with them owned, a template that is applied without them leaves them as they are, also where an
-   * earlier apply of ours held them.
+   * Writes the replicas first: once they are owned, a template applied without them leaves them as they are, even where
+   * an earlier apply of ours held them.
    */
   async function updateDeployment(live: Deployment, { deployment, replicas }: Plan): Promise<Deployment> {
     const isDue = deployment !== undefined && !isFutile(live, deployment);
@@ -124,7 +127,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return applied;
   }
 
-  /** What the server stores in another form than it was applied in would be applied in every pass. */
+  /** Without this check, a field that the server stores in another form would be applied in every pass. */
   function isFutile(live: Deployment, desired: Deployment): boolean {
     const { uid = '', generation } = live.metadata;
     const same = equalJson(appliedOf(live), appliedOf(desired));
@@ -137,7 +140,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     else futile.delete(uid);
   }
 
-  /** Writes down what an operator of a release without records applied. It changes no field of the spec. */
+  /** Records what an operator of a release without records applied. Changes no field of the spec. */
   async function record(service: SparseInferenceService, cached: Deployment): Promise<Deployment> {
     const live = await client.get(deployments, keyOf(cached));
     if (live?.spec === undefined || live.metadata.uid !== cached.metadata.uid) return cached;
@@ -172,11 +175,11 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     const { service, deployment } = after;
     if (deployment === undefined || deployment === before.deployment || after.refusal !== undefined) return;
     if (restored.length > 0) {
-      const message = `Put back what had been changed in the Deployment ${deployment.metadata.name}: ${restored.join(', ')}. Change spec.engine or spec.server of the SparseInferenceService instead.`;
+      const message = `Restored fields that were changed in the Deployment ${deployment.metadata.name}: ${restored.join(', ')}. To change them, set spec.engine or spec.server of the SparseInferenceService.`;
       events.event(service, 'Warning', 'DriftRestored', message);
     }
     if (replacing !== undefined) {
-      const message = `Replaces its replicas one by one in this rollout, because a further pod finds no place: ${replacing}`;
+      const message = `Replaces its replicas one by one in this rollout, because there is no room for another pod: ${replacing}`;
       events.event(service, 'Normal', REASONS.replacing, message);
     }
   }
@@ -199,7 +202,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return requeueForPlace(observed);
   }
 
-  /** Why the node of a pod that has waited long can't attach its volume. */
+  /** Adds why the node can't attach the volume of a pod that has waited too long. */
   async function withAttachFailure(observed: Observed): Promise<Observed> {
     const unplaced = unplacedOf(observed);
     if (unplaced?.lacks !== 'volume' || unplaced.pod === undefined) return observed;
@@ -207,7 +210,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return { ...observed, attachFailure: await multiAttachFailure(client, unplaced.pod) };
   }
 
-  /** Nobody tells when the time to find a place is over, nor of what is said of a volume later. */
+  /** No watch reports that the time to find a place is over, nor a volume's later attach failures. */
   function requeueForPlace(observed: Observed): ReconcileResult {
     const unplaced = unplacedOf(observed);
     if (unplaced === undefined) return undefined;
@@ -219,7 +222,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   return { reconcile };
 }
 
-/** What waits for a place, unless the rollout makes room for it already. */
+/** The pod that waits for a place, unless the rollout already makes room for it. */
 function unplacedOf({ service, deployment, pods }: Observed): Unplaced | undefined {
   if (deployment === undefined || isForeign(deployment, service)) return undefined;
   return isReplacing(deployment.spec?.strategy) ? undefined : findUnplaced(deployment, pods);
@@ -229,7 +232,7 @@ function appliedOf({ metadata }: Deployment): string | undefined {
   return metadata.annotations?.[APPLIED_ANNOTATION];
 }
 
-/** A foreign child carries no label of ours, so that nobody tells when it goes; nor does anybody tell of a quota. */
+/** No watch reports when a foreign child goes, since it carries no label of ours, nor when a quota changes. */
 function isHindered({ service, deployment, network, refusal }: Observed): boolean {
   return refusal !== undefined || isForeign(deployment, service) || isForeign(network, service);
 }

@@ -1,6 +1,6 @@
 /**
- * What was applied to a Deployment last is kept in an annotation of it. By that a change by hand is noticed and put back,
- * and a template that an older operator made stays as that one made it, so that an upgrade restarts nothing.
+ * An annotation of the Deployment keeps what was applied to it last. With it the operator finds and restores manual
+ * changes, and leaves the template of an older operator as it is, so that an upgrade restarts nothing.
  */
 import type { SparseInferenceService } from '../api/types';
 import { differences } from '../kube/patch';
@@ -9,12 +9,15 @@ import { quantityValue } from '../workload/quantity';
 import { deploymentMetadata, INPUTS_ANNOTATION } from './deployment';
 
 type Spec = NonNullable<Deployment['spec']>;
-/** The number of replicas has a writer of its own. */
+/** The replicas are written separately. */
 export type AppliedSpec = Omit<Spec, 'replicas'>;
 
 export const APPLIED_ANNOTATION = 'sparsedm.io/applied-spec';
 
-/** An object's annotations may take 256 KiB together; a spec beyond this has no record, and is not compared. */
+/**
+ * Longest spec that is recorded, in characters; a longer one is not compared. An object's annotations may take 256 KiB
+ * in total.
+ */
 const LONGEST_RECORD = 128 * 1024;
 
 export function withRecord(deployment: Deployment): Deployment {
@@ -41,7 +44,7 @@ export function readRecord({ metadata }: Deployment): AppliedSpec | undefined {
   }
 }
 
-/** The Deployment as its record has it, rolled out by the strategy that is due. */
+/** The Deployment as recorded, with the strategy that is due. */
 export function fromRecord(
   service: SparseInferenceService,
   live: Deployment,
@@ -57,7 +60,7 @@ export function fromRecord(
   });
 }
 
-/** The fields that are not as desired; what others have added is theirs. */
+/** The fields that are not as desired. Fields that others have added are left alone. */
 export function drift(live: Deployment, desired: Deployment): string[] {
   const labels = { labels: live.metadata.labels };
   return [
@@ -66,7 +69,7 @@ export function drift(live: Deployment, desired: Deployment): string[] {
   ];
 }
 
-/** The server writes quantities in a form of its own (0.5 as 500m), so they are compared as numbers. */
+/** The API server rewrites quantities (0.5 as 500m), so they are compared as numbers. */
 function comparable(spec: Spec | undefined): unknown {
   const pod = spec?.template.spec;
   if (pod === undefined) return spec;
@@ -87,8 +90,8 @@ function asNumbers(quantities: unknown): Record<string, number> {
 type Fields = { [part: string]: Fields };
 
 /**
- * What a field manager owns of an object, by the server's own account (FieldsV1): the part of its spec that this manager
- * applied. Read once for a Deployment that was made before there were records.
+ * The part of a Deployment's spec that a field manager applied, according to the API server's managedFields (FieldsV1).
+ * Read once for a Deployment that is older than the records.
  */
 export function ownedSpec(live: Deployment, manager: string): AppliedSpec | undefined {
   const entry = live.metadata.managedFields?.find(

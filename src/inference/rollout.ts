@@ -1,4 +1,4 @@
-/** How far a roll-out has come, and whether it can go on by a further pod or only by replacing one. */
+/** How far a rollout has come, and whether it can add a pod or has to replace one. */
 import { TEMPLATE_LABEL } from '../kube/cached';
 import { equalJson } from '../kube/patch';
 import type { Deployment, Pod } from '../kube/resources';
@@ -25,12 +25,12 @@ export function countsOf(deployment: Deployment | undefined): Counts {
   };
 }
 
-/** Whether the controller has looked at the Deployment as it is. */
+/** Whether the Deployment controller has observed the current generation. */
 function isSeen({ metadata, status }: Deployment): boolean {
   return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }
 
-/** Every pod is of this template and available, and there are as many as wanted. */
+/** Every pod is of this template and available, and their number is the wanted one. */
 export function isComplete(deployment: Deployment, wanted: number): boolean {
   const { desired, updated, all, available } = countsOf(deployment);
   return isSeen(deployment) && [desired, updated, all, available].every((count) => count === wanted);
@@ -42,7 +42,7 @@ export function isAlone(deployment: Deployment): boolean {
   return isSeen(deployment) && all === updated;
 }
 
-/** The template serves and no pod of an earlier one is left, though more of its own may still come. */
+/** A pod of this template serves and no pod of an earlier one is left; more pods of this template may still start. */
 export function hasArrived(deployment: Deployment): boolean {
   const { desired, all, available } = countsOf(deployment);
   return isAlone(deployment) && (available > 0 || (desired === 0 && all === 0));
@@ -54,7 +54,7 @@ export function isReplacing(strategy: Strategy): boolean {
   return strategy?.rollingUpdate?.maxSurge === REPLACE.rollingUpdate.maxSurge;
 }
 
-/** The newest pod that lives: the one that tells how the present template does. */
+/** The newest live pod, which shows how the present template fares. */
 export function newestPod(pods: readonly Pod[]): Pod | undefined {
   return pods
     .filter((pod) => !isDeleting(pod) && !isOver(pod))
@@ -62,7 +62,7 @@ export function newestPod(pods: readonly Pod[]): Pod | undefined {
     .at(-1);
 }
 
-/** A further pod gets this long to find its place: an autoscaler may add a node, but the roll-out has to go on. */
+/** Time for an additional pod to find a place: an autoscaler may add a node, but the rollout has to go on. */
 export const PATIENCE_MS = 30_000;
 
 /** A pod of a new template that finds no place beside one of an earlier template that serves. */
@@ -71,11 +71,11 @@ export type Unplaced = {
   pod: Pod | undefined;
   /** What it asks for. */
   wants: PodSpec | undefined;
-  /** What the pod holds that would make room. */
+  /** Spec of the serving pod that would make room. */
   held: PodSpec | undefined;
   /** In milliseconds since the epoch. */
   since: number;
-  /** No node takes it, its node waits for a volume, or the namespace's quota is used up. */
+  /** What it lacks: a node that takes it, its volume on that node, or room in the namespace's quota. */
   lacks: 'node' | 'volume' | 'quota';
   message: string;
 };
@@ -119,16 +119,16 @@ function timeOf(timestamp: string | undefined): number {
 }
 
 /**
- * What the scheduler says of nodes that would take the pod if one like it left: no room in resources or in number, a
- * claim that lets one pod in, a rule that keeps servers apart.
+ * Scheduler messages about nodes that would take the pod if one like it left: not enough resources, too many pods, a
+ * claim for a single pod, a rule that keeps servers apart.
  */
 const CURED_BY_A_LEAVING_POD =
   /Insufficient |Too many pods|ReadWriteOncePod|anti-affinity rules|max volume count/;
 
 /**
- * Why the roll-out goes on only when an old pod makes room, in the cluster's own words; undefined while it may go on
- * otherwise. An old pod is given up only for one that surely fits into its place: it asks for no more, and for nothing
- * else. `attachFailure` is what was said of the pod's volume.
+ * Why the rollout can go on only when an old pod makes room, in the cluster's own words; undefined while it may go on
+ * without that. An old pod is ended only for one that is sure to fit into its place: it asks for no more, and for
+ * nothing else. `attachFailure` is the attach failure of the pod's volume.
  */
 export function needsReplacement(
   unplaced: Unplaced | undefined,
@@ -157,7 +157,7 @@ function tolerates(wanted: PodSpec['tolerations'] = [], held: PodSpec['toleratio
   return held.every((one) => isAdmitted(one) || wanted.some((other) => equalJson(one, other)));
 }
 
-/** Every stored pod is given these, which a template does not have. */
+/** Tolerations that admission adds to every stored pod, and that a template does not have. */
 function isAdmitted({ key = '' }: NonNullable<PodSpec['tolerations']>[number]): boolean {
   return key === 'node.kubernetes.io/not-ready' || key === 'node.kubernetes.io/unreachable';
 }

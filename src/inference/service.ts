@@ -25,7 +25,7 @@ export function serviceUrl({ metadata }: SparseInferenceService): string {
   return `http://${serviceName(metadata.name)}.${metadata.namespace ?? ''}.svc`;
 }
 
-/** As a string, for the scale subresource: exactly the labels by which Deployment and Service find the pods. */
+/** Label selector for the scale subresource: exactly the labels by which Deployment and Service find the pods. */
 export function selectorText({ metadata }: SparseInferenceService): string {
   return Object.entries(serverLabels(metadata.name))
     .map(([key, value]) => `${key}=${value}`)

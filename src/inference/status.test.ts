@@ -454,15 +454,15 @@ describe('the status of a service', () => {
   it('says what to type where an older image runs', () => {
     const message = findCondition(statusOf({ deployment: olderImage }).conditions, 'UpToDate')?.message;
     expect(message).toContain('image server:0');
-    expect(message).toContain('default one is server:1');
+    expect(message).toContain('default image is now server:1');
     expect(message).toContain('kubectl annotate sis/shirts -n ml --overwrite sparsedm.io/restarted-at=');
   });
 
   it('says that what serves goes on, only where something does', () => {
     const messageOf = (observed: Partial<Observed>) =>
       findCondition(statusOf(observed).conditions, 'UpToDate')?.message;
-    expect(messageOf(moved())).toContain('goes on serving');
-    expect(messageOf({ ...deployed({}), pods: crash({}) })).not.toContain('goes on serving');
+    expect(messageOf(moved())).toContain('keeps serving');
+    expect(messageOf({ ...deployed({}), pods: crash({}) })).not.toContain('keeps serving');
   });
 
   it('has a URL only while the Service is its own', () => {

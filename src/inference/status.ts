@@ -16,7 +16,7 @@ import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type 
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { selectorText, serviceUrl } from './service';
 
-/** The status that follows from what is observed; `engine` and the model's digest by report stay as they are. */
+/** The status that follows from what is observed; `engine` and a reported model digest stay as they are. */
 export function buildStatus(
   observed: Observed,
   resolution: Resolution,
@@ -71,20 +71,22 @@ function judge(
   };
 }
 
-/** The spec is met by what serves: only a finetune made anew, which is followed, has nothing better yet. */
+/** What serves meets the spec: the re-created finetune that the service follows has no better model yet. */
 function isBehind({ behind }: Resolution, upToDate: Verdict): boolean {
   return behind !== undefined && upToDate.reason === behind.reason;
 }
 
 type Models = { model: ServedModel | undefined; wanted: ServedModel | undefined };
 
-/** The model that serves changes when the last pod of an earlier template has gone; until then the next one is wanted. */
+/**
+ * The served model changes when the last pod of an earlier template is gone; until then the next model is in `wanted`.
+ */
 function modelsOf(observed: Observed, resolution: Resolution, ours: Deployment | undefined): Models {
   const before = observed.service.status ?? {};
   const serves = ours !== undefined && isAlone(ours) && countsOf(ours).ready > 0;
   const deployed = ours && deployedModel(observed, resolution);
   const model = (serves ? deployed : undefined) ?? before.model;
-  // One that the spec no longer names, and whose pods are on their way all the same, is still to be told of.
+  // A model that the spec no longer names stays in the status while its pods are still being rolled out.
   const rolling = identityOf(deployed) === identityOf(before.wanted) ? before.wanted : undefined;
   const wanted = resolution.model ?? rolling;
   return { model, wanted: identityOf(wanted) === identityOf(model) ? undefined : wanted };
@@ -95,7 +97,7 @@ function reconciling(upToDate: Verdict, deploymentReady: Verdict): Verdict {
   return yes(open.reason, open.message);
 }
 
-/** Why nothing goes on until a person acts. */
+/** Why there is no progress until a person acts. */
 function stalledBy(observed: Observed, { stalled }: Resolution, upToDate: Verdict): Trouble | undefined {
   if (stalled !== undefined) return stalled;
   const { deployment, refusal } = observed;
@@ -144,14 +146,14 @@ function judgeRollout(observed: Observed, deployment: Deployment, wanted: number
   const trouble = rolloutTrouble(observed, deployment);
   if (trouble !== undefined) return no(trouble.reason, trouble.message);
   if (isReplacing(deployment.spec?.strategy)) {
-    const message = 'Replicas are replaced one by one, because a further pod finds no place beside them.';
+    const message = 'Replicas are replaced one by one, because there is no room for another pod.';
     return unknown(REASONS.replacing, message);
   }
   const message = `${updated} of ${wanted} replicas are of the wanted version; ${available} serve.`;
   return unknown(REASONS.updating, message);
 }
 
-/** While pods are replaced one by one, it is no trouble that the next one waits for the last one's end. */
+/** While pods are replaced one by one, a pod that waits for its predecessor to end is no trouble. */
 function rolloutTrouble({ pods }: Observed, deployment: Deployment): Trouble | undefined {
   if (deployment.spec?.paused === true) return paused(deployment);
   const newest = newestPod(pods);
@@ -166,11 +168,11 @@ function waitsForRoom(newest: Pod, pods: readonly Pod[], deployment: Deployment)
 }
 
 function paused({ metadata: { name, namespace = '' } }: Deployment): Trouble {
-  const message = `Somebody has paused the Deployment ${name}, so that its pods stay as they are: kubectl rollout resume deployment/${name} -n ${namespace}.`;
+  const message = `The Deployment ${name} is paused, so its pods stay as they are: kubectl rollout resume deployment/${name} -n ${namespace}.`;
   return { reason: REASONS.paused, message };
 }
 
-/** Whether the wanted version is the one that serves, which what serves meanwhile has no part in. */
+/** Whether the wanted version serves, regardless of what else serves in the meantime. */
 function judgeVersion(
   observed: Observed,
   resolution: Resolution,
@@ -180,7 +182,7 @@ function judgeVersion(
   if (open === undefined) return arrivedVersion(observed, settings);
   const serves = countsOf(observed.deployment).ready > 0 && !isForeign(observed.deployment, observed.service);
   if (open.status !== 'False' || !serves || wantedReplicas(observed, resolution) === 0) return open;
-  return no(open.reason, `${open.message} What serves goes on serving.`);
+  return no(open.reason, `${open.message} What serves keeps serving.`);
 }
 
 /** Why the wanted version has not arrived; undefined when it has. */
@@ -194,7 +196,9 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
     return behind && no(behind.reason, behind.message);
   }
   const verdict = judgeDeployment(observed, resolution);
-  return verdict.status === 'True' ? unknown(REASONS.updating, 'Pods of the wanted version start.') : verdict;
+  return verdict.status === 'True'
+    ? unknown(REASONS.updating, 'Pods of the wanted version are starting.')
+    : verdict;
 }
 
 function arrivedVersion(
@@ -204,7 +208,7 @@ function arrivedVersion(
   const running = deployment && serverOf(deployment)?.image;
   if (service.spec.server?.image === undefined && running !== image) {
     const { name, namespace = '' } = service.metadata;
-    const message = `The wanted version runs in image ${running}, and the operator's default one is ${image} now. To change over: kubectl annotate sis/${name} -n ${namespace} --overwrite ${RESTART_ANNOTATION}="$(date -Is)".`;
+    const message = `The wanted version runs image ${running}, and the operator's default image is now ${image}. To switch to it: kubectl annotate sis/${name} -n ${namespace} --overwrite ${RESTART_ANNOTATION}="$(date -Is)".`;
     return yes(REASONS.olderImage, message);
   }
   return yes(REASONS.upToDate, 'The wanted version is the one that runs.');
@@ -215,7 +219,7 @@ function firstOpen(verdicts: readonly Verdict[]): Verdict | undefined {
   return open.find(({ status }) => status === 'False') ?? open[0];
 }
 
-/** The newest pod that lives is this generation's. */
+/** Trouble of the newest live pod, which is of this generation. */
 function podTrouble(newest: Pod | undefined): Trouble | undefined {
   if (newest === undefined) return undefined;
   const trouble = startTrouble(newest, SERVER_CONTAINER);
@@ -224,7 +228,7 @@ function podTrouble(newest: Pod | undefined): Trouble | undefined {
   return crash;
 }
 
-/** The server's own last sentence, when it has crashed and does not serve. */
+/** The server's own last message, when it has crashed and does not serve. */
 function crashOf(pod: Pod): Trouble | undefined {
   const status = pod.status?.containerStatuses?.find((each) => each.name === SERVER_CONTAINER);
   const exit = lastExit(pod, SERVER_CONTAINER);
@@ -237,7 +241,7 @@ function explainCrash({ reason, exitCode, message }: Exit): Trouble {
     return {
       reason,
       message:
-        'The server ran out of memory: raise server.resources.limits.memory, or lower engine.maxBatchSize.',
+        'The server ran out of memory: raise spec.server.resources.limits.memory, or lower spec.engine.maxBatchSize.',
     };
   }
   const words = wordsIn(message)?.slice(0, 512);
@@ -253,7 +257,7 @@ function isLate({ status }: Deployment): boolean {
   );
 }
 
-/** The API server's words when it refuses pods, and a roll-out that takes too long. */
+/** The API server's message when it refuses pods, or the Deployment controller's when a rollout takes too long. */
 function deploymentTrouble({ status }: Deployment): Trouble | undefined {
   const conditions = status?.conditions ?? [];
   const refused = conditions.find(({ type, status: value }) => type === 'ReplicaFailure' && value === 'True');
@@ -267,7 +271,7 @@ function deploymentTrouble({ status }: Deployment): Trouble | undefined {
   );
 }
 
-/** Whether pods answer at status.url, of whatever version, and also when none is asked for. */
+/** Whether pods of any version answer at status.url. Zero replicas on request count as ready. */
 function judgeReady(
   observed: Observed,
   resolution: Resolution,

@@ -5,10 +5,10 @@ import { identityOf } from './model';
 
 export type Transition = { type: EventType; reason: string; message: string };
 
-/** Conditions whose turning False is a warning. One reason is told once, by the first that has it. */
+/** Conditions whose turning False is a warning. A reason makes one event, from the first condition that has it. */
 const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'UpToDate'];
 
-/** The events that a change of status is worth: none while nothing changes for a person. */
+/** The events for a change of status: none while nothing changes for the user. */
 export function transitions(
   { status: before }: SparseInferenceService,
   after: SparseInferenceServiceStatus,
@@ -36,17 +36,19 @@ function newTroubles(before: Status | undefined, after: Status): Transition[] {
   });
 }
 
-/** A model that the gate turned down is told of as trouble. */
+/** A model that the gate refused appears among the troubles instead. */
 function newWanted(before: Status | undefined, { wanted, conditions }: Status): Transition[] {
   if (wanted?.uri === undefined || !isTrue(conditions, 'QualityGatePassed')) return [];
   if ([before?.wanted, before?.model].some((known) => identityOf(known) === identityOf(wanted))) return [];
-  return [{ type: 'Normal', reason: 'ModelChosen', message: `The model at ${wanted.uri} is to be served.` }];
+  return [
+    { type: 'Normal', reason: 'ModelChosen', message: `The model at ${wanted.uri} is chosen to be served.` },
+  ];
 }
 
 function newModel(before: Status | undefined, { model }: Status): Transition[] {
   if (model?.uri === undefined || identityOf(model) === identityOf(before?.model)) return [];
   const former = before?.model?.uri;
-  const instead = former === undefined ? '' : ` in the place of the one at ${former}`;
+  const instead = former === undefined ? '' : ` instead of the one at ${former}`;
   return [{ type: 'Normal', reason: 'ModelServed', message: `Serves the model at ${model.uri}${instead}.` }];
 }
 

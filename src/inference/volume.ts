@@ -4,8 +4,8 @@ import { isForbidden } from '../runtime/errors';
 import { coreEvents } from '../workload/refused-pods';
 
 /**
- * What the controller of volumes says when another node holds a volume of the pod that only one node may have at a time
- * (ReadWriteOnce). It stands nowhere but in an event; without the right to list these, nothing is known.
+ * The attach controller's message when another node holds a volume of the pod that only one node may have at a time
+ * (ReadWriteOnce). Only an event carries it; without permission to list events, this is undefined.
  */
 export async function multiAttachFailure(
   client: Pick<KubeClient, 'list'>,

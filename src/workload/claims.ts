@@ -15,12 +15,12 @@ export function claimOf(uri: string): string | undefined {
   return /^pvc:\/\/([^/]+)\/./.exec(uri)?.[1];
 }
 
-/** The path at which a pod of ours sees what the URI names. */
+/** Path of the URI in one of our pods. */
 export function mountedPath(uri: string): string {
   return uri.replace(/^pvc:\/\//, `${MOUNT_ROOT}/`).replace(/^file:\/\//, '');
 }
 
-/** The text with paths of a pod's mounts as the manifest has them: /mnt/pvc/data/a is pvc://data/a. */
+/** The text with mount paths written as the URIs in the manifest: /mnt/pvc/data/a is pvc://data/a. */
 export function withUris(text: string): string {
   return text.replaceAll(`${MOUNT_ROOT}/`, 'pvc://');
 }
@@ -37,7 +37,10 @@ export function claimMounts(uses: readonly ClaimUse[]): ClaimMount[] {
     .sort((a, b) => (a.claim < b.claim ? -1 : 1));
 }
 
-/** Volumes and mounts for the claims. A claim's name may be no volume's name (dots, length), so these are numbered. */
+/**
+ * Volumes and mounts for the claims. A claim's name may not be valid as a volume's name (dots, length), so volumes are
+ * numbered.
+ */
 export function claimVolumes(mounts: readonly ClaimMount[]): {
   volumes: ClaimVolume[];
   volumeMounts: ClaimVolumeMount[];

@@ -1,7 +1,7 @@
 import type { PodSettings } from '../api/types';
 import type { PodTemplate } from '../kube/resources';
 
-/** Fields of a pod template that come from the settings under another name. */
+/** Fields of a pod template whose name in the settings differs. */
 const RENAMED: readonly [part: RegExp, field: string][] = [
   [/^(?:metadata\.)?labels\b/, 'podLabels'],
   [/^(?:metadata\.)?annotations\b/, 'podAnnotations'],
@@ -12,9 +12,9 @@ const IN_POD =
 const VARIABLE = /^spec\.containers\[0\]\.env\[(\d+)\]/;
 
 /**
- * The field of our object behind a field of its Job or Deployment, for the API server's words about these:
- * spec.template.spec.containers[0].resources.limits is spec.trainer.resources.limits. What no setting makes keeps its
- * name.
+ * The field of our object behind a field of its Job or Deployment, for messages of the API server:
+ * spec.template.spec.containers[0].resources.limits is spec.trainer.resources.limits. A field that no setting makes
+ * keeps its name.
  */
 export function settingBehind(
   field: string,
@@ -34,7 +34,7 @@ function renamed(field: string): string | undefined {
   return undefined;
 }
 
-/** How many variables stand before those of the settings. */
+/** Number of variables before those of the settings. */
 function ownVariables(settings: PodSettings | undefined, template: PodTemplate | undefined): number {
   const all = template?.spec?.containers[0]?.env ?? [];
   return all.length - (settings?.env ?? []).length;

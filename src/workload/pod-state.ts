@@ -1,6 +1,6 @@
 import type { Pod } from '../kube/resources';
 
-/** One word for programs and a sentence for people. */
+/** A machine-readable reason and a human-readable message. */
 export type Trouble = { reason: string; message: string };
 
 /** How a container ended. `message` is its termination message. */
@@ -13,7 +13,7 @@ export type Exit = {
 
 type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
 
-/** States that every pod goes through; any other reason to wait is trouble. */
+/** Reasons for waiting that every pod goes through; any other is trouble. */
 const NORMAL_WAITS = new Set(['ContainerCreating', 'PodInitializing']);
 
 function statusOf(pod: Pod, container: string): ContainerStatus | undefined {
@@ -33,15 +33,18 @@ export function isOver(pod: Pod): boolean {
 }
 
 /**
- * Containers that run beside the given one and keep the pod from ending. Sidecars of Kubernetes' own kind are init
- * containers, which it ends itself.
+ * Containers that run beside the given one and keep the pod from ending. Native sidecars are init containers, which
+ * Kubernetes ends itself.
  */
 export function runningBeside(pod: Pod, container: string): string[] {
   const others = (pod.status?.containerStatuses ?? []).filter(({ name }) => name !== container);
   return others.filter(({ state }) => state?.running !== undefined).map(({ name }) => name);
 }
 
-/** Whether the node of a pod that runs has stopped to answer: then the node controller, and nobody else, denies that a pod whose containers are all ready is. */
+/**
+ * Whether the node of a running pod has stopped answering: only then does the node controller set Ready to False on a
+ * pod whose containers are all ready.
+ */
 export function isNodeSilent({ status }: Pod): boolean {
   const statusOfType = (type: string) => status?.conditions?.find((each) => each.type === type);
   const ready = statusOfType('Ready');
@@ -52,25 +55,25 @@ export function isNodeSilent({ status }: Pod): boolean {
   );
 }
 
-/** Why Kubernetes takes or took the pod away (a drain, a preemption, its node's loss); undefined when it does not. */
+/** Why Kubernetes removes or has removed the pod (a drain, a preemption, a lost node); undefined when it does not. */
 export function disruption({ status }: Pod): Trouble | undefined {
   const found = status?.conditions?.find(
     (condition) => condition.type === 'DisruptionTarget' && condition.status === 'True',
   );
   if (found === undefined) return undefined;
   const reason = found.reason ?? 'Disrupted';
-  return { reason, message: found.message ?? `The pod was taken away: ${reason}.` };
+  return { reason, message: found.message ?? `The pod was removed: ${reason}.` };
 }
 
-/** The pod as a person finds it. */
+/** Name and node of the pod, for messages. */
 export function whereabouts({ metadata, spec }: Pod): string {
   return `pod ${metadata.name}${spec?.nodeName === undefined ? '' : ` on node ${spec.nodeName}`}`;
 }
 
-/** How long after its grace period a pod may take to be gone: the kubelet kills it, and reports it. */
+/** Time after its grace period in which a pod should be gone: the kubelet kills it and reports that. */
 const LATE_AFTER_MS = 30_000;
 
-/** When a pod that was told to end is late, in milliseconds since the epoch; undefined for any other pod. */
+/** Time from which a terminating pod is late, in milliseconds since the epoch; undefined for any other pod. */
 export function lateAt({ metadata, status }: Pod): number | undefined {
   if (metadata.deletionTimestamp === undefined) return undefined;
   if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined;
@@ -79,9 +82,9 @@ export function lateAt({ metadata, status }: Pod): number | undefined {
 }
 
 /**
- * What to do about a pod that was told to end and has not: its node no longer answers, since a kubelet that lives kills
- * it after the grace period. Deleting it by force does not help a Job's pod, which a finalizer keeps until somebody
- * vouches for its end.
+ * What to do about a terminating pod that is late: its node no longer answers, since a live kubelet kills the pod after
+ * the grace period. Deleting a Job's pod by force does not help, because a finalizer keeps it until its end is
+ * confirmed.
  */
 export function lateRemedy(pod: Pod, now: Date): string | undefined {
   const late = lateAt(pod);
@@ -91,9 +94,9 @@ export function lateRemedy(pod: Pod, now: Date): string | undefined {
     return 'It should have ended by now: look at its finalizers (kubectl get pod --output yaml).';
   }
   return (
-    `It should have ended by now, so the node seems lost. Once the node is off for certain, ` +
+    `It should have ended by now, so its node seems to be lost. Once you are sure that the node is off, ` +
     `"kubectl taint nodes ${node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute" frees the pod ` +
-    `(take the taint away when the node is back); a forced delete does not.`
+    `(remove the taint when the node is back); a forced delete does not.`
   );
 }
 
@@ -111,7 +114,7 @@ function unscheduled(pod: Pod): Trouble | undefined {
   };
 }
 
-/** The scheduler does not say that its word for a cordoned node is "unschedulable". */
+/** The scheduler calls a cordoned node "unschedulable" and says no more. */
 function withUncordon(message: string): string {
   const cordoned = /\d+ node\(s\) were unschedulable/.test(message);
   return cordoned ? `${message} A cordoned node takes no pod until "kubectl uncordon NODE".` : message;
@@ -120,10 +123,13 @@ function withUncordon(message: string): string {
 function stuck(pod: Pod, container: string): Trouble | undefined {
   const waiting = statusOf(pod, container)?.state?.waiting;
   if (waiting?.reason === undefined || NORMAL_WAITS.has(waiting.reason)) return undefined;
-  return { reason: waiting.reason, message: waiting.message ?? `The container waits: ${waiting.reason}.` };
+  return {
+    reason: waiting.reason,
+    message: waiting.message ?? `The container is waiting: ${waiting.reason}.`,
+  };
 }
 
-/** How the container ended last; undefined while its first run goes on. */
+/** How the container last ended; undefined during its first run. */
 export function lastExit(pod: Pod, container: string): Exit | undefined {
   const status = statusOf(pod, container);
   const ended = status?.state?.terminated ?? status?.lastState?.terminated;
@@ -136,7 +142,7 @@ export function lastExit(pod: Pod, container: string): Exit | undefined {
   };
 }
 
-/** What a pod that failed without its container saying so reports: eviction, preemption, its node's loss. */
+/** Why a pod failed although its container gave no reason: eviction, preemption, a lost node. */
 export function podFailure(pod: Pod): Trouble | undefined {
   if (pod.status?.phase !== 'Failed') return undefined;
   const { reason, message } = pod.status;

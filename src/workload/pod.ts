@@ -6,12 +6,12 @@ import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
 type PodSpec = NonNullable<PodTemplate['spec']>;
 type Container = PodSpec['containers'][number];
 
-/** The user that both images create; files on volumes belong to its group. */
+/** UID and GID of the user in both images; files on volumes belong to its group. */
 const USER = 10001;
 
-/** What the operator's flags say about every training and serving pod. */
+/** Settings of every training and serving pod, from the operator's flags. */
 export type PodDefaults = Readonly<{
-  /** Names of Secrets in the pod's namespace, beside those of the spec. */
+  /** Names of Secrets in the pod's namespace, in addition to those of the spec. */
   imagePullSecrets: readonly string[];
   securityContext: Readonly<NonNullable<PodSpec['securityContext']>>;
 }>;
@@ -28,7 +28,7 @@ export const POD_DEFAULTS: PodDefaults = {
   },
 };
 
-/** Audience of the token with which pods report; it opens nothing else. */
+/** Audience of the token with which pods report; it is valid for nothing else. */
 export const TOKEN_AUDIENCE = 'sparsedm.io';
 export const TOKEN_FOLDER = '/var/run/secrets/sparsedm.io';
 
@@ -106,7 +106,10 @@ function tokenVolume() {
   return { name: 'token', projected: { sources: [{ serviceAccountToken: token }] } };
 }
 
-/** Their processes talk through shared memory (NCCL), and a container has 64 MiB of it unless it is mounted. */
+/**
+ * Several GPUs need /dev/shm: their processes communicate through shared memory (NCCL), and a container has only 64 MiB
+ * of it unless more is mounted.
+ */
 function hasSeveralGpus({ resources: wanted }: PodSettings): boolean {
   const quantities = Object.entries({ ...wanted?.requests, ...wanted?.limits });
   return quantities.some(([name, count]) => name.endsWith('/gpu') && Number(count) > 1);
@@ -139,7 +142,7 @@ function inText(quantities: Quantities): Record<string, string> {
   return Object.fromEntries(Object.entries(quantities).map(([name, value]) => [name, String(value)]));
 }
 
-/** Those of the spec come first; each is named once, since the API server refuses a name that comes twice. */
+/** Secrets of the spec come first; each is named once, since the API server refuses duplicate names. */
 function pullSecrets({ settings, defaults }: WorkloadPod): Pick<PodSpec, 'imagePullSecrets'> {
   const own = settings?.imagePullSecrets ?? [];
   const names = new Set([...own.map(({ name }) => name), ...defaults.imagePullSecrets]);

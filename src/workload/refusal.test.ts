@@ -39,7 +39,7 @@ describe('an error of the API server', () => {
       downWebhook,
       {
         reason: 'InternalError',
-        message: 'failed calling webhook "x". It is tried again.',
+        message: 'failed calling webhook "x". The operator tries again.',
         final: false,
         retry: downWebhook,
       },
@@ -48,7 +48,7 @@ describe('an error of the API server', () => {
       const error = apiError(status, 'ServiceUnavailable', 'etcd is away');
       const want = {
         reason: 'ServiceUnavailable',
-        message: 'etcd is away. It is tried again.',
+        message: 'etcd is away. The operator tries again.',
         final: false,
       };
       return [`of code ${status} as well`, error, { ...want, retry: error }] as const;

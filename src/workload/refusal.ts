@@ -4,24 +4,24 @@ import type { Trouble } from './pod-state';
 
 /** Why the API server did not store a child, in its own words. */
 export type Refusal = Trouble & {
-  /** A field is wrong, so that only another spec can help. */
+  /** True when a field is wrong, so that only another spec can help. */
   final: boolean;
-  /** Set where the server could not decide (a webhook that is down): the pass ends with it, and back-off follows. */
+  /** Set when the server could not decide (a webhook that is down): the pass throws it, and back-off follows. */
   retry?: Error;
 };
 
-/** Delay before refused work is tried again: a quota may be raised. */
+/** Delay before refused work is retried: a quota may have been raised. */
 export const RETRY_REFUSED_MS = 10_000;
 
-/** Lost races and full servers: the next try settles them, so that they are no news. */
+/** Status codes of lost races and overloaded servers: a retry settles them, so the user sees nothing. */
 const PASSING = [409, 410, 429];
 
-/** A decision that may be another one later, without a change of the object: quota, admission, policy. */
+/** Status codes of decisions that may change without a change of the object: quota, admission, policy. */
 const DECISIONS = [400, 403, 422];
 
 /**
- * What to show of an error. `fieldOf` names the field of our object behind one of the child's. Whatever is no answer of
- * the server, or no news, is thrown again.
+ * What to show of an error. `fieldOf` maps a field of the child to the field of our object behind it. Rethrows errors
+ * that are no answer of the server, and those that a retry settles.
  */
 export function refusalFrom(error: unknown, fieldOf = (field: string): string => field): Refusal {
   if (!(error instanceof ApiError) || PASSING.includes(error.status)) throw error;
@@ -29,10 +29,10 @@ export function refusalFrom(error: unknown, fieldOf = (field: string): string =>
   const wrong = wrongFields(error, fieldOf);
   if (wrong !== undefined) return { reason, message: wrong, final: true };
   if (DECISIONS.includes(error.status)) return { reason, message: error.message, final: false };
-  return { reason, message: `${error.message}. It is tried again.`, final: false, retry: error };
+  return { reason, message: `${error.message}. The operator tries again.`, final: false, retry: error };
 }
 
-/** The server's validation names each field; a policy, which answers 422 as well, names none. */
+/** Validation in the API server names each field; a policy, which also answers 422, names none. */
 function wrongFields({ status, details }: ApiError, fieldOf: (field: string) => string): string | undefined {
   if (status !== 422) return undefined;
   const causes = (details?.causes ?? []).flatMap(({ field, message }) =>

@@ -21,10 +21,10 @@ export const coreEvents: Resource<CoreEvent> = {
 
 const SELECTOR = 'involvedObject.kind=Job,reason=FailedCreate';
 
-/** Age up to which a list answers for every run of its namespace. */
+/** Bounds of the age up to which one list serves all runs of its namespace. */
 const SHORTEST_MS = 2_000;
 const LONGEST_MS = 30_000;
-/** What each event adds to that age: 1,000 runs at a quota are one list in 7 s. */
+/** Added to that age for each event: 1,000 runs at a quota cost one list every 7 s. */
 const PER_EVENT_MS = 5;
 
 type Refused = { message: string; at: number };
@@ -39,8 +39,8 @@ export type PodRefusals = {
 };
 
 /**
- * Reads the Job controller's events, for the API server's refusals stand nowhere else. Nobody watches them: one list
- * serves all runs of a namespace for some seconds. Without the right to list events nothing is known.
+ * Reads the Job controller's events, because the API server's refusals appear nowhere else. They are not watched: one
+ * list serves all runs of a namespace for some seconds. Without permission to list events, every answer is undefined.
  */
 export function createPodRefusals(client: Pick<KubeClient, 'list'>, clock: Clock): PodRefusals {
   const namespaces = new Map<string, Listed>();

@@ -618,7 +618,7 @@ describe('a Deployment', () => {
   });
 });
 
-/** Plays the Deployment controller in a roll-out whose first new pod is made. */
+/** Plays the Deployment controller in a rollout whose first new pod is made. */
 async function beginRollOut(name: string, changes: Changes): Promise<{ fresh: Pod; old: Pod }> {
   const before = await createReady(name, { server: { resources: { limits: { memory: '1Gi' } } } });
   const old = await createServerPod(before, 'a-old');
@@ -660,7 +660,7 @@ async function createServerPod({ spec, metadata }: Deployment, template: string)
 const surges = async (name: string) =>
   (await findDeployment(name)).spec?.strategy?.rollingUpdate?.maxSurge === 1;
 
-describe('a roll-out', () => {
+describe('a rollout', () => {
   it.each([
     ['the last GPU', 'gpu', '0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes.'],
     [
