@@ -5,7 +5,7 @@ import { POD_DEFAULTS, type PodDefaults } from './workload/pod';
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Everything the operator can be told from outside. Read once at start; nothing else reads flags or environment. */
+/** All settings of the operator. Read once at start; nothing else reads flags or environment. */
 export type Config = Readonly<{
   /** Namespaces whose resources are handled; empty means all. */
   namespaces: readonly string[];
@@ -20,12 +20,12 @@ export type Config = Readonly<{
   /** Base URL under which trainer and server pods reach the report endpoint, without a trailing slash. */
   reportsUrl: string;
   images: Readonly<{ trainer: string; server: string }>;
-  /** What every training and serving pod gets that its spec does not say. */
+  /** Settings of every training and serving pod that do not come from its spec. */
   podDefaults: PodDefaults;
   logLevel: LogLevel;
   kubeconfig: string | undefined;
   context: string | undefined;
-  /** Reconciles that run side by side, for each controller. */
+  /** Concurrent reconciles for each controller. */
   concurrency: number;
   /** Serve /debug beside the probes. */
   debugEndpoints: boolean;
@@ -54,7 +54,7 @@ function httpUrl(text: string): string {
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const DURATION = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 
-/** Milliseconds of a duration as Go writes it. Example: 1m30s is 90000. */
+/** Milliseconds in a duration in Go's notation. Example: 1m30s is 90000. */
 function duration(text: string): number {
   const parts = [...text.matchAll(DURATION)];
   const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * UNIT_MS[unit as 's'], 0);
@@ -64,7 +64,7 @@ function duration(text: string): number {
   return total;
 }
 
-/** What is wrong with the timing of the lease, in a sentence; undefined when nothing is. */
+/** The error in the timing of the lease; undefined when there is none. */
 function timingProblem({ leaseMs, renewDeadlineMs, retryMs }: LeaderTiming): string | undefined {
   if (leaseMs % 1000 !== 0)
     return 'the lease duration must be whole seconds, since a Lease holds no fractions';
@@ -134,7 +134,7 @@ const SETTINGS = {
   leaderElect: {
     flags: '--leader-elect [boolean]',
     env: 'SPARSEDM_LEADER_ELECT',
-    description: 'let one replica at a time act (default: true)',
+    description: 'let only one replica act at a time (default: true)',
     parse: booleanWord,
   },
   leaseName: {
@@ -156,13 +156,13 @@ const SETTINGS = {
   leaderElectRenewDeadline: {
     flags: '--leader-elect-renew-deadline <duration>',
     env: 'SPARSEDM_LEADER_ELECT_RENEW_DEADLINE',
-    description: 'how long a leader goes on without managing to renew the Lease (default: 10s)',
+    description: 'how long a leader continues without renewing the Lease (default: 10s)',
     parse: duration,
   },
   leaderElectRetryPeriod: {
     flags: '--leader-elect-retry-period <duration>',
     env: 'SPARSEDM_LEADER_ELECT_RETRY_PERIOD',
-    description: 'time between two tries to take or renew the Lease (default: 2s)',
+    description: 'time between attempts to take or renew the Lease (default: 2s)',
     parse: duration,
   },
   metricsPort: {
@@ -204,14 +204,14 @@ const SETTINGS = {
     flags: '--image-pull-secrets <names>',
     env: 'SPARSEDM_IMAGE_PULL_SECRETS',
     description:
-      'Secrets, in their own namespaces, that training and serving pods pull with beside those of their spec, repeated or separated by commas (default: none)',
+      'Secrets, in the pods’ namespaces, with which training and serving pods pull images in addition to those of their spec, repeated or separated by commas (default: none)',
     parse: secretList,
   },
   podSecurityContext: {
     flags: '--pod-security-context <json>',
     env: 'SPARSEDM_POD_SECURITY_CONTEXT',
     description:
-      'pod security context of training and serving pods (default: user, group and fsGroup 10001, as the restricted standard asks)',
+      'pod security context of training and serving pods (default: user, group and fsGroup 10001, as the restricted standard requires)',
     parse: jsonObject,
   },
   logLevel: {
@@ -236,7 +236,7 @@ const SETTINGS = {
   concurrency: {
     flags: '--concurrency <count>',
     env: 'SPARSEDM_CONCURRENCY',
-    description: 'reconciles side by side, for each controller (default: 8)',
+    description: 'concurrent reconciles for each controller (default: 8)',
     parse: integerBetween(1, 256),
   },
   debugEndpoints: {

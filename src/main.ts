@@ -25,14 +25,14 @@ function stopSignal(logger: Logger): AbortSignal {
 }
 
 /**
- * A log that nobody takes (its reader has gone, the disk is full) must end nothing: without a listener the first line
- * that fails would end the process with the lease held.
+ * A log that can't be written (its reader has gone, the disk is full) must not end the process: without a listener the
+ * first failed line would end it with the lease held.
  */
 function surviveLostOutput(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }
 
-/** The head of the dump at /debug. */
+/** First part of the dump at /debug. */
 function describeProcess() {
   return {
     version,
@@ -73,7 +73,7 @@ async function runOperator(config: Config): Promise<void> {
   } catch (error) {
     const lost = error instanceof LeadershipLostError;
     logger.error(lost ? 'the lease is lost' : 'the operator failed', { error });
-    // Whoever has lost the lease must not write a moment longer: nothing is drained.
+    // A process that has lost the lease must stop writing at once: nothing is drained.
     if (lost) process.exit(1);
     process.exitCode = 1;
   } finally {

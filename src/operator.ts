@@ -36,7 +36,7 @@ export type OperatorDependencies = {
   logger: Logger;
   metrics: Metrics;
   tracing?: Tracing;
-  /** Told of the port of the report endpoint, which is of interest when 0 was asked for. */
+  /** Called with the port of the report endpoint, which is chosen by the system when the setting is 0. */
   onReportsListening?: (port: number) => void;
 };
 
@@ -48,9 +48,7 @@ export type Operator = {
 };
 
 const children = { labelSelector: childSelector };
-/**
- * Making a pod, binding it and starting it change Job and pod several times in a moment: one status tells of them all.
- */
+/** Creating, binding and starting a pod change Job and pod several times in a moment: one status covers them all. */
 const settleMs = 100;
 
 /** Everything between the API server and the reconcilers, wired together. Nothing happens before `run`. */
@@ -108,7 +106,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     const shared = { client, clock, events, ...stores };
     const { images, reportsUrl, podDefaults, concurrency } = config;
     const finetuneController = 'sparsefinetune';
-    // A pass that wrote its status has nothing to learn from reading it.
+    // A pass that wrote the status has nothing to learn from the watch event about it.
     const finetuneClient = createKubeClient({
       transport: paced,
       guard,
@@ -155,7 +153,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     return stores.services.byIndex(REFERENCE_INDEX, keyText(keyOf(finetune))).map(keyOf);
   }
 
-  /** Reports need no leader, so they are written by a client of their own, without its guard. */
+  /** Reports need no leader, so they have a separate client without the leader's guard. */
   function addReports(): void {
     const reports = createKubeClient({ transport, observe });
     // The gauge reads the sink, and the sink counts in the same metrics.
@@ -204,7 +202,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         lost = error instanceof LeadershipLostError;
         throw error;
       } finally {
-        // Whoever has lost the lease has to be gone before another acts; its last events are not worth a wait.
+        // A process that has lost the lease has to end before another acts; its last events are not worth waiting for.
         if (!lost) await events.flush(AbortSignal.timeout(5_000));
       }
     },

@@ -12,7 +12,7 @@ export type TracingOptions = {
   instance: string;
 };
 
-/** Traces as OpenTelemetry's environment variables ask for them; its packages are loaded only when they do. */
+/** Traces as OpenTelemetry's environment variables request them; its packages are loaded only then. */
 export async function startTracing({
   env,
   clock,

@@ -1,4 +1,4 @@
-/** Types and reasons of conditions. Reasons of failures that trainer, Job or kubelet name themselves come on top. */
+/** Types and reasons of conditions. Trainer, Job and kubelet add failure reasons of their own. */
 
 export const FINETUNE_CONDITIONS = [
   'JobReady',
@@ -20,9 +20,9 @@ export const SERVICE_CONDITIONS = [
 ] as const;
 export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
 
-/** Present, and True, only while an object can't go on without a person. */
+/** Present, and True, only while an object can't go on until a person acts. */
 export const STALLED = 'Stalled';
-/** Present, and True, only while a service's wanted version is on its way. */
+/** Present, and True, only while a service's wanted version is being rolled out. */
 export const RECONCILING = 'Reconciling';
 
 export const REASONS = {

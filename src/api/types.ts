@@ -1,4 +1,4 @@
-/** Readable names for the parts of the generated types, as the operator's own objects look in its caches. */
+/** Readable names for parts of the generated types, in the form that the operator's caches hold. */
 import type { Condition } from '../kube/conditions';
 import type { KubeObject, Resource } from '../runtime/objects';
 import type { ISparseFinetune } from './generated/sparsedm.io/v1alpha1/SparseFinetune';

@@ -1,19 +1,19 @@
 import { setCondition, type Condition, type ConditionStatus } from '../kube/conditions';
 import { cutToLength } from '../runtime/text';
 
-/** What is judged about one condition, before time and generation come to it. */
+/** The verdict on one condition, before time and generation are added. */
 export type Verdict = { status: ConditionStatus; reason: string; message: string };
 
 export const yes = (reason: string, message: string): Verdict => ({ status: 'True', reason, message });
 export const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
 export const unknown = (reason: string, message: string): Verdict => ({ status: 'Unknown', reason, message });
 
-/** The schema's bounds, for words that come from others. */
+/** The schema's bounds, for texts from other components. */
 const LONGEST_REASON = 128;
 const LONGEST_MESSAGE = 2048;
 
 function bounded({ status, reason, message }: Verdict): Verdict {
-  // The server would turn half a character into another one, and every later pass would see a difference.
+  // The API server would replace half a character, and every later pass would see a difference.
   return { status, reason: reason.slice(0, LONGEST_REASON), message: cutToLength(message, LONGEST_MESSAGE) };
 }
 

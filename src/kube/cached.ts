@@ -1,13 +1,13 @@
 /**
- * What the caches keep of Jobs and pods: the parts that somebody here reads. Ten thousand runs have ten thousand of each,
- * and most of a Job and a pod is the template that we wrote ourselves.
+ * What the caches keep of Jobs and pods: only the parts that the operator reads. Ten thousand runs have ten thousand of
+ * each, and most of a Job and a pod is the template that we wrote ourselves.
  */
 import { defined } from '../api/defined';
 import type { ObjectMeta } from '../runtime/objects';
 import { annotations, labels } from './names';
 import type { Job, Pod } from './resources';
 
-/** By it a Deployment's controller tells the pods of one template from those of another. */
+/** Label by which a Deployment's controller tells the pods of one template from those of another. */
 export const TEMPLATE_LABEL = 'pod-template-hash';
 
 function cachedLabels(given: ObjectMeta['labels'] = {}): Record<string, string> {
@@ -26,7 +26,7 @@ function cachedMetadata(metadata: ObjectMeta): ObjectMeta {
   };
 }
 
-/** Those of ours that somebody here reads. */
+/** Annotations of ours that the operator reads. */
 function cachedAnnotations(given: ObjectMeta['annotations']): Pick<ObjectMeta, 'annotations'> {
   const suspended = given?.[annotations.suspended];
   return suspended === undefined ? {} : { annotations: { [annotations.suspended]: suspended } };
@@ -34,7 +34,7 @@ function cachedAnnotations(given: ObjectMeta['annotations']): Pick<ObjectMeta, '
 
 type JobSpec = NonNullable<Job['spec']>;
 
-/** Without what it was made of: its template is never compared nor written again. */
+/** A Job without its template, which is never compared or written again. */
 export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Job {
   const { suspend, backoffLimit, activeDeadlineSeconds } = spec ?? {};
   return {
@@ -48,7 +48,7 @@ export function cachedJob({ apiVersion, kind, metadata, spec, status }: Job): Jo
 
 type PodSpec = NonNullable<Pod['spec']>;
 
-/** What a server's pod asks of a node: it tells whether another pod would fit into its place. */
+/** What a server's pod asks of a node: it shows whether another pod would fit into its place. */
 function cachedNeeds({ nodeSelector, affinity, tolerations, containers, volumes }: PodSpec): PodSpec {
   return {
     ...defined({ nodeSelector, affinity, tolerations }),
@@ -58,8 +58,8 @@ function cachedNeeds({ nodeSelector, affinity, tolerations, containers, volumes 
 }
 
 /**
- * Of its spec only the node, which a person has to know when the pod does not end, and of a server's pod what it needs
- * and of which template it is.
+ * A pod with only the node of its spec, which the user needs when the pod does not end; a server's pod also keeps what
+ * it asks of a node and the label of its template.
  */
 export function cachedPod({ apiVersion, kind, metadata, spec, status = {} }: Pod): Pod {
   const { phase, reason, message, startTime, conditions, containerStatuses } = status;

@@ -15,22 +15,20 @@ import { covers, equalJson, mergePatch, stableStringify } from './patch';
 export type WriteOptions = { fieldManager?: string };
 
 export type ApplyOptions<T> = WriteOptions & {
-  /** Take fields over from other managers; default true, as a controller should. */
+  /** Take fields over from other managers. Default true, as controllers should. */
   force?: boolean;
-  /**
-   * The object as the cache holds it. When it already is what would be applied, nothing is sent and it is returned.
-   */
+  /** The object as cached. When it already equals what would be applied, it is returned and nothing is sent. */
   live?: T | undefined;
 };
 
 export type StatusOptions = WriteOptions & {
-  /** Require that the object has not changed since it was read (a 409 otherwise), instead of trying again. */
+  /** Fail with a 409 when the object has changed since it was read, instead of trying again. */
   requireUnchanged?: boolean;
 };
 
 export type DeleteOptions = {
   propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
-  /** Delete only this very object, not a later one of the same name. */
+  /** Delete only the object with this uid, not a later one of the same name. */
   uid?: string;
   gracePeriodSeconds?: number;
 };
@@ -41,13 +39,13 @@ export type ListOptions = {
   fieldSelector?: string;
 };
 
-/** The only writer of our objects and their children. Each write's answer enters the caches (read-your-writes). */
+/** The only writer of our objects and their children. The answer to each write enters the caches (read-your-writes). */
 export type KubeClient = {
   /** Server-side apply under the field manager sparsedm-operator; returns the stored object. */
   apply<T extends KubeObject>(resource: Resource<T>, object: T, options?: ApplyOptions<T>): Promise<T>;
   /**
-   * Server-side apply of a few fields of an object that exists, by force and under a field manager of their own: what
-   * this manager doesn't name stays as it is.
+   * Server-side apply of a few fields of an existing object, with force and under a separate field manager: fields that
+   * this manager doesn't name stay as they are.
    */
   applyPart<T extends KubeObject>(
     resource: Resource<T>,
@@ -56,8 +54,8 @@ export type KubeClient = {
   ): Promise<T>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions): Promise<T>;
   /**
-   * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), and only
-   * of this very object: a 409 when another has taken its name. Sends nothing and answers false when there is no
+   * Merge patch of exactly the fields in which `status` differs from `object.status` (null for those it lacks), and
+   * only of this object: a 409 when another has taken its name. Sends nothing and returns false when there is no
    * difference.
    */
   patchStatus<T extends KubeObject & { status?: unknown }>(
@@ -66,9 +64,9 @@ export type KubeClient = {
     status: NonNullable<T['status']>,
     options?: StatusOptions,
   ): Promise<boolean>;
-  /** Answers false when the object was already gone. */
+  /** Returns false when the object was already gone. */
   delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<boolean>;
-  /** Straight from the API server; undefined when there is no such object. */
+  /** Reads from the API server, not the cache; undefined when there is no such object. */
   get<T extends KubeObject>(resource: Resource<T>, key: ObjectKey): Promise<T | undefined>;
   list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<T[]>;
 };
@@ -76,21 +74,23 @@ export type KubeClient = {
 export type KubeClientOptions = {
   transport: Transport;
   /**
-   * Called with the answer of each write: Manager.observe. `asDecided` when the object is nothing but what the writer
-   * wanted: its status, and the generation of which it knew.
+   * Called with the answer to each write: Manager.observe. `asDecided` is true when the object is exactly what the
+   * writer wanted: its status, and the generation that it knew.
    */
   observe?: <T extends KubeObject>(resource: Resource<T>, object: T, asDecided: boolean) => void;
-  /** Called before each write; throws where this process may not write (now): Manager.assertLeader. */
+  /** Called before each write; throws when this process may not write (now): Manager.assertLeader. */
   guard?: () => void;
   /** Ends every request of this client: Manager.abandoned. */
   signal?: AbortSignal;
   fieldManager?: string;
 };
 
-/** Under this name the operator writes, unless told otherwise. */
+/** Default field manager of the operator's writes. */
 export const FIELD_MANAGER = 'sparsedm-operator';
 
-/** Holds the digest of what was applied last, so that a field which is no longer desired is noticed and removed. */
+/**
+ * Annotation with the digest of what was last applied, so that a field that is no longer desired is found and removed.
+ */
 export const appliedDigestAnnotation = 'sparsedm.io/applied-digest';
 
 const longestMemory = 20_000;
@@ -100,8 +100,8 @@ const statusTries = 5;
 type Applied = { digest: string; version: string };
 
 /**
- * State of the spec, as far as the server tells: objects without a generation (Services) change their version with
- * every write.
+ * Version of the spec, as far as the server gives one: objects without a generation (Services) change their resource
+ * version with every write.
  */
 function specVersion(object: KubeObject): string {
   const { generation, resourceVersion } = object.metadata;
@@ -141,9 +141,9 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
   }
 
   /**
-   * Whether applying would change nothing. The digest tells that the same was applied before, so that nothing has to be
-   * removed; the comparison tells that nobody changed it since. A value that the server writes in another form (cpu 0.5
-   * becomes 500m) fails the comparison for ever: there the memory of the last apply and the generation decide.
+   * Whether applying would change nothing. The digest shows that the same was applied before, so that nothing has to be
+   * removed; the comparison shows that it has not changed since. A value that the server rewrites (cpu 0.5 becomes
+   * 500m) fails the comparison every time: there the memory of the last apply and the generation decide.
    */
   function isApplied<T extends KubeObject>(live: T, body: T, digest: string): boolean {
     if (live.metadata.annotations?.[appliedDigestAnnotation] !== digest) return false;
@@ -165,10 +165,10 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
   }
 
   /**
-   * A status must never land on a later object of the same name: a new run that inherits "Succeeded" would not begin.
-   * A uid in the patch does not prevent that, for the status of a custom resource is stored without looking at its
-   * metadata; the resource version does. When it is out of date, the object is read again and, being the same, patched
-   * again: the patch holds only fields of ours.
+   * A status must never land on a later object of the same name: a new run that inherits "Succeeded" would never start.
+   * A uid in the patch does not prevent that, because the API server stores the status of a custom resource without
+   * looking at its metadata; the resource version does. When it is out of date, the object is read again and, if it is
+   * still the same one, patched again: the patch holds only our fields.
    */
   async function patchWhileSame<T extends KubeObject>(
     resource: Resource<T>,
@@ -196,7 +196,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     contentType?: string;
   }): Promise<T> {
     guard?.();
-    // Again before each try: one that waited for its turn or a Retry-After may find the lease lost.
+    // Checked again before each try: the lease may be lost after waiting for a turn or a Retry-After.
     return transport.request<T>({ ...request, guard });
   }
 
@@ -283,7 +283,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
         });
         return true;
       } catch (error) {
-        // With a uid, a conflict says that the name belongs to another object now: ours is gone.
+        // With a uid, a conflict means that the name now belongs to another object: ours is gone.
         if (isNotFound(error) || (uid !== undefined && isConflict(error))) return false;
         throw error;
       }

@@ -1,4 +1,4 @@
-/** Conditions as in metav1.Condition. A missing one means unknown. */
+/** Conditions as in metav1.Condition. A missing condition means unknown. */
 export type ConditionStatus = 'True' | 'False' | 'Unknown';
 
 export type Condition = {

@@ -17,7 +17,7 @@ export function serviceName(service: string): string {
 
 /**
  * Deterministic name of a child. The schema keeps parents to 52 characters, so that every suffix fits; a longer parent
- * is cut and told apart by a hash of its full name.
+ * is cut and made unique by a hash of its full name.
  */
 export function childName(parent: string, suffix: string): string {
   const name = parent + suffix;
@@ -36,8 +36,8 @@ export const labels = {
 
 export const annotations = {
   /**
-   * On a Job, written together with its suspend: "true" while that follows spec.suspend, "false" once it was lifted.
-   * Without it a suspension is somebody else's, a queue's for example.
+   * On a Job, written together with its suspend: "true" while that follows spec.suspend, "false" once it was lifted. A
+   * suspension without it has another owner, for example a queue.
    */
   suspended: 'sparsedm.io/suspended',
 } as const;

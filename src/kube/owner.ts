@@ -1,6 +1,6 @@
 import type { KubeObject, OwnerReference } from '../runtime/objects';
 
-/** The controller reference that a child carries. Throws for an object that the API server has not stored yet. */
+/** The controller reference of a child. Throws for an owner that the API server has not stored yet. */
 export function ownerReference(owner: KubeObject): OwnerReference {
   const { name, uid } = owner.metadata;
   if (uid === undefined) throw new Error(`${owner.kind} ${name} has no uid: it cannot own anything`);
@@ -19,7 +19,7 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata.ownerReferences?.find((reference) => reference.controller === true);
 }
 
-/** Whether this very owner (by uid, not by name) controls the child. */
+/** Whether this owner (by uid, not by name) controls the child. */
 export function isOwnedBy(child: KubeObject, owner: KubeObject): boolean {
   const uid = owner.metadata.uid;
   return uid !== undefined && controllerOf(child)?.uid === uid;

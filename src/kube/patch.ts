@@ -63,8 +63,8 @@ function mergeKey(item: unknown): string | undefined {
 }
 
 /**
- * Paths at which the live value lacks something that is desired, for example `spec.containers[web].image`: it may hold
- * more, as the server's defaults and other field managers add.
+ * Paths at which the live value lacks something that is desired, for example `spec.containers[web].image`. It may hold
+ * more: defaults of the server and fields of other managers.
  */
 export function differences(live: unknown, desired: unknown, path = ''): string[] {
   if (live === undefined && isEmpty(desired)) return [];
@@ -78,7 +78,7 @@ export function differences(live: unknown, desired: unknown, path = ''): string[
   );
 }
 
-/** What the server leaves out of its answers. */
+/** Values that the server leaves out of its answers. */
 function isEmpty(value: unknown): boolean {
   if (isObject(value)) return presentKeys(value).length === 0;
   return value === '' || value === false || (Array.isArray(value) && value.length === 0);

@@ -10,7 +10,7 @@ import type {
 } from '@kubernetes/client-node';
 import type { KubeObject, Resource } from '../runtime/objects';
 
-/** client-node's classes with their Dates as the strings that JSON holds. */
+/** client-node's classes, with Dates as the strings in JSON. */
 export type Json<T> = T extends Date
   ? string
   : T extends readonly (infer Item)[]

@@ -1,5 +1,5 @@
 /**
- * What a trainer or a server may say, read from untrusted JSON: only known fields, of the right type and of bounded
+ * Reads the reports of trainers and servers from untrusted JSON: only known fields, of the right type and of bounded
  * size, ever reach a status. Unknown fields are dropped, so that a newer image works with an older operator.
  */
 import type {
@@ -31,13 +31,13 @@ export type ServiceReport = { engine?: EngineStatus; model?: { uri?: string; sha
 
 export type Parsed<T> = {
   report: T;
-  /** A sentence for each field that was left out because it is wrong. */
+  /** A message for each field that was left out because it is wrong. */
   problems: string[];
 };
 
 const LONGEST_SENTENCE = 1024;
 
-/** Answers the value to keep, or says what the value must be. */
+/** Returns the value to keep, or reports what the value must be. */
 type Rule = (value: unknown, path: string, problems: string[]) => unknown;
 type Fields<T> = { [Key in keyof Required<T>]: Rule };
 
@@ -59,7 +59,7 @@ function text(longest: number): Rule {
       : refuse(path, `a text of at most ${longest} characters`, problems);
 }
 
-/** A sentence for people; what is too long is cut, because losing its end is better than losing it. */
+/** A human-readable message. One that is too long is cut, because losing its end is better than losing all of it. */
 const sentence: Rule = (value, path, problems) => {
   if (typeof value !== 'string') return refuse(path, 'a text', problems);
   const clean = value.replace(/\p{Cc}+/gu, ' ').trim();
@@ -94,7 +94,9 @@ function isDay(value: string): boolean {
   return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(value);
 }
 
-/** Keeps the known fields. null counts as absent: a status never holds null. Without a required field there is nothing. */
+/**
+ * Keeps the known fields. null counts as absent: a status never holds null. Undefined when a required field is missing.
+ */
 function object<T>(fields: Fields<T>, required: readonly (keyof T & string)[] = []): Rule {
   const rules = Object.entries<Rule>(fields);
   return (value, path, problems) => {
@@ -110,7 +112,7 @@ function object<T>(fields: Fields<T>, required: readonly (keyof T & string)[] = 
     });
     const result = Object.fromEntries(kept);
     const missing = required.find((name) => !(name in result));
-    // What is there and wrong has been told already.
+    // A field that is present and wrong has already been reported.
     if (missing === undefined || (given[missing] ?? undefined) !== undefined) {
       return missing === undefined ? result : undefined;
     }
@@ -231,7 +233,7 @@ function parse<T extends object>(rule: Rule, body: unknown): Parsed<T> {
   return { report: withoutEmptyParts(report), problems };
 }
 
-/** A part without any field says nothing; an error without its reason can't be told. */
+/** Drops parts without any field, and an error without its reason. */
 function withoutEmptyParts<T extends object>(report: T): T {
   const parts = Object.entries(report).filter(
     ([name, part]) =>
@@ -250,8 +252,8 @@ export function parseServiceReport(body: unknown): Parsed<ServiceReport> {
 }
 
 /**
- * The last word in a termination message; undefined when the message is something else. One that was cut says what came
- * whole, and of its error all that is left.
+ * The final report in a termination message; undefined when the message is something else. Of a message that was cut,
+ * it keeps the members that are whole, and what is left of the error.
  */
 export function parseTerminationMessage(message: string | undefined): FinetuneReport | undefined {
   if (message === undefined || !message.trimStart().startsWith('{')) return undefined;
@@ -259,7 +261,7 @@ export function parseTerminationMessage(message: string | undefined): FinetuneRe
   return Object.keys(report).length > 0 ? report : undefined;
 }
 
-/** What a termination message says to people: a report that names no error is nothing to read. */
+/** The human-readable part of a termination message; a report without an error has none. */
 export function wordsIn(message: string | undefined): string | undefined {
   const words = message?.trim();
   return words?.startsWith('{"') === true ? undefined : words;

@@ -3,43 +3,43 @@ import { isPassing } from '../runtime/errors';
 
 export type CoalescerOptions<R> = {
   clock: Clock;
-  /** Writes what has come together for a key. What fails in passing is kept and written with what comes next. */
+  /** Writes the merged reports of a key. After a temporary failure they are kept and written with the next ones. */
   write(key: string, report: R): Promise<void>;
-  /** The later one wins, part by part. */
+  /** Merges two reports: the later one wins, part by part. */
   merge(earlier: R, later: R): R;
-  /** Shortest time between two writes of a key that nothing urgent asks for. */
+  /** Shortest time between two writes of a key without an urgent report. */
   intervalMs: number;
-  /** Writes a second over all keys; with more keys the interval grows. */
+  /** Writes per second over all keys; with more keys the interval grows. */
   writesPerSecond: number;
 };
 
-/** What became of a report so far: it stands where it belongs, or will within an interval while this process lives. */
+/** Outcome of a report: it is written, or will be within an interval while this process lives. */
 export type Receipt = 'written' | 'accepted';
 
 export type Coalescer<R> = {
   /**
-   * Takes a report. An urgent one is written before this resolves, and this rejects where that fails; another one may
-   * be written later, again and again until that succeeds or is refused for good.
+   * Takes a report. An urgent report is written before this resolves, and this rejects when the write fails; any other
+   * may be written later, and is retried until it succeeds or is refused for good.
    */
   submit(key: string, report: R, urgent: boolean): Promise<Receipt>;
-  /** Writes everything that waits, once. */
+  /** Writes everything that is waiting, once. */
   flush(): Promise<void>;
-  /** Keys with something that waits. */
+  /** Number of keys with a waiting report. */
   readonly waiting: number;
 };
 
-/** Reports that are written together; all who wait for that learn how it went. */
+/** Reports that are written together; every sender that waits learns the outcome. */
 type Batch<R> = { report: R; outcome: PromiseWithResolvers<void> };
 
 type Entry<R> = {
   pending: Batch<R> | undefined;
   wroteAt: number;
   cancelTimer: () => void;
-  /** Ends with the last write that was asked for; never rejects. Undefined while none is under way. */
+  /** Settles with the last requested write; never rejects. Undefined while none is under way. */
   writes: Promise<void> | undefined;
 };
 
-/** Many reports of one object become few writes, in order, and the last one always gets written. */
+/** Combines many reports of one object into few writes, in order; the last report is always written. */
 export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
   const { clock } = options;
   const entries = new Map<string, Entry<R>>();
@@ -68,7 +68,7 @@ export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
     return { report, outcome };
   }
 
-  /** Writes what waits, after the writes that were asked for before; answers what became of it. */
+  /** Writes what is waiting, after the writes requested before; returns the outcome. */
   function writeNow(key: string, entry: Entry<R>): Promise<void> {
     const batch = entry.pending;
     if (batch === undefined) return entry.writes ?? Promise.resolve();
@@ -96,13 +96,13 @@ export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
     lookAgain(key, entry);
   }
 
-  /** Its sender may have been told that it was accepted, and then sends only what is new. */
+  /** Its sender may have been answered that it was accepted, and then sends only what is new. */
   function putBack(entry: Entry<R>, report: R): void {
     if (entry.pending === undefined) entry.pending = batchOf(report);
     else entry.pending.report = options.merge(report, entry.pending.report);
   }
 
-  /** An interval after the last write: writes what has come since, or forgets the key. */
+  /** Runs an interval after the last write: writes what has come since, or forgets the key. */
   function lookAgain(key: string, entry: Entry<R>): void {
     entry.cancelTimer();
     const waitMs = Math.max(0, entry.wroteAt + interval() - clock.monotonic());
@@ -117,7 +117,7 @@ export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
       const entry = entryOf(key);
       if (entry.pending === undefined) entry.pending = batchOf(report);
       else entry.pending.report = options.merge(entry.pending.report, report);
-      // Otherwise the look an interval after the last write finds it.
+      // Otherwise the check an interval after the last write finds it.
       if (!urgent && clock.monotonic() - entry.wroteAt < interval()) return 'accepted';
       await writeNow(key, entry);
       return 'written';

@@ -1,6 +1,6 @@
 /**
- * What a JSON text says whose end was cut off, as the kubelet cuts termination messages when containers share its
- * 12 KiB. Only members that came whole are kept, for half a number is another number.
+ * Reads a JSON text whose end was cut off, as the kubelet cuts termination messages when containers share its 12 KiB.
+ * Keeps only complete members, because half a number is another number.
  *
  * Worked example: {"a":1,"b":{"c":"xy","d":12 is {a: 1, b: {c: "xy"}}, because 12 may have been 123.
  */
@@ -9,20 +9,20 @@ export function parseCutJson(text: string): unknown {
   return whole === undefined ? undefined : tryParse(text.slice(0, whole.end) + closing(whole.open));
 }
 
-/** As above, with the text at the cut, up to the cut. */
+/** As above, but also keeps the string that was cut, up to the cut. */
 export function parseCutText(text: string): unknown {
   const { open, inText } = scan(text);
   if (!inText) return text.endsWith('"') ? tryParse(text + closing(open)) : undefined;
-  // An escape that was cut stands for nothing.
+  // An escape that was cut is dropped.
   const whole = text.replace(/\\(u[0-9a-fA-F]{0,3})?$/, '');
   return tryParse(`${whole}"${closing(open)}`);
 }
 
 type Scan = {
-  /** Brackets that are open at the end. */
+  /** Open brackets at the end. */
   open: readonly string[];
   inText: boolean;
-  /** Up to where all is whole: the last comma or closing bracket, and the brackets that are open there. */
+  /** End of the complete part: the last comma or closing bracket, and the brackets that are open there. */
   whole: { end: number; open: readonly string[] } | undefined;
 };
 

@@ -1,11 +1,11 @@
 import type { Clock } from '../runtime/clock';
 
 export type RateLimit = {
-  /** Milliseconds to wait before the key may do it again; 0 when it may now, and then it counts. */
+  /** Milliseconds until the key may act again; 0 when it may act now, and then this call counts. */
   take(key: string): number;
 };
 
-/** From so many on, those that are full are dropped. */
+/** Number of buckets from which full ones are dropped. */
 const MANY_KEYS = 1_000;
 
 /** A token bucket for each key: `burst` at once, then `perSecond`. */
@@ -17,7 +17,7 @@ export function createRateLimit(
   const fillMs = (burst / perSecond) * 1000;
   let swept = -Infinity;
 
-  /** Full buckets are as good as none. Looking at all of them at each call would cost more than they do. */
+  /** A full bucket equals a missing one. Checking all of them at each call would cost more than keeping them. */
   function dropFull(now: number): void {
     if (now - swept < fillMs) return;
     swept = now;

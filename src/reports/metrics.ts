@@ -5,7 +5,7 @@ export type ReportMetrics = {
   wrote(kind: string, result: string): void;
 };
 
-/** Metrics of the report endpoint; `waiting` is read at each scrape. */
+/** Metrics of the report endpoint. `waiting` is read at each scrape. */
 export function createReportMetrics(registry: Registry, waiting: () => number): ReportMetrics {
   const registers = [registry];
   const requests = new Counter({

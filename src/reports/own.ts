@@ -3,8 +3,8 @@ import type { SparseFinetune } from '../api/types';
 import type { FinetuneReport } from './body';
 
 /**
- * A trainer's report without what is not this run's: its model lies at spec.output.uri and nowhere else, because a
- * service mounts what stands there, and all other places are below it.
+ * A trainer's report without anything that does not belong to this run: its model is at spec.output.uri and nowhere
+ * else, because a service mounts that URI, and all other paths are below it.
  */
 export function ownResults({ spec }: Pick<SparseFinetune, 'spec'>, report: FinetuneReport): FinetuneReport {
   const { model, checkpoint, ...rest } = report;

@@ -7,7 +7,7 @@ import type { Store } from '../runtime/store';
 import type { Reporter } from './review';
 
 export type OwnerLookup = {
-  /** Whether the reporter's pod was made for this very object, link by link, each by its uid. */
+  /** Whether the reporter's pod was made for this object: follows the owner references, each by its uid. */
   ownsFinetunePod(finetune: SparseFinetune, reporter: Reporter): Promise<boolean>;
   ownsServicePod(service: SparseInferenceService, reporter: Reporter): Promise<boolean>;
 };
@@ -27,13 +27,13 @@ export type OwnerDependencies = {
   deployments: Store<Deployment>;
 };
 
-/** Two of them are held; a pair takes some 150 bytes. */
+/** Pairs in a generation, of which two are held; a pair takes about 150 bytes. */
 const GENERATION = 20_000;
 
 export function createOwnerLookup({ client, ...stores }: OwnerDependencies): OwnerLookup {
   /**
-   * Pairs of uids, pod and object, that were found to belong together: that never changes. Those of which nothing was
-   * heard while a generation filled go with the next.
+   * Pairs of uids, pod and object, that were found to belong together, which never changes. Pairs that were not used
+   * while a generation filled are dropped with the next.
    */
   let verified = new Set<string>();
   let verifiedBefore = new Set<string>();
@@ -63,7 +63,7 @@ export function createOwnerLookup({ client, ...stores }: OwnerDependencies): Own
     return true;
   }
 
-  /** From the cache, else from the API server: a pod may report before the watch has told us of it. */
+  /** From the cache, else from the API server: a pod may report before the watch has delivered it. */
   async function find<T extends KubeObject>(
     store: Store<T> | undefined,
     resource: Resource<T>,
@@ -76,7 +76,7 @@ export function createOwnerLookup({ client, ...stores }: OwnerDependencies): Own
     return live?.metadata.uid === uid ? live : undefined;
   }
 
-  /** The controller of an object, where it is of this kind. */
+  /** The controller of an object, if it is of this kind. */
   function controller(object: KubeObject | undefined, kind: string): OwnerReference | undefined {
     const owner = object && controllerOf(object);
     return owner?.kind === kind ? owner : undefined;

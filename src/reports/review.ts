@@ -5,13 +5,13 @@ import type { KubeObject, Resource } from '../runtime/objects';
 import { TOKEN_AUDIENCE } from '../workload/pod';
 import { createRateLimit } from './limit';
 
-/** The pod to which a token was given, as the API server says. */
+/** The pod to which a token was issued, according to the API server. */
 export type Reporter = { namespace: string; podName: string; podUid: string };
 
 export type TokenReviewer = {
   /**
    * The pod behind a token; undefined for a token that isn't valid for our audience or belongs to no pod. Throws
-   * TooManyReviewsError where the API server is not to be asked now.
+   * TooManyReviewsError when the API server must not be asked now.
    */
   review(token: string): Promise<Reporter | undefined>;
 };
@@ -19,14 +19,14 @@ export type TokenReviewer = {
 export class TooManyReviewsError extends Error {
   override readonly name = 'TooManyReviewsError';
   constructor(readonly retryAfterMs: number) {
-    super('too many tokens are to be reviewed');
+    super('too many tokens to review');
   }
 }
 
 export type TokenReviewerOptions = {
   client: Pick<KubeClient, 'create'>;
   clock: Clock;
-  /** Whether there is such a pod of ours, as far as the caches know. */
+  /** Whether the caches hold such a pod of ours. */
   isKnown(reporter: Reporter): boolean;
 };
 
@@ -48,24 +48,24 @@ const tokenReviews: Resource<TokenReview> = {
   namespaced: false,
 };
 
-/** How long a good answer stands; tokens themselves live for an hour. */
+/** Time for which a positive answer is kept; tokens themselves are valid for an hour. */
 const GOOD_MS = 60_000;
-/** How long a bad answer stands, so that guessing does not reach the API server each time. */
+/** Time for which a negative answer is kept, so that guesses do not reach the API server each time. */
 const BAD_MS = 5_000;
-/** A service account token is a few kilobytes at most. */
+/** Longest token that is looked at: a service account token has a few kilobytes at most. */
 const LONGEST_TOKEN = 16_384;
-/** What our clock and the API server's may differ before an expired token is not even asked about. */
+/** Tolerated difference between our clock and the API server's before an expired token is refused without a review. */
 const CLOCK_SKEW_MS = 60_000;
 
 const MOST_IN_FLIGHT = 32;
 const BUSY_MS = 1_000;
-/** Reviews of all pods together: with answers that stand for a minute, enough for 12,000 of them. */
+/** Reviews of all pods together: with answers kept for a minute, enough for 12,000 pods. */
 const ALL_REVIEWS = { burst: 400, perSecond: 200 };
-/** Of one pod: its token changes once an hour, and a failed review is tried again. */
+/** Reviews of one pod: its token changes once an hour, and a failed review is retried. */
 const POD_REVIEWS = { burst: 5, perSecond: 0.2 };
 /**
- * Of all pods that we do not know: one of ours that the watch has not told of yet, or anybody who writes tokens of his
- * own. They can't use up what our pods need.
+ * Reviews of all unknown pods together: pods of ours that the watch has not delivered yet, and forged tokens. They
+ * can't use up the reviews that our pods need.
  */
 const STRANGERS_REVIEWS = { burst: 20, perSecond: 5 };
 
@@ -73,12 +73,12 @@ type Claims = { audiences: readonly string[]; expiresAt: number; reporter: Repor
 type Answer = { reporter: Reporter | undefined; until: number };
 
 /**
- * Asks the API server, and remembers answers for a short time by the token's hash, never the token itself. Only a token
- * that may be good by what it says of itself is asked about. What is remembered is bounded by the rate of reviews.
+ * Asks the API server, and keeps answers for a short time by the token's hash, never the token itself. Asks only about
+ * a token whose unverified claims allow it to be valid. The rate of reviews bounds what is kept.
  */
 export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewer {
   const { client, clock } = options;
-  /** Good and bad answers apart, so that each is in the order in which it lapses. */
+  /** Positive and negative answers are kept apart, so that each map is in order of expiry. */
   const known = { good: new Map<string, Answer>(), bad: new Map<string, Answer>() };
   const asking = new Map<string, Promise<Reporter | undefined>>();
   const all = createRateLimit(clock, ALL_REVIEWS);
@@ -92,7 +92,7 @@ export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewe
     );
   }
 
-  /** Throws where one more review would be too many. */
+  /** Throws when one more review would be too many. */
   function checkBudget({ reporter }: Claims): void {
     if (asking.size >= MOST_IN_FLIGHT) throw new TooManyReviewsError(BUSY_MS);
     const waitMs = options.isKnown(reporter) ? ofPod.take(reporter.podUid) : ofStrangers.take('');
@@ -135,7 +135,7 @@ export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewe
       const key = createHash('sha256').update(token).digest('base64');
       const answer = recall(key);
       if (answer !== undefined) return answer.reporter;
-      // Many requests with one token are one question.
+      // Concurrent requests with one token share a review.
       const pending = asking.get(key);
       if (pending !== undefined) return pending;
       const claims = claimsOf(token);
@@ -154,7 +154,7 @@ type Payload = {
   'kubernetes.io'?: { namespace?: unknown; pod?: { name?: unknown; uid?: unknown } };
 };
 
-/** What a service account token says of itself, unverified; undefined for what is none of a pod. */
+/** The unverified claims of a service account token; undefined for anything but a pod's token. */
 function claimsOf(token: string): Claims | undefined {
   const payload = payloadOf(token);
   const { namespace, pod } = payload?.['kubernetes.io'] ?? {};

@@ -12,7 +12,10 @@ import type { Sink } from './sink';
 
 export const BODY_LIMIT = 64 * 1024;
 
-/** Reports of one pod, and of one object: a few at once, then two a second. The trainer sends one in two seconds. */
+/**
+ * Limit on the reports of one pod, and of one object: a burst, then two a second. The trainer sends one every two
+ * seconds.
+ */
 const REPORT_RATE = { burst: 10, perSecond: 2 };
 
 export type ReportServerDependencies = {
@@ -23,7 +26,7 @@ export type ReportServerDependencies = {
   services: Store<SparseInferenceService>;
   clock: Clock;
   logger: Logger;
-  /** Told of each answer. */
+  /** Called for each answer. */
   onAnswer?: (kind: Route['kind'] | 'unknown', status: number) => void;
 };
 
@@ -84,7 +87,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** The report without what is wrong in it is not enough: a sender that errs should hear of it. */
+/** Dropping the wrong fields is not enough: the sender should learn of its error. */
 function valid<T>({ report, problems }: Parsed<T>): T {
   if (problems.length > 0) throw new Refusal(400, 'BadRequest', problems.slice(0, 10).join(' '));
   return report;
@@ -96,15 +99,15 @@ function send(response: ServerResponse, { status, code, message, retryAfterSecon
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': retryAfterSeconds }),
-    // What is left of a body that was not read must not be taken for the next request.
+    // The unread rest of a body must not be taken for the next request.
     ...(status === 413 ? { Connection: 'close' } : {}),
   });
   response.end(body);
 }
 
 /**
- * The endpoint of trainer and server pods. Any replica answers; it writes progress, figures and engine of the object
- * that owns the reporting pod, and nothing else.
+ * The report endpoint of trainer and server pods. Any replica answers; it writes progress, figures and engine of the
+ * object that owns the reporting pod, and nothing else.
  */
 export function createReportServer(dependencies: ReportServerDependencies): Server {
   const { reviewer, owners, sink, finetunes, services, clock, logger, onAnswer } = dependencies;
@@ -116,18 +119,18 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
       throw new Refusal(
         401,
         'Unauthorized',
-        'The token is not valid here: it must be a pod’s, for the audience sparsedm.io.',
+        'The token is not valid here: it must belong to a pod and have the audience sparsedm.io.',
       );
     }
     if (reporter.namespace !== namespace) throw foreignPod();
-    // Before its owners are looked up, for which the API server may be asked.
+    // Checked before its owners are looked up, which may ask the API server.
     checkRate(`pod ${reporter.podUid}`);
     return reporter;
   }
 
   function refuseForNow(error: unknown): never {
     if (!(error instanceof TooManyReviewsError)) throw error;
-    throw tooMany('Too many tokens are to be checked', error.retryAfterMs);
+    throw tooMany('Too many tokens to check', error.retryAfterMs);
   }
 
   function checkRate(key: string): void {
@@ -171,7 +174,8 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     const route = routeOf(request.url);
     let status: number;
     try {
-      // 204: it is written. 202: it will be, unless this process ends before; a run's last word says it all again.
+      // 204: the report is written. 202: it will be, unless this process ends first; a run's final report repeats
+      // everything.
       status = (await take(request, route)) === 'written' ? 204 : 202;
       response.writeHead(status).end();
     } catch (error) {
@@ -183,8 +187,8 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
   }
 
   function unavailable(error: unknown): Refusal {
-    logger.warn('A report could not be taken', { error });
-    return new Refusal(503, 'Unavailable', 'The report could not be stored now: send it again later.', 5);
+    logger.warn('A report could not be stored', { error });
+    return new Refusal(503, 'Unavailable', 'The report could not be stored: send it again later.', 5);
   }
 
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {

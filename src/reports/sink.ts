@@ -30,7 +30,7 @@ export type SinkDependencies = {
   clock: Clock;
   finetunes: Store<SparseFinetune>;
   services: Store<SparseInferenceService>;
-  /** Told of each write and its result. */
+  /** Called for each write with its result. */
   onWrite?: (kind: 'finetune' | 'service', result: 'written' | 'dropped' | 'failed') => void;
 };
 
@@ -41,7 +41,7 @@ export type Sink = {
   readonly waiting: number;
 };
 
-/** The status with a trainer's report in it. The time is ours: the clocks of pods are not to be trusted. */
+/** The status with a trainer's report in it. The time is the operator's, since pods' clocks can't be trusted. */
 export function withFinetuneReport(
   status: SparseFinetuneStatus,
   report: FinetuneReport,
@@ -51,15 +51,15 @@ export function withFinetuneReport(
   return {
     ...status,
     ...defined({ checkpoint, sparsity, macs, fid, model }),
-    // A trainer that has just begun can't tell the time left yet, and the one before it no longer can.
+    // A trainer that has just started has no estimate of the time left yet, and the previous trainer's no longer holds.
     progress: { ...lasting(status.progress ?? {}), ...progress, reportedAt: timestamp(now) },
     ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),
   };
 }
 
 /**
- * The status with a server's report in it. The digest makes no model of its own: it belongs to the model on its way or to
- * the one that serves, by the URI that the server names; one that names another, as the pods of before do, is not heard.
+ * The status with a server's report in it. The digest belongs to the wanted model or to the one that serves, by the URI
+ * that the server names; a report that names another URI, as pods of an earlier version do, is ignored.
  */
 export function withServiceReport(
   status: SparseInferenceServiceStatus,
@@ -77,19 +77,19 @@ export function withServiceReport(
   };
 }
 
-/** As a server names its folder: without the steps that lead nowhere. */
+/** The URI as a server writes its folder: normalised. */
 function plain(uri: string | undefined): string | undefined {
   return uri?.replace(/\/\.(?=\/|$)/g, '');
 }
 
-/** What a person wants to see at once: a new phase or stage, and figures. */
+/** Whether the user wants to see a report at once: a new phase or stage, or figures. */
 function isUrgent({ status }: SparseFinetune, { progress, fid, model, error }: FinetuneReport): boolean {
   if (fid !== undefined || model !== undefined || error !== undefined) return true;
   const known = status?.progress;
   return progress !== undefined && (progress.phase !== known?.phase || progress.stage !== known?.stage);
 }
 
-/** A report, and the object whose pod it came from: a later object of its name has nothing to do with it. */
+/** A report, and the object whose pod sent it: the report is not written to a later object of that name. */
 type Heard<R> = { uid: string | undefined; report: R };
 
 function merge<R>(earlier: Heard<R>, later: Heard<R>): Heard<R> {
@@ -101,8 +101,8 @@ export function createSink(dependencies: SinkDependencies): Sink {
   const { client, clock, onWrite } = dependencies;
 
   /**
-   * Writes onto the object as it is now. Requires that it has not changed since it was read, so that a report which
-   * was on its way when the run ended can't overwrite the run's last word.
+   * Writes to the current object. Requires that it has not changed since it was read, so that a report in flight when
+   * the run ended can't overwrite the run's final status.
    */
   async function write<T extends KubeObject & { status?: unknown }>(
     resource: Resource<T>,

@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/logger';
 import type { Task } from '../runtime/manager';
 import type { Sink } from './sink';
 
-/** Requests in progress get this long on a graceful stop. */
+/** Time for requests in progress on a graceful stop. */
 const STOP_MS = 5_000;
 
 function listen(server: Server, port: number): Promise<void> {
@@ -22,7 +22,7 @@ async function close(server: Server): Promise<void> {
   clearTimeout(impatient);
 }
 
-/** The report endpoint beside the controllers, on every replica; what waits is written before it ends. */
+/** Runs the report endpoint beside the controllers, on every replica; waiting reports are written before it ends. */
 export function reportTask(options: {
   server: Server;
   port: number;
@@ -36,7 +36,7 @@ export function reportTask(options: {
     async run(signal) {
       await listen(server, port);
       const bound = (server.address() as AddressInfo).port;
-      logger.info('report endpoint listens', { port: bound });
+      logger.info('report endpoint is listening', { port: bound });
       options.onListening?.(bound);
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();

@@ -142,7 +142,7 @@ describe('the bundle', () => {
     expect(log.map(({ message }) => message)).toEqual([
       'traces are exported',
       'starting',
-      'report endpoint listens',
+      'report endpoint is listening',
       'Job created',
       'stopping',
       'stopping, waiting for running reconciles',

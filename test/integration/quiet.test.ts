@@ -101,7 +101,7 @@ test('reading all again logs nothing and writes nothing while nothing has change
     },
     { intervalMs: 500 },
   );
-  const known = ['report endpoint listens', ...names.map(() => 'Job created')];
+  const known = ['report endpoint is listening', ...names.map(() => 'Job created')];
   expect(lines).toEqual(known);
   const lists = await listed();
   const caches = (await operator.metrics.client.lists.get()).values.length;
