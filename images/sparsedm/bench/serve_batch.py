@@ -1,4 +1,4 @@
-"""What recording and cuSPARSELt bring a server: seconds of one batch of pictures, by the server's own engine.
+"""What recording and cuSPARSELt bring a server: seconds of one batch of images, by the server's own engine.
 
 Three ways: the network called step by step, played from a recording, and from a recording with 2:4 sparse
 products wherever they measured faster. Weights are random and masked 2:4; time does not depend on what they
@@ -100,7 +100,7 @@ def main() -> int:
         prog="npm run bench:server --", description="What recording and 2:4 sparse products bring a server."
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=DEFAULTS[device])
-    parser.add_argument("--batch", nargs="+", type=int, default=BATCHES[device], help="pictures at a time")
+    parser.add_argument("--batch", nargs="+", type=int, default=BATCHES[device], help="images at a time")
     parser.add_argument("--steps", type=int, default=20, help="of the sampler (default 20)")
     args = parser.parse_args()
     limit_threads()

@@ -62,7 +62,7 @@ WARM_UP = 2
 
 
 class Side:
-    """One model that trains on random pictures, with the trainer's recipe."""
+    """One model that trains on random images, with the trainer's recipe."""
 
     def __init__(self, kind: str, config: UViTConfig, batch: int, compiled: bool) -> None:
         self.device = pick_device()
@@ -246,7 +246,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, help="default: tiny S/2 M/4; on a GPU S/2 M/4 L/2 H/2"
     )
-    parser.add_argument("--batch", type=_positive, help="pictures in a step; default: by model and device")
+    parser.add_argument("--batch", type=_positive, help="images in a step; default: by model and device")
     parser.add_argument(
         "--steps", type=_positive, default=10, help="measured steps of each side (default 10)"
     )

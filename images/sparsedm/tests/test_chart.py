@@ -1,4 +1,4 @@
-"""Charts: the points that were given, read back from the picture through the ticks of its axes."""
+"""Charts: the points that were given, read back from the image through the ticks of its axes."""
 
 import math
 import re

@@ -155,7 +155,7 @@ def test_sub_folders_in_alphabetical_order_are_the_classes(tmp_path: Path) -> No
     picture(tmp_path / "zebra" / "1.png")
     picture(tmp_path / "ant" / "b.png")
     picture(tmp_path / "ant" / "a.PNG", mode="L")
-    (tmp_path / "ant" / "notes.txt").write_text("no picture")
+    (tmp_path / "ant" / "notes.txt").write_text("no image")
     (tmp_path / ".cache").mkdir()
     data = open_dataset("image-folder", tmp_path, 8, 3)
     assert data.classes == ["ant", "zebra"]
@@ -177,7 +177,7 @@ def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("prepare", "want"),
     [
-        (lambda p: (p / "x.png").write_bytes(b"no picture"), "x.png is not a readable image"),
+        (lambda p: (p / "x.png").write_bytes(b"no image"), "x.png is not a readable image"),
         (
             lambda p: picture(p / "x.png", size=(8, 9)),
             "x.png has 8x9 pixels, and the model takes 8x8: resize",
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, prepare, want
 
 @pytest.fixture
 def celeba(tmp_path: Path) -> Path:
-    """Three aligned pictures, black but for the square that is cut out, which is split into four colours."""
+    """Three aligned images, black but for the square that is cut out, which is split into four colours."""
     folder = tmp_path / "img_align_celeba"
     folder.mkdir()
     pixels = np.zeros((218, 178, 3), dtype=np.uint8)
@@ -227,7 +227,7 @@ def test_celeba_has_the_splits_of_its_partition(celeba: Path) -> None:
     (celeba / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n000003.jpg 0\n")
     assert len(open_dataset("celeba", celeba, 64, 3)) == 2
     assert len(open_dataset("celeba", celeba, 64, 3, split="test")) == 1
-    assert len(open_dataset("celeba", celeba / "img_align_celeba", 64, 3)) == 3, "no partition, all pictures"
+    assert len(open_dataset("celeba", celeba / "img_align_celeba", 64, 3)) == 3, "no partition, all images"
 
 
 @pytest.mark.parametrize(
@@ -248,12 +248,12 @@ def test_a_celeba_that_cannot_be_used_is_explained(
         open_dataset("celeba", celeba, size, channels)
 
 
-# --- pictures that are read when they are needed ---------------------------------------------------------
+# --- images that are read when they are needed ---------------------------------------------------------
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Forty pictures of two classes, no two alike."""
+    """Forty images of two classes, no two alike."""
     random = np.random.default_rng(0)
     for i in range(40):
         file = tmp_path / ("ant", "zebra")[i % 2] / f"{i:02d}.{('png', 'jpg')[i % 3 == 0]}"
@@ -316,7 +316,7 @@ def test_a_run_sees_the_same_from_any_sample_on(folder: Path) -> None:
 
 
 class Watched:
-    """A data set of the folder's pictures, and the names of those that it has decoded."""
+    """A data set of the folder's images, and the names of those that it has decoded."""
 
     def __init__(self, folder: Path) -> None:
         self.decoded: list[str] = []
@@ -339,7 +339,7 @@ def within_seconds(true: Callable[[], bool], seconds: float = 30) -> bool:
 
 
 def test_the_next_batch_of_even_strides_is_decoded_meanwhile_and_once(folder: Path) -> None:
-    """A process that takes 4 of each step's 12 pictures from number 8 on."""
+    """A process that takes 4 of each step's 12 images from number 8 on."""
     watched, order = Watched(folder), SampleOrder(40, seed=0)
     assert watched.decoded == [], "opening reads headers"
     first = watched.data.training_batch(order, 8, 4)
@@ -355,7 +355,7 @@ def test_the_next_batch_of_even_strides_is_decoded_meanwhile_and_once(folder: Pa
 
 
 def test_memory_holds_no_more_than_two_batches(tmp_path: Path) -> None:
-    """Stacked, 600 pictures would be 7.4 MB."""
+    """Stacked, 600 images would be 7.4 MB."""
     for i in range(600):
         picture(tmp_path / f"{i}.png", size=(64, 64))
     warm = open_dataset("image-folder", tmp_path, 64, 3)
@@ -375,7 +375,7 @@ def cut_off(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-60])
 
 
-@pytest.mark.parametrize("damage", [cut_off, Path.unlink, lambda file: file.write_bytes(b"no picture")])
+@pytest.mark.parametrize("damage", [cut_off, Path.unlink, lambda file: file.write_bytes(b"no image")])
 @pytest.mark.parametrize("format", ["image-folder", "celeba"])
 def test_a_file_that_is_lost_in_training_is_named_when_its_turn_comes(
     folder: Path, format: str, damage: Callable[[Path], None]
@@ -410,7 +410,7 @@ def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
 
 def test_the_first_of_many_wrong_pictures_is_named_at_the_start(tmp_path: Path) -> None:
     for i in range(1200):
-        (tmp_path / f"{i:04d}.bmp").write_bytes(b"no picture")
+        (tmp_path / f"{i:04d}.bmp").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"0000\.bmp is not a readable image"):
         open_dataset("image-folder", tmp_path, 8, 3)
     for i in range(1100):

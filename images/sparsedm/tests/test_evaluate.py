@@ -81,7 +81,7 @@ def test_statistics_of_another_tool_give_the_distance_alone_and_say_why(
     figures = told(capsys)
     assert (figures["dense"], figures["sparse"]) == (first["dense"], first["sparse"])
     assert figures["quality"] == {
-        "absent": "The reference is statistics alone, without features of real pictures."
+        "absent": "The reference is statistics alone, without features of real images."
     }
 
 
@@ -164,7 +164,7 @@ def test_people_read_a_table(
 
 
 class Counting:
-    """Counts the pictures that are measured."""
+    """Counts the images that are measured."""
 
     def __init__(self, extractor: Any) -> None:
         self._extractor, self.dims, self.metric = extractor, extractor.dims, extractor.metric
@@ -183,7 +183,7 @@ def test_the_extractors_work_is_counted(place: Workplace) -> None:
 
 
 def measured(place: Workplace, samples: int) -> tuple[module.Measurement, int, dict[str, Any]]:
-    """A dense model of random weights: its measurement, the pictures that this took, and the figures."""
+    """A dense model of random weights: its measurement, the images that this took, and the figures."""
     evaluator = Evaluator(
         CONFIG, Plan(samples, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu")
     )
@@ -229,7 +229,7 @@ class InTurn(World):
 def test_fifty_thousand_pictures_in_batches_of_128_are_each_drawn_and_counted_once(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    """A picture is its own number, and so is its feature."""
+    """An image is its own number, and so is its feature."""
     plan = Plan(50_000, 1, 0.0, "dpm-solver++", seed=3)
     number, drawn = {seed: i for i, seed in enumerate(plan.seeds())}, []
 

@@ -56,7 +56,7 @@ def imagenet(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mscoco(tmp_path: Path) -> Path:
-    """Picture i has i + 1 texts."""
+    """Image i has i + 1 texts."""
     source = tmp_path / "source"
     source.mkdir()
     np.save(source / "empty_context.npy", np.full((77, 768), -1, dtype=np.float32))
@@ -259,7 +259,7 @@ MODEL = {"imageSize": 32, "patchSize": 8, "channels": 4, "width": 32, "depth": 3
 
 @pytest.fixture
 def place(tmp_path: Path) -> Workplace:
-    """With an autoencoder that keeps the side at 32, and an extractor of colour pictures."""
+    """With an autoencoder that keeps the side at 32, and an extractor of colour images."""
     torch.set_num_threads(1)
     (tmp_path / "place").mkdir()
     place = Workplace(tmp_path / "place")

@@ -1,4 +1,4 @@
-"""Pictures and the command that draws them."""
+"""Images and the command that draws them."""
 
 import importlib
 import json

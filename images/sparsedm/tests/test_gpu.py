@@ -1,5 +1,5 @@
 """What only a CUDA device can show: its masks are the CPU's, each precision learns, compiled too, a resumed
-run ends where an undisturbed one does, and pictures come from the same noise as on a CPU."""
+run ends where an undisturbed one does, and images come from the same noise as on a CPU."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SPEC = {
 
 
 class TwoWeights(nn.Module):
-    """Weights a and b, both 0, so that pictures of 1 and targets (p, q) give the gradient (-p, -q): that of
+    """Weights a and b, both 0, so that images of 1 and targets (p, q) give the gradient (-p, -q): that of
     the mean over both channels of (a - p)^2 and (b - q)^2."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Recording(Ste):
 def gradient_of_a_step(
     gradients: list[tuple[float, float]], world: World = ALONE, **settings: Any
 ) -> tuple[torch.Tensor, int]:
-    """What the optimizer is given, and the overflows on the way. The pictures of a batch have the gradients
+    """What the optimizer is given, and the overflows on the way. The images of a batch have the gradients
     one by one, and the batch has their mean."""
     training = parse_config({**SPEC, "training": {"steps": 10, "warmupSteps": 0, **settings}}).training
     dense, method, pattern = TwoWeights(), Recording(), Pattern(2, 4)
@@ -97,7 +97,7 @@ def test_the_loss_scale_of_fp16_does_not_change_what_is_clipped(
 
 
 QUARTERS = [(12.0, 0.0), (0.0, 16.0), (12.0, 0.0), (-12.0, 0.0)]
-"""Gradients of the pictures, whose mean is (3, 4). Clipped one by one they would have another direction."""
+"""Gradients of the images, whose mean is (3, 4). Clipped one by one they would have another direction."""
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -201,6 +201,6 @@ def test_a_network_that_can_not_run_is_told() -> None:
         "num_single_layers": 1, "attention_head_dim": 8, "num_attention_heads": 2, "joint_attention_dim": 8,
         "pooled_projection_dim": 8, "axes_dims_rope": [2, 2, 4],
     }  # fmt: skip
-    with pytest.raises(InputError, match="can't be run with a picture, a time and labels or text") as error:
+    with pytest.raises(InputError, match="can't be run with an image, a time and labels or text") as error:
         count_macs(DiffusersConfig("diffusers", settings))
     assert error.value.reason == "ModelUnsupported"

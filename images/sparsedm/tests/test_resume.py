@@ -22,7 +22,7 @@ from sparsedm.objective import Objective
 from tiny_run import Workplace
 
 STEPS = 20
-"""Stages begin at 4, 8, 12, 16; the mask is frozen from 17 on; an epoch has 5.5 steps of 8 pictures, so that
+"""Stages begin at 4, 8, 12, 16; the mask is frozen from 17 on; an epoch has 5.5 steps of 8 images, so that
 the second ends with step 11, and the others within a step."""
 
 

@@ -109,14 +109,14 @@ def test_a_batch_starts_after_the_delay_though_it_is_not_full() -> None:
 
 def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
-        batcher.measured(8.0)  # 4 pictures in 8 s: half a picture a second
+        batcher.measured(8.0)  # 4 images in 8 s: half an image a second
         painter.gate.clear()
         batcher.submit([0], [0])
         await in_batch(painter)
         batcher.submit([0] * 7, range(1, 8))
         with pytest.raises(QueueFull) as full:
             batcher.submit([0] * 2, [8, 9])
-        # 1 is drawn, 7 wait, 2 come: 2 too many, at half a picture a second.
+        # 1 is drawn, 7 wait, 2 come: 2 too many, at half an image a second.
         assert full.value.retry_after == 4
         assert batcher.waiting == 7
         batcher.submit([0], [8])

@@ -259,7 +259,7 @@ def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
 def test_sparse_products_of_every_layer_draw_the_dense_pictures(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the rows, 36 for one picture, are no multiple of 8; whatever is faster here."""
+    """Also where the rows, 36 for one image, are no multiple of 8; whatever is faster here."""
     monkeypatch.setattr(backend, "LEAST_GAIN", 0.0)
     spec = EngineSpec(steps=3, max_batch_size=batch, precision="bf16")
     engine = Engine.load(write_artifact(tmp_path), spec)

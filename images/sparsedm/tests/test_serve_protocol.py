@@ -124,11 +124,11 @@ def test_a_length_said_twice_is_one_length() -> None:
 @pytest.mark.parametrize(
     ("sent", "limit", "says"),
     [
-        (b"GET / HT", "head", "did not come whole"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n", "head", "did not come whole"),
-        (GET + b"G", "head", "did not come whole"),
-        (POST + b"Content-Length: 5\r\n\r\nhel", "body", "did not come whole"),
-        (POST + CHUNKED + b"\r\n3\r\nhel\r\n", "body", "did not come whole"),
+        (b"GET / HT", "head", "was not complete"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", "head", "was not complete"),
+        (GET + b"G", "head", "was not complete"),
+        (POST + b"Content-Length: 5\r\n\r\nhel", "body", "was not complete"),
+        (POST + CHUNKED + b"\r\n3\r\nhel\r\n", "body", "was not complete"),
     ],
 )
 def test_half_a_request_is_not_waited_for(sent: bytes, limit: str, says: str) -> None:

@@ -1,4 +1,4 @@
-"""The study: its rows, what is left to do, its CSV, and true runs on a few generated pictures."""
+"""The study: its rows, what is left to do, its CSV, and true runs on a few generated images."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ LOADED_MACHINE_SECONDS = 600
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fashion-MNIST's files with 80 pictures of noise."""
+    """Fashion-MNIST's files with 80 images of noise."""
     folder = tmp_path_factory.mktemp("data")
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (80, 28, 28), dtype=np.uint8)

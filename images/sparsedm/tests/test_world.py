@@ -262,7 +262,7 @@ def test_an_error_of_the_input_ends_all_with_its_own_code(place: Workplace) -> N
 def test_a_picture_that_one_process_cannot_read_is_told_whose_share_it_may_be(
     place: Workplace, together: Together, who: int
 ) -> None:
-    """In step 3, each of whose processes takes 4 pictures."""
+    """In step 3, each of whose processes takes 4 images."""
     pictures = place.directory / f"pictures-{who}"
     shutil.copytree(place.pictures, pictures)
     files = sorted(pictures.glob("*/*"))
@@ -278,7 +278,7 @@ def test_a_picture_that_one_process_cannot_read_is_told_whose_share_it_may_be(
 def test_the_same_pictures_are_drawn_and_measured_on_one_two_and_four_processes(
     place: Workplace, together: Together
 ) -> None:
-    """Of a model that is masked without training, so that nothing else can differ; the pictures it is
+    """Of a model that is masked without training, so that nothing else can differ; the images it is
     measured against are drawn by the dense model."""
     changes = {
         "sparsity__method": "masked-dense",

@@ -1,4 +1,4 @@
-"""A run small enough for tests: pictures of two classes, random dense weights, a random extractor."""
+"""A run small enough for tests: images of two classes, random dense weights, a random extractor."""
 
 from __future__ import annotations
 

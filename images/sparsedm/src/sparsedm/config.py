@@ -129,7 +129,7 @@ class SparsitySpec:
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """A step sees `batch_size` times `gradient_accumulation_steps` pictures."""
+    """A step sees `batch_size` times `gradient_accumulation_steps` images."""
 
     steps: int
     batch_size: int
@@ -709,10 +709,10 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
     latents = format in LATENT_FORMATS
     if latents and not r.has("autoencoderUri"):
         r.complain(
-            "autoencoderUri", f"is required when dataset.format is {format}: it makes pictures of latents."
+            "autoencoderUri", f"is required when dataset.format is {format}: it makes images of latents."
         )
     if not latents and r.has("autoencoderUri"):
-        r.complain("autoencoderUri", f"must be absent when dataset.format is {format}, which holds pictures.")
+        r.complain("autoencoderUri", f"must be absent when dataset.format is {format}, which holds images.")
     spec = EvaluationSpec(
         samples=r.integer("samples", 500, 2, 1_000_000),
         steps=r.integer("steps", 20, 1, 1000),

@@ -154,7 +154,7 @@ def _texts(file: Path) -> Iterator[Path]:
         yield text
         number += 1
     if not number:
-        raise _unreadable(text, "it is missing, and each picture has at least one text")
+        raise _unreadable(text, "it is missing, and each image has at least one text")
 
 
 def _array(file: Path, pickled: bool = False) -> np.ndarray:

@@ -72,7 +72,7 @@ class Plan:
         return 2 if self.guidance else 1
 
     def seeds(self, choosing: bool = False) -> list[int]:
-        """Of the pictures; or of others that a checkpoint is chosen by: so no choice flatters a figure."""
+        """Of the images; or of others that a checkpoint is chosen by: so no choice flatters a figure."""
         seeds = image_seeds(self.seed, 0, 2 * self.samples)
         return seeds[self.samples :] if choosing else seeds[: self.samples]
 
@@ -122,7 +122,7 @@ class Evaluator:
         decode: Callable[[Tensor], Tensor] = lambda pictures: pictures,
         metric: str | None = None,
     ) -> None:
-        """`decode` makes pictures of what the model draws; latents need one. `metric` "fid" takes no other
+        """`decode` makes images of what the model draws; latents need one. `metric` "fid" takes no other
         extractor than the standard Inception network."""
         self.config = config
         self.decode = decode
@@ -140,7 +140,7 @@ class Evaluator:
         self._check_extractor()
 
     def _check_extractor(self) -> None:
-        """Before anything is trained: an extractor for other pictures would fail only after the training."""
+        """Before anything is trained: an extractor for other images would fail only after the training."""
         config = self.config
         blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
         try:
@@ -150,7 +150,7 @@ class Evaluator:
             _, channels, height, width = blank.shape
             raise InputError(
                 "ExtractorMismatch",
-                f"The extractor {self.extractor_name} takes other pictures than those that are drawn, of "
+                f"The extractor {self.extractor_name} takes other images than those that are drawn, of "
                 f"{width}x{height} and {channels} channels: choose another evaluation.extractorUri.",
             ) from error
         self.extractor_macs = counter.get_total_flops() // 2
@@ -233,7 +233,7 @@ class Evaluator:
         return None if labels is None else labels[part]
 
     def _draw(self, model: nn.Module, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
-        """The batch of the pictures from `start` on, which is empty after the last of `seeds`. `on_work` is
+        """The batch of the images from `start` on, which is empty after the last of `seeds`. `on_work` is
         told of `passes` at each step of the sampler."""
         plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
         if start >= len(seeds):
@@ -280,9 +280,9 @@ class Evaluator:
         sentence that says why there are none."""
         real = None if self.reference is None else self.reference.features
         if real is None:
-            return {"absent": "The reference is statistics alone, without features of real pictures."}
+            return {"absent": "The reference is statistics alone, without features of real images."}
         if min(len(real), self.plan.samples) <= NEIGHBOURS:
-            return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real pictures."}
+            return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real images."}
         manifold = Manifold(real)
         figures = {
             name: {
@@ -328,7 +328,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save-reference", metavar="FILE", type=Path, help="keep the statistics of --data as such an npz"
     )
     parser.add_argument("--format", default="fashion-mnist", choices=[f for f in FORMATS if f != "generated"])
-    parser.add_argument("--autoencoder", metavar="DIR", type=Path, help="makes pictures of latents")
+    parser.add_argument("--autoencoder", metavar="DIR", type=Path, help="makes images of latents")
     parser.add_argument(
         "--extractor", metavar="FILE", help=f"default: the one that ships; {WEIGHTS_NAME} makes it the FID"
     )
@@ -387,7 +387,7 @@ def _check_arguments(args: argparse.Namespace, config: ModelConfig) -> None:
     if args.format in SCALES and not args.autoencoder:
         problems.append(f"--autoencoder is required with --format {args.format}.")
     if not args.data and not args.reference:
-        problems.append("--data or --reference is required: what are the pictures compared with?")
+        problems.append("--data or --reference is required: what are the images compared with?")
     if not args.data and config.context:
         problems.append("--data is required too for a model with text, which draws after its texts.")
     if args.save_reference and args.reference:

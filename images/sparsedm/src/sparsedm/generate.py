@@ -40,14 +40,14 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def image_grid(images: Tensor, columns: int | None = None, gap: int = 2, scale: int = 1) -> Image.Image:
-    """Images (B, C, H, W) in [-1, 1], row by row, as one picture; 1 channel gives a grey one, 3 give RGB.
+    """Images (B, C, H, W) in [-1, 1], row by row, as one image; 1 channel gives a grey one, 3 give RGB.
 
     columns: images in a row (default: as square as possible). gap: white pixels between images. scale: each
     pixel becomes scale x scale.
     """
     count, channels, height, width = images.shape
     if channels not in (1, 3):
-        raise ValueError(f"A picture has 1 or 3 channels, not {channels}: decode latents first.")
+        raise ValueError(f"An image has 1 or 3 channels, not {channels}: decode latents first.")
     if count == 0:
         raise ValueError("A grid needs at least one image.")
     columns = min(count, columns or math.ceil(math.sqrt(count)))
@@ -131,7 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=20, help="of the sampler")
     parser.add_argument("--guidance", type=float, default=0.5, help="s in c + s (c - u); 0 for none")
     parser.add_argument("--sampler", choices=SAMPLERS, default=SAMPLERS[0])
-    parser.add_argument("--scale", type=int, default=3, help="pixels per pixel in the picture")
+    parser.add_argument("--scale", type=int, default=3, help="pixels per pixel in the image")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
 
 

@@ -43,7 +43,7 @@ def open_generated(
     if model.channels not in PICTURE_CHANNELS or model.context:
         raise InputError(
             "DatasetMismatch",
-            "dataset.format generated draws pictures by class, and the model draws latents or after texts: "
+            "dataset.format generated draws images by class, and the model draws latents or after texts: "
             "choose another format.",
         )
     path = output / FILE

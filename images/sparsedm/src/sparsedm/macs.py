@@ -127,7 +127,7 @@ class _Attention(TorchFunctionMode):
 
 
 def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], int]:
-    """Positions of every layer, and MACs of attention, in one pass of one picture. Raises InputError."""
+    """Positions of every layer, and MACs of attention, in one pass of one image. Raises InputError."""
     seen: dict[str, int] = {}
 
     def watch(name: str, module: nn.Module) -> None:
@@ -146,7 +146,7 @@ def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], i
     except Exception as error:
         raise InputError(
             "ModelUnsupported",
-            f"{config.class_name} can't be run with a picture, a time and labels or text alone "
+            f"{config.class_name} can't be run with an image, a time and labels or text alone "
             f"({type(error).__name__}: {error}): choose another model.",
         ) from error
     return seen, attention.macs

@@ -56,7 +56,7 @@ def noisy_batch(
     """Draws timesteps, noise and dropped labels from `generator` alone, always in this order.
 
     labels: (B,), or text (B, L, D) with `nothing` (L, D), the text that stands for none. Where x0 is a share
-    of a batch of `whole` pictures, from its picture `first` on, the draws are the share's of the whole
+    of a batch of `whole` images, from its image `first` on, the draws are the share's of the whole
     batch's.
     """
     count, own = whole or len(x0), slice(first, first + len(x0))

@@ -1,5 +1,5 @@
 """What a person looks at: the sample grid (dense above sparse, same seeds) and report.html, one file with
-figures, curves and pictures. Equal manifests, courses and grids give equal bytes."""
+figures, curves and images. Equal manifests, courses and grids give equal bytes."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _caveats(manifest: Mapping[str, Any]) -> list[str]:
         f"Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, seed {fid['seed']}. "
         f"Weights: {fid['weights']}. "
         "The distance is no FID unless its name says so. "
-        f"Pictures as the extractor takes them: {fid['preprocessing']}.",
+        f"Images as the extractor takes them: {fid['preprocessing']}.",
         *_quality_caveat(manifest.get("quality")),
     ]
 
@@ -185,7 +185,7 @@ def _quality_caveat(quality: Mapping[str, Any] | None) -> list[str]:
     kid = quality["sparse"]
     return [
         f"Precision and recall with {quality['neighbours']} neighbours, KID over {kid['kidSubsets']} subsets "
-        f"of {kid['kidSubsetSize']} (mean ± deviation), against {quality['referenceFeatures']} real pictures."
+        f"of {kid['kidSubsetSize']} (mean ± deviation), against {quality['referenceFeatures']} real images."
     ]
 
 

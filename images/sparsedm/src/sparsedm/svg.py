@@ -11,7 +11,7 @@ DASHED = ' stroke-dasharray="5 4"'
 
 
 def head(title: str, width: int, height: int, font_size: int) -> list[str]:
-    """The opening tag, to be closed with </svg>, and the picture's name; sizes in pixels."""
+    """The opening tag, to be closed with </svg>, and the image's name; sizes in pixels."""
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" font-family="sans-serif" font-size="{font_size}">',

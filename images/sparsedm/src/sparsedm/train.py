@@ -396,7 +396,7 @@ class Finetune:
         return self._batch(step, self.state.noise)
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
-        """This process's share of the step's pictures, under noise that is drawn for all of them."""
+        """This process's share of the step's images, under noise that is drawn for all of them."""
         size = self.config.training.pictures_per_step
         share = self.world.share(size)
         count = share.stop - share.start

@@ -1,7 +1,7 @@
 """The processes that train one model together: whose share of a batch is whose, and what all agree on.
 
 Each process draws the noise, times and dropped labels of the whole batch from the same generator and takes
-its share of them and of the pictures. One sum over the processes per step, of all gradients with the loss and
+its share of them and of the images. One sum over the processes per step, of all gradients with the loss and
 a wish to stop beside them, makes all of them do the same. So the number of processes changes nothing but the
 order of a sum, and a run may go on with another number. (A network with dropout is the exception: each
 process draws its own.)
@@ -31,7 +31,7 @@ T = TypeVar("T")
 STEP_TIMEOUT = timedelta(minutes=10)
 """How long the processes of one step wait for each other before they give up."""
 LEAD_TIMEOUT = timedelta(days=30)
-"""How long they wait for a process that draws pictures or saves: as long as it lives."""
+"""How long they wait for a process that draws images or saves: as long as it lives."""
 
 FINAL_ERROR = "sparsedm/final-error"
 """The key in the store of all processes under which one tells of an error that it alone may have met."""
@@ -50,7 +50,7 @@ class World:
         return self.rank == 0
 
     def share(self, whole: int) -> slice:
-        """This process's part of a batch of `whole` pictures."""
+        """This process's part of a batch of `whole` images."""
         each = whole // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 

@@ -8,7 +8,7 @@ First order (D = the last prediction) is DDIM (arXiv 2010.02502).
 Euler-Maruyama on the reverse SDE: Song et al., arXiv 2011.13456, section 4.1 and appendix D. With beta(t),
 the predicted noise eps and a step from t down to s:
     x_s = x_t + beta (t - s) (x_t / 2 - eps / sigma) + sqrt(beta (t - s)) z
-A picture's z come from its own seed, so it is the same whatever shares its batch.
+An image's z come from its own seed, so it is the same whatever shares its batch.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def sample(
     dtype: torch.dtype = torch.float32,
     nothing: Tensor | None = None,
 ) -> Tensor:
-    """Draws one image per seed, (B, C, H, W) float32 on the CPU; pictures have values in [-1, 1].
+    """Draws one image per seed, (B, C, H, W) float32 on the CPU; images have values in [-1, 1].
 
     labels: (B,) int64, or text (B, L, D) for a model with text, or None: then a model with classes draws
     without a label. guidance: U-ViT's s. nothing: (L, D), the text that stands for none.

@@ -35,8 +35,8 @@ CPU = torch.device("cpu")
 
 
 class FeatureExtractor(Protocol):
-    """A network as a function from pictures to `dims` features. `metric` is what a distance over them is
-    called, `preprocessing` what is done to the pictures first, `digest` the sha256 of the network's file."""
+    """A network as a function from images to `dims` features. `metric` is what a distance over them is
+    called, `preprocessing` what is done to the images first, `digest` the sha256 of the network's file."""
 
     name: str
     metric: str
@@ -91,7 +91,7 @@ class Extractor:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, 32, 32) in [-1, 1] -> (B, 64) standardised features, of the images as 8-bit pictures."""
+        """(B, C, 32, 32) in [-1, 1] -> (B, 64) standardised features, of the images rounded to 8 bits."""
         network = self.network
         return (network.embedding(_as_picture(images)) - network.feature_mean) / network.feature_std
 
@@ -102,7 +102,7 @@ class Extractor:
 
 
 def _as_picture(images: Tensor) -> Tensor:
-    """Rounds to the 8 bits that a saved picture has, as every real image of the data set does."""
+    """Rounds to the 8 bits that a saved image has, as every real image of the data set does."""
     return to_uint8(images).float().div_(127.5).sub_(1.0)
 
 

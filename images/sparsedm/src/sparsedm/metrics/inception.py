@@ -1,10 +1,10 @@
-"""The Inception network of FID: 2,048 features of a picture, from weights that the user mounts.
+"""The Inception network of FID: 2,048 features of an image, from weights that the user mounts.
 
 FID is defined by one set of weights, TensorFlow's of 2015-12-05, whose conversion for torch is published as
 pt_inception-2015-12-05-6726825d.pth. It is no part of this package: only the file with that digest makes the
 metric `FID`. The same network with other weights is an extractor as any other, `fd-inception-<digest>`.
 
-The pictures are prepared as pytorch-fid does, which the published figures of diffusion models come from.
+The images are prepared as pytorch-fid does, which the published figures of diffusion models come from.
 torch-fidelity, whose network this is, resizes them otherwise (TensorFlow 1's corners), so its figures differ.
 """
 
@@ -26,7 +26,7 @@ WEIGHTS_NAME = "pt_inception-2015-12-05-6726825d.pth"
 STANDARD_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 SIDE = 299
 BATCH = 50
-"""Pictures that go through the network at once: 50 take about 0.5 GiB."""
+"""Images that go through the network at once: 50 take about 0.5 GiB."""
 
 
 class Inception:
@@ -47,7 +47,7 @@ class Inception:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) in [-1, 1] -> (B, 2048) on the CPU, of the images as 8-bit pictures."""
+        """(B, 1 or 3, H, W) in [-1, 1] -> (B, 2048) on the CPU, of the images rounded to 8 bits."""
         parts = [self.features(prepared(part.to(self._device))) for part in to_uint8(images).split(BATCH)]
         return torch.cat(parts).cpu()
 
@@ -59,7 +59,7 @@ class Inception:
         raise InputError(
             "ExtractorMismatch",
             f"{self.name} does not know the classes of the data: use an extractor that "
-            "`sparsedm train-extractor` made to count the pictures that are recognised.",
+            "`sparsedm train-extractor` made to count the images that are recognised.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Improved precision and recall: how real generated pictures look, and how much of the real ones they cover.
+"""Improved precision and recall: how real generated images look, and how much of the real ones they cover.
 
 Source: Kynkäänniemi et al. (arXiv 1904.06991). The manifold of a set is the union of balls about its points,
 each as large as the distance to its k-th nearest neighbour in the set (k = 3 there and here).

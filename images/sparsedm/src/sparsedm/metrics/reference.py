@@ -1,4 +1,4 @@
-"""The real pictures that generated ones are compared with: statistics, and features of some of them.
+"""The real images that generated ones are compared with: statistics, and features of some of them.
 
 Kept as an npz with `mu` and `sigma`, as other tools write and read it; with `n`, the extractor's digest and
 `features` beside them where it is this package's. Nothing in it is ever unpickled.
@@ -26,7 +26,7 @@ _SEED = 0
 
 
 class FeatureSample:
-    """Features of at most `limit` of `total` pictures that come batch by batch: always of the same pictures,
+    """Features of at most `limit` of `total` images that come batch by batch: always of the same images,
     whatever the batches and the seed of the run."""
 
     def __init__(self, total: int, limit: int = KEPT_FEATURES) -> None:
@@ -110,7 +110,7 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
         raise InputError(
             "StatisticsUnreadable",
             f"{path} holds {', '.join(sorted(arrays)) or 'no arrays'}, and not mu and sigma: give the "
-            "statistics of the pictures' features, not the pictures.",
+            "statistics of the images' features, not the images.",
         )
     return arrays
 

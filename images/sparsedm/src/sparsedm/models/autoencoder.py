@@ -1,4 +1,4 @@
-"""From latents to pictures, by diffusers' AutoencoderKL, which the user mounts."""
+"""From latents to images, by diffusers' AutoencoderKL, which the user mounts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sparsedm.models.weights import load_weights
 
 CLASS = "AutoencoderKL"
 BATCH = 8
-"""Latents decoded together: a picture's activations take far more memory than a latent's."""
+"""Latents decoded together: an image's activations take far more memory than a latent's."""
 
 
 class Autoencoder:
-    """A function from latents (B, 4, H, W) to pictures (B, 3, 8H, 8W) in [-1, 1], float32 on the CPU.
+    """A function from latents (B, 4, H, W) to images (B, 3, 8H, 8W) in [-1, 1], float32 on the CPU.
 
     `scale` is what training multiplied the latents by. Raises InputError for another class or files.
     """

@@ -1,6 +1,6 @@
 """Networks of the diffusers library behind the interface of our own.
 
-Any class serves whose forward takes noisy pictures, a time, and labels or text. The parameters keep their
+Any class serves whose forward takes noisy images, a time, and labels or text. The parameters keep their
 names, so that an artifact's weights are what diffusers reads. The library is imported when a network is
 built, and reads local directories only.
 """
@@ -132,7 +132,7 @@ class DiffusersConfig:
 
     @property
     def tokens(self) -> int:
-        """Positions of a picture: patches of a transformer, pixels of a UNet."""
+        """Positions of an image: patches of a transformer, pixels of a UNet."""
         return (self.image_size // (self.settings.get("patch_size") or 1)) ** 2
 
     @property
@@ -205,9 +205,9 @@ def _adapted(cls: type[nn.Module]) -> type[nn.Module]:
 
 @cache
 def _inputs(cls: type[nn.Module]) -> tuple[str, bool]:
-    """Name of the picture among the arguments of `forward`, and whether there is return_dict.
+    """Name of the image among the arguments of `forward`, and whether there is return_dict.
 
-    Raises ValueError where forward needs what a picture, a time and a condition can't give.
+    Raises ValueError where forward needs what an image, a time and a condition can't give.
     """
     parameters = inspect.signature(cls.forward).parameters
     picture = next((name for name in ("sample", "hidden_states") if name in parameters), None)
@@ -218,7 +218,7 @@ def _inputs(cls: type[nn.Module]) -> tuple[str, bool]:
     others = [name for name in required if name not in known]
     if picture is None or "timestep" not in parameters or others:
         lack = f"it needs {', '.join(others)} too" if others else "its forward takes no sample and timestep"
-        raise ValueError(f"a picture, a time and labels or text do not drive it: {lack}")
+        raise ValueError(f"an image, a time and labels or text do not drive it: {lack}")
     return picture, "return_dict" in parameters
 
 

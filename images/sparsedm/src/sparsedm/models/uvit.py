@@ -26,7 +26,7 @@ class UViTConfig:
     row, whose index `num_classes` stands for "no label" and is what classifier-free guidance samples with.
     `label_dropout` is the share of labels or texts that training replaces by "none"; 0 without a "none".
     `process` is the noise process that the network was trained under.
-    `context_tokens` is 0 for a model without text; otherwise a picture is drawn after that many vectors of
+    `context_tokens` is 0 for a model without text; otherwise an image is drawn after that many vectors of
     `context_width` values, the last hidden states of a text encoder (CLIP: 77 of 768).
     `head_width` and `mlp_width` are 0 for the published shapes, width / heads and mlp_ratio * width; a
     network that lost whole heads or hidden channels (diff_prune.py) names its own.
@@ -124,7 +124,7 @@ class UViTConfig:
 
     @property
     def context(self) -> tuple[int, int] | None:
-        """Shape of the text that a picture is drawn after: tokens and their width."""
+        """Shape of the text that an image is drawn after: tokens and their width."""
         return (self.context_tokens, self.context_width) if self.context_tokens else None
 
     @property

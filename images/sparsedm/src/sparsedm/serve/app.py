@@ -25,7 +25,7 @@ from sparsedm.serve.telemetry import Telemetry
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application on a service that is being started elsewhere."""
+    """The application around a service that starts elsewhere."""
     app = FastAPI(
         title="SparseDM", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
@@ -89,12 +89,12 @@ def _check_model(service: Service, name: str | None) -> None:
 
 
 def _shown(name: str) -> str:
-    """Half a character, which JSON can hold and UTF-8 can't, as a question mark."""
+    """Replaces a lone surrogate, which JSON can hold and UTF-8 can't, with a question mark."""
     return name[:100].encode("utf-8", "replace").decode("utf-8")
 
 
 async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[Any]]) -> list[Any]:
-    """The pictures; when the client goes, what still waits is taken out of the queue."""
+    """The images. When the client disconnects, its waiting images leave the queue."""
     drawn = asyncio.create_task(_all(pictures))
     gone = asyncio.create_task(_disconnect(request))
     try:
@@ -119,7 +119,7 @@ async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[A
 
 
 async def _all(pictures: list[asyncio.Future[Any]]) -> list[Any]:
-    """As a task, which may be cancelled without a word; what `gather` returns complains of it."""
+    """A task can be cancelled silently; the future that `gather` returns logs the cancellation."""
     return await asyncio.gather(*pictures)
 
 
@@ -211,7 +211,7 @@ def _version(service: Service) -> str:
 
 
 def _created(manifest: dict[str, Any]) -> int:
-    """Seconds since 1970; 0 where the manifest does not say, for somebody may have edited it."""
+    """Seconds since 1970; 0 where the manifest lacks it, as an edited one may."""
     text = manifest.get("provenance", {}).get("createdAt", "")
     try:
         return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))

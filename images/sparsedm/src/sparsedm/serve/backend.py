@@ -2,8 +2,8 @@
 
 A layer is replaced only when the product of its shape, at the number of rows that the server will use, is at
 least 3 % faster and agrees with the masked dense one. So the served model is never slower than the dense
-one, and a model that gains nothing stays dense, with the reason told. Products are measured as the engine
-runs them, from a recording (recording.py), and each with the fastest of cuSPARSELt's algorithms.
+one; a model that gains nothing stays dense, and the status gives the reason. Products are measured as the
+engine runs them, from a recording (recording.py), each with the fastest of cuSPARSELt's algorithms.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ log = logging.getLogger("sparsedm.serve")
 
 LEAST_GAIN = 1.03
 TOLERANCE = 2e-2
-"""Largest difference accepted, relative to the largest output: bf16 differs in its last digits."""
+"""Largest accepted difference, relative to the largest output: bf16 differs in its last digits."""
 REPEATS = 10
-"""Products in the recording that is measured, so that its start does not count."""
+"""Products in a measured recording: enough that its launch does not count."""
 MEASUREMENTS = 9
 ROWS, SIDES = 8, 16
-"""cuSPARSELt takes inputs with a multiple of as many rows, and weights both of whose sides are multiples of
-16, in bf16 and fp16."""
+"""The number of input rows must be a multiple of this; in bf16 and fp16, cuSPARSELt takes weights whose sides
+are both multiples of 16."""
 
 SPARSE_CAPABILITY = (8, 0)
 """Compute capability from which GPUs multiply sparse matrices: Ampere's."""
@@ -59,7 +59,7 @@ class SparseLinear(nn.Module):
         self.algorithm = algorithm
 
     def fastest_algorithm(self, x: Tensor) -> int:
-        """By trying all of them on (rows, inputs)."""
+        """Tries all of them on (rows, inputs)."""
         return torch._cslt_sparse_mm_search(
             self.weight, _padded(x).t(), bias=self.bias, transpose_result=True
         )
@@ -74,7 +74,7 @@ class SparseLinear(nn.Module):
 
 
 def _padded(x: Tensor) -> Tensor:
-    """With as many more rows as cuSPARSELt needs."""
+    """Padded to the number of rows that cuSPARSELt needs."""
     missing = -len(x) % ROWS
     return F.pad(x, (0, 0, 0, missing)) if missing else x
 
@@ -86,7 +86,7 @@ class Choice:
     reason: str
     total_layers: int
     replaced: Mapping[str, nn.Linear] = field(default_factory=dict, repr=False)
-    """The layers that sparse ones took the place of, by their names."""
+    """The dense layers that were replaced, by name."""
 
     @property
     def sparse_layers(self) -> int:
@@ -160,7 +160,7 @@ def choose(
 
 
 def restore_dense(model: nn.Module, choice: Choice) -> None:
-    """Takes sparse layers back."""
+    """Puts the dense layers back."""
     for name, layer in choice.replaced.items():
         model.set_submodule(name, layer)
 

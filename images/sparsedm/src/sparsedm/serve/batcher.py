@@ -1,8 +1,8 @@
-"""Pictures of many requests drawn together.
+"""Draws the images of many requests in batches.
 
-A batch starts when it is full, or when its oldest picture has waited for `max_delay` seconds. What waits is
+A batch starts when it is full, or when its oldest image has waited for `max_delay` seconds. What waits is
 bounded in number, `max_queue`, and in the time that it takes: a request beyond is refused, with the time
-after which a new try makes sense, computed from measured batches. Cancelled pictures leave the queue at once.
+after which to retry, computed from measured batches. Cancelled images leave the queue at once.
 
 Everything here runs on one event loop; only `draw` runs elsewhere, on the one thread that owns the model.
 """
@@ -21,7 +21,7 @@ from typing import Any
 log = logging.getLogger("sparsedm.serve")
 
 Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
-"""(labels, seeds) -> one picture for each, or the error that it met."""
+"""(labels, seeds) -> an image or an error for each."""
 
 MEMORY = 0.8
 """Weight of the past in the running mean of a batch's time."""
@@ -34,7 +34,7 @@ class QueueFull(Exception):
 
 
 class Draining(Exception):
-    """The server stops: nothing new is accepted."""
+    """The server is stopping and accepts nothing new."""
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class _Picture:
 
 
 class Batcher:
-    """`submit` pictures, await their futures. `run` is the loop that draws; `drain` ends it."""
+    """`submit` images and await their futures. `run` is the loop that draws; `drain` ends it."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Batcher:
     ) -> None:
         self.max_queue = max_queue
         self.failures = 0
-        """Batches of which nothing came, in a row."""
+        """Consecutive batches that failed as a whole."""
         self._draw = draw
         self._executor = executor
         self._max_batch = max_batch
@@ -69,7 +69,7 @@ class Batcher:
         self._changed = asyncio.Event()
         self._closing = False
         self._batch: list[_Picture] = []
-        """What is being drawn."""
+        """The images being drawn."""
         self._started = 0.0
         """When the batch that is being drawn began, in the event loop's time."""
         self.batch_seconds = 0.0
@@ -77,16 +77,16 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Pictures that wait for a batch."""
+        """Images that wait for a batch."""
         return len(self._queue)
 
     @property
     def drawing(self) -> int:
-        """Pictures in the batch that is being drawn."""
+        """Images in the batch that is being drawn."""
         return len(self._batch)
 
     def measured(self, seconds: float) -> None:
-        """Takes the time of a batch into the mean."""
+        """Adds the time of a batch to the running mean."""
         before = self.batch_seconds or seconds
         self.batch_seconds = MEMORY * before + (1 - MEMORY) * seconds
 
@@ -97,7 +97,7 @@ class Batcher:
         return min(self.max_queue, int(within / self.batch_seconds) * self._max_batch)
 
     def seconds_to_finish(self, more: int = 0) -> float:
-        """Estimated time until everything accepted, and `more` pictures, are drawn."""
+        """Estimated time until everything accepted, and `more` images, are drawn."""
         now = asyncio.get_running_loop().time()
         current = max(0.0, self._started + self.batch_seconds - now) if self._batch else 0.0
         return current + self._seconds_for(self.waiting + more)
@@ -108,7 +108,7 @@ class Batcher:
     def submit(
         self, labels: Sequence[int | None], seeds: Sequence[int], within: float = math.inf
     ) -> list[asyncio.Future[Any]]:
-        """All pictures of a request, or none: raises QueueFull or Draining.
+        """All images of a request, or none: raises QueueFull or Draining.
 
         within: seconds in which everything accepted has to be drawn.
         """
@@ -129,7 +129,7 @@ class Batcher:
         return [picture.result for picture in pictures]
 
     def _until_room(self, wanted: int) -> float:
-        """Seconds until the queue has room for `wanted` pictures at the measured rate."""
+        """Seconds until the queue has room for `wanted` images at the measured rate."""
         surplus = self.waiting + self.drawing + wanted - self.max_queue
         return surplus * self.batch_seconds / self._max_batch
 
@@ -138,7 +138,7 @@ class Batcher:
             self._queue = deque(picture for picture in self._queue if not picture.result.cancelled())
 
     async def run(self) -> None:
-        """Draws batch after batch until `drain` was called and nothing waits."""
+        """Draws batches until `drain` was called and the queue is empty."""
         while self._queue or not self._closing:
             if not self._queue:
                 await self._change()
@@ -155,7 +155,7 @@ class Batcher:
         await asyncio.shield(loop_task)
 
     def give_up(self) -> None:
-        """Fails everything accepted with Draining: there is no time left to draw it."""
+        """Fails everything accepted with Draining, when there is no time left to draw it."""
         for picture in [*self._batch, *self._queue]:
             if not picture.result.done():
                 picture.result.set_exception(Draining())
@@ -170,7 +170,7 @@ class Batcher:
             return
 
     async def _fill(self) -> None:
-        """Waits for more pictures as long as the oldest may wait."""
+        """Waits for more images until the oldest has waited `max_delay`."""
         clock = asyncio.get_running_loop().time
         while 0 < self.waiting < self._max_batch and not self._closing:
             left = self._queue[0].enqueued + self._max_delay - clock()
@@ -197,15 +197,15 @@ class Batcher:
                 picture.result.set_result(image)
 
     async def _drawn(self, batch: Sequence[_Picture]) -> Sequence[Any]:
-        """A picture or an error for each. A batch that fails as a whole is drawn again one by one, so that
-        what only one of them can't bear fails for that one alone."""
+        """An image or an error for each. A failed batch is drawn again one by one, so that one bad
+        image does not fail the others."""
         loop = asyncio.get_running_loop()
         labels, seeds = [p.label for p in batch], [p.seed for p in batch]
         started = loop.time()
         try:
             images = await loop.run_in_executor(self._executor, self._draw, labels, seeds)
         except Exception as error:
-            # Whatever it is, the clients of this batch get an answer and the next batch a try.
+            # Whatever the error, the clients of this batch get an answer and the next batch is tried.
             log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
             if len(batch) == 1:
                 return [error]

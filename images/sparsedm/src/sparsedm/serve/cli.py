@@ -1,4 +1,4 @@
-"""`sparsedm serve`: serves an artifact over HTTP until it is told to stop."""
+"""`sparsedm serve`: serves an artifact over HTTP until a signal stops it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from sparsedm.serve.telemetry import set_up_logging
 log = logging.getLogger("sparsedm.serve")
 
 FLUSH_SECONDS = 5
-"""For clients to read their answers, once everything is drawn."""
+"""Time for clients to read their answers once everything is drawn."""
 SPARE_FILES = 256
-"""Beside connections: the model's files, libraries, the listener."""
+"""Open files besides connections: the model's files, libraries, the listener."""
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         reporter.close(timeout=3.0, error={"reason": error.reason, "message": error.message})
         raise
     if service.busy:
-        # The interpreter would wait for the model's thread, which loads or draws for nobody now.
+        # The interpreter would wait for the model's thread, whose result no client needs any more.
         os._exit(0)
     return 0
 
@@ -80,7 +80,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's, with our own end: leave and drain first, then stop listening."""
+    """Uvicorn's server, which leaves and drains before it stops listening."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Uvicorn's gives the signals back before the last report is sent; `handled_signals` holds longer."""
+        """Uvicorn's restores the handlers before the last report is sent; `handled_signals` does so later."""
         yield
 
     @contextmanager
@@ -103,16 +103,16 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Runs in the main thread, between any two instructions of the event loop."""
-        asyncio.get_running_loop().call_soon_threadsafe(self.told_to_stop, signal.Signals(sig))
+        asyncio.get_running_loop().call_soon_threadsafe(self.on_stop_signal, signal.Signals(sig))
 
-    def told_to_stop(self, number: signal.Signals) -> None:
-        """A pod that ends may get several SIGTERMs, so a second one changes nothing; a second Ctrl-C does not
-        wait."""
+    def on_stop_signal(self, number: signal.Signals) -> None:
+        """A terminating pod may get several SIGTERMs, so a second one changes nothing. A second Ctrl-C stops
+        at once."""
         if self._stopping is None:
             log.info(
                 "Stopping: what was accepted is finished first.", extra={"fields": {"signal": number.name}}
             )
-            # Nobody routes requests to a terminal.
+            # A server in a terminal has no Service that routes to it.
             delay = self._service.config.drain_delay if number == signal.SIGTERM else 0.0
             self._stopping = asyncio.create_task(self._stop(delay))
         elif number == signal.SIGINT:
@@ -125,7 +125,7 @@ class Server(uvicorn.Server):
 
 
 def limits(max_queue: int) -> Limits:
-    """A connection for each request that may wait, and the rest for others, as far as open files allow."""
+    """A connection for each request that may wait, besides the default, within the limit of open files."""
     wanted = Limits.connections + max_queue
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted + SPARE_FILES:
@@ -135,7 +135,7 @@ def limits(max_queue: int) -> Limits:
 
 
 async def serve(service: Service, listener: socket.socket) -> None:
-    """Listens from the start, so that health can be asked for while the model loads. Raises SparseDMError."""
+    """Listens from the start, so that health checks work while the model loads. Raises SparseDMError."""
     config = uvicorn.Config(
         create_app(service), http=partial(Protocol, limits=limits(service.config.engine.max_queue)),
         ws="none", log_config=None, access_log=False, lifespan="off", server_header=False,

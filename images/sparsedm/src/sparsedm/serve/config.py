@@ -42,15 +42,15 @@ class ServeConfig:
     """How clients call the model."""
     engine: EngineSpec
     sha256: str | None
-    """What the weights' digest must be; None takes the manifest's word."""
+    """Expected digest of the weights; None trusts the manifest."""
     host: str
     """Address to listen on; "" is every address, IPv4 and IPv6."""
     port: int
     access_log: bool
     drain_delay: float = 0.0
-    """Seconds after SIGTERM in which requests are still accepted, while their senders learn of the end."""
+    """Seconds after SIGTERM in which requests are still accepted, while traffic moves elsewhere."""
     grace: float | None = None
-    """Seconds from SIGTERM until the process is killed; None where nothing kills it."""
+    """Seconds from SIGTERM until SIGKILL; None where none comes."""
 
 
 def sentences(error: ValidationError, prefix: str) -> list[str]:

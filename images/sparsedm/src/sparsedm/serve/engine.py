@@ -1,7 +1,7 @@
-"""The model in memory, ready to draw. One thread owns it from loading to the last picture.
+"""The model in memory, ready to draw. One thread owns it from loading to the last image.
 
-A batch always has the same shape, `max_batch_size`, whatever it holds: results of matrix products change in
-their last digits with the shape, so only then does a picture depend on its own class and seed alone.
+A batch always has the same shape, `max_batch_size`: the last digits of matrix products depend on the shape,
+so only then does an image depend on its own class and seed alone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class NotFinite(Exception):
-    """An image that holds NaN or infinity, which would be served as black."""
+    """An image with NaN or infinity, which would be served as black."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(f"The image of seed {seed} holds values that are not finite.")
@@ -40,7 +40,7 @@ class NotFinite(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of one batch, and dense time over the time in force."""
+    """Seconds of one batch, and the speed-up over dense."""
 
     seconds: float
     speedup: float
@@ -83,7 +83,7 @@ class Engine:
         if config.channels not in PICTURE_CHANNELS:
             raise InputError(
                 "ModelUnsupported",
-                f"The model draws {config.channels} channels, and a picture has 1 or 3: "
+                f"The model draws {config.channels} channels, and an image has 1 or 3: "
                 "models of latents can't be served yet.",
             )
         if config.context:
@@ -100,14 +100,14 @@ class Engine:
 
     @property
     def rows(self) -> int:
-        """Rows of each matrix product: tokens of a batch, twice over with guidance."""
+        """Rows of each matrix product: tokens of a batch, doubled with guidance."""
         doubled = 2 if self.config.guidable and self.spec.guidance > 0 else 1
         return self.spec.max_batch_size * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:
         """Chooses the backend by measuring, draws a canary, and returns how long a batch takes.
 
-        Raises ConfigError for a backend that can't be, and InputError for a model that draws no images.
+        Raises ConfigError for a backend that can't run, and InputError for a model that draws no images.
         """
         layers = self.manifest["layers"]
         situation = Situation.here(self.device, self.dtype, self.manifest["pattern"])
@@ -128,7 +128,7 @@ class Engine:
         return self.measured
 
     def _draw_canary(self) -> None:
-        """A batch of as many classes as it holds, each with its own seed. Raises InputError."""
+        """Draws one batch of consecutive classes, each with its own seed. Raises InputError."""
         size, classes = self.spec.max_batch_size, self.config.num_classes
         labels = [i % classes if classes else None for i in range(size)]
         images = self.draw(labels, range(size))
@@ -171,7 +171,7 @@ class Engine:
         )
 
     def _record_again(self) -> None:
-        """After a change of the network's layers."""
+        """Call it after a change of the network's layers."""
         self._recorded.forget()
         self._batch(steps=1)
 
@@ -184,13 +184,13 @@ class Engine:
     def draw(
         self, labels: Sequence[int | None], seeds: Sequence[int], steps: int | None = None
     ) -> list[np.ndarray | NotFinite]:
-        """One picture for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them.
+        """One image for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them.
 
-        In the place of one that is not finite, an error.
+        An image that is not finite is replaced by an error.
         """
         size = self.spec.max_batch_size
         if not 0 < len(seeds) <= size:
-            raise ValueError(f"A batch holds 1 to {size} pictures, not {len(seeds)}.")
+            raise ValueError(f"A batch holds 1 to {size} images, not {len(seeds)}.")
         padding = size - len(seeds)
         padded = None
         if self.config.num_classes:

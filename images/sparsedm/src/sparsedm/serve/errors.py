@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 LARGEST_BODY = 512 * 1024
-"""Bytes of a request: 32,000 characters of a prompt, each written as two escapes."""
+"""Bytes of a request's body: a prompt of 32,000 characters, each written as two escapes."""
 
 
 class ApiError(Exception):
@@ -33,7 +33,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def response(self, path: str = "") -> JSONResponse:
-        """path: of the request, which says whose shape of errors its client knows."""
+        """path: the request's, which decides the shape of the error."""
         if path == "/v2" or path.startswith("/v2/"):
             return JSONResponse({"error": self.message}, self.status, self.headers)
         kind = "invalid_request_error" if self.status < 500 else "server_error"
@@ -74,7 +74,7 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """What is not foreseen is the affair of Telemetry, which logs it."""
+    """Unexpected exceptions are left to Telemetry, which logs them."""
 
     async def api_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ApiError)

@@ -1,4 +1,4 @@
-"""The request for images: OpenAI's parameters, read from a body that may be anything."""
+"""The request for images: OpenAI's parameters, read from an untrusted body."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _one_when_null(value: Any) -> Any:
 
 
 def _only(*accepted: Any, because: str) -> BeforeValidator:
-    """Takes a parameter at its defaults, and refuses by name what can't be done."""
+    """Accepts a parameter at its defaults, and refuses other values by name."""
 
     def check(value: Any, info: ValidationInfo) -> Any:
-        # True is 1 and False is 0, for Python alone.
+        # In Python, True == 1 and False == 0; in JSON they differ.
         if value is None or any(value == good and type(value) is type(good) for good in accepted):
             return value
         words = [good if isinstance(good, str) else str(good).lower() for good in accepted]
@@ -33,8 +33,8 @@ def _only(*accepted: Any, because: str) -> BeforeValidator:
 
 
 class GenerationRequest(BaseModel):
-    """OpenAI's parameters, of which those that this server can't honour are taken at their defaults only,
-    and `seed`. Any other is refused, not ignored."""
+    """OpenAI's parameters and `seed`. Those that this server can't honour are accepted at their defaults
+    only; unknown ones are refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -76,9 +76,9 @@ class GenerationRequest(BaseModel):
 
 
 async def read_request(request: Request) -> GenerationRequest:
-    """Raises ApiError: 415, 413, 400, or 499 when the client went in the middle."""
+    """Raises ApiError: 415, 413, 400, or 499 when the client disconnected."""
     _check_type(request)
-    body = (await _body(request)).removeprefix(b"\xef\xbb\xbf")  # a mark that some editors write
+    body = (await _body(request)).removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -117,5 +117,5 @@ async def _body(request: Request) -> bytes:
 
 
 def client_gone() -> ApiError:
-    """Nobody reads it; the metrics count it, as nginx does."""
+    """No client reads it; the metrics count it, as nginx does."""
     return ApiError(499, "The client has gone.", "client_disconnected")

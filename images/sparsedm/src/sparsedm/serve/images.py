@@ -1,4 +1,4 @@
-"""Pictures as clients get them: PNG, enlarged by a whole factor when asked."""
+"""Images as clients get them: PNG, enlarged by a whole factor when asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def side_of(size: str | None, image_size: int) -> int:
-    """The side of a square picture in pixels from "64x64" or "auto". Raises ValueError with a sentence."""
+    """The side of a square image in pixels from "64x64" or "auto". Raises ValueError with a sentence."""
     if size in (None, "auto"):
         return image_size
     found = _SIZE.fullmatch(size)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the server answers, and nothing that it never does."""
+"""The OpenAPI document: only what the server really answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = {
     415: "The body is not JSON in UTF-8.",
     429: "The queue is full: try again after Retry-After.",
     500: "The image could not be drawn, or is not finite.",
-    503: "The model is being loaded, or the server stops.",
+    503: "The model is being loaded, or the server is stopping.",
 }
 
 
@@ -66,7 +66,7 @@ GENERATION: dict[str, Any] = {
 
 
 def describe(app: FastAPI) -> None:
-    """FastAPI's document, less the 422 that it adds to every parameter, and with the shapes of errors."""
+    """FastAPI's document, without the 422 that it adds to every parameter, and with the shapes of errors."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -95,6 +95,6 @@ def _corrected(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _error_at(path: str, status: str) -> dict[str, Any]:
     if path.startswith("/v2"):
-        # Not ready is no error: the body says so as one of readiness does.
+        # "Not ready" is no error: the body is that of the readiness check.
         return {"type": "object", **({} if status == "503" else {"required": ["error"]})}
     return {"$ref": "#/components/schemas/Error"}

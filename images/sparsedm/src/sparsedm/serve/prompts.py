@@ -24,7 +24,7 @@ _UNSPACED = re.compile(
 )
 """Thai, Lao, Burmese, Khmer, kana and Chinese characters: scripts that put no space between words."""
 _VARIATIONS = {0xFE0E: None, 0xFE0F: None}
-"""Whether a sign is drawn as text or in colour."""
+"""Variation selectors: whether a sign is drawn as text or in colour."""
 
 Words = tuple[str, ...]
 
@@ -34,7 +34,7 @@ class UnknownClass(ValueError):
 
 
 def words(text: str) -> Words:
-    """However a text was typed: composed or not, wide or narrow, in capitals or not.
+    """The words of a text, however it was typed: composed or not, wide or narrow, in capitals or not.
 
     A character of a script without spaces, and a pictogram, is a word of its own, so that a name is found in
     the middle of a sentence. Worked examples: "A T-Shirt!" -> ("a", "t", "shirt"), "靴の絵" -> ("靴", "の",
@@ -49,7 +49,7 @@ def words(text: str) -> Words:
             found.append(character)
             inside = False
         elif character.isalnum() or category[0] == "M":
-            # A mark belongs to the character before it, whatever that is.
+            # A mark belongs to the character before it.
             if found and (inside or category[0] == "M"):
                 found[-1] += character
             else:
@@ -61,7 +61,7 @@ def words(text: str) -> Words:
 
 
 def _plurals(phrase: Words) -> Iterable[Words]:
-    """The phrase itself and its last word with s or es, for a prompt may ask for boots or dresses."""
+    """The phrase, and its last word with s or es: a prompt may ask for boots or dresses."""
     if not phrase:
         return  # a name of punctuation alone, which no prompt can ask for
     yield phrase

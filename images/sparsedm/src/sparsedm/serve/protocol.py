@@ -1,4 +1,4 @@
-"""What uvicorn's HTTP/1.1 lacks for a server that clients keep busy for hours: limits of time and number,
+"""What uvicorn's HTTP/1.1 lacks for a long-lived server: limits on time and number of connections,
 errors as JSON, and an end to a connection whose framing is in doubt (RFC 9112, section 6.1)."""
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ LARGEST_HEAD = 16 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client gets, in seconds, and how many connections there may be."""
+    """Timeouts of a client in seconds, and the number of connections."""
 
     head: float = 20.0
     """From a request's first byte to the end of its head."""
     body: float = 30.0
     """From there to the end of its body."""
     idle: float = 95.0
-    """Between requests. Longer than any balancer's, so that it is never this side that closes a connection
-    in use."""
+    """Between requests. Longer than a load balancer's, so that this side never closes a connection that the
+    balancer is about to use."""
     connections: int = 1024
 
 
 class Connection(h11.Connection):
-    """h11's, less the framing that two parsers could understand differently. Remembers what was wrong."""
+    """h11's, without the framing that two parsers could read differently. Remembers the error."""
 
     error: h11.RemoteProtocolError | None = None
 
@@ -49,7 +49,7 @@ class Connection(h11.Connection):
         names = {name for name, _ in request.headers}
         problem = None
         size = sum(len(name) + len(value) for name, value in request.headers) + len(request.target)
-        if size > LARGEST_HEAD:  # h11 counts only what has not come whole
+        if size > LARGEST_HEAD:  # h11 counts only an incomplete head
             problem = h11.RemoteProtocolError("The request's head is too large", error_status_hint=431)
         elif request.http_version not in (b"1.0", b"1.1"):
             problem = h11.RemoteProtocolError("Only HTTP/1.1 is spoken here", error_status_hint=505)
@@ -96,11 +96,11 @@ class Protocol(H11Protocol):
         """Uvicorn's timer, which knows connections only from their first answer on; `_late` is ours."""
 
     def _should_upgrade(self) -> bool:
-        """HTTP/1.1 is all there is; a client that offers more goes on with it."""
+        """Ignores upgrades: the client goes on with HTTP/1.1."""
         return False
 
     def _watch(self) -> None:
-        """Starts the clock of what the client has to do next, unless it runs already."""
+        """Starts the timer of the client's next step, unless it runs already."""
         phase = self._next_phase()
         if phase == self._phase:
             return
@@ -127,12 +127,12 @@ class Protocol(H11Protocol):
             self._end_idle()
         else:
             seconds = getattr(self._limits, phase or "body")
-            self._refuse(408, f"The request did not come whole within {seconds:g} s.", "request_timeout")
+            self._refuse(408, f"The request was not complete within {seconds:g} s.", "request_timeout")
 
     def _end_idle(self) -> None:
         unsent = self.transport.get_write_buffer_size()
         if 0 < unsent < (self._unsent or unsent + 1):
-            self._unsent = unsent  # it reads its answer, slowly
+            self._unsent = unsent  # a slow reader
             self._watch()
         elif unsent:
             self.transport.abort()
@@ -140,7 +140,7 @@ class Protocol(H11Protocol):
             self._drop()
 
     def _end_an_idle_one(self) -> bool:
-        """Makes room by ending the connection that has been idle for the longest time."""
+        """Makes room by closing the connection that has been idle longest."""
         idle = [c for c in self.connections if c is not self and getattr(c, "idle_since", None) is not None]
         if not idle:
             return False
@@ -148,7 +148,7 @@ class Protocol(H11Protocol):
         return True
 
     def send_400_response(self, msg: str) -> None:
-        """Uvicorn calls it for whatever h11 can't read."""
+        """Uvicorn calls it for anything that h11 can't parse."""
         error = self.conn.error
         status = 400 if error is None else error.error_status_hint
         text = msg if error is None else str(error)
@@ -157,7 +157,7 @@ class Protocol(H11Protocol):
         self._refuse(status, f"{text.rstrip('.')}.", "invalid_request")
 
     def _refuse(self, status: int, message: str, code: str) -> None:
-        """Answers where no answer has begun, and closes."""
+        """Answers if no answer has begun, and closes the connection."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             answer = ApiError(status, message, code, headers={"Connection": "close"}).response()
             response = h11.Response(
@@ -168,8 +168,8 @@ class Protocol(H11Protocol):
         self._drop()
 
     def shutdown(self) -> None:
-        """Uvicorn's word that everything accepted is drawn. Closes after the answer to a request that has
-        come whole; without one, at once."""
+        """Uvicorn calls it when everything accepted is drawn. Closes after the answer to a complete request;
+        without one, at once."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             cycle.keep_alive = False

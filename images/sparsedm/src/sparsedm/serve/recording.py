@@ -1,7 +1,7 @@
-"""A network whose work on a GPU is recorded once and played again (CUDA graphs).
+"""A network whose work on a GPU is captured once and replayed (CUDA graphs).
 
-Played again, a network costs no Python and no launches: small batches are faster by that alone, and
-cuSPARSELt, which plans each product anew when it is called (about 0.5 ms), is of use in no other way.
+A replay costs no Python and no kernel launches. Small batches are faster by that alone, and cuSPARSELt
+pays only so, because each call plans its product anew (about 0.5 ms).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Network = Callable[..., Tensor]
 log = logging.getLogger("sparsedm.serve")
 
 WARM_UPS = 3
-"""Calls before the recording, in which libraries choose algorithms and take memory."""
+"""Warm-up calls before the recording, in which libraries choose algorithms and allocate memory."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Recording:
 class Recorded:
     """Calls `network` with (x, t, y); on a GPU from a recording for each shape of x. Use it on one thread.
 
-    A network that can't be recorded, because it asks the GPU for a value on its way, is called each time.
+    A network that can't be recorded, because it reads a value from the GPU midway, is called each time.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -42,7 +42,7 @@ class Recorded:
         self.possible = next(network.parameters()).is_cuda
 
     def forget(self) -> None:
-        """After a change of the network."""
+        """Call it after a change of the network."""
         self._recordings.clear()
 
     def __call__(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:

@@ -1,10 +1,10 @@
-"""The life of a server: starting (loads, verifies, warms up), ready, leaving, draining.
+"""The lifecycle of a server: starting (loads, verifies, warms up), ready, leaving, draining.
 
-A server that was told to stop is not ready, but traffic goes on coming for a while: Service rules and the
-clients' kept connections still lead to it. So it leaves first: it accepts requests as before, and announces
-the end of each connection. Then it drains: it refuses what is new and finishes what was accepted.
-Since the signal may come at any moment and the process is killed after a fixed time, no more work is ever
-accepted than can be finished in that time.
+After the stop signal a server is not ready, but traffic still arrives for a while, through Service rules and
+clients' keep-alive connections. So it first leaves: it accepts requests as before, and closes each connection
+after its answer. Then it drains: it refuses new requests and finishes the accepted ones. The signal may come
+at any moment, and SIGKILL follows after a fixed time, so the server never accepts more work than fits into
+that time.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ log = logging.getLogger("sparsedm.serve")
 
 REPORT_SECONDS = 30.0
 MOST_FAILURES = 3
-"""Batches that may fail in a row before the server asks to be restarted: a GPU's context does not recover."""
+"""Consecutive failed batches after which the server is not live: a broken CUDA context does not recover."""
 
 WORK_SHARE = 0.8
 """Part of the time before the kill that accepted work may fill: estimates err, and sending takes time."""
 ANSWER_SECONDS = 2.0
-"""Before the kill, when what could not be drawn after all is answered with an error."""
+"""Time before SIGKILL in which what could not be drawn is answered with an error."""
 
 State = Literal["starting", "ready", "leaving", "draining"]
 
@@ -58,16 +58,16 @@ class Service:
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._killed_at: float | None = None
-        """When the process is killed, in the event loop's time; None before it was told to stop."""
+        """Time of SIGKILL on the event loop's clock; None before the stop signal."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the server was told to stop: each answer is its connection's last."""
+        """Whether the stop signal came: each answer is then its connection's last."""
         return self.state in ("leaving", "draining")
 
     @property
     def busy(self) -> bool:
-        """Whether the model's thread is at work, which nothing can interrupt."""
+        """Whether the model's thread is at work, which can't be interrupted."""
         return self._batcher is None or self._batcher.drawing > 0
 
     @property
@@ -118,13 +118,13 @@ class Service:
     def _warn_of_slow_batches(self, seconds: float) -> None:
         if seconds > self._work_seconds():
             log.warning(
-                "One batch takes longer than a server that stops has left, so requests can be cut when a pod "
-                "ends: lower engine.steps or engine.maxBatchSize.",
+                "One batch takes longer than a stopping server has left, so requests can be cut off when a "
+                "pod ends: lower engine.steps or engine.maxBatchSize.",
                 extra={"fields": {"batchSeconds": round(seconds, 1), "graceSeconds": self.config.grace}},
             )
 
     def _work_seconds(self) -> float:
-        """How long what is accepted now may take, were the signal to come now."""
+        """Seconds that work accepted now may take if the signal came now."""
         if self.config.grace is None:
             return math.inf
         if self._killed_at is None:
@@ -150,7 +150,7 @@ class Service:
         return {**engine.status(), "latencyMilliseconds": self.latencies.status()}
 
     async def _report(self) -> None:
-        """Tells the operator at once, and again when the latency changed."""
+        """Reports to the operator at once, and again whenever the latency changed."""
         sent: dict[str, Any] = {}
         while self._reporter is not None:
             status = self.status(self.engine)
@@ -182,7 +182,7 @@ class Service:
             raise draining()
         within = self._work_seconds()
         if not self.stopping:
-            # One batch that is too slow for any stop is drawn all the same: better than serving nobody.
+            # A single batch is accepted even if it is too slow for any stop: better than serving nothing.
             within = max(within, batcher.batch_seconds)
             most = batcher.most_pictures(within)
             if len(seeds) > most:
@@ -215,7 +215,7 @@ class Service:
             async with asyncio.timeout_at(last_moment):
                 await batcher.drain(drawing)
         except TimeoutError:
-            log.warning("The time to stop is over: what is not drawn is answered with 503.")
+            log.warning("The grace period is over: images not yet drawn are answered with 503.")
             self.give_up()
 
     def give_up(self) -> None:

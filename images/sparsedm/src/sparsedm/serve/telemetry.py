@@ -1,4 +1,4 @@
-"""Metrics, access log, request ids and the answer to what nobody foresaw, around the application."""
+"""Metrics, access log, request ids and the answer to unexpected errors, around the application."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sparsedm.serve.errors import internal_error
 LATENCIES_KEPT = 512
 disable_created_metrics()
 UNLOGGED = ("/v2/health/live", "/v2/health/ready", "/metrics")
-"""Probes and scrapes: they come every few seconds and say nothing."""
+"""Probes and scrapes, which would fill the log every few seconds."""
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 log = logging.getLogger("sparsedm.serve")
 access_logger = logging.getLogger("sparsedm.access")
@@ -48,21 +48,21 @@ class Metrics:
             "sparsedm_request_duration_seconds", "Time from a request to the end of its answer.", ["route"],
             buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120), registry=registry,
         )  # fmt: skip
-        self.images = Counter("sparsedm_images", "Pictures drawn.", registry=registry)
+        self.images = Counter("sparsedm_images", "Images drawn.", registry=registry)
         self.failed = Counter(
-            "sparsedm_failed_images", "Pictures that could not be drawn, or were not finite.",
+            "sparsedm_failed_images", "Images that could not be drawn, or were not finite.",
             registry=registry,
         )  # fmt: skip
         self.batch_size = Histogram(
-            "sparsedm_batch_size", "Pictures asked for in a batch.",
+            "sparsedm_batch_size", "Images asked for in a batch.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), registry=registry,
         )  # fmt: skip
         self.batch_duration = Histogram(
             "sparsedm_batch_duration_seconds", "Time to draw a batch.",
             buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60), registry=registry,
         )  # fmt: skip
-        self.queue = Gauge("sparsedm_queue_images", "Pictures that wait for a batch.", registry=registry)
-        self.drawing = Gauge("sparsedm_drawing_images", "Pictures being drawn.", registry=registry)
+        self.queue = Gauge("sparsedm_queue_images", "Images that wait for a batch.", registry=registry)
+        self.drawing = Gauge("sparsedm_drawing_images", "Images being drawn.", registry=registry)
         self.ready = Gauge("sparsedm_ready", "1 when the server takes requests.", registry=registry)
         self.build = Gauge(
             "sparsedm_build_info", "Always 1; what this server is.",
@@ -77,7 +77,7 @@ class Metrics:
 
 
 class Latencies:
-    """Times of the last requests that drew pictures."""
+    """Times of the last requests that drew images."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=LATENCIES_KEPT)
@@ -98,9 +98,9 @@ class Latencies:
 
 
 class Telemetry:
-    """Outermost layer: counts each request under its route's pattern, never under what a client made up.
+    """Outermost layer: counts each request under its route's pattern, never under a client's path.
 
-    A request keeps the x-request-id that it came with, or gets one. HEAD is answered as GET; uvicorn leaves
+    A request keeps its x-request-id, or gets one. HEAD is answered as GET; uvicorn leaves
     the body out.
     """
 
@@ -119,7 +119,7 @@ class Telemetry:
         started = time.perf_counter()
         request_id = _request_id(scope)
         inner = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
-        status = 499  # the client has gone, as nginx counts it
+        status = 499  # the client disconnected; nginx's code
         begun = False
 
         async def watched(message: Message) -> None:
@@ -137,7 +137,7 @@ class Telemetry:
         except Exception as error:
             log.error("A request failed.", exc_info=error, extra={"fields": {"requestId": request_id}})
             if begun:
-                raise  # half an answer: uvicorn cuts the connection, so that nobody takes it for a whole one
+                raise  # half an answer: uvicorn cuts the connection, so that no client takes it for complete
             await internal_error().response(scope["path"])(inner, receive, watched)
         finally:
             self._count(inner, scope["method"], status, time.perf_counter() - started, request_id)
@@ -161,14 +161,14 @@ class Telemetry:
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's, where it is one that a log and a header can hold; else a new one."""
+    """The client's where it is safe in a log and a header; else a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     text = given.decode("latin-1")
     return text if _REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: a static message and what belongs to it."""
+    """One JSON object per line: a static message and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -187,5 +187,5 @@ def set_up_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # Uvicorn tells each start and stop at info, and of each request that it can't read at warning.
+    # Uvicorn logs each start and stop at info, and each unreadable request at warning.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -14,7 +14,7 @@ from sparsedm.svg import COLOURS, DASHED, GRID, dot, head, line, text
 
 WIDTH, LINE = 720, 24
 LEFT, RIGHT, TOP, BOTTOM = 230, 24, 48, 44
-"""Pixels: of the picture, of one row, and of the margins about the plot."""
+"""Pixels: of the image, of one row, and of the margins about the plot."""
 STEPS = (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8)
 """Ticks within each power of ten."""
 
@@ -68,7 +68,7 @@ def _line(at: Callable[[float], float], one: Dots, y: float) -> list[str]:
 
 
 def _opening(title: str, height: int) -> list[str]:
-    """A white picture with its title."""
+    """A white image with its title."""
     return [
         *head(title, WIDTH, height, font_size=12),
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
@@ -107,7 +107,7 @@ class Curve:
 
 
 HEIGHT, MARGIN = 380, 64
-"""Pixels: of the picture over a plane, and left of its plot."""
+"""Pixels: of the image over a plane, and left of its plot."""
 
 
 def plane_figure(title: str, x_label: str, y_label: str, curves: Sequence[Curve]) -> str:
