@@ -4,8 +4,6 @@ import path from 'node:path';
 import { KubeConfig, type User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 
-const tokenOfPod = '/var/run/secrets/kubernetes.io/serviceaccount/token';
-
 type UserEntry = { name?: string; user?: { tokenFile?: string } | null };
 type Content = { users?: UserEntry[] | null } | null;
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,9 +25,10 @@ export function loadKubeConfig(given: string | undefined, env: Environment): Kub
   }
   const own = path.join(env.HOME ?? homedir(), '.kube', 'config');
   if (existsSync(own)) return merge([own]);
-  if (!existsSync(tokenOfPod)) {
+  // As client-go knows a pod: by the variables that the kubelet sets in each.
+  if (!env.KUBERNETES_SERVICE_HOST || !env.KUBERNETES_SERVICE_PORT) {
     throw new Error(
-      `there is no kubeconfig: give --kubeconfig or KUBECONFIG, or write ${own}; nor is there a pod's service account`,
+      `there is no kubeconfig: give --kubeconfig or KUBECONFIG, or write ${own}; nor is this a pod with a service account`,
     );
   }
   const config = new KubeConfig();

@@ -289,11 +289,14 @@ test('in a pod the token is read again, and the authority of the service account
   await writeFile(path.join(account, 'token'), 'first\n');
   vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');
   vi.stubEnv('KUBERNETES_SERVICE_PORT', String(port));
-  vi.spyOn(KubeConfig.prototype, 'loadFromDefault').mockImplementation(function (this: KubeConfig) {
-    this.loadFromCluster(path.join(folder, 'pod'));
+  const ofPod = new KubeConfig();
+  ofPod.loadFromCluster(path.join(folder, 'pod'));
+  vi.spyOn(KubeConfig.prototype, 'loadFromCluster').mockImplementation(function (this: KubeConfig) {
+    Object.assign(this, ofPod);
   });
   const clock = movableClock();
-  const transport = createTransport({ connection: loadConnection({}, {}), clock });
+  const env = { ...process.env, KUBECONFIG: undefined, HOME: folder };
+  const transport = createTransport({ connection: loadConnection({}, env), clock });
   atEnd.push(() => transport.close());
   expect(await ask(transport)).toMatchObject({ authorization: 'Bearer first' });
   await writeFile(path.join(account, 'token'), 'second');
