@@ -21,7 +21,7 @@ export type CacheOptions<T extends KubeObject> = {
   watch: WatchOptions<T>;
 };
 
-/** One reflector and its store, for people. */
+/** State of one reflector and its store, for /debug. */
 export type CacheState = ReflectorState & {
   resource: string;
   labelSelector?: string;
@@ -31,7 +31,7 @@ export type CacheState = ReflectorState & {
   resourceVersion?: string;
 };
 
-/** Everything known of one resource under one label selector: a reflector and a store per watched namespace. */
+/** The cache of one resource under one label selector: a reflector and a store per watched namespace. */
 export type Cache<T extends KubeObject = KubeObject> = {
   readonly name: string;
   readonly store: Store<T>;

@@ -7,7 +7,7 @@ export type Clock = {
   setTimeout(fn: () => void, ms: number): () => void;
 };
 
-/** setTimeout of the platform fires at once beyond 2^31-1 ms (24.8 days); longer waits go in hops. */
+/** The platform's setTimeout fires at once beyond 2^31-1 ms (24.8 days), so longer waits are split. */
 const longestTimer = 2 ** 31 - 1;
 
 function startTimer(fn: () => void, ms: number): () => void {
@@ -40,7 +40,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** A clock for tests that moves only when told to. */
+/** A clock for tests that moves only on request. */
 export class FakeClock implements Clock {
   #elapsed = 0;
   #sequence = 0;
@@ -65,25 +65,25 @@ export class FakeClock implements Clock {
     return () => void this.#timers.delete(id);
   }
 
-  /** Number of timers that wait. */
+  /** Number of pending timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** Milliseconds until the earliest timer, undefined when none waits. */
+  /** Milliseconds until the earliest timer; undefined when none is pending. */
   get untilNext(): number | undefined {
     const next = this.#next(Infinity);
     return next === undefined ? undefined : next.at - this.#elapsed;
   }
 
-  /** Moves time forward and runs what falls due, in order; timers set meanwhile count too. */
+  /** Moves time forward and runs the timers that fall due, in order, including those set meanwhile. */
   advance(ms: number): void {
     const end = this.#elapsed + ms;
     for (let due = this.#next(end); due !== undefined; due = this.#next(end)) this.#fire(due);
     this.#elapsed = end;
   }
 
-  /** Time passes but no timer runs, as when the process stands still; the timers are due at the next advance. */
+  /** Lets time pass without running timers, as when the process stalls; they are due at the next advance. */
   stall(ms: number): void {
     this.#elapsed += ms;
   }

@@ -8,30 +8,30 @@ import { WorkQueue, type Priority } from './queue';
 import type { Index, Transform } from './store';
 import { noTracing, type Span, type Tracing } from './tracing';
 
-/** When to look again although nothing changes, and how urgent that is; default normal. */
+/** When to reconcile again although nothing changes, and with which priority; default normal. */
 export type ReconcileResult = { requeueAfterMs?: number; priority?: Priority } | undefined;
 
 export type Reconciler = {
-  /** Brings one object's world closer to its spec. What it throws is retried with back-off. */
+  /** Moves one object's world closer to its spec. When it throws, the key is retried with back-off. */
   reconcile(key: ObjectKey): Promise<ReconcileResult | void>;
 };
 
 export type WatchOptions<T> = {
   labelSelector?: string;
-  /** Drops what is never read before an object is cached; managedFields are always dropped. */
+  /** Drops unread parts of an object before it is cached; managedFields are always dropped. */
   transform?: Transform<T>;
   indexes?: Readonly<Record<string, Index<T>>>;
 };
 
-/** Objects of which changes enqueue the owner that controls them. */
+/** Objects whose changes enqueue the owner that controls them. */
 export type Owned<T extends KubeObject = KubeObject> = WatchOptions<T> & {
   resource: Resource<T>;
   ownerKind: string;
-  /** Changes that come within so many milliseconds after the first lead to one pass together; default 0. */
+  /** Window in milliseconds: changes that follow the first within it share one pass; default 0. */
   settleMs?: number;
 };
 
-/** Objects of which changes enqueue whatever keys they map to; called for the old and the new state. */
+/** Objects whose changes enqueue the keys that they map to; called for the old and the new state. */
 export type Watched<T extends KubeObject = KubeObject> = WatchOptions<T> & {
   resource: Resource<T>;
   toKeys(object: T): readonly ObjectKey[];
@@ -53,14 +53,14 @@ export type ControllerOptions = {
 export type Controller = {
   readonly name: string;
   enqueue(key: ObjectKey, priority?: Priority): void;
-  /** Of several of one key the earliest stands, and a pass that begins before then is enough. */
+  /** Of several requests for one key the earliest counts, and a pass that begins before then is enough. */
   enqueueAfter(key: ObjectKey, ms: number): void;
-  /** Works until `stop` aborts, then ends once the reconciles that run have finished. */
+  /** Works until `stop` aborts, then ends once the running reconciles have finished. */
   run(stop: AbortSignal): Promise<void>;
   readonly queue: WorkQueue;
 };
 
-/** Share of the workers that may do other than what somebody has just asked for. */
+/** Share of the workers that may do work other than what a user has just asked for. */
 const lowerWorkers = 3 / 4;
 
 type Outcome = 'success' | 'requeue_after' | 'error';
@@ -84,7 +84,7 @@ export function createController(options: ControllerOptions): Controller {
     metrics.reconcileErrors.inc(labels);
     const asked = error instanceof ApiError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     queue.addRateLimited(key, asked);
-    // Losing a race is normal: the retry reads what won.
+    // Losing a race is normal: the retry reads the winner's state.
     const level = isConflict(error) ? 'debug' : 'warn';
     logger[level]('reconcile failed, will retry', { key, failures: queue.failures(key), error });
     return 'error';

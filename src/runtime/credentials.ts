@@ -15,7 +15,7 @@ export type TlsMaterial = {
 
 export type Credentials = { headers: Readonly<Record<string, string>>; tls: TlsMaterial };
 
-/** Where the API server is and how to show who we are. */
+/** Address of the API server and the credentials for it. */
 export type Connection = {
   server: string;
   proxyUrl?: string;
@@ -48,8 +48,8 @@ type ExecPlugin = {
 };
 
 /**
- * An exec plugin learns from KUBERNETES_EXEC_INFO in which version to answer and, where it has asked for that, which
- * cluster it is for. kubectl says so, and some plugins give up without; client-node does not.
+ * An exec plugin reads from KUBERNETES_EXEC_INFO the version to answer in and, if it has asked for that, the cluster.
+ * kubectl sets the variable, and some plugins fail without it; client-node does not set it.
  */
 function instructPlugin(config: KubeConfig): void {
   const plugin = config.getCurrentUser()?.exec as ExecPlugin | null | undefined;
@@ -89,7 +89,7 @@ export function loadConnection(source: KubeConfigSource = {}, env: Environment =
     server: cluster.server,
     ...(proxyUrl === undefined ? {} : { proxyUrl }),
     async credentials(fresh) {
-      // A new KubeConfig forgets every cached token, so that rotated files and revoked tokens are noticed.
+      // A new KubeConfig drops every cached token, so that rotated files and revoked tokens take effect.
       if (fresh) config = configFrom(source, env);
       return credentialsOf(config);
     },
@@ -134,7 +134,7 @@ function tlsOf(options: RequestOptions & { servername?: string }): TlsMaterial {
   return Object.fromEntries(Object.entries(material).filter(([, value]) => value !== undefined));
 }
 
-/** Throws for what no connection could be made with, such as a certificate whose key has not been replaced yet. */
+/** Throws for unusable credentials, such as a certificate whose key has not been replaced yet. */
 export function checkTls({ ca, cert, key }: TlsMaterial): void {
   createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
 }
@@ -144,7 +144,7 @@ function sameBytes(a: string | Buffer | undefined, b: string | Buffer | undefine
   return Buffer.from(a).equals(Buffer.from(b));
 }
 
-/** Whether connections made with one still serve the other. */
+/** Whether connections made with one are still valid for the other. */
 export function sameTls(a: TlsMaterial | undefined, b: TlsMaterial): boolean {
   return (
     a !== undefined &&

@@ -30,7 +30,7 @@ export class ApiError extends Error {
   }
 }
 
-/** No usable answer came: refused, reset, cut or past its deadline. The request may have been carried out. */
+/** There was no usable answer: refused, reset, cut or past its deadline. The request may have been carried out. */
 export class TransportError extends Error {
   override readonly name = 'TransportError';
 }

@@ -16,7 +16,7 @@ export type EventRecorder = {
 };
 
 export type RunningEventRecorder = EventRecorder & {
-  /** Waits until what was recorded so far is written or given up; ends early when the signal aborts. */
+  /** Waits until the events recorded so far are written or given up; ends early when the signal aborts. */
   flush(signal?: AbortSignal): Promise<void>;
 };
 
@@ -26,28 +26,30 @@ export type EventRecorderOptions = {
   logger: Logger;
   metrics?: Metrics;
   random?: () => number;
-  /** Who reports, e.g. sparsedm.io/operator. */
+  /** Reporting controller, e.g. sparsedm.io/operator. */
   controller: string;
-  /** Which process reports: the pod's name. */
+  /** Reporting instance: the pod's name. */
   instance: string;
-  /** Absent: every event is written as soon as can be. */
+  /** Absent: every event is written as soon as possible. */
   pace?: Pick<Pace, 'eventWait'>;
 };
 
-/** What was reported so recently is the same series. */
+/** Time within which a repeated event belongs to the same series. */
 const seriesMs = 6 * 60_000;
-/** A series is written at most once in this time. */
+/** Shortest time between two writes of a series. */
 const seriesIntervalMs = 10_000;
-/** Distinct events of one object: so many at once, then one more in each refill time (as client-go's spam filter). */
+/**
+ * Distinct events of one object: size of the burst, and time until one more is allowed (as in client-go's spam filter).
+ */
 const burst = 25;
 const refillMs = 300_000;
-/** Enough for the ends of as many runs while the API server has no time for events; a few kilobytes each. */
+/** Longest backlog: enough for the ends of that many runs while the API server is behind; a few kilobytes each. */
 const longestBacklog = 20_000;
 const longestMemory = 4096;
 const tries = 4;
-/** How often to look whether the API server has time for events again. */
+/** Interval between checks of whether the API server has time for events again. */
 const lookAgainMs = 250;
-/** An event that has waited for so long is left out when a later one of its object waits too. */
+/** Time after which a waiting event is dropped when a later one of its object waits too. */
 const overtakenMs = 1_000;
 /** The API's limits, in bytes. */
 const longestNote = 1024;
@@ -67,11 +69,11 @@ type Series = {
   lastObserved: Date;
   writtenAt: number;
   timer: boolean;
-  /** Since when it is in the backlog. */
+  /** Time at which it entered the backlog. */
   dueAt: number;
 };
 
-/** What one object may still report, and the state of it that was reported last. */
+/** Remaining event budget of one object, and its last reported state. */
 type Budget = { tokens: number; at: number; version: string | undefined };
 
 export function createEventRecorder(options: EventRecorderOptions): RunningEventRecorder {
@@ -82,9 +84,10 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   const budgets = new Map<string, Budget>();
   const backlog = new Set<Series>();
   let pump: Promise<void> | undefined;
-  /** Ends the wait for better times. */
+  /** Ends the wait for the API server. */
   let hurry = new AbortController();
-  // An event is written for the pass that recorded the first of many, and after its end: outside of its trace.
+  // An event is written for the pass that recorded the first of its series, after that pass has ended: outside of its
+  // trace.
   const outside = AsyncLocalStorage.snapshot();
 
   function drop(cause: 'overflow' | 'rate' | 'error' | 'overtaken'): void {
@@ -198,7 +201,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
     }
   }
 
-  /** That a run began is no news once its end waits to be told; a warning is told in any case. */
+  /** The start of a run is no news once its end is waiting; a warning is always written. */
   function isOvertaken({ isNews, written, uid, version, dueAt }: Series): boolean {
     if (!isNews || written > 0 || clock.monotonic() - dueAt < overtakenMs) return false;
     const latest = budgets.get(uid);
@@ -263,7 +266,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
   };
 }
 
-/** The event expired on the server (after an hour by default) while its series went on. */
+/** The event expired on the server (after an hour by default) while its series continued. */
 function createIfGone(create: () => Promise<void>): (error: unknown) => Promise<void> {
   return (error) => {
     if (!isNotFound(error)) throw error;
@@ -271,7 +274,7 @@ function createIfGone(create: () => Promise<void>): (error: unknown) => Promise<
   };
 }
 
-/** Sets the key as the youngest of the map and forgets the oldest. */
+/** Sets the key as the youngest of the map and drops the oldest. */
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   map.set(key, value);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
 export type Served = {
-  /** The port listened on; of interest when 0 was asked for. */
+  /** The port listened on, which the system chooses when the setting is 0. */
   port: number;
   close(): Promise<void>;
 };
@@ -40,7 +40,7 @@ async function answer(
   }
 }
 
-/** Serves fixed GET paths. Rejects where the port cannot be listened on. */
+/** Serves fixed GET paths. Rejects when it cannot listen on the port. */
 export async function serve(routes: Readonly<Record<string, Handler>>, port: number): Promise<Served> {
   const server = createServer((request, response) => void answer(routes, request, response));
   server.headersTimeout = 10_000;
@@ -60,8 +60,8 @@ export async function serve(routes: Readonly<Record<string, Handler>>, port: num
 }
 
 /**
- * /healthz: the event loop turns. /readyz: the caches are filled; standby replicas are ready too. /debug, where it is
- * given: what goes on inside, as JSON.
+ * /healthz: the event loop runs. /readyz: the caches are filled; standby replicas are ready too. /debug, if enabled:
+ * the internal state as JSON.
  */
 export function serveHealth(options: {
   port: number;

@@ -6,14 +6,14 @@ import type { WatchEvent } from './transport';
 /** On the bookmark that ends the initial events of a watch (KEP-3157). */
 const endAnnotation = 'k8s.io/initial-events-end';
 
-/** The server took a request for a streamed list for one of an ordinary watch. */
+/** The server took a request for a streamed list for an ordinary watch. */
 export class NotStreamedError extends Error {
   override readonly name = 'NotStreamedError';
 }
 
 /**
- * Whether the error says that this server does not stream lists. One without the feature refuses its parameters as
- * invalid; one that has never heard of it shows that otherwise.
+ * Whether the error means that this server does not stream lists. A server with the feature disabled refuses its
+ * parameters as invalid; an older one ignores them, which NotStreamedError reports.
  */
 export function isRefusedStream(error: unknown): boolean {
   if (error instanceof NotStreamedError) return true;
@@ -23,7 +23,7 @@ export function isRefusedStream(error: unknown): boolean {
 export type InitialEventsOptions<T> = {
   clock: Clock;
   prepare: (object: KubeObject) => T;
-  /** Limits for the whole, and for the time in which nothing comes. */
+  /** Limits for the whole list, and for the time without data. */
   deadlineMs: number;
   silenceMs: number;
   /** Aborted at a limit. */
@@ -31,17 +31,17 @@ export type InitialEventsOptions<T> = {
 };
 
 export type InitialEvents<T> = {
-  /** Takes a portion in; with the end of the initial events come their version and what follows them. */
+  /** Takes in a portion. With the end of the initial events, returns their version and the events that follow. */
   take(portion: readonly WatchEvent[]): { resourceVersion: string; rest: readonly WatchEvent[] } | undefined;
   objects(): Iterable<T>;
   readonly size: number;
-  /** Why the stream has ended before its end was seen. */
+  /** Why the stream ended before the end of the initial events was seen. */
   missing(): Error;
   /** Stops the limits. */
   clear(): void;
 };
 
-/** Gathers the events with which a watch delivers the complete state, apart from the store, until they are complete. */
+/** Collects the events with which a watch delivers the complete state, outside the store, until they are complete. */
 export function createInitialEvents<T extends KubeObject>(
   options: InitialEventsOptions<T>,
 ): InitialEvents<T> {
@@ -59,12 +59,12 @@ export function createInitialEvents<T extends KubeObject>(
 
   function collect({ type, object }: WatchEvent): void {
     const key = keyText(keyOf(object));
-    // Changes that happen meanwhile come in between.
+    // Changes in the meantime come in between.
     if (type === 'DELETED') objects.delete(key);
     else objects.set(key, prepare(object));
   }
 
-  /** Whether the event ends the initial ones. Bookmarks of another kind come only from who knows no initial events. */
+  /** Whether the event ends the initial ones. Only a server without initial events sends bookmarks of another kind. */
   function isEnd({ type, object }: WatchEvent): boolean {
     if (type !== 'BOOKMARK') return false;
     if (object.metadata.annotations?.[endAnnotation] === 'true') return true;

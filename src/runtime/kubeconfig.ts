@@ -65,7 +65,7 @@ function readConfig(file: string): KubeConfig {
   return config;
 }
 
-/** A plugin with a path is found from the kubeconfig's folder, as its other files are; one without, by $PATH. */
+/** A plugin with a path is resolved from the kubeconfig's folder, like its other files; one without a path by $PATH. */
 function withPlugin(user: User, folder: string): User {
   const plugin = user.exec as { command?: string } | null | undefined;
   if (!plugin?.command?.includes(path.sep)) return user;
@@ -73,8 +73,8 @@ function withPlugin(user: User, folder: string): User {
 }
 
 /**
- * client-node drops a user's tokenFile and would ask as nobody. It is treated as the pod's own token is: read again
- * every minute, and preferred to a token beside it, as client-go does.
+ * client-node drops a user's tokenFile and would send anonymous requests. The file is treated like the pod's own token:
+ * read again every minute, and preferred to a token beside it, as in client-go.
  */
 function withTokenFile(user: User, tokenFile: string | undefined, folder: string): User {
   if (tokenFile === undefined) return user;

@@ -1,9 +1,9 @@
-/** A list of which any item can be taken out, first or not, in constant time. */
+/** A list from which any item can be removed in constant time. */
 export type Link<T> = { item: T; previous: Link<T> | undefined; next: Link<T> | undefined };
 
 /**
  * Not a Map, although that keeps the order of insertion as well: finding its first entry walks past every entry that
- * was deleted before it, so that to empty it from the front takes ten times as long for 10,000 keys.
+ * was deleted before it, so that emptying it from the front takes ten times as long for 10,000 keys.
  */
 export class LinkedList<T> {
   #first: Link<T> | undefined;
@@ -47,8 +47,8 @@ type Line = { keys: LinkedList<string>; turn: Link<string> };
 type Waiting = { since: number; link: Link<string> };
 
 /**
- * Keys that wait, each once. Namespaces take turns, and within one the key that waits longest comes first: between two
- * hand-outs to a namespace that waits, every other gets at most one, however many keys it has. All operations take
+ * Waiting keys, each once. Namespaces take turns, and within one the key that has waited longest comes first: between
+ * two hand-outs to a waiting namespace, every other one gets at most one, however many keys it has. All operations take
  * constant time.
  */
 export class FairLane {
@@ -76,7 +76,7 @@ export class FairLane {
     this.#waiting.set(key, { since, link: line.keys.push(key) });
   }
 
-  /** Takes the key out; answers since when it has waited, undefined when it did not. */
+  /** Removes the key; returns since when it has waited, undefined when it was not waiting. */
   take(key: string): number | undefined {
     const waiting = this.#waiting.get(key);
     const namespace = namespaceOf(key);
@@ -91,7 +91,7 @@ export class FairLane {
     return waiting.since;
   }
 
-  /** Takes out the first key of the namespace whose turn it is, which then goes behind the others. */
+  /** Removes the first key of the namespace whose turn it is, which then goes behind the others. */
   shift(): { key: string; since: number } | undefined {
     const namespace = this.#turns.first;
     const line = namespace === undefined ? undefined : this.#lines.get(namespace);
@@ -106,7 +106,7 @@ export class FairLane {
     while (this.shift() !== undefined);
   }
 
-  /** Number of keys that wait, by namespace. */
+  /** Number of waiting keys by namespace. */
   counts(): ReadonlyMap<string, number> {
     return new Map([...this.#lines].map(([namespace, { keys }]) => [namespace, keys.size]));
   }

@@ -23,11 +23,14 @@ export const leases: Resource<Lease> = {
 };
 
 export type LeaderTiming = {
-  /** A lease that nobody has renewed for so long may be taken. */
+  /** Time without renewal after which a lease may be taken. */
   leaseMs: number;
-  /** A leader that has not managed to renew for so long stops; less than leaseMs, so that it stops before another starts. */
+  /**
+   * Time without a successful renewal after which a leader stops; less than leaseMs, so that it stops before another
+   * starts.
+   */
   renewDeadlineMs: number;
-  /** Between two tries, to renew or to acquire. */
+  /** Time between attempts to renew or to acquire. */
   retryMs: number;
 };
 
@@ -44,24 +47,24 @@ export type LeaderOptions = {
 };
 
 export type LeaderElector = {
-  /** Waits until this process holds the lease; answers false when the signal aborted first. */
+  /** Waits until this process holds the lease; returns false when the signal aborted first. */
   acquire(signal: AbortSignal): Promise<boolean>;
   /** Renews until the signal aborts; rejects with LeadershipLostError when the lease is lost. */
   hold(signal: AbortSignal): Promise<void>;
   /** Gives the lease up, so that a standby takes over at once. Never throws. */
   release(): Promise<void>;
   isLeader(): boolean;
-  /** Throws LeadershipLostError unless this process surely still leads: call it before each write. */
+  /** Throws LeadershipLostError unless this process is sure to still lead: call it before each write. */
   assertLeader(): void;
   state(): LeaderState;
 };
 
 export const defaultTiming: LeaderTiming = { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
 
-/** After so long the server ends a watch of the lease, and a new one is opened. */
+/** Time after which the server ends a watch of the lease, and a new one is opened. */
 const watchSeconds = 600;
 
-/** For people: who leads, as far as this process knows. */
+/** For /debug: who leads, as far as this process knows. */
 export type LeaderState = {
   leading: boolean;
   identity?: string;
@@ -81,11 +84,11 @@ function microTime(time: Date): string {
  *
  * Clocks of two machines are never compared: the holder's renewTime is only watched for change, and the lease has
  * expired when it has not changed for its duration on this process' own monotonic clock. Every write names the
- * resourceVersion it read, so that of two candidates the server lets one win.
+ * resourceVersion it read, so that the server lets only one of two candidates win.
  *
- * Unlike client-go's, a standby watches the lease instead of asking for it every retry period: it sees each renewal as
- * it happens, and so takes a dead holder's lease when it runs out and a released one at once. Where it may not watch,
- * it asks.
+ * Unlike client-go's, a standby watches the lease instead of polling it every retry period: it sees each renewal as it
+ * happens, and so takes a dead holder's lease when it expires and a released one at once. Where it may not watch, it
+ * polls.
  */
 export function createLeaderElector(options: LeaderOptions): LeaderElector {
   const { transport, clock, metrics, lease, identity } = options;
@@ -144,7 +147,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     return at;
   }
 
-  /** Milliseconds until the lease as last seen may be taken; 0 when nobody else holds it. */
+  /** Milliseconds until the lease as last seen may be taken; 0 when no other process holds it. */
   function untilFree(): number {
     if (observed === undefined) return 0;
     const { holderIdentity: holder = '', leaseDurationSeconds = 0 } = observed.lease.spec ?? {};
@@ -152,7 +155,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     return Math.max(0, observed.at + leaseDurationSeconds * 1000 - clock.monotonic());
   }
 
-  /** One try: the time from which the lease counts as ours, or undefined when another holds it. */
+  /** One attempt: returns the time from which the lease counts as ours, or undefined when another process holds it. */
   async function tryAcquire(signal: AbortSignal): Promise<number | undefined> {
     try {
       const { answer } = await send('GET', undefined, signal);
@@ -161,14 +164,14 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
       return at;
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      // Its holder does not know yet that somebody deleted it, and leads until it would have run out.
+      // Its holder does not know yet that the lease was deleted, and leads until it would have expired.
       return untilFree() > 0 ? undefined : createLease(signal);
     }
   }
 
   /**
-   * Watches a lease that another holds: answers true once it may be taken, false when the watch ended before. Its
-   * holder renews it each retry period, so that a watch without an event for two of them has broken.
+   * Watches a lease that another process holds: returns true once it may be taken, false when the watch ended before.
+   * The holder renews it each retry period, so a watch without an event for two of them is broken.
    */
   async function standBy(signal: AbortSignal): Promise<boolean> {
     const free = new AbortController();
@@ -206,14 +209,14 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
         renewedAt = (await send('PUT', { ...held, spec: claim(held.spec) }, signal)).at;
         return;
       } catch (error) {
-        // Somebody touched the lease (a label, or another holder): look again below.
+        // The lease was changed (a label, or another holder): read it again below.
         if (!isConflict(error) && !isNotFound(error)) throw error;
       }
     }
     renewedAt = await renewAfterReading(signal);
   }
 
-  /** As tryAcquire, but a lease that another holds is lost for good, expired or not. */
+  /** As tryAcquire, but a lease that another process holds is lost for good, even when it has expired. */
   async function renewAfterReading(signal: AbortSignal): Promise<number> {
     try {
       const { answer } = await send('GET', undefined, signal);
@@ -246,7 +249,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
           logger.warn('cannot reach the lease, trying again', { error });
         }
       }
-      // Never zero, so that a server that refuses is not asked in a hot loop.
+      // Never zero, to avoid a hot loop against a server that refuses.
       const rest = untilFree() || Infinity;
       await sleep(clock, Math.min(rest, timing.retryMs * (0.6 + 0.3 * random())), signal);
     }
@@ -286,10 +289,10 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
   }
 
   /**
-   * Rejects once the last renewal is older than the deadline, even while a request hangs. A process that stood still (a
-   * long parse, a paused machine) could not try: it gets the time for that from when it goes on, and assertLeader lets
-   * nothing be written until a renewal has succeeded, of which the server knows whether another leads by now. Hence
-   * renewals need no thread of their own: what stands still longer than the lease lasts should be replaced.
+   * Rejects once the last renewal is older than the deadline, even while a request hangs. A process that stalled (a
+   * long parse, a paused machine) could not renew: it gets the time for an attempt after it resumes, and assertLeader
+   * allows no write until a renewal has succeeded, which the server refuses if another process leads by now. So
+   * renewals need no thread of their own: a process that stalls for longer than the lease should be replaced.
    */
   function watchDeadline(signal: AbortSignal): { expired: Promise<never>; cancel: () => void } {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -301,7 +304,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
       if (now - due >= timing.retryMs) tryUntil = now + timing.renewDeadlineMs / 2;
       const rest = Math.max(renewedAt + timing.renewDeadlineMs, tryUntil) - now;
       if (rest <= 0) return reject(new LeadershipLostError('the lease could not be renewed in time'));
-      // Looks often, to notice a standstill wherever it falls.
+      // Checks often, so that a stall is noticed at any time.
       const waitMs = Math.min(rest, timing.retryMs);
       cancelTimer = clock.setTimeout(() => check(now + waitMs), waitMs);
     };
@@ -329,7 +332,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     }
   }
 
-  /** A renewal that was cut off by the stop may have arrived all the same: then the lease is read once more. */
+  /** A renewal that the stop cut off may still have arrived: then the lease is read once more. */
   async function putReleased(held: Lease, spec: LeaseSpec): Promise<void> {
     const { signal } = new AbortController();
     try {
@@ -341,7 +344,7 @@ export function createLeaderElector(options: LeaderOptions): LeaderElector {
     }
   }
 
-  /** After a long stall the timer that ends leadership may not have run yet; the clock tells. */
+  /** After a long stall the timer that ends leadership may not have run yet, so this asks the clock. */
   function assertLeader(): void {
     if (leading && clock.monotonic() - renewedAt < timing.renewDeadlineMs) return;
     throw new LeadershipLostError('this process does not hold the lease');

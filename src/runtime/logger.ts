@@ -5,7 +5,7 @@ import { ApiError, TransportError } from './errors';
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type Metadata = Record<string, unknown>;
 
-/** A static message plus metadata; the metadata's values are cleaned of secrets. */
+/** Logs a static message with metadata; secrets are removed from the metadata's values. */
 export type Logger = {
   debug(message: string, metadata?: Metadata): void;
   info(message: string, metadata?: Metadata): void;
@@ -17,7 +17,7 @@ export type Logger = {
 const secretKey = /authorization|password|passwd|secret|token$|^token|credential|private.?key/i;
 const deepest = 6;
 
-/** Hides bearer tokens and the user part of URLs wherever they stand in a text. */
+/** Hides bearer tokens and the user part of URLs anywhere in a text. */
 export function redactText(text: string): string {
   return text
     .replace(/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, '$1 [redacted]')
@@ -28,7 +28,7 @@ export function redactText(text: string): string {
     );
 }
 
-/** A copy fit for the log: secrets hidden, errors with their causes, nothing deeper than a log line should be. */
+/** A copy for the log: secrets hidden, errors with their causes, depth limited. */
 export function redact(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return redactText(value);
   if (value === null || typeof value !== 'object') return value;
@@ -44,7 +44,7 @@ export function redact(value: unknown, depth = 0): unknown {
   );
 }
 
-/** The stack of an expected error says nothing; that of a surprise is what one needs. */
+/** The stack of an expected error is noise; that of an unexpected one is needed. */
 function isExpected(error: Error): boolean {
   return error instanceof ApiError || error instanceof TransportError;
 }

@@ -24,13 +24,13 @@ export type ControllerSpec<T extends KubeObject = KubeObject> = {
   owns?: readonly Owned[];
   watches?: readonly Watched[];
   reconciler: Reconciler;
-  /** Reconciles at one time, each of another key; default 4. */
+  /** Concurrent reconciles, each of another key; default 4. */
   concurrency?: number;
 };
 
 export type Readiness = { ready: boolean; waitingFor: readonly string[] };
 
-/** What goes on inside, for people: names and numbers, never the contents of objects. */
+/** The internal state, for /debug: names and numbers, never the contents of objects. */
 export type ManagerState = {
   leader: LeaderState;
   controllers: { name: string; concurrency: number; queue: QueueState }[];
@@ -54,15 +54,15 @@ export type ManagerOptions = {
   /** Absent: this process leads at once. */
   leaderElection?: { namespace: string; name: string; identity: string; timing?: Partial<LeaderTiming> };
   random?: () => number;
-  /** How long running reconciles may take to finish on a graceful stop; default 20 s. */
+  /** Time for running reconciles to finish on a graceful stop; default 20 s. */
   drainMs?: number;
   tuning?: Partial<ReflectorTuning>;
 };
 
 export type Manager = {
   /**
-   * The shared cache of a resource and label selector: one reflector however often it is asked for. May be called before
-   * and after start.
+   * The shared cache of a resource and label selector: one reflector for any number of calls. May be called before and
+   * after start.
    */
   watch<T extends KubeObject>(resource: Resource<T>, options?: WatchOptions<T>): Store<T>;
   /** Call before start. */
@@ -70,8 +70,8 @@ export type Manager = {
   /** Something that runs beside the controllers, on every replica, until the signal aborts; call before start. */
   task(task: Task): void;
   /**
-   * Puts what a write returned into the caches. The controller named as its writer is not told of it, for it knows
-   * already: name one only where the object is exactly what its pass has decided on.
+   * Puts what a write returned into the caches. The controller named as the writer is not notified, because it already
+   * knows: name one only when the object is exactly what its pass decided on.
    */
   observe<T extends KubeObject>(resource: Resource<T>, object: T, writer?: string): void;
   /**
@@ -84,11 +84,11 @@ export type Manager = {
   /** Throws LeadershipLostError unless this process leads: the guard of every write that only the leader may do. */
   assertLeader(): void;
   /**
-   * Aborts when reconciles have to end, at the end of the drain time or with the lease lost: for the requests that they
-   * make, so that none is under way while another process leads.
+   * Aborts when reconciles have to end: at the end of the drain time, or when the lease is lost. Their requests use it,
+   * so that none is in flight while another process leads.
    */
   readonly abandoned: AbortSignal;
-  /** Passes that are due in all controllers, but for those that a first list or a takeover asks for. */
+  /** Passes that are due in all controllers, except those caused by a first list or a takeover. */
   readonly due: () => number;
   state(): ManagerState;
 };
@@ -96,7 +96,7 @@ export type Manager = {
 type Built = { concurrency: number; controller: Controller; attach(): () => void };
 
 const defaultDrainMs = 20_000;
-/** After the drain, the requests of reconciles are aborted, and these get this long to end. */
+/** Time for reconciles to end after their requests are aborted at the end of the drain. */
 const abandonMs = 2_000;
 
 export function createManager(options: ManagerOptions): Manager {
@@ -158,7 +158,7 @@ export function createManager(options: ManagerOptions): Manager {
         return () => follow(cache, (object) => watched.toKeys(object), enqueue(watched.settleMs));
       }),
     ];
-    /** What a first list brings has settled long since. */
+    /** Most objects of a first list have long since settled. */
     function enqueue(settleMs = 0): Enqueue {
       return (key, priority) =>
         settleMs > 0 && priority === 'normal'
@@ -170,7 +170,7 @@ export function createManager(options: ManagerOptions): Manager {
       controller: created,
       attach() {
         const detach = sources.map((source) => source());
-        // Whatever happened before this process led shows in the state of the objects.
+        // Everything that happened before this process led shows in the state of the objects.
         for (const object of primary.store.list()) created.enqueue(keyOf(object), 'low');
         return () => detach.forEach((end) => end());
       },
@@ -188,7 +188,7 @@ export function createManager(options: ManagerOptions): Manager {
     return !signal.aborted;
   }
 
-  /** Work as leader: until told to stop, then until drained. */
+  /** Works as leader until the stop, then until drained. */
   async function lead(signal: AbortSignal): Promise<void> {
     const detach = built.map((each) => each.attach());
     const running = Promise.all(built.map((each) => each.controller.run(signal)));
@@ -298,7 +298,7 @@ function news({ initial }: StoreChange<KubeObject>): Priority {
   return initial ? 'low' : 'normal';
 }
 
-/** Of the controller's own objects, those that are new or wanted otherwise come first: somebody waits for them. */
+/** Of the controller's own objects, those that are new or have a new spec come first: a user waits for them. */
 function demand(change: StoreChange<KubeObject>): Priority {
   if (change.initial || change.previous === undefined) return change.initial ? 'low' : 'high';
   const [before, after] = [change.previous.metadata, change.object.metadata];
@@ -324,7 +324,7 @@ function runTasks(tasks: readonly Task[], signal: AbortSignal): Promise<unknown>
     }
   });
   const all = Promise.all(running);
-  all.catch(() => undefined); // whoever waits for it sees the error
+  all.catch(() => undefined); // its caller sees the error
   return all;
 }
 

@@ -129,7 +129,7 @@ function clientMetrics(registers: Registry[]) {
   };
 }
 
-/** All metrics of the runtime in one registry; further ones may be registered there by whoever owns them. */
+/** All metrics of the runtime in one registry; callers may register more. */
 export function createMetrics(registry: Registry = new Registry()) {
   const registers = [registry];
   const progress = new Map<string, () => QueueProgress>();
@@ -150,13 +150,13 @@ export function createMetrics(registry: Registry = new Registry()) {
       labelNames: ['cause'],
       registers,
     }),
-    /** Names a queue of which the work in progress is read at each scrape. */
+    /** Registers a queue whose work in progress is read at each scrape. */
     trackQueue(name: string, read: () => QueueProgress): void {
       progress.set(name, read);
     },
     /** Adds process and Node.js metrics; once per registry. */
     collectProcess(): void {
-      // The default of 10 ms wakes the process a hundred times a second: 0.65 % of a core with nothing to do.
+      // The default of 10 ms wakes the process a hundred times a second, which costs an idle process 0.65 % of a core.
       collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
     },
   };

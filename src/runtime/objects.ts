@@ -46,7 +46,7 @@ export function apiVersionOf(resource: Resource): string {
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 }
 
-/** `jobs.batch`, `pods`: the name under which logs and metrics know the resource. */
+/** Name of the resource in logs and metrics: `jobs.batch`, `pods`. */
 export function resourceName(resource: Resource): string {
   return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
 }

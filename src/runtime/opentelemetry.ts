@@ -40,7 +40,7 @@ export type OpenTelemetryOptions = {
   service: { name: string; version: string; instance: string };
 };
 
-/** An exporter without a collector fails every few seconds; that is worth a line now and then. */
+/** Interval between log lines about a failing exporter, which without a collector fails every few seconds. */
 const complaintMs = 60_000;
 const shutdownMs = 3_000;
 
@@ -86,7 +86,7 @@ export function createOpenTelemetry(options: OpenTelemetryOptions): Tracing {
     { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore },
     DiagLogLevel.WARN,
   );
-  // Endpoint, headers, time-out, compression and certificates they read from the environment themselves.
+  // The exporters read endpoint, headers, time-out, compression and certificates from the environment.
   const exporter = settings.protocol === 'http/json' ? new JsonExporter() : new ProtobufExporter();
   const provider = new TracerProvider({
     sampler: samplerOf(settings),

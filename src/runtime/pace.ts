@@ -1,24 +1,24 @@
 import type { Clock } from './clock';
 import type { Transport } from './transport';
 
-/** What is to be done, and how fast the API server lets it be done. */
+/** How much work is due, and how fast the API server takes it. */
 export type Load = {
-  /** Passes that are due, and changes that wait to be told. */
+  /** Passes that are due, and changes that wait to be written. */
   due: number;
-  /** How long the API server takes for a write. */
+  /** Recent latency of a write. */
   latencyMs: number;
 };
 
-/** Longest wait of an object's first status: until then nobody knows that it was seen. */
+/** Longest wait of an object's first status: until then users can't see that the operator has noticed it. */
 const longestFirstMs = 2_000;
 /** Longest wait of any other status, and of an event. */
 const longestMs = 5_000;
-/** A shorter wait would save nothing: an object alone, and a few at once, are told of at once. */
+/** Shortest wait: a shorter one would save nothing. Changes of one object, or of a few, are written at once. */
 const leastMs = 100;
 
 /**
- * How long a change that something later will overtake may wait to be told, in all: as long as the API server would take
- * for what is due, one after the other. With 40 passes due and 50 ms for a write that is 2 s; with one and 20 ms
+ * Total time for which a change that a later one will overtake may wait: the time that the API server would take for
+ * everything that is due, one after the other. With 40 passes due and 50 ms for a write that is 2 s; with one and 20 ms
  * nothing waits.
  */
 export function coalescingWindow({ due, latencyMs }: Load, isFirst: boolean): number {
@@ -28,8 +28,8 @@ export function coalescingWindow({ due, latencyMs }: Load, isFirst: boolean): nu
 
 export type Pace = {
   /**
-   * Milliseconds that the status of an object is still to wait; 0 when it is to be written now. Its age counts from the
-   * first call for the key since `settle`. Whether it may wait is only asked where there is a reason to.
+   * Milliseconds for which the status of an object still has to wait; 0 when it is to be written now. Its age counts
+   * from the first call for the key since `settle`. `mayWait` is called only when there is a reason to wait.
    */
   statusWait(key: string, isFirst: boolean, mayWait: () => boolean): number;
   /** Whether a status of the key waits. */
@@ -38,7 +38,7 @@ export type Pace = {
   settle(key: string): void;
   /** As statusWait, for an event of this age. */
   eventWait(ageMs: number): number;
-  /** The transport, with the time that its writes take noted. */
+  /** The transport, with the latency of its writes recorded. */
   measured(transport: Transport): Transport;
 };
 
@@ -48,12 +48,15 @@ export type PaceOptions = {
   due(): number;
 };
 
-/** A sample that comes so long after the last counts for two thirds, and one of many in this time for little. */
+/**
+ * Time constant of the latency's average: a sample this long after the last counts for two thirds, one of many within
+ * it for little.
+ */
 const memoryMs = 1_000;
 
 /**
- * Where the API server is what everything waits for, each status and event that we write stands in the way of Jobs to be
- * made and runs to go on. Then what is about to be overtaken waits for what overtakes it.
+ * Where the API server is the bottleneck, each status and event that we write delays the creation of Jobs and the
+ * progress of runs. Then a change that is about to be overtaken waits for the one that overtakes it.
  */
 export function createPace(options: PaceOptions): Pace {
   const { clock } = options;
@@ -101,7 +104,7 @@ export function createPace(options: PaceOptions): Pace {
   };
 }
 
-/** Everything is told at once. */
+/** A pace that writes everything at once. */
 export const unhurried: Pace = {
   statusWait: () => 0,
   isWaiting: () => false,

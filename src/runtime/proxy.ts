@@ -7,8 +7,8 @@ function read(env: Environment, name: string): string {
 }
 
 /**
- * The proxy that the environment asks for on the way to a server, as Go's clients (kubectl, controllers) read
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in capitals or not; undefined where there is none.
+ * The proxy for a server according to HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case, as Go's clients (kubectl,
+ * controllers) read them; undefined when there is none.
  */
 export function proxyFromEnvironment(server: URL, env: Environment): string | undefined {
   const proxy = read(env, server.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
@@ -39,14 +39,14 @@ function covers(entry: string, host: string, port: string): boolean {
   return isName(name.replace(/^\[|\]$/g, ''), host);
 }
 
-/** `example.org` covers itself and what is below, `.example.org` and `*.example.org` only what is below. */
+/** `example.org` covers itself and its subdomains, `.example.org` and `*.example.org` only the subdomains. */
 function isName(name: string, host: string): boolean {
   if (isIP(host) !== 0) return name === host;
   const suffix = name.replace(/^\*(?=\.)/, '');
   return host.endsWith(suffix.startsWith('.') ? suffix : `.${suffix}`) || host === suffix;
 }
 
-/** Whether an address lies in a network such as 10.96.0.0/12; names and what is no network do not. */
+/** Whether an address is in a network such as 10.96.0.0/12; false for names, and for anything but a network. */
 function isInNetwork(network: string, host: string): boolean {
   const [address = '', bits = ''] = network.split('/');
   const family = isIP(address);

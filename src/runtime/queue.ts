@@ -4,12 +4,12 @@ import { FairLane } from './lane';
 import type { Metrics, QueueProgress } from './metrics';
 
 /**
- * What somebody has just asked for (a new object, another spec) goes before news of what runs, and that before the mass
- * of a first list or a takeover.
+ * What a user has just asked for (a new object, another spec) goes before changes of what runs, and those before the
+ * mass of a first list or a takeover.
  */
 export type Priority = 'high' | 'normal' | 'low';
 
-/** What is in a queue, for people; lists of names end after the first hundred. */
+/** Contents of a queue, for /debug; lists of names end after the first hundred. */
 export type QueueState = {
   waiting: { total: number; namespaces: ({ namespace: string } & Record<Priority, number>)[] };
   processing: { key: string; since: Date }[];
@@ -22,7 +22,7 @@ export type QueueOptions = {
   backoff?: Partial<BackoffOptions>;
   /** Name in the metrics. */
   name?: string;
-  /** Keys of lower than high priority in process at one time; default any number. */
+  /** Largest number of keys below high priority in process at one time; default unlimited. */
   mostLower?: number;
   metrics?: Metrics;
 };
@@ -31,7 +31,7 @@ const defaultBackoff: BackoffOptions = { baseMs: 5, capMs: 300_000 };
 
 const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priority[];
 
-/** While keys of lower priorities wait, one hand-out of so many goes to them. */
+/** While keys of lower priorities wait, one of this many hand-outs goes to them. */
 const lowerShare = 5;
 const longestList = 100;
 
@@ -52,18 +52,18 @@ function higher(a: Priority, b: Priority): Priority {
  * the pass that begins sees everything there is and asks for the next delay itself.
  *
  * Namespaces take turns within a priority, so that none waits for the many keys of another. The higher priority goes
- * first, whatever the namespace, but not always: a namespace in which something changes all the time must not keep the
- * keys of lower priority, which may be of objects that changed before this process led, waiting for ever.
+ * first in every namespace, but not always: a namespace that changes all the time must not keep keys of lower priority
+ * waiting for ever, which may be of objects that changed before this process led.
  *
- * Some workers may be kept for the high priority alone: what somebody asks for begins at once, although the other workers
- * wait for an API server that is slow to take the news of what runs.
+ * Some workers may be reserved for the high priority: what a user asks for starts at once, even when the other workers
+ * wait for an API server that is slow to take changes of what runs.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: BackoffOptions;
   /** One lane for each of `priorities`. */
   readonly #lanes: readonly Lane[] = priorities.map(() => ({ keys: new FairLane(), inARow: 0 }));
-  /** Those for which some workers are kept. */
+  /** Keys for which some workers are reserved. */
   readonly #upper = this.#lanes.slice(0, priorities.indexOf('normal'));
   readonly #processing = new Map<string, Processing>();
   readonly #mostLower: number;
@@ -86,12 +86,12 @@ export class WorkQueue {
     options.metrics?.trackQueue(name, () => this.#progress());
   }
 
-  /** Keys that wait, without those in process or delayed. */
+  /** Number of waiting keys, without those in process or delayed. */
   get depth(): number {
     return this.#lanes.reduce((sum, { keys }) => sum + keys.size, 0);
   }
 
-  /** As depth, without those of low priority, which nothing has happened to. */
+  /** As depth, without those of low priority, whose objects have not changed. */
   get due(): number {
     return this.#lanes.slice(0, priorities.indexOf('low')).reduce((sum, { keys }) => sum + keys.size, 0);
   }
@@ -133,7 +133,7 @@ export class WorkQueue {
     this.#enqueue(key, priority, waitingSince ?? this.#clock.monotonic());
   }
 
-  /** Adds the key after ms; of several pending delays of one key and priority the earliest stands. */
+  /** Adds the key after ms; of several pending delays of one key and priority the earliest counts. */
   addAfter(key: string, ms: number, priority: Priority = 'normal'): void {
     if (this.#closed) return;
     if (ms <= 0) return this.add(key, priority);
@@ -164,7 +164,7 @@ export class WorkQueue {
     this.addAfter(key, Math.max(atLeastMs, backoffDelay(this.#backoff, failures)));
   }
 
-  /** The key did well: its next failure waits briefly again. */
+  /** Resets the back-off of a key that succeeded. */
   forget(key: string): void {
     this.#failures.delete(key);
   }
@@ -234,7 +234,7 @@ export class WorkQueue {
     this.#handOut();
   }
 
-  /** Gives workers that wait what they may have. */
+  /** Hands the waiting workers the keys that they may take. */
   #handOut(): void {
     while (this.#waiters.length > 0) {
       const key = this.#shift();

@@ -30,16 +30,16 @@ export type ReflectorOptions<T extends KubeObject> = {
 };
 
 export type ReflectorTuning = {
-  /** Ask for lists as the beginning of a watch, and read pages only where the server does not offer that. */
+  /** Request lists as the beginning of a watch, and read pages only when the server does not offer that. */
   streamLists: boolean;
   pageSize: number;
-  /** The server ends a watch after a random time between these, so that many clients do not return together. */
+  /** Bounds of the random time after which the server ends a watch, so that many clients do not return together. */
   watchSeconds: { min: number; max: number };
-  /** A watch without a byte for so long is dead: bookmarks come every minute. */
+  /** Time without a byte after which a watch is dead: bookmarks come every minute. */
   idleMs: number;
-  /** The wait for one page of a list, or for the whole of a streamed one. */
+  /** Deadline for one page of a list, or for the whole of a streamed one. */
   listDeadlineMs: number;
-  /** A server that was asked to stream a list and says nothing for so long has not understood. */
+  /** Time of silence after which a server that was asked to stream a list counts as one that can't. */
   streamSilenceMs: number;
   backoff: { baseMs: number; capMs: number };
 };
@@ -54,7 +54,7 @@ export type Reflector = {
   state(): ReflectorState;
 };
 
-/** Where a reflector stands, for people. */
+/** State of a reflector, for /debug. */
 export type ReflectorState = {
   phase: 'idle' | 'listing' | 'watching' | 'waiting' | 'stopped';
   /** How the next list will be read. */
@@ -62,7 +62,7 @@ export type ReflectorState = {
   synced: boolean;
   /** Failures in a row. */
   failures: number;
-  /** When a complete list was last taken over, a watch was opened, and the server said anything in one. */
+  /** Times of the last complete list, of the last opened watch, and of the last data in one. */
   listedAt?: Date;
   watchedAt?: Date;
   heardAt?: Date;
@@ -78,18 +78,18 @@ const defaults: ReflectorTuning = {
   backoff: { baseMs: 200, capMs: 10_000 },
 };
 
-/** A watch that ends sooner than this, having brought nothing, counts as a failure: else the loop would be hot. */
+/** Shortest life of a watch without events; one that ends sooner counts as a failure, to avoid a hot loop. */
 const shortWatchMs = 1000;
-/** So many refusals in a row of a watch end the hope that its version will do; then it starts from a list. */
+/** Number of refusals of a watch in a row after which its version is given up; the next watch starts from a list. */
 const refusalsBeforeList = 3;
-/** After so many streamed lists in a row that failed on the way, the list is read in pages this once. */
+/** Number of streamed lists that failed in a row after which the list is read in pages once. */
 const failuresBeforePages = 2;
 
 type ListPage = { metadata: { resourceVersion: string; continue?: string }; items: KubeObject[] | null };
 
 /**
- * managedFields are a third of an object and nobody here reads them. The metadata are made anew, for `delete` would turn
- * them into a hash table, three times as large for as long as they are cached.
+ * managedFields are a third of an object, and the operator does not read them. The metadata are copied, because
+ * `delete` would turn them into a hash table, three times as large for as long as they are cached.
  */
 export function stripManagedFields<T extends KubeObject>(object: T): T {
   const { managedFields, ...metadata }: ObjectMeta & { managedFields?: unknown } = object.metadata;
@@ -178,7 +178,9 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     }
   }
 
-  /** Reads the initial events of a streamed list into the store; what came behind them in a portion is applied. */
+  /**
+   * Reads the initial events of a streamed list into the store, and applies the events that follow in the same portion.
+   */
   async function takeInitial(
     portions: AsyncGenerator<readonly WatchEvent[], void>,
     abort: AbortController,
@@ -222,7 +224,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     });
   }
 
-  /** Follows one watch to its end, from a streamed list on where one is needed; answers whether it did any good. */
+  /** Follows one watch to its end, starting with a streamed list if one is needed; returns whether it made progress. */
   async function watch(signal: AbortSignal): Promise<boolean> {
     const started = clock.monotonic();
     let useful = needsList;
@@ -238,7 +240,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
         failures = 0;
       }
     } catch (error) {
-      // What lived and worked for a while starts again without the memory of older failures.
+      // A watch that worked for a while resets the count of failures.
       if (!needsList && clock.monotonic() - started >= shortWatchMs && !isRefusal(error)) failures = 0;
       throw error;
     } finally {
@@ -266,7 +268,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     return Math.max(asked, jittered(backoffDelay(tuning.backoff, attempt), random));
   }
 
-  /** What a failure says about where to go on, and how. */
+  /** Decides from a failure where to resume, and how. */
   function learn(error: unknown): void {
     if (!needsList) needsList = isGone(error) || startsFromList(error, failures);
     else if (streams()) failedStreams++;
@@ -274,7 +276,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   }
 
   function logFailure(error: unknown, attempt: number): void {
-    // A connection that ends is everyday life; what keeps failing is worth a line, and not one every time.
+    // A connection that ends is normal; repeated failures are worth a log line, but not one each.
     const level = attempt > 0 && Number.isInteger(Math.log2(attempt)) ? 'warn' : 'debug';
     const message = needsList ? 'list failed, trying again' : 'watch failed, trying again';
     logger[level](message, { failures: attempt + 1, error });
@@ -322,7 +324,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof ApiError;
 }
 
-/** Whether the version that the store holds is no longer worth a watch, apart from a 410, which says so. */
+/** Whether the store's version is no longer usable for a watch, apart from a 410, which says so. */
 function startsFromList(error: unknown, failures: number): boolean {
   if (!(error instanceof ApiError)) return false;
   if (isNotFound(error)) return true; // the CRD went; what comes back is another collection

@@ -31,7 +31,7 @@ function reasonOf(code: number): string {
   return reasons[code] ?? 'Unknown';
 }
 
-/** The error of a refused request; a body that is no Status (a proxy's page) is quoted by its beginning. */
+/** The error of a refused request. Of a body that is no Status (a proxy's page), it quotes the beginning. */
 export function errorFromResponse(
   code: number,
   body: string,

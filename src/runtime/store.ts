@@ -1,10 +1,10 @@
 import { compareResourceVersions, keyText, keyOf, type KubeObject } from './objects';
 
-/** Read side of a cache. Objects are shared: whoever reads one must not change it. */
+/** Read side of a cache. Objects are shared: readers must not change them. */
 export type Store<T> = {
   get(namespace: string, name: string): T | undefined;
   list(namespace?: string): readonly T[];
-  /** Objects under a value of a named index; throws for an index that nobody declared. */
+  /** Objects under a value of a named index; throws for an undeclared index. */
   byIndex(index: string, value: string): readonly T[];
 };
 
@@ -13,7 +13,7 @@ export type Store<T> = {
  */
 /** Values under which an object is found; none keeps it out of the index. */
 export type Index<T> = { index(object: T): readonly string[] }['index'];
-/** The object as it is cached: another one, for whoever wrote what it is given goes on to read that. */
+/** Returns the object to cache. Must return a copy, because the writer of its argument goes on reading it. */
 export type Transform<T> = { transform(object: T): T }['transform'];
 
 export type StoreChange<T> = (
@@ -22,7 +22,7 @@ export type StoreChange<T> = (
   | { type: 'deleted'; object: T; previous?: undefined }
 ) & {
   initial: boolean;
-  /** Whose write led to this state and to nothing else, so that it has no news for its writer. */
+  /** The writer whose write alone led to this state, so that the state is no news to it. */
   writer?: string | undefined;
 };
 
@@ -74,12 +74,12 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
     return this.#entries.size;
   }
 
-  /** Where the watch stands; undefined before the first list. */
+  /** Resource version of the watch; undefined before the first list. */
   get resourceVersion(): string | undefined {
     return this.#resourceVersion;
   }
 
-  /** Number of local writes so far; a reflector notes it before it lists. */
+  /** Number of local writes so far; a reflector reads it before it lists. */
   get writes(): number {
     return this.#writes;
   }
@@ -149,8 +149,8 @@ export class ObjectStore<T extends KubeObject> implements Store<T> {
   }
 
   /**
-   * Read-your-writes: what a create, apply or patch of ours returned. Says whether it was newer and is kept. Name the
-   * writer only where the object is exactly what it knows of already.
+   * Read-your-writes: takes what a create, apply or patch of ours returned. Returns whether it was newer and is kept.
+   * Name the writer only when the object is exactly what it already knows.
    */
   observeWrite(object: T, writer?: string): boolean {
     const { resourceVersion } = object.metadata;

@@ -8,11 +8,11 @@ const samplers = [
 ] as const;
 const protocols = ['http/protobuf', 'http/json'] as const;
 
-/** What OpenTelemetry's environment variables say about traces, so far as its packages don't read them themselves. */
+/** Settings of traces from OpenTelemetry's environment variables that its packages don't read themselves. */
 export type TraceSettings = {
   protocol: (typeof protocols)[number];
   sampler: (typeof samplers)[number];
-  /** Of the samplers by ratio: the share of traces that is recorded, 0 to 1. */
+  /** For ratio samplers: the share of traces that is recorded, 0 to 1. */
   ratio: number;
   batch: {
     scheduledDelayMillis?: number;
@@ -32,7 +32,7 @@ function isOff(env: Environment): boolean {
   return env.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || env.OTEL_TRACES_EXPORTER === 'none';
 }
 
-/** The value when it is one of those known; the first, with a complaint, when it is another. */
+/** The value when it is known; otherwise the first known one, with a complaint. */
 function choose<T extends string>(
   name: string,
   text: string | undefined,
@@ -61,9 +61,9 @@ function positive(text: string | undefined): number | undefined {
 }
 
 /**
- * Undefined where no traces are wanted: without an endpoint, and where OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER says so.
- * What cannot be honoured is complained of in a sentence and replaced by the default, as the specification asks: traces
- * must not keep the operator from its work.
+ * Undefined where no traces are wanted: without an endpoint, and where OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER says
+ * so. A setting that can't be honoured is reported and replaced by the default, as the specification asks: traces must
+ * not keep the operator from its work.
  */
 export function readTraceSettings(
   env: Environment,

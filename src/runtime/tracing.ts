@@ -10,15 +10,15 @@ export type Span = {
 export type SpanStart = { name: string; attributes: Attributes };
 
 /**
- * Records what the process does, for who has configured it; nothing here knows how. `describe` is called only where the
- * span is recorded.
+ * Records spans of the process's work if traces are configured; this module does not know how. `describe` is called
+ * only when the span is recorded.
  */
 export type Tracing = {
-  /** Runs the work in a span of its own: a child of the one that it is called in, else the root of a trace. */
+  /** Runs the work in a new span: a child of the current one, else the root of a trace. */
   span<T>(describe: () => SpanStart, work: (span: Span) => Promise<T>): Promise<T>;
   /** As `span`, for a request to another process; without a span around it the work runs unrecorded. */
   request<T>(describe: () => SpanStart, work: (span: Span) => Promise<T>): Promise<T>;
-  /** Sends what is recorded, for a few seconds at most, and ends. Never throws. */
+  /** Sends the recorded spans, for a few seconds at most, and ends. Never throws. */
   shutdown(): Promise<void>;
 };
 

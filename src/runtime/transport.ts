@@ -18,17 +18,17 @@ export type Request = {
   query?: Query;
   body?: unknown;
   contentType?: string;
-  /** Limit for the whole request with all its retries; default 30 s. */
+  /** Deadline for the whole request with all its retries; default 30 s. */
   deadlineMs?: number;
   signal?: AbortSignal | undefined;
-  /** Called as late as can be before each try is sent, those after a wait too; what it throws ends the request. */
+  /** Called as late as possible before each attempt, including those after a wait; when it throws, the request ends. */
   guard?: (() => void) | undefined;
 };
 
 export type WatchRequest = {
   path: string;
   query?: Query;
-  /** Gives up when nothing, not even a bookmark, has come for so long. */
+  /** Time without any data, even a bookmark, after which the watch is given up. */
   idleMs: number;
   signal?: AbortSignal | undefined;
 };
@@ -37,7 +37,7 @@ export type WatchEvent = { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; 
 
 /** HTTP to one API server over one pool of kept-alive connections; JSON in and out as it is. */
 export type Transport = {
-  /** Answers the parsed body. Throws ApiError for a refusal, TransportError where no answer came. */
+  /** Returns the parsed body. Throws ApiError for a refusal, TransportError where no answer came. */
   request<T>(request: Request): Promise<T>;
   /** Events as they arrive, in the server's portions; ends when the server ends the watch or the signal aborts. */
   watch(request: WatchRequest): AsyncGenerator<readonly WatchEvent[], void>;
@@ -53,11 +53,11 @@ export type TransportOptions = {
 };
 
 const defaultDeadlineMs = 30_000;
-/** As in client-go: a server that keeps answering 429 is believed after ten tries. */
+/** Largest number of retries after a server asks to wait, as in client-go. */
 const longestRetry = 10;
-/** Credentials are looked up again after so long, and at once after a 401. */
+/** Time after which credentials are looked up again; they also are after a 401. */
 const credentialsMs = 10_000;
-/** And after so long where that failed. */
+/** Delay before a failed lookup is retried. */
 const credentialsRetryMs = 1_000;
 /** Below the 90 s after which the API server closes an idle connection, so that we are the one to close it. */
 const keepAliveMs = 75_000;
@@ -83,14 +83,14 @@ export function createTransport(options: TransportOptions): Transport {
       checkTls(credentials.tls);
       const previous = dispatcher;
       dispatcher = createDispatcher(connection.proxyUrl, credentials.tls);
-      // Requests and watches that run keep their connection; close() waits for them.
+      // Running requests and watches keep their connection; close() waits for them.
       previous?.close().catch(() => undefined);
     }
     held = { credentials, at: clock.monotonic() };
     return credentials;
   }
 
-  /** A source that cannot be used for a moment (files being replaced) costs nothing while the old ones work. */
+  /** A source that is briefly unusable (files being replaced) does no harm while the old credentials work. */
   async function lookUpOrKeep(): Promise<Credentials> {
     try {
       return await lookUp(held === undefined);
@@ -101,7 +101,7 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  /** One look-up at a time: an exec plugin must not be started a hundred times side by side. */
+  /** One lookup at a time: an exec plugin must not be started a hundred times in parallel. */
   function credentialsNow(): Promise<Credentials> {
     if (held !== undefined && clock.monotonic() - held.at < credentialsMs) {
       return Promise.resolve(held.credentials);
@@ -110,7 +110,10 @@ export function createTransport(options: TransportOptions): Transport {
     return pending;
   }
 
-  /** After a 401. A burst of them leads to one look-up: whoever failed with older credentials takes the newer. */
+  /**
+   * Called after a 401. A burst of them leads to one lookup: a request that failed with older credentials takes the
+   * newer ones.
+   */
   function renewCredentials(failed: Credentials): Promise<Credentials> {
     if (held !== undefined && held.credentials !== failed) return Promise.resolve(held.credentials);
     pending ??= lookUp(true).finally(() => (pending = undefined));
@@ -178,7 +181,7 @@ export function createTransport(options: TransportOptions): Transport {
     return { status: response.statusCode, headers: response.headers, body: await response.body.text() };
   }
 
-  /** A read whose kept-alive connection broke under it is sent once more; a write may have happened, so it is not. */
+  /** A read whose kept-alive connection broke is sent once more; a write is not, because it may have happened. */
   async function attemptTwice(request: Request, deadline: Deadline): Promise<Answer> {
     try {
       return await attempt(request, deadline);
@@ -188,7 +191,7 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  /** Waits as the server asks where the deadline allows it; answers the last answer otherwise. */
+  /** Waits as the server asks if the deadline allows it; otherwise returns the last answer. */
   async function attemptPatiently(request: Request, deadline: Deadline): Promise<Answer> {
     for (let tries = 1; ; tries++) {
       const answer = await attemptTwice(request, deadline);
@@ -231,7 +234,7 @@ export function createTransport(options: TransportOptions): Transport {
   }
 
   async function* watch(request: WatchRequest): AsyncGenerator<readonly WatchEvent[], void> {
-    // The idle limit is a deadline that each portion of bytes starts afresh.
+    // The idle limit is a deadline that each portion of bytes resets.
     let idle = startDeadline(clock, request.idleMs, undefined);
     const abort = new AbortController();
     const stop = () => abort.abort();
@@ -299,7 +302,7 @@ function createDispatcher(proxyUrl: string | undefined, tls: TlsMaterial): Dispa
     pipelining: 1,
     allowH2: false,
   };
-  // TCP keep-alive finds a peer that vanished without a word.
+  // TCP keep-alive detects a peer that vanished silently.
   const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 };
   if (proxyUrl === undefined) return new Agent({ ...pool, connect });
   if (proxyUrl.startsWith('socks')) return new Socks5ProxyAgent(proxyUrl, { ...pool, requestTls: connect });
@@ -356,7 +359,7 @@ function parseEvent(line: string): WatchEvent {
   }
 }
 
-/** Everything that is not the server's refusal becomes a TransportError that names the request. */
+/** Turns every error but the server's refusal into a TransportError that names the request. */
 function explain(error: unknown, what: string, expired: boolean): unknown {
   if (error instanceof ApiError || error instanceof TransportError || error instanceof LeadershipLostError) {
     return error;
