@@ -28,7 +28,7 @@ export function countAttempts(
   };
 }
 
-/** Index after the newest pod that was counted; where that pod is gone, of the first one that came after it. */
+/** Index after the newest counted pod; if that pod is gone, index of the first pod created after it. */
 function firstUncounted(before: AttemptsStatus | undefined, ordered: readonly Pod[]): number {
   if (before?.podUid === undefined) return 0;
   const counted = ordered.findIndex((pod) => pod.metadata.uid === before.podUid);
@@ -37,7 +37,7 @@ function firstUncounted(before: AttemptsStatus | undefined, ordered: readonly Po
   return younger < 0 ? ordered.length : younger;
 }
 
-/** Times are whole seconds. Of the same second, a pod that is over came before: only one runs at a time. */
+/** Creation times are whole seconds. In the same second, a pod that has ended came first: only one runs at a time. */
 function isAfter(pod: Pod, since: string): boolean {
   const created = pod.metadata.creationTimestamp ?? '';
   return created > since || (created === since && !isOver(pod));

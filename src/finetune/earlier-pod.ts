@@ -9,36 +9,38 @@ import { byCreation, isDeleting, isOver, lateRemedy, whereabouts, type Trouble }
 
 /**
  * A pod that may still write to the run's output although its Job is gone: deleted in the background or with
- * --cascade=orphan, or with an earlier SparseFinetune of the name. Whatever bears the run's label counts, without regard
- * to its age and owners: an orphan has no owner, and a wait too many costs less than two trainers on one output.
+ * --cascade=orphan, or with an earlier SparseFinetune of the name. Every pod with the run's label counts, regardless of
+ * its age and owners: an orphan has no owner, and an unnecessary wait costs less than two trainers on one output.
  */
 export function earlierPod(labelled: readonly Pod[]): Pod | undefined {
   return [...labelled].sort(byCreation).find((pod) => !isOver(pod));
 }
 
-/** What the wait is for, and how to end it. */
+/** What the run is waiting for, and how to end the wait. */
 export function explainEarlierPod({ metadata, spec }: SparseFinetune, pod: Pod, now: Date): Trouble {
-  const why = `The ${whereabouts(pod)} has not ended and belongs to no Job of this run: the Job is made when it has, for two trainers must not write to spec.output.uri (${spec.output.uri}).`;
+  const why = `The ${whereabouts(pod)} has not ended and belongs to no Job of this run. The Job is created when it has ended, because two trainers must not write to spec.output.uri (${spec.output.uri}).`;
   const remedy = lateRemedy(pod, now);
   if (remedy !== undefined) return { reason: REASONS.podLost, message: `${why} ${remedy}` };
   return { reason: REASONS.earlierPodRuns, message: `${why} ${howItEnds(metadata.name, pod)}` };
 }
 
 function howItEnds(finetune: string, pod: Pod): string {
-  if (isDeleting(pod)) return 'It was told to end, and saves a checkpoint first.';
+  if (isDeleting(pod)) return 'It is terminating, and saves a checkpoint first.';
   const owner = controllerOf(pod);
   if (owner?.kind === 'Job' && owner.name === trainJobName(finetune)) return 'It ends with its former Job.';
   const { name, namespace = '' } = pod.metadata;
-  return `Nobody has told it to end: wait for it, or "kubectl delete pod ${name} --namespace ${namespace}" (it saves a checkpoint first).`;
+  return `Nothing has asked it to end: wait for it, or "kubectl delete pod ${name} --namespace ${namespace}" (it saves a checkpoint first).`;
 }
 
-/** How long a name is remembered after its holder has gone: by then the cache of pods has seen what it left behind. */
+/**
+ * Time for which a name is remembered after its holder has gone: by then the cache of pods holds what it left behind.
+ */
 const REMEMBERED_MS = 300_000;
 
-/** Which SparseFinetune had each name last: another one of the same name may have left a pod behind. */
+/** Remembers which SparseFinetune last had each name: an earlier one of the same name may have left a pod behind. */
 export function rememberNames(clock: Pick<Clock, 'monotonic'>) {
   const holders = new Map<string, { uid: string; isLater: boolean }>();
-  /** Names without a holder and since when, in that order. */
+  /** Names without a holder, with the time since when, in that order. */
   const gone = new Map<string, number>();
 
   function dropOld(): void {
@@ -56,7 +58,7 @@ export function rememberNames(clock: Pick<Clock, 'monotonic'>) {
       if (known?.uid === uid) return;
       holders.set(key, { uid, isLater: known !== undefined || gone.delete(key) });
     },
-    /** There is no SparseFinetune of the name any more. */
+    /** Called when there is no longer a SparseFinetune of the name. */
     leave(key: ObjectKey): void {
       dropOld();
       if (holders.delete(keyText(key))) gone.set(keyText(key), clock.monotonic());

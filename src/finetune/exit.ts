@@ -4,7 +4,7 @@ import { withUris } from '../workload/claims';
 import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
 
-/** Why a training pod ended badly: the trainer's own word first, then the kubelet's. undefined when it did not. */
+/** Why a training pod failed: the trainer's own message first, then the kubelet's. Undefined when it did not fail. */
 export function failureOf(pod: Pod): Trouble | undefined {
   const exit = lastExit(pod, TRAINER_CONTAINER);
   const failed = exit !== undefined && exit.exitCode !== 0;
@@ -13,7 +13,7 @@ export function failureOf(pod: Pod): Trouble | undefined {
   return failure && { ...failure, message: withUris(failure.message) };
 }
 
-/** Whether the pod failed in a way that its Job does not try again. */
+/** Whether the pod failed in a way that its Job does not retry. */
 export function endsTheJob(pod: Pod): boolean {
   const exit = lastExit(pod, TRAINER_CONTAINER);
   return exit !== undefined && FINAL_EXIT_CODES.includes(exit.exitCode);
@@ -28,7 +28,7 @@ function explainExit({ exitCode, reason, message }: Exit): Trouble {
     };
   }
   if (exitCode === 143)
-    return { reason: 'Terminated', message: 'The trainer was told to stop (exit code 143).' };
+    return { reason: 'Terminated', message: 'The trainer was stopped by SIGTERM (exit code 143).' };
   const words = wordsIn(message)?.split('\n').at(-1)?.slice(0, 512);
   return {
     reason: reason === 'Error' ? 'TrainerFailed' : reason,

@@ -15,19 +15,19 @@ export type JobSettings = {
   podDefaults: PodDefaults;
 };
 
-/** Name of the container whose termination message is the run's last word. */
+/** Name of the container whose termination message is the run's final report. */
 export const TRAINER_CONTAINER = 'trainer';
 
 /** Variable that tells the trainer where to report. */
 export const REPORT_URL = 'SPARSEDM_REPORT_URL';
 
-/** Exit codes with which trying again is no use: configuration wrong, input wrong, diverged. */
+/** Exit codes after which a retry can't help: wrong configuration, wrong input, divergence. */
 export const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4];
 
 /** Time for a checkpoint after SIGTERM. */
 const GRACE_SECONDS = 60;
 
-/** The parts of the spec that the trainer reads, exactly as they stand in the custom resource. */
+/** The parts of the spec that the trainer reads, exactly as in the custom resource. */
 export function trainerConfig({ spec }: SparseFinetune): Record<string, unknown> {
   const { model, dataset, sparsity, training, checkpoint, evaluation, output } = spec;
   return { model, dataset, sparsity, training, checkpoint, evaluation, output };
@@ -38,7 +38,7 @@ export type JobControls = { backoffLimit: number; activeDeadlineSeconds?: number
 
 /**
  * The fields of the Job that follow the spec while it runs; everything else is written once. `suspend` follows it too,
- * and is apart because it is shared with whoever else may suspend Jobs.
+ * but is separate because other controllers may also suspend the Job.
  */
 export function jobControls({ spec }: SparseFinetune): JobControls {
   return {
@@ -71,7 +71,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
       backoffLimit,
       completions: 1,
       parallelism: 1,
-      // The next pod starts when the last one is gone, so that two never write to one output.
+      // The next pod starts when the last one is gone, so that two pods never write to one output.
       podReplacementPolicy: 'Failed',
       podFailurePolicy: {
         rules: [
@@ -109,8 +109,8 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
 }
 
 /**
- * What server-side apply sends to bring the controls of an existing Job in line with the spec. `holders` are the other
- * field managers that have suspended it as well.
+ * The Job that server-side apply sends to bring the controls of an existing Job in line with the spec. `holders` are
+ * the other field managers that have suspended it as well.
  */
 export function controlledJob(finetune: SparseFinetune, job: Job, holders: readonly string[] = []): Job {
   const { name, namespace, uid } = job.metadata;
@@ -121,7 +121,7 @@ export function controlledJob(finetune: SparseFinetune, job: Job, holders: reado
     metadata: defined({
       name,
       namespace,
-      // Keeps this from touching another Job that has taken the name meanwhile.
+      // Keeps this from touching another Job that has since taken the name.
       uid,
       annotations: annotation && { [annotations.suspended]: annotation },
     }),
@@ -131,7 +131,9 @@ export function controlledJob(finetune: SparseFinetune, job: Job, holders: reado
 
 type Suspension = { annotation?: 'true' | 'false'; suspend?: boolean };
 
-/** Written only while spec.suspend is true, and once after it was; a suspension that others hold too stays theirs. */
+/**
+ * Written only while spec.suspend is true, and once after it was; a suspension that others also hold is left to them.
+ */
 function suspension(finetune: SparseFinetune, job: Job, holders: readonly string[]): Suspension {
   if (suspends(finetune)) return { annotation: 'true', suspend: true };
   if (!isSuspendedByUs(job)) return {};
@@ -146,7 +148,7 @@ function isSuspendedByUs({ metadata }: Job): boolean {
   return metadata.annotations?.[annotations.suspended] === 'true';
 }
 
-/** Whether the Job is suspended although the spec does not say so, now or until a moment ago. */
+/** Whether the Job is suspended although neither the spec nor our last write asks for it. */
 export function isSuspendedByOthers(finetune: SparseFinetune, job: Job): boolean {
   return job.spec?.suspend === true && !suspends(finetune) && !isSuspendedByUs(job);
 }

@@ -7,7 +7,7 @@ export type Plan =
   | { action: 'none' }
   | { action: 'createJob'; job: Job }
   | { action: 'controlJob'; job: Job }
-  /** The time to live after the end has passed. */
+  /** The time to live after the run's end is over. */
   | { action: 'expire' };
 
 /** When the object is to be deleted, in milliseconds since the epoch; undefined when never. */
@@ -17,7 +17,7 @@ export function expiryOf({ spec, status }: SparseFinetune): number | undefined {
   return Date.parse(ended) + spec.ttlSecondsAfterFinished * 1000;
 }
 
-/** What to write now. A run that has ended gets no Job ever again, whoever deleted the last one. */
+/** What to write now. A run that has ended never gets another Job, even if its last one was deleted. */
 export function plan(observed: Observed, settings: JobSettings, now: Date): Plan {
   const { finetune, job } = observed;
   if (finetune.metadata.deletionTimestamp !== undefined) return { action: 'none' };

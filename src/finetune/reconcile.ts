@@ -58,17 +58,17 @@ export function finetuneOfPod(pod: Pod): string[] {
   return name === undefined ? [] : [`${pod.metadata.namespace ?? ''}/${name}`];
 }
 
-/** How soon to look again, in milliseconds, where the cluster may change without an event for us. */
+/** Delay before the next look, in milliseconds, where the cluster may change without an event for us. */
 const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
   // A quota may be raised, a foreign Job may go.
   refused: RETRY_REFUSED_MS,
   conflict: RETRY_REFUSED_MS,
-  // Another's Job that took the name and went before it could be read: no cache of ours has seen it.
+  // A foreign Job took the name and was gone before it could be read: our caches have not seen it.
   noJob: 2_000,
-  // The pod may be known to no cache.
+  // The pod may be in no cache.
   held: 2_000,
   jobDeleting: 2_000,
-  // A Job without a pod: the reason why stands in events, which nobody watches.
+  // A Job without a pod: the reason is in events, which are not watched.
   waiting: 2_000,
   retrying: 5_000,
   podRefused: 5_000,
@@ -91,14 +91,14 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     if (!isOwnedBy(job, finetune) || isFinished(finetune)) return { finetune, job, pods: known };
     const holders = await holdersOf(finetune, job);
     if (hasEnded(job)) return { finetune, job, pods: await podsAtEnd(finetune, job, known) };
-    // Nobody has tried to make a pod for a Job of this moment.
+    // A Job that was just created has had no attempt to create a pod.
     const podRefusal = isNew ? undefined : await refusalOf(job, known);
     return { finetune, job, pods: known, podRefusal, holders };
   }
 
   /**
-   * Who else has suspended the Job, which caches don't tell: asked where that is news, and before a suspension of ours
-   * is lifted.
+   * Who else has suspended the Job. The caches don't hold that, so the API server is asked when it is news and before a
+   * suspension of ours is lifted.
    */
   async function holdersOf(finetune: SparseFinetune, job: Job): Promise<readonly string[] | undefined> {
     if (job.spec?.suspend !== true || finetune.spec.suspend === true) return undefined;
@@ -108,8 +108,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   }
 
   /**
-   * The Job's end may reach us before its last pod's, whose last word is the result: so the pods are read anew, once
-   * for each run, unless the cache holds the pod that succeeded, for nothing changes that any more.
+   * The Job's end may reach us before that of its last pod, whose final report is the result. So the pods are read from
+   * the API server, once for each run, unless the cache already holds the pod that succeeded, which no longer changes.
    */
   async function podsAtEnd(
     finetune: SparseFinetune,
@@ -122,8 +122,8 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   }
 
   /**
-   * What is observed, and of pods what the API server holds, for those that the cache has not seen yet: the caches of
-   * Jobs and pods are of separate watches. A name that is new has no pods, and costs no request.
+   * What is observed, with the pods from the API server, since the cache may not hold all of them yet: Jobs and pods
+   * come by separate watches. A new name has no pods, and costs no request.
    */
   async function observeAnew(before: Observed): Promise<Observed> {
     const { finetune } = before;
@@ -154,7 +154,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return { before, planned: plan(before, settings, clock.now()) };
   }
 
-  /** Carries the plan out, and looks at the Job that came of it: it may be further than the cache was. */
+  /** Carries out the plan, and observes the resulting Job, which may be newer than the cache. */
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
     if (planned.action !== 'createJob' && planned.action !== 'controlJob') return observed;
     let written: Job | undefined;
@@ -182,7 +182,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return client.get(jobs, { namespace: metadata.namespace ?? '', name: metadata.name });
   }
 
-  /** Asks a pod of which nothing is heard any more where it reports to; once, for that never changes. */
+  /** Looks up where a silent pod reports to; once, because that never changes. */
   async function withAddresses(observed: Observed): Promise<Observed> {
     const { finetune } = observed;
     const situation = judge(observed, clock.now());
@@ -194,7 +194,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return { ...observed, addresses: reportAddresses(finetune, pod, settings.reportsUrl) };
   }
 
-  /** Milliseconds that the status is to wait for what will overtake it; 0 when it is to be written now. */
+  /** Milliseconds for which the status waits for a later one; 0 when it is to be written now. */
   function waitOf(finetune: SparseFinetune, wanted: SparseFinetuneStatus): number {
     const key = keyText(keyOf(finetune));
     const waitMs = pace.statusWait(key, isUntold(finetune), () => isOvertaken(finetune, wanted));
@@ -202,14 +202,14 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return waitMs;
   }
 
-  /** One line for each run. */
+  /** Logs one line for each run. */
   function logEnd(finetune: SparseFinetune, status: SparseFinetuneStatus): void {
     if (isFinished(finetune) || !isFinished({ ...finetune, status })) return;
     const { reason, message } = findCondition(status.conditions, 'Succeeded') ?? {};
     logger.info('run ended', { ...keyOf(finetune), phase: status.phase, reason, detail: message });
   }
 
-  /** Writes the status and tells of the change; answers what was written. */
+  /** Writes the status and records events for the change; returns the status that was written. */
   async function writeStatus(
     finetune: SparseFinetune,
     wanted: SparseFinetuneStatus,
@@ -266,17 +266,17 @@ function isToldToBeHeld({ status }: SparseFinetune, job: Job): boolean {
   return training?.reason === REASONS.heldByOthers && status?.jobUid === job.metadata.uid;
 }
 
-/** Whether the Job ought to have a pod and neither it nor the cache knows of one. */
+/** Whether the Job should have a pod but neither its status nor the cache shows one. */
 function wantsPod(job: Job, known: readonly Pod[]): boolean {
   if (job.spec?.suspend === true || (job.status?.active ?? 0) > 0) return false;
   return podsOf(job, known).every((pod) => pod.status?.phase === 'Failed');
 }
 
-/** What was refused before the newest pod was made, or before the Job was resumed, is over. */
+/** Refusals from before the newest pod was created, or before the Job was resumed, no longer count. */
 function lastStory(job: Job, known: readonly Pod[]): number {
   const pod = Date.parse(podsOf(job, known).at(-1)?.metadata.creationTimestamp ?? '') || 0;
   const start = Date.parse(job.status?.startTime ?? '') || 0;
-  // Both have whole seconds: a Job's first pod may be refused in the second of its start.
+  // Both are whole seconds: a Job's first pod may be refused in the second in which the Job starts.
   return Math.max(pod, start - 1);
 }
 
@@ -284,19 +284,22 @@ function hasEnded(job: Job): boolean {
   return jobCondition(job, 'Complete') !== undefined || jobCondition(job, 'Failed') !== undefined;
 }
 
-/** Whether the object has no status of ours yet, but for what the schema begins with. */
+/** Whether the object has no status of ours yet, apart from the schema's defaults. */
 function isUntold({ status }: SparseFinetune): boolean {
   return status?.phase === undefined;
 }
 
-/** The result, or earlier where a status waits: the first is due among the new objects, any other behind the ends. */
+/**
+ * The result, or an earlier wake-up when a status waits: a first status comes due among the new objects, any other
+ * behind the ends of runs.
+ */
 function sooner(finetune: SparseFinetune, waitMs: number, result: ReconcileResult): ReconcileResult {
   if (waitMs === 0) return result;
   const requeueAfterMs = Math.min(waitMs, result?.requeueAfterMs ?? Infinity);
   return { requeueAfterMs, priority: isUntold(finetune) ? 'high' : 'low' };
 }
 
-/** When to look again although nothing changes. */
+/** When to reconcile again although nothing changes. */
 function wakeUp(observed: Observed, situation: Situation, now: Date): ReconcileResult {
   const after = wakeUpTimes(observed, situation, now);
   return after === undefined ? undefined : { requeueAfterMs: Math.max(0, after) };
@@ -317,13 +320,13 @@ function wakeUpTimes({ finetune, refusal }: Observed, situation: Situation, now:
   return earliest(LOOK_AGAIN_MS[situation.kind], late === undefined ? undefined : late - now.getTime());
 }
 
-/** The first of two times to come; one that has passed has had its effect. */
+/** The earlier of two future times; a time that has passed no longer matters. */
 function earliest(a: number | undefined, b: number | undefined): number | undefined {
   const toCome = [a, b].filter((time) => time !== undefined && time > 0);
   return toCome.length === 0 ? undefined : Math.min(...toCome.map(Number));
 }
 
-/** Time until the trainer counts as silent; undefined when it does already, for then only a report changes that. */
+/** Time until the trainer counts as silent; undefined when it already does, because then only a report changes that. */
 function untilSilence(situation: Situation, { status }: SparseFinetune, now: Date): number | undefined {
   const heard = lastHeard(situation, status?.progress);
   if (heard === undefined) return undefined;

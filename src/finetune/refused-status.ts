@@ -2,13 +2,13 @@ import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { defined } from '../api/defined';
 import { ApiError } from '../runtime/errors';
 
-/** The parts of a status that hold the trainer's words. */
+/** The parts of a status that come from the trainer. */
 const TOLD = ['attempts', 'progress', 'checkpoint', 'sparsity', 'macs', 'fid', 'model'] as const;
 type Told = (typeof TOLD)[number];
 
 /**
- * A status without those of the trainer's words that the API server has just refused, so that a run ends whatever its
- * last word was: they stay as they were. undefined when the error is about something else.
+ * The status with those parts from the trainer that the API server has just refused left as they were, so that a run
+ * ends whatever its final report says. Undefined when the error is about something else.
  */
 export function withoutRefused(
   { status: before = {}, spec }: SparseFinetune,
@@ -19,7 +19,7 @@ export function withoutRefused(
   if (parts.length === 0) return undefined;
   const kept = Object.fromEntries(Object.entries(wanted).filter(([name]) => !parts.includes(name as Told)));
   const old = Object.fromEntries(parts.map((part) => [part, before[part]]));
-  // Where the model is, the spec says too.
+  // The spec also says where the model is.
   const model = wanted.model && (before.model ?? { uri: spec.output.uri });
   return { ...kept, ...defined(parts.includes('model') ? { ...old, model } : old) };
 }

@@ -4,10 +4,10 @@ import type { Pod } from '../kube/resources';
 import { reportUrl } from '../workload/report-url';
 import { REPORT_URL, TRAINER_CONTAINER } from './job';
 
-/** Where a pod reports to, and where this operator listens. */
+/** The address that a pod reports to, and the one at which this operator listens. */
 export type ReportAddresses = { pod: string; operator: string };
 
-/** Undefined where the pod, as the API server holds it, has no address. */
+/** Undefined when the pod in the API server has no address. */
 export function reportAddresses(
   { metadata }: SparseFinetune,
   pod: Pod | undefined,
@@ -19,9 +19,9 @@ export function reportAddresses(
   return { pod: told, operator: reportUrl(base, 'finetunes', metadata.namespace ?? '', metadata.name) };
 }
 
-/** A Job keeps the address with which it was made; an operator that is installed under another name has another. */
+/** A Job keeps the address that it was created with; an operator installed under another name has a different one. */
 export function explainAddresses({ metadata }: SparseFinetune, addresses: ReportAddresses): string {
   const [pod, operator] = [addresses.pod, addresses.operator].map((url) => url.replace(/\/v1\/.*/, ''));
   const command = `kubectl delete job ${trainJobName(metadata.name)} --namespace ${metadata.namespace ?? ''}`;
-  return `The pod reports to ${pod}, and this operator listens at ${operator}: it was installed again under another name after the Job was made. Training goes on, and the result arrives at its end. For progress until then, "${command}" makes a pod with the new address, which goes on from the last checkpoint.`;
+  return `The pod reports to ${pod}, and this operator listens at ${operator}: it was reinstalled under another name after the Job was created. Training continues, and the result arrives at its end. For progress until then, "${command}" makes a pod with the new address, which resumes from the last checkpoint.`;
 }

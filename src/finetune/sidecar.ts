@@ -1,16 +1,21 @@
-/** Containers that somebody adds to the trainer's pod, as service meshes do, and that do not end with the trainer. */
+/**
+ * Containers that are added to the trainer's pod, for example by service meshes, and that do not end with the trainer.
+ */
 import { REASONS } from '../api/conditions';
 import type { Pod } from '../kube/resources';
 import { lastExit, runningBeside, whereabouts, type Exit, type Trouble } from '../workload/pod-state';
 import { TRAINER_CONTAINER } from './job';
 
-/** Time for a sidecar to notice that the trainer has ended, and to end itself. */
+/** Time for a sidecar to notice that the trainer has ended, and to end as well. */
 const GRACE_MS = 10_000;
 
-/** A pod that goes on although its trainer has ended: neither it nor its Job will end. */
+/** A pod that keeps running although its trainer has ended: neither it nor its Job will end. */
 export type HeldOpen = { pod: Pod; exit: Exit; sidecars: readonly string[] };
 
-/** When the pod counts as held open by its sidecars, in milliseconds since the epoch; undefined when never. */
+/**
+ * Time from which the pod counts as held open by its sidecars, in milliseconds since the epoch; undefined when it does
+ * not.
+ */
 export function heldOpenAt(pod: Pod): number | undefined {
   if (pod.status?.phase !== 'Running' || pod.metadata.deletionTimestamp !== undefined) return undefined;
   const exit = lastExit(pod, TRAINER_CONTAINER);
@@ -24,7 +29,7 @@ export function heldOpen(pods: readonly Pod[], now: Date): HeldOpen | undefined 
   return pod && exit && { pod, exit, sidecars: runningBeside(pod, TRAINER_CONTAINER) };
 }
 
-/** Which container still runs, what frees it, and how the next run does without. */
+/** Which container still runs, what frees the pod, and how to keep the container out of the next run. */
 export function explainHeldOpen({ pod, sidecars }: HeldOpen, command: string): Trouble {
   const names = sidecars.join(' and ');
   const what = `The trainer has ended, and ${sidecars.length === 1 ? 'the container' : 'the containers'} ${names} of ${whereabouts(pod)} still run${sidecars.length === 1 ? 's' : ''}, so the pod does not end and keeps what it holds: "${command} --namespace ${pod.metadata.namespace ?? ''}" frees it.`;

@@ -21,23 +21,23 @@ import { heldOpen, type HeldOpen } from './sidecar';
 
 export type Observed = {
   finetune: SparseFinetune;
-  /** Whatever Job has the child's name, ours or not. */
+  /** The Job with the child's name, whether ours or not. */
   job: Job | undefined;
   /** Pods of the finetune's Jobs. */
   pods: readonly Pod[];
-  /** A pod of the run's name that has not ended and is none of its Job's. */
+  /** A pod with the run's label that has not ended and does not belong to its Job. */
   earlierPod?: Pod | undefined;
-  /** Where the pod reports to, looked up when nothing is heard of it. */
+  /** Where the pod reports to, looked up when it is silent. */
   addresses?: ReportAddresses | undefined;
   /** Field managers other than the operator that have suspended the Job, where they were looked up. */
   holders?: readonly string[] | undefined;
   /** Why the API server refused the Job in this pass. */
   refusal?: Refusal | undefined;
-  /** The API server's words to the Job controller when it refused the pod. */
+  /** The API server's message to the Job controller when it refused the pod. */
   podRefusal?: string | undefined;
 };
 
-/** Where a run is, read from the cluster's state alone. */
+/** State of a run, derived from the cluster's state alone. */
 export type Situation =
   | { kind: 'over' }
   | { kind: 'conflict'; job: Job }
@@ -46,19 +46,19 @@ export type Situation =
   | { kind: 'held'; pod: Pod }
   /** `pod` has to end first. */
   | { kind: 'jobDeleting'; pod: Pod | undefined }
-  /** By the spec, or by others whom the Job belongs to as well: a queue. */
+  /** By the spec, or by another controller such as a queue. */
   | { kind: 'suspended'; byOthers: boolean; holders: readonly string[] | undefined }
   | { kind: 'suspending'; byOthers: boolean; holders: readonly string[] | undefined; pod: Pod }
   | { kind: 'podRefused'; message: string }
-  /** For the pod to start, or for the Job's controller to make one. */
+  /** Waiting for the pod to start, or for the Job controller to create one. */
   | { kind: 'waiting'; job: Job | undefined; pod: Pod | undefined }
-  /** The pod was told to end, and the Job makes another when it has. */
+  /** The pod is terminating, and the Job creates another when it has ended. */
   | { kind: 'ending'; pod: Pod }
   | { kind: 'blocked'; trouble: Trouble }
   | { kind: 'running'; pod: Pod }
-  /** `counts` unless Kubernetes took the pod away. */
+  /** `counts` is false when Kubernetes removed the pod. */
   | { kind: 'retrying'; failure: Trouble; counts: boolean }
-  /** The trainer has ended without a result, and its pod goes on. */
+  /** The trainer has ended without a result, and its pod keeps running. */
   | { kind: 'sidecar'; held: HeldOpen; failure: Trouble | undefined }
   /** The Job has failed, and `pod` has to end before it says so. */
   | { kind: 'failing'; failure: Trouble; pod: Pod | undefined }
@@ -74,9 +74,9 @@ export function jobCondition(job: Job, type: string) {
 }
 
 /**
- * Pods that belong to the run by more than a label, which anybody can write: of its Job, or of the one that was in force
- * before. Names and times would not do, for an earlier SparseFinetune of the same name had Jobs of the same name, and
- * the clocks of API servers differ.
+ * Pods that belong to the run: those of its Job, or of the Job before. A label is not enough, since anybody can write
+ * one; nor are names and times, since an earlier SparseFinetune of the same name had Jobs of the same name, and the
+ * clocks of API servers differ.
  */
 export function podsOfRun(finetune: SparseFinetune, job: Job | undefined, pods: readonly Pod[]): Pod[] {
   const own = job !== undefined && isOwnedBy(job, finetune) ? job.metadata.uid : undefined;
@@ -111,7 +111,10 @@ function judgeWithoutJob({ refusal, earlierPod }: Observed): Situation {
   return { kind: 'failed', failure: { reason: refusal.reason, message }, at: undefined, hasJob: false };
 }
 
-/** The Job of an earlier SparseFinetune of the same name, which the garbage collector is about to take. */
+/**
+ * Whether this is the Job of an earlier SparseFinetune of the same name, which the garbage collector is about to
+ * delete.
+ */
 function isLeftOver(job: Job, { kind, metadata }: SparseFinetune): boolean {
   const owner = controllerOf(job);
   return owner?.kind === kind && owner.name === metadata.name;
@@ -135,19 +138,19 @@ function judgeEnd(job: Job, { finetune, pods }: Observed): Situation | undefined
 
 type JobCondition = NonNullable<ReturnType<typeof jobCondition>>;
 
-/** The trainer's reason says more than the Job's; only the deadline is known to the Job alone. */
+/** The trainer's reason is more specific than the Job's; only the deadline is known to the Job alone. */
 function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: readonly Pod[]): Trouble {
   if (failed.reason === 'DeadlineExceeded') {
     return {
       reason: 'DeadlineExceeded',
-      message: `The run was still active after spec.activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same spec.output.uri, which goes on from the last checkpoint.`,
+      message: `The run was still active after spec.activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same spec.output.uri, which resumes from the last checkpoint.`,
     };
   }
   const failure = pods.map(failureOf).findLast((each) => each !== undefined);
   if (failure === undefined) {
     return {
       reason: failed.reason ?? 'Failed',
-      message: failed.message ?? 'The Job failed without saying why.',
+      message: failed.message ?? 'The Job failed without a reason.',
     };
   }
   if (failed.reason !== 'BackoffLimitExceeded') return failure;
@@ -169,7 +172,7 @@ function judgeActive(job: Job, observed: Observed, now: Date): Situation {
   );
 }
 
-/** A Job that is deleted or suspended has pods that are to end. */
+/** A Job that is being deleted or is suspended has pods that must end. */
 function judgeStop(job: Job, own: readonly Pod[], { finetune, holders }: Observed): Situation | undefined {
   const pod = own.find((each) => !isOver(each));
   if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting', pod };
@@ -180,7 +183,7 @@ function judgeStop(job: Job, own: readonly Pod[], { finetune, holders }: Observe
     : { kind: 'suspending', byOthers, holders, pod };
 }
 
-/** A trainer that ended well has left its result, even if a container beside it made the pod fail. */
+/** A trainer that succeeded has left its result, even if another container made the pod fail. */
 function judgeResult(own: readonly Pod[]): Situation | undefined {
   for (const pod of own.filter(({ status }) => status?.phase === 'Failed')) {
     const exit = lastExit(pod, TRAINER_CONTAINER);
@@ -190,7 +193,7 @@ function judgeResult(own: readonly Pod[]): Situation | undefined {
   return undefined;
 }
 
-/** The end of the trainer is the end of the run or the attempt, whatever else runs in its pod. */
+/** The end of the trainer ends the run or the attempt, no matter what else runs in its pod. */
 function judgeHeldOpen(own: readonly Pod[], { finetune }: Observed, now: Date): Situation | undefined {
   const held = heldOpen(own, now);
   if (held === undefined) return undefined;
@@ -207,7 +210,7 @@ function judgeHeldOpen(own: readonly Pod[], { finetune }: Observed, now: Date): 
     : { kind: 'sidecar', held, failure };
 }
 
-/** A Job that has failed waits with saying so until its pods are gone. */
+/** A failed Job reports its failure only when its pods are gone. */
 function judgeFailing(job: Job, own: readonly Pod[], { finetune }: Observed): Situation | undefined {
   const failing = jobCondition(job, 'FailureTarget');
   if (failing === undefined) return undefined;
@@ -220,7 +223,7 @@ function judgePods(job: Job, own: readonly Pod[], { podRefusal }: Observed, now:
   if (current !== undefined) return judgePod(current);
   const ending = own.findLast((pod) => !isOver(pod));
   if (ending !== undefined) return { kind: 'ending', pod: ending };
-  // Nothing follows that pod, and the Job will say so in a moment.
+  // No other pod follows this one, and the Job is about to report its end.
   const last = succeededPod(job, own) ?? own.findLast(endsTheJob) ?? lastOfAll(job, own, now);
   if (last !== undefined) return { kind: 'running', pod: last };
   const failed = own.findLast((pod) => failureOf(pod) !== undefined);
@@ -233,10 +236,10 @@ function retrying(pod: Pod): Situation {
   return { kind: 'retrying', failure, counts: disruption(pod) === undefined };
 }
 
-/** Clocks of the operator and of the Job controller differ by no more. */
+/** Largest difference assumed between the clocks of the operator and the Job controller. */
 const CLOCK_SKEW_MS = 2_000;
 
-/** The pod after which there is no further attempt: all are used up, or the time is over. */
+/** The pod after which there is no further attempt: all attempts are used up, or the deadline has passed. */
 function lastOfAll({ spec, status }: Job, own: readonly Pod[], now: Date): Pod | undefined {
   const counted = own.filter((pod) => failureOf(pod) !== undefined && disruption(pod) === undefined);
   const deadline = Date.parse(status?.startTime ?? '') + (spec?.activeDeadlineSeconds ?? Infinity) * 1000;

@@ -183,7 +183,7 @@ describe('the status of a run that goes on', () => {
       { Training: 'True Running' },
     ],
     [
-      'whose pod is told to end',
+      'whose pod is terminating',
       { pods: [told] },
       'Pending',
       { JobReady: 'Unknown PodEnding', Training: 'Unknown PodEnding' },
@@ -302,9 +302,9 @@ describe('the status of a run that goes on', () => {
       'kubectl delete pod a --namespace ml',
     ],
     [
-      'was told to end',
+      'is terminating',
       { ...runningPod, metadata: { ...runningPod.metadata, deletionTimestamp: '2026-01-01T00:01:00Z' } },
-      'It was told to end',
+      'It is terminating',
     ],
     ['should have ended', lostPod, 'kubectl taint nodes gpu-1 node.kubernetes.io/out-of-service='],
   ])('says what becomes of an earlier pod that %s', (_, earlierPod, want) => {
@@ -356,7 +356,7 @@ describe('what is waited for', () => {
     [
       'a pod that is drained',
       { pods: [told] },
-      'pod a on node gpu-1 was told to end (EvictionByEvictionAPI: Eviction API: evicting)',
+      'pod a on node gpu-1 is terminating (EvictionByEvictionAPI: Eviction API: evicting)',
     ],
     [
       'a pod that is late',

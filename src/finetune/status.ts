@@ -16,12 +16,12 @@ import { explainAddresses } from './report-address';
 import { explainHeldOpen, type HeldOpen } from './sidecar';
 import { jobExists, notSuspended, view, type Active, type View } from './view';
 
-/** Without a report for so long, a running trainer counts as silent. */
+/** Time without a report after which a running trainer counts as silent. */
 export const REPORT_SILENCE_MS = 60_000;
 
 /**
- * The status that follows from what is observed. Whatever the report endpoint writes stays as it is, except at the end,
- * when the trainer's last word replaces it.
+ * The status that follows from what is observed. The parts that the report endpoint writes stay as they are, except at
+ * the end, when the trainer's final report replaces them.
  */
 export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus {
   const { finetune } = observed;
@@ -33,7 +33,7 @@ export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus
   return activeStatus(observed, base, situation, now);
 }
 
-/** The status so far, with attempts, start and the Job in force. */
+/** The status so far, with attempts, start and the current Job. */
 function bookkeeping({ finetune, job, pods }: Observed): SparseFinetuneStatus {
   const before = finetune.status ?? {};
   const ours = job !== undefined && isOwnedBy(job, finetune) ? job : undefined;
@@ -45,7 +45,7 @@ function bookkeeping({ finetune, job, pods }: Observed): SparseFinetuneStatus {
   };
 }
 
-/** What held the Job open may end later than the run. */
+/** Updates a finished run when the sidecars that held its Job open have ended. */
 function afterwards({ finetune, pods }: Observed, now: Date): SparseFinetuneStatus {
   const status = finetune.status ?? {};
   const told = findCondition(status.conditions, 'JobReady');
@@ -53,7 +53,7 @@ function afterwards({ finetune, pods }: Observed, now: Date): SparseFinetuneStat
   return withConditions(finetune, status, { JobReady: jobExists }, now);
 }
 
-/** A finished run stays as it ended; only the generation moves on, with changes of the few mutable fields. */
+/** A finished run keeps its status; only the generation follows changes of the few mutable fields. */
 function atGeneration(finetune: SparseFinetune, before: SparseFinetuneStatus): SparseFinetuneStatus {
   const generation = finetune.metadata.generation ?? 0;
   return {
@@ -88,7 +88,7 @@ function activeStatus(
   const { finetune, refusal } = observed;
   const seen = view(situation, finetune, now);
   const verdicts: Verdicts = {
-    // A change of the Job that is refused does not end what runs.
+    // A refused change of the Job does not end the run.
     JobReady: refusal === undefined ? seen.job : no(refusal.reason, refusal.message),
     Training: seen.training,
     Reporting: reporting(situation, base, now, observed),
@@ -102,7 +102,7 @@ function activeStatus(
   return withConditions(finetune, { ...known, phase: seen.phase }, verdicts, now);
 }
 
-/** Speed, time left and phase are those of a trainer that runs: not of one that has stopped, nor of the one before. */
+/** Speed, time left and phase belong to a running trainer: not to one that has stopped, nor to the previous one. */
 function withoutOutdated(
   { status: before }: SparseFinetune,
   status: SparseFinetuneStatus,
@@ -113,7 +113,7 @@ function withoutOutdated(
   return { ...status, progress: lasting(status.progress) };
 }
 
-/** When the running trainer was last heard of: its last report, else the start of its pod. */
+/** When the running trainer last reported, else when its pod started. */
 export function lastHeard(situation: Situation, progress: Progress | undefined): number | undefined {
   if (situation.kind !== 'running') return undefined;
   const { metadata, status } = situation.pod;
@@ -123,7 +123,7 @@ export function lastHeard(situation: Situation, progress: Progress | undefined):
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-/** Whether a running trainer has not been heard of for too long. */
+/** Whether a running trainer has not reported for too long. */
 export function isSilent(situation: Situation, progress: Progress | undefined, now: Date): boolean {
   const heard = lastHeard(situation, progress);
   return heard !== undefined && now.getTime() - heard >= REPORT_SILENCE_MS;
@@ -136,7 +136,7 @@ function reporting(
   observed: Observed,
 ): Verdict {
   const heard = lastHeard(situation, progress);
-  if (heard === undefined) return unknown(REASONS.notTraining, 'No trainer runs that could report.');
+  if (heard === undefined) return unknown(REASONS.notTraining, 'No trainer is running that could report.');
   if (isSilent(situation, progress, now)) return silence(observed);
   const reported = Date.parse(progress?.reportedAt ?? '');
   return reported >= heard
@@ -144,7 +144,7 @@ function reporting(
     : unknown(REASONS.waitingForReports, 'The trainer has not reported yet.');
 }
 
-/** The first sign of silence tells its cause, which is not looked up again. */
+/** The cause of a silence is looked up once; later passes repeat it. */
 function silence({ finetune, addresses }: Observed): Verdict {
   const told = findCondition(finetune.status?.conditions, 'Reporting');
   if (addresses === undefined && told?.status === 'False') return no(told.reason, told.message);
@@ -153,7 +153,7 @@ function silence({ finetune, addresses }: Observed): Verdict {
   }
   return no(
     REASONS.noReports,
-    `No report for ${REPORT_SILENCE_MS / 1000} s. Training may go on all the same; look at the pod's log, and whether it reaches the operator's reports port.`,
+    `No report for ${REPORT_SILENCE_MS / 1000} s. Training may still be running; look at the pod's log, and check that the pod reaches the operator's reports port.`,
   );
 }
 
@@ -162,7 +162,7 @@ function endedVerdicts(verdict: Verdict, gate: Verdict): Verdicts {
   return {
     JobReady: jobExists,
     Training: no(verdict.reason, succeeded ? 'Training is over.' : verdict.message),
-    Reporting: unknown(REASONS.notTraining, 'No trainer runs that could report.'),
+    Reporting: unknown(REASONS.notTraining, 'No trainer is running that could report.'),
     QualityGatePassed: gate,
     Suspended: no(REASONS.notSuspended, 'The run has ended.'),
     Succeeded: verdict,
@@ -194,13 +194,13 @@ function completeStatus(
   return withConditions(finetune, ended, verdicts, now);
 }
 
-/** A gate that fails does not undo the training, but it must show in one line. */
+/** A failed gate does not undo the training, but it must show in one line. */
 function successVerdict(message: string, gate: Verdict): Verdict {
   if (gate.status === 'True') return yes(REASONS.succeeded, message);
   return yes(REASONS.succeededBeyondGate, `${message} Its gate has not passed: ${gate.message}`);
 }
 
-/** Deleting the Job of a run that has ended frees its pod, and no other Job follows. */
+/** Deleting the Job of a finished run frees its pod, and no other Job follows. */
 function jobAtEnd({ metadata }: SparseFinetune, held: HeldOpen | undefined): Verdict {
   if (held === undefined) return jobExists;
   const { reason, message } = explainHeldOpen(held, `kubectl delete job ${trainJobName(metadata.name)}`);
@@ -210,11 +210,11 @@ function jobAtEnd({ metadata }: SparseFinetune, held: HeldOpen | undefined): Ver
 function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undefined): string {
   const elsewhere = report?.model?.uri;
   return elsewhere === undefined
-    ? 'The Job completed, but neither its pod nor a report says what came out: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.'
-    : `The trainer says that its model is at ${elsewhere}, and spec.output.uri is ${spec.output.uri}: check spec.trainer.image, which must hold the release of the sparsedm package that the operator has.`;
+    ? 'The Job completed, but neither its pod nor a report has the result: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.'
+    : `The trainer says that its model is at ${elsewhere}, and spec.output.uri is ${spec.output.uri}: check spec.trainer.image, which must hold the same release of the sparsedm package as the operator.`;
 }
 
-/** The last word wins over earlier reports, part by part. */
+/** The final report wins over earlier ones, part by part. */
 function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefined): SparseFinetuneStatus {
   if (report === undefined) return base;
   const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;

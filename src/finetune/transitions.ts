@@ -5,7 +5,7 @@ import type { EventType } from '../runtime/events';
 
 export type Transition = { type: EventType; reason: string; message: string };
 
-/** The events that a change of status is worth: none while nothing changes for a person. */
+/** The events for a change of status: none while nothing changes for the user. */
 export function transitions({ status: before }: SparseFinetune, after: SparseFinetuneStatus): Transition[] {
   const found = [phaseChange(before, after), ...newTroubles(before, after), newAttempt(before, after)];
   return withoutRepeats(found.filter((each) => each !== undefined));
@@ -21,7 +21,7 @@ function withoutRepeats(found: readonly Transition[]): Transition[] {
 
 function entered({ phase, conditions }: SparseFinetuneStatus): Transition | undefined {
   if (phase === 'Running') {
-    return { type: 'Normal', reason: 'TrainingStarted', message: 'The trainer runs.' };
+    return { type: 'Normal', reason: 'TrainingStarted', message: 'The trainer is running.' };
   }
   const training = findCondition(conditions, 'Training');
   if (phase !== 'Suspended' || training === undefined) return undefined;
@@ -38,7 +38,9 @@ function phaseChange(
   return { type: end.status === 'True' ? 'Normal' : 'Warning', reason: end.reason, message: end.message };
 }
 
-/** Conditions whose turning False is a warning; a stalled run is told by its phase or by its Job's condition. */
+/**
+ * Conditions whose turning False is a warning; the event of a stalled run comes from its phase or its Job's condition.
+ */
 const TROUBLES = ['JobReady', 'Reporting', 'QualityGatePassed'];
 
 function newTroubles(before: SparseFinetuneStatus | undefined, after: SparseFinetuneStatus): Transition[] {
@@ -65,8 +67,8 @@ function newAttempt(
 }
 
 /**
- * Whether there is news that a later status will tell as well, so that it may be left out: of a run on its way, without
- * a trouble and without a new attempt, whose pod may be gone when somebody looks again.
+ * Whether a later status will include this change too, so that it may be skipped: a change of a run on its way, without
+ * a trouble and without a new attempt, whose pod may be gone by the next look.
  */
 export function isOvertaken(finetune: SparseFinetune, after: SparseFinetuneStatus): boolean {
   const before = finetune.status;
@@ -79,7 +81,7 @@ function isOnItsWay(status: SparseFinetuneStatus | undefined): boolean {
   return [undefined, 'Pending', 'Running'].includes(status?.phase);
 }
 
-/** The first attempt is the beginning of the run and nothing more. */
+/** The first attempt is only the start of the run. */
 function hasNewAttempt(before: AttemptsStatus | undefined, after: AttemptsStatus | undefined): boolean {
   const known = Math.max(1, before?.number ?? 0);
   return (after?.number ?? 0) > known || after?.lastExitReason !== before?.lastExitReason;

@@ -1,4 +1,4 @@
-/** What a run that goes on shows of its situation. */
+/** Conditions and phase of a run that has not ended. */
 import { REASONS } from '../api/conditions';
 import type { FinetunePhase, SparseFinetune } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
@@ -9,7 +9,7 @@ import { explainEarlierPod } from './earlier-pod';
 import { explainHeldOpen } from './sidecar';
 import type { Situation } from './situation';
 
-/** What each situation means for the conditions that speak about the present. */
+/** What a situation means for the phase and the conditions about the present. */
 export type View = {
   phase: FinetunePhase;
   job: Verdict;
@@ -57,14 +57,14 @@ function goingView(situation: Going, finetune: SparseFinetune, now: Date): View 
 }
 
 function runningVerdict(pod: Pod): Verdict {
-  if (!isNodeSilent(pod)) return yes(REASONS.running, 'The trainer runs.');
+  if (!isNodeSilent(pod)) return yes(REASONS.running, 'The trainer is running.');
   return unknown(
     REASONS.nodeSilent,
-    `The node of ${whereabouts(pod)} no longer answers, so nobody knows whether the trainer still runs. If it stays away, Kubernetes tells the pod to end (after 5 minutes, unless spec.trainer.tolerations say otherwise).`,
+    `The node of ${whereabouts(pod)} no longer answers, so it is unknown whether the trainer still runs. If the node stays away, Kubernetes evicts the pod (after 5 minutes, unless spec.trainer.tolerations say otherwise).`,
   );
 }
 
-/** Without a pod for so long, a Job's controller seems not to work. */
+/** Time without a pod after which the Job controller does not seem to work. */
 const POD_DUE_AFTER_MS = 60_000;
 
 function explainWait({ job, pod }: Extract<Active, { kind: 'waiting' }>, now: Date): string {
@@ -97,7 +97,7 @@ function stoppingView(situation: Stopping, finetune: SparseFinetune, now: Date):
   }
 }
 
-/** The view of a stop that waits for its pod to end, which a lost node never tells. */
+/** The view of a stop that waits for its pod to end, which a lost node never reports. */
 function withPod(seen: View, pod: Pod | undefined, now: Date): View {
   const remedy = pod && lateRemedy(pod, now);
   if (pod === undefined || remedy === undefined) return seen;
@@ -107,7 +107,7 @@ function withPod(seen: View, pod: Pod | undefined, now: Date): View {
 function endingView(pod: Pod, now: Date): View {
   const why = disruption(pod);
   const because = why === undefined ? '' : ` (${why.reason}: ${why.message})`;
-  const message = `The ${whereabouts(pod)} was told to end${because}, and the next one goes on from its last checkpoint.`;
+  const message = `The ${whereabouts(pod)} is terminating${because}, and the next one resumes from its last checkpoint.`;
   return withPod(waitingView('Pending', unknown(REASONS.podEnding, message)), pod, now);
 }
 
@@ -156,7 +156,7 @@ function troubledView({ reason, message }: Trouble): View {
 }
 
 function conflictMessage(name: string): string {
-  return `The Job ${name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
+  return `The Job ${name} exists and belongs to another owner, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
 }
 
 function retryingView(
@@ -164,8 +164,8 @@ function retryingView(
   { spec }: SparseFinetune,
 ): View {
   const message = counts
-    ? `An attempt failed, and the Job makes another (spec.backoffLimit allows ${spec.backoffLimit ?? 3} more than the first). ${failure.message}`
-    : `Kubernetes took the pod away, which does not count against spec.backoffLimit, and the Job makes another. ${failure.message}`;
+    ? `An attempt failed, and the Job starts another (spec.backoffLimit allows ${spec.backoffLimit ?? 3} more than the first). ${failure.message}`
+    : `Kubernetes removed the pod, which does not count against spec.backoffLimit, and the Job starts another. ${failure.message}`;
   return { phase: 'Pending', job: jobExists, training: no(REASONS.retrying, message) };
 }
 
@@ -181,17 +181,17 @@ export const notSuspended = no(REASONS.notSuspended, 'The run is not suspended.'
 
 function suspendedView(stopped: boolean): View {
   const message = stopped
-    ? 'spec.suspend is true: set it to false, and the run goes on from its last checkpoint.'
-    : 'spec.suspend is true: the trainer saves a checkpoint and stops.';
+    ? 'spec.suspend is true: set it to false, and the run resumes from its last checkpoint.'
+    : 'spec.suspend is true: the trainer is saving a checkpoint and stopping.';
   return {
     phase: 'Suspended',
     job: jobExists,
     training: no(REASONS.suspended, message),
-    suspended: stopped ? yes(REASONS.suspended, 'No pod runs.') : notSuspended,
+    suspended: stopped ? yes(REASONS.suspended, 'No pod is running.') : notSuspended,
   };
 }
 
-/** Suspended by others whom the Job obeys too. Who that is was said when it was first seen. */
+/** Suspended by others. Their names were looked up when the suspension was first seen. */
 function heldView(stopped: boolean, finetune: SparseFinetune, holders: readonly string[] | undefined): View {
   const told = findCondition(finetune.status?.conditions, 'Training')?.message;
   const message = holders === undefined && told !== undefined ? told : explainHold(finetune, holders ?? []);
@@ -207,6 +207,6 @@ function explainHold({ metadata }: SparseFinetune, holders: readonly string[]): 
   const who =
     holders.length > 0
       ? `The field manager ${holders.map((name) => `"${name}"`).join(' and ')} has suspended the Job`
-      : 'The Job was made suspended by an admission webhook, as those of queues do';
-  return `${who}, and spec.suspend does not ask for it. It is left alone, and the run goes on when it is let go. Where a queue like Kueue holds it, "kubectl get workloads --namespace ${metadata.namespace ?? ''}" says what it waits for.`;
+      : 'An admission webhook, as queues have, created the Job suspended';
+  return `${who}, and spec.suspend does not ask for it. The operator leaves it alone, and the run continues when the suspension is lifted. Where a queue like Kueue holds it, "kubectl get workloads --namespace ${metadata.namespace ?? ''}" says what it waits for.`;
 }

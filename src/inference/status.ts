@@ -125,7 +125,7 @@ function judgeDeployment(observed: Observed, resolution: Resolution): Verdict {
 function conflictOf({ service, deployment, network }: Observed): Trouble | undefined {
   const foreign = [deployment, network].find((child) => isForeign(child, service));
   if (foreign === undefined) return undefined;
-  const message = `The ${foreign.kind} ${foreign.metadata.name} exists and belongs to somebody else, so it is left alone: delete or rename it, or use another name for the SparseInferenceService.`;
+  const message = `The ${foreign.kind} ${foreign.metadata.name} exists and belongs to another owner, so it is left alone: delete or rename it, or use another name for the SparseInferenceService.`;
   return { reason: REASONS.nameConflict, message };
 }
 

@@ -15,7 +15,7 @@ function aPod(changes: { deletionTimestamp?: string; nodeName?: string; phase?: 
   };
 }
 
-describe('a pod that was told to end', () => {
+describe('a terminating pod', () => {
   const ending = aPod({ deletionTimestamp: deletedAt, nodeName: 'gpu-1' });
   const after = (seconds: number) => new Date(Date.parse(deletedAt) + seconds * 1000);
 

@@ -460,7 +460,7 @@ describe('a Job', () => {
       (one) => conditionOf(one, 'JobReady')?.reason === 'NameConflict',
     );
     expect(conditionOf(seen, 'JobReady')?.message).toContain(
-      'The Job taken-train exists and belongs to somebody else',
+      'The Job taken-train exists and belongs to another owner',
     );
     expect(seen.status?.jobUid).toBeUndefined();
     expect(await server.client.get(jobs, jobKey('taken', server.namespace))).toEqual(before);
