@@ -26,7 +26,7 @@ const podMs = 2_000;
 const settleMs = 100;
 const lastWord = JSON.stringify({ model: { uri: 'pvc://models/shirts' } });
 
-/** One write after the other, each of the same length, whoever asks. */
+/** One write after the other, each of the same length, for all callers. */
 function busyServer(clock: FakeClock, writeMs: number) {
   let freeAt = 0;
   return (): Promise<void> => {

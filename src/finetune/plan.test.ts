@@ -50,7 +50,11 @@ describe('what is written next', () => {
       { finetune, job: aJob(finetune), pods: [aPod(aJob(finetune), 'a', running)] },
       'none',
     ],
-    ['no Job after the end, whoever deleted it', { finetune: over({}), job: undefined, pods: [] }, 'none'],
+    [
+      'no Job after the end, even if it was deleted',
+      { finetune: over({}), job: undefined, pods: [] },
+      'none',
+    ],
     ['no Job while the object is being deleted', { finetune: deleted, job: undefined, pods: [] }, 'none'],
     [
       'nothing before the time to live has passed',

@@ -210,7 +210,7 @@ function jobAtEnd({ metadata }: SparseFinetune, held: HeldOpen | undefined): Ver
 function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undefined): string {
   const elsewhere = report?.model?.uri;
   return elsewhere === undefined
-    ? 'The Job completed, but neither its pod nor a report has the result: create a SparseFinetune with the same spec and output.uri, which reads the finished result there.'
+    ? 'The Job completed, but neither its pod nor a report has the result: create a SparseFinetune with the same spec, which reads the finished result at spec.output.uri.'
     : `The trainer says that its model is at ${elsewhere}, and spec.output.uri is ${spec.output.uri}: check spec.trainer.image, which must hold the same release of the sparsedm package as the operator.`;
 }
 

@@ -64,7 +64,7 @@ export function createCoalescer<R>(options: CoalescerOptions<R>): Coalescer<R> {
 
   function batchOf(report: R): Batch<R> {
     const outcome = Promise.withResolvers<void>();
-    outcome.promise.catch(() => undefined); // perhaps nobody waits for it
+    outcome.promise.catch(() => undefined); // there may be no waiter
     return { report, outcome };
   }
 

@@ -294,7 +294,7 @@ export interface ISparseFinetune {
        */
       "emaDecay"?: string;
       /**
-       * Arithmetic of the forward and backward pass; weights and optimizer are always fp32. fp16 scales the loss, and after an overflow repeats the gradient with a smaller scale.
+       * Arithmetic of the forward and backward pass; weights and optimizer are always fp32. fp16 scales the loss, and after an overflow recomputes the gradient with a smaller scale.
        */
       "precision"?: "fp32" | "bf16" | "fp16";
       /**
