@@ -32,7 +32,7 @@ def open_dataset(
 ) -> Dataset:
     """The data set at `path` in the shape that the model takes; split is "train" or "test".
 
-    An image folder and features have only one split, which they give for both. Raises InputError when the
+    An image folder and features have a single split, used for both. Raises InputError when the
     folder is missing, a file cannot be read, or the images do not fit the model.
     """
     if format not in FORMATS:

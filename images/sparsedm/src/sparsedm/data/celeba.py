@@ -25,7 +25,7 @@ SIDE = 128
 FOLDER = "img_align_celeba"
 ENDINGS = (".jpg", ".jpeg", ".png")
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
-"""As its authors give it, and as Kaggle does: with commas and a header."""
+"""The authors' file, and Kaggle's with commas and a header."""
 SPLITS = {"train": "0", "test": "2"}
 
 
@@ -62,7 +62,7 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
 
 
 def _pictures(folder: Path, notes: Notes) -> list[Path]:
-    with os.scandir(folder) as entries:  # which knows files from folders without asking for each
+    with os.scandir(folder) as entries:  # scandir knows files from folders without a stat for each
         names = sorted(e.name for e in entries if e.name.lower().endswith(ENDINGS) and e.is_file())
     for name in names:
         if is_tools(name):
@@ -71,7 +71,7 @@ def _pictures(folder: Path, notes: Notes) -> list[Path]:
 
 
 def _of_split(files: list[Path], partition: Path, split: str, notes: Notes) -> list[Path]:
-    """By the names without their endings: the aligned PNG files have those of the JPEG ones."""
+    """Matches names without their endings: the aligned PNG files are named as the JPEG ones."""
     splits = _read_partition(partition)
     wanted = {name for name, number in splits.items() if number == SPLITS[split]}
     chosen = [file for file in files if file.stem in wanted]

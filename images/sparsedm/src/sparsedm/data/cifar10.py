@@ -1,5 +1,5 @@
-"""CIFAR-10 (Krizhevsky 2009) from its "python version" or its "binary version", as it comes from the archive,
-running nothing that a pickle may hold."""
+"""CIFAR-10 (Krizhevsky 2009) from its "python version" or its "binary version", as it comes from the archive.
+Nothing that a pickle holds is run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_cifar10(path: Path, image_size: int, channels: int, split: str) -> Arra
 
 
 def _files(path: Path, split: str) -> list[Path]:
-    """Of the first folder that has one of the batches, in the python version before the binary one."""
+    """The batches of the first folder that has any; the python version is preferred to the binary one."""
     names = FILES[split]
     for ending in ("", BINARY):
         folder = holding(path, *(name + ending for name in names))
@@ -71,7 +71,7 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
         )
     try:
         images, labels = _binary(file) if file.suffix == BINARY else _pickled(file)
-    # A damaged pickle fails in many ways; whatever it is, the file is not usable.
+    # A damaged pickle raises many kinds of errors; with any of them the file is unusable.
     except Exception as error:
         raise InputError(
             "DatasetUnreadable", f"{shown(file)} is no batch of CIFAR-10 ({error}): unpack it again."

@@ -1,8 +1,8 @@
-"""From whatever Pillow opens to 8-bit grey or RGB, by one stated rule for each kind of image.
+"""Converts any image that Pillow opens to 8-bit grey or RGB, by one stated rule for each kind.
 
 The rules, which docs/data.md has in a table: an image is turned by its EXIF orientation; its colours are
 converted to sRGB by its own profile; what is transparent shows WHITE; 16 bits become 8 by 257; of several
-frames the first counts. An image whose values have no defined black and white (32-bit integers, floats) is
+frames the first is used. An image whose values have no defined black and white (32-bit integers, floats) is
 refused.
 """
 
@@ -31,7 +31,7 @@ SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 """Colour space of a profile -> the mode whose colours it describes."""
 MAX_16 = 65535
 SAME = 2
-"""Largest difference, of 255, between two profiles that are one and the same: they round their curves."""
+"""Largest difference, of 255, between two copies of the same profile: they round their curves."""
 STILL = frozenset(["MPO", "PSD", "ICO", "ICNS"])
 """Formats whose further frames are previews, layers or other sizes of the first."""
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
@@ -61,7 +61,7 @@ def remarks(picture: Image.Image) -> Iterator[str]:
         yield TRANSPARENT
     if picture.mode in GREY_16 or _scaled_by_pillow(picture):
         yield DEEP
-    # A PNG's EXIF data may follow its pixels, and Pillow would decode them to look.
+    # A PNG's EXIF data may follow its pixels, which Pillow would decode to find it.
     if (picture.format != "PNG" or "exif" in picture.info) and orientation(picture) != 1:
         yield TURNED
     if profile := picture.info.get("icc_profile"):
@@ -75,7 +75,7 @@ def remarks(picture: Image.Image) -> Iterator[str]:
 
 
 def orientation(picture: Image.Image) -> int:
-    """1 to 8, of which those from 5 on change places of width and height."""
+    """1 to 8; from 5 on, width and height are swapped."""
     value = picture.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
@@ -137,7 +137,7 @@ def _grey_of_16(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
-    """Grey stays "L" where no profile says more."""
+    """Without a profile grey stays "L"."""
     if colours.mode == "LAB":
         return ImageCms.applyTransform(colours, _from_lab())
     conversion = _to_srgb(profile, colours.mode) if profile else None
@@ -155,7 +155,7 @@ class _Conversion:
 
 @lru_cache(maxsize=64)
 def _to_srgb(profile: bytes, mode: str) -> _Conversion | None:
-    """From "L", "RGB" or "CMYK" under a profile to "RGB" under sRGB; None for a profile of no use."""
+    """From "L", "RGB" or "CMYK" under a profile to "RGB" under sRGB; None for an unusable profile."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if SPACES.get(source.profile.xcolor_space.strip()) != mode:

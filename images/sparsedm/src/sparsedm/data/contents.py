@@ -1,5 +1,5 @@
-"""What a data set holds, said before it is trained on and kept in the manifest: counts, classes, and whatever
-its reader skipped or converted."""
+"""What a data set holds, logged before training and kept in the manifest: counts, classes, and what its
+reader skipped or converted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparsedm.data.dataset import Dataset
 
 FIRST_NAMES = 3
-"""Names that stand for all files or folders of one kind."""
+"""Example names kept for each kind of note."""
 CLASSES_SHOWN = 100
 """Classes that the log lists; the manifest has all of them."""
 
@@ -38,7 +38,7 @@ class _Kind:
 
 
 class Notes:
-    """What was done to which files below `root`: a kind of thing, how often, and the first names."""
+    """What was done to the files below `root`: for each kind of note its count and the first names."""
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
         self.root = root
@@ -102,7 +102,8 @@ def _summary(found: Mapping[str, Any]) -> str:
 
 
 def fit_classes(dataset: Dataset, num_classes: int, known: Sequence[str] | None = None) -> None:
-    """Holds the data's classes against the model's, which has `num_classes` (0: none) with the names `known`.
+    """Compares the data's classes with those of the model, which has `num_classes` (0: none) with the names
+    `known`.
 
     Data with the model's names get the model's labels, whatever their own order. Raises InputError where the
     numbers differ, there are no labels, or some names are the model's and others are not.

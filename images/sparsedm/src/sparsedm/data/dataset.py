@@ -1,4 +1,4 @@
-"""Images as bytes, in memory or in files (pictures.py), made into the network's input batch by batch."""
+"""Images as bytes, in memory or in files (pictures.py), turned into the network's input batch by batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparsedm.data.order import SampleOrder
 
 
 class Dataset(Protocol):
-    """What training and measuring need of data: images or latents, with labels, texts or neither.
+    """What training and evaluation need from a data set: images or latents, with labels, texts or neither.
 
     labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
     notes: what its reader skipped or converted.

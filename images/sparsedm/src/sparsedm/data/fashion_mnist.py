@@ -1,5 +1,5 @@
-"""Fashion-MNIST (arXiv 1708.07747) from its four IDX files, compressed or not, also in folders in the one
-that is named, as torchvision's.
+"""Fashion-MNIST (arXiv 1708.07747) from its four IDX files, compressed or not, in the named folder or in
+one below it, as torchvision has them.
 
 Images are padded with background from 28x28 to 32x32. They are not mirrored in training: the set's shoes all
 point the same way, and a mirrored shoe would be an image that the set does not hold.
@@ -55,7 +55,8 @@ def open_fashion_mnist(path: Path, image_size: int, channels: int, split: str) -
 
 
 def _check_labels(path: Path, labels: np.ndarray) -> None:
-    """Other data sets of this form have the same file names; the whole of this one has its classes evenly."""
+    """Other data sets have the same file names; the whole of this one has equally many images of each
+    class."""
     counts = np.bincount(labels, minlength=len(NAMES))
     if len(counts) > len(NAMES):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Latents of images, made ahead by an autoencoder: ImageNet 256 and 512 with labels, MS-COCO 256
+"""Latents of images, precomputed by an autoencoder: ImageNet 256 and 512 with labels, MS-COCO 256
 with text.
 
 `sparsedm convert` writes them as safetensors shards with an index; they are read from disk sample by sample,
@@ -153,7 +153,7 @@ def _unreadable(path: Path, problem: str) -> InputError:
 
 
 def open_features(format: str) -> Callable[[Path, int, int, str], FeatureDataset]:
-    """The function that opens one format. Its `split` has no effect: convert the part that you want."""
+    """The function that opens one format. Its `split` has no effect: the user converts the wanted part."""
 
     def open_format(path: Path, image_size: int, channels: int, split: str) -> FeatureDataset:
         side = SIDES[format]

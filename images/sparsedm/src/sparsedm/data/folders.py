@@ -1,8 +1,8 @@
 """Which files of a folder tree are images, and which class each belongs to.
 
-The rules, which docs/data.md has in a table: what operating systems and tools put beside images is skipped by
-its name; a file whose ending is an image's must be one; any other file is an image if it opens as one, and is
-skipped if not. Everything that is skipped is in the notes.
+The rules, which docs/data.md has in a table: files that operating systems and tools leave beside images
+are skipped by name; a file with an image's ending must be one; any other file is an image if it opens as one,
+else it is skipped. Everything that is skipped is in the notes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ TOOLS = frozenset(
         "system volume information", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
     ]
 )  # fmt: skip
-"""Names, in lower case, of what is no data; so are all names that begin with a full stop."""
+"""Names, in lower case, that are not data; nor is any name that begins with a full stop."""
 SPLITS = frozenset(["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"])
 NOT_READ = frozenset(["EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"])
-"""Formats for which Pillow runs another program, or knows no more than their name."""
+"""Formats for which Pillow runs another program, or which it only recognises."""
 BY_ENDING_ONLY = frozenset(["TGA"])
 """Formats without a signature: other files look like them."""
 FOREIGN = frozenset(
@@ -62,7 +62,7 @@ def readable() -> tuple[tuple[str, ...], frozenset[str]]:
 
 
 def is_tools(name: str) -> bool:
-    """Whether a file or folder is no data, by its name."""
+    """Whether a file's or folder's name says that it is not data."""
     return name.startswith(".") or name.lower() in TOOLS
 
 
@@ -93,7 +93,7 @@ class _Tree:
 
 
 def list_images(path: Path) -> Listing:
-    """Raises InputError where it is not clear which image is of which class, naming the folder."""
+    """Raises InputError, which names the folder, where an image's class is ambiguous."""
     notes = Notes(path.absolute())
     tree = _walked(str(path.absolute()), notes, ())
     _confirm(tree, notes)
@@ -124,7 +124,7 @@ def list_images(path: Path) -> Listing:
 
 
 def natural_order(names: Sequence[str]):
-    """The key that sorts class folders, of which `names` are all: runs of digits count as numbers.
+    """The sort key for class folders, all of which are in `names`: runs of digits count as numbers.
 
     Worked example: 0, 1, 2, 10 and class1, class2, class10. The rest is compared as text, capitals first.
     """
@@ -155,7 +155,7 @@ def _alike(names: Sequence[str]) -> list[str]:
 
 
 def _class_names(folders: Iterable[_Tree]) -> list[str]:
-    """In the composed form of Unicode, as a prompt is typed: archives from a Mac have the other."""
+    """In Unicode's composed form, as a prompt is typed; archives from a Mac have the decomposed one."""
     names: dict[str, _Tree] = {}
     for folder in folders:
         try:
@@ -176,7 +176,7 @@ def _class_names(folders: Iterable[_Tree]) -> list[str]:
 
 
 def _refuse_other_layouts(path: Path, folders: Sequence[_Tree], full: Sequence[_Tree]) -> None:
-    """Splits would become classes, and a folder around the class folders the only one."""
+    """Otherwise splits would become classes, or a folder around the class folders the only class."""
     if all(folder.name.lower() in SPLITS for folder in full):
         names = [folder.name for folder in full]
         wanted = next((n for n in names if n.lower().startswith("train")), names[0])
@@ -204,7 +204,7 @@ def _unclear(problem: str) -> InputError:
 
 
 def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tree:
-    """All that may be images by their names, folders and files in the order of their names."""
+    """All files whose names allow an image; folders and files sorted by name."""
     status = os.stat(path)
     here = (*above, (status.st_dev, status.st_ino))
     tree = _Tree(path)
@@ -232,7 +232,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
 
 
 def _confirm(tree: _Tree, notes: Notes) -> None:
-    """Leaves the images: by their endings, else by what they hold."""
+    """Keeps the images: by their endings, else by their content."""
     endings, foreign, unknown = readable()[1], [], []
     for file in tree.all():
         ending = os.path.splitext(file)[1].lower()
@@ -262,7 +262,7 @@ def _leave_out(tree: _Tree, files: set[str]) -> None:
 
 
 def _opens(file: str) -> bool:
-    """What the volume refuses is not this file's fault: that ends the run, and may pass."""
+    """An error of the volume is not the file's fault: it ends the run, and a retry may succeed."""
     try:
         with Image.open(file, formats=[name for name in readable()[0] if name not in BY_ENDING_ONLY]):
             return True

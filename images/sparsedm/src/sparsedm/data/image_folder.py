@@ -18,7 +18,7 @@ MODES: dict[int, Mode] = {1: "L", 3: "RGB"}
 
 
 def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> PictureDataset:
-    """(N, channels, image_size, image_size); grey images are made RGB and the reverse, as the model needs.
+    """(N, channels, image_size, image_size); grey images become RGB and vice versa, as the model needs.
 
     With sub-folders each is a class, and every image lies in one; without any, there are no labels. Images
     must already have the model's size: how to crop is a choice about the content that only the user can

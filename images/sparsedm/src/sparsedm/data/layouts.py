@@ -1,4 +1,4 @@
-"""Where in an unpacked archive the files of a known data set lie, and what a folder without them holds."""
+"""Finds the files of a known data set in an unpacked archive, or says what the folder holds instead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def holding(path: Path, *names: str) -> Path | None:
 
 
 def contents(path: Path) -> str:
-    """What a message says of a folder that has not what it should: its first names."""
+    """What a message says of a folder without the expected files: its first names."""
     names = [shown(entry.name) for entry in _entries(path)]
     if not names:
         return "it is empty"
@@ -38,7 +38,7 @@ def contents(path: Path) -> str:
 
 
 def packed(path: Path, *endings: str) -> Path | None:
-    """An archive that was left as it came."""
+    """An archive that was not unpacked."""
     return next((Path(e.path) for e in _entries(path) if e.name.lower().endswith(endings)), None)
 
 

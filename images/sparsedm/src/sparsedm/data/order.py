@@ -1,7 +1,7 @@
 """The order in which training visits samples: a pure function of a seed and a position.
 
-The only state is one integer, the number of samples consumed, so a run that resumes from it at any point
-goes on exactly as an undisturbed one, also a second time within one epoch.
+The only state is one integer, the number of samples consumed, so a run that resumes at any point goes on
+exactly as an uninterrupted one, even several times within an epoch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SampleOrder:
         return (self.hashes(start, count) & np.uint64(1)).astype(bool)
 
     def hashes(self, start: int, count: int) -> np.ndarray:
-        """(count,) uint64: a random number of its own for sample number start + i, by (seed, number)."""
+        """(count,) uint64: the random number of sample start + i, a function of (seed, number)."""
         with np.errstate(over="ignore"):
             z = np.arange(start, start + count, dtype=np.uint64) + np.uint64(self.seed) * np.uint64(
                 0xD1342543DE82EF95

@@ -1,4 +1,4 @@
-"""Pickles of arrays, read without running what else a pickle may hold."""
+"""Reads pickles of arrays without running any code in them."""
 
 from __future__ import annotations
 

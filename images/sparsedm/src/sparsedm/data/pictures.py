@@ -1,4 +1,4 @@
-"""A data set of image files, which are read and decoded when a batch needs them."""
+"""A data set of image files, read and decoded when a batch needs them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ CHECKED_AT_ONCE = 1000
 
 
 class PictureDataset(ImageDataset):
-    """As ArrayDataset, of files: memory holds their names, and the images of two batches.
+    """ArrayDataset for files: memory holds their names and the images of two batches.
 
     Opening reads every header, so that a file that is not an image, has another size or colours that can't be
-    converted ends a run before it begins. An image that is cut off further on is named when a batch needs
-    it: decoding all of them would delay the start of every attempt by as long as the first epoch, which
-    decodes them anyway.
+    converted ends a run before it begins. A truncated image is named when a batch needs it: decoding all
+    images at the start would delay every attempt by as much as the first epoch takes.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class PictureDataset(ImageDataset):
         notes: Notes | None = None,
     ) -> None:
         """size: width and height of every image. needed: ends the sentence about one of another size.
-        decode: (C, H, W) uint8 of an open image. notes: of what was found before, to which opening adds.
+        decode: (C, H, W) uint8 of an open image. notes: what was found before; opening adds to them.
 
         Raises InputError, here and in `batch`, which names a file that cannot be read or does not fit.
         """
@@ -64,8 +63,8 @@ class PictureDataset(ImageDataset):
         return len(self._files)
 
     def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor | None]:
-        """As the other data sets' one. Decodes ahead, meanwhile, what is asked for next if `start` goes on in
-        even strides, which are those of all processes together; another guess costs time, and no more."""
+        """As in ArrayDataset. Meanwhile decodes the batch that comes next if `start` advances in even
+        strides, those of all processes together; a wrong guess costs only time."""
         batch = super().training_batch(order, start, count)
         last, self._last_start = self._last_start, start
         if last is not None and last < start:
@@ -83,7 +82,7 @@ class PictureDataset(ImageDataset):
         return np.stack([pixels for part in parts for pixels in part.result()])
 
     def _begin(self, chosen: list[int]) -> list[Future[list[np.ndarray]]]:
-        """A part of the images for each thread."""
+        """Each thread decodes a part of the images."""
         size = max(1, -(-len(chosen) // self._threads))
         parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
         return [self._pool.submit(self._read, part) for part in parts]
@@ -110,8 +109,8 @@ class PictureDataset(ImageDataset):
 
     @contextmanager
     def _opened(self, file: str) -> Iterator[Image.Image]:
-        """An image whose header is read and whose size fits. What the volume refuses for another reason than
-        that there is no such file (an OSError with a number) is no fault of the image's, and may pass."""
+        """An image whose header is read and whose size fits. An OSError with a number, other than a
+        missing file, is the volume's fault and not the image's; a retry may succeed."""
         try:
             with Image.open(file, formats=self._formats) as picture:
                 if picture.size != self._size and _upright(picture) != self._size:
@@ -136,7 +135,7 @@ def _upright(picture: Image.Image) -> tuple[int, int]:
 
 
 def _reason(error: Exception, file: str) -> str:
-    """Pillow's words without the file's name, which the sentence has already."""
+    """Pillow's message without the file's name, which the sentence has already."""
     if isinstance(error, FileNotFoundError):
         return "it is not there"
     return str(error).replace(f" {file!r}", "")

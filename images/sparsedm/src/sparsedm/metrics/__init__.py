@@ -1,1 +1,1 @@
-"""Figures of quality: the Frechet distance and the features that it compares."""
+"""Quality metrics: the Frechet distance and the features that it compares."""

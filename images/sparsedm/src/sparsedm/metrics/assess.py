@@ -1,4 +1,4 @@
-"""What a dense model's samples are worth: distance to the data, and whether their class is recognised."""
+"""Quality of a dense model's samples: distance to the data, and share whose class is recognised."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def assess(
 ) -> dict[str, Any]:
     """Draws `per_class` images of each class with consecutive seeds and measures them.
 
-    Returns the distance with everything that it depends on, and the share of images (in all, and by class)
-    that the extractor's classifier takes for the class that was asked for. progress: (images done, in all).
+    Returns the distance with everything that it depends on, and the share of images (overall and by class)
+    that the extractor's classifier assigns to the requested class. progress: (images done, in all).
     """
     labels, device = torch.arange(len(classes)).repeat(per_class), next(model.parameters()).device
     right = torch.zeros(len(classes))

@@ -35,8 +35,9 @@ CPU = torch.device("cpu")
 
 
 class FeatureExtractor(Protocol):
-    """A network as a function from images to `dims` features. `metric` is what a distance over them is
-    called, `preprocessing` what is done to the images first, `digest` the sha256 of the network's file."""
+    """A network as a function from images to `dims` features. `metric` is the name of a distance
+    over them, `preprocessing` describes how images are prepared, `digest` is the sha256 of the network's
+    file."""
 
     name: str
     metric: str
@@ -102,7 +103,7 @@ class Extractor:
 
 
 def _as_picture(images: Tensor) -> Tensor:
-    """Rounds to the 8 bits that a saved image has, as every real image of the data set does."""
+    """Rounds to 8 bits, as saved images and the data set's images have."""
     return to_uint8(images).float().div_(127.5).sub_(1.0)
 
 
@@ -141,7 +142,7 @@ def _load_classifier(path: Path) -> Extractor:
 
 
 def accuracy(extractor: FeatureExtractor, data: Dataset, batch: int = 500) -> float:
-    """Share of the data set's images whose class is recognised."""
+    """Accuracy on the data set's images."""
     right = 0
     for start in range(0, len(data), batch):
         x, y = data.batch(range(start, min(start + batch, len(data))))

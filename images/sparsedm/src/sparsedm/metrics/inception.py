@@ -2,9 +2,9 @@
 
 FID is defined by one set of weights, TensorFlow's of 2015-12-05, whose conversion for torch is published as
 pt_inception-2015-12-05-6726825d.pth. It is no part of this package: only the file with that digest makes the
-metric `FID`. The same network with other weights is an extractor as any other, `fd-inception-<digest>`.
+metric `FID`. The same network with other weights is an extractor like any other, `fd-inception-<digest>`.
 
-The images are prepared as pytorch-fid does, which the published figures of diffusion models come from.
+The images are prepared as pytorch-fid does, which most published FIDs of diffusion models come from.
 torch-fidelity, whose network this is, resizes them otherwise (TensorFlow 1's corners), so its figures differ.
 """
 
@@ -36,7 +36,7 @@ class Inception:
     preprocessing = "pytorch-fid: 8-bit RGB, bilinear (half-pixel centres) to 299x299, 2x - 1"
 
     def __init__(self, network: nn.Module, digest: str, standard: bool, device: torch.device) -> None:
-        """`network` is torch-fidelity's; its blocks up to AvgPool stand in the order of their evaluation."""
+        """`network` is torch-fidelity's; its blocks up to AvgPool are in evaluation order."""
         names = [name for name, _ in network.named_children()]
         blocks = list(network.children())[: names.index("AvgPool") + 1]
         self.network = nn.Sequential(*blocks).to(device).eval().requires_grad_(False)
@@ -72,11 +72,11 @@ def prepared(pixels: Tensor) -> Tensor:
 
 def load_inception(path: Path, device: torch.device, standard_sha256: str = STANDARD_SHA256) -> Inception:
     """From a .pth of tensors alone, which is never unpickled further. Raises InputError."""
-    # Imported here: the package takes seconds to import, and few runs need it.
+    # Imported here because it takes seconds, and few runs need it.
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        # The library unpickles whatever it is given, so it is given tensors that were read safely.
+        # The library unpickles its input, so it gets tensors that were read safely.
         tensors = io.BytesIO()
         torch.save(read_tensors(path), tensors)
         tensors.seek(0)

@@ -4,8 +4,8 @@ Source: Bińkowski et al. (arXiv 1801.01401). With k(x, y) = (x·y / dims + 1)³
 
     MMD² = mean of k(x, x') + mean of k(y, y') over pairs of different points - 2 · mean of k(x, y)
 
-It is unbiased, so it may be negative, and needs few samples. It is computed for random subsets, and its mean
-and deviation over them are told.
+It is unbiased, so it may be negative, and needs few samples. It is computed for random subsets; its mean
+and deviation over them are reported.
 
 Worked example (repeated in test_kernel_distance.py), one dimension: x = 0, 1 and y = 1, 2 give
 1 + 27 - 2 · 9.25 = 9.5, where 9.25 is the mean of 1, 1, 8 and 27.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 NEIGHBOURS = 3
 CHUNK = 1000
-"""Rows of a distance matrix that exist at a time: 1,000 to 10,000 points take 80 MB."""
+"""Rows of a distance matrix held at a time: 1,000 to 10,000 points take 80 MB."""
 _ROUNDING = 1e-10
 """Squared distances below this share of the largest squared norm are rounding: copies of a point lie at 0."""
 

@@ -1,7 +1,7 @@
-"""The real images that generated ones are compared with: statistics, and features of some of them.
+"""Statistics of the real images that generated ones are compared with, and features of some of them.
 
-Kept as an npz with `mu` and `sigma`, as other tools write and read it; with `n`, the extractor's digest and
-`features` beside them where it is this package's. Nothing in it is ever unpickled.
+Kept as an npz with `mu` and `sigma`, as other tools write and read it; this package's
+files add `n`, the extractor's digest and `features`. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SEED = 0
 
 
 class FeatureSample:
-    """Features of at most `limit` of `total` images that come batch by batch: always of the same images,
-    whatever the batches and the seed of the run."""
+    """Features of at most `limit` of `total` images that arrive in batches: always of the same images,
+    independent of batch size and run seed."""
 
     def __init__(self, total: int, limit: int = KEPT_FEATURES) -> None:
         random = np.random.default_rng(_SEED)
@@ -42,7 +42,7 @@ class FeatureSample:
         self._seen += len(features)
 
     def features(self) -> Tensor:
-        """(at most limit, dims) float32, in the order in which they came."""
+        """(at most limit, dims) float32, in order of arrival."""
         return torch.cat(self._parts)
 
 
@@ -54,7 +54,7 @@ class Reference:
     features: Tensor | None
 
     def save(self, path: Path, extractor_digest: str, staging: Path | None = None) -> None:
-        """Whole or not at all; `staging` as in write_atomically."""
+        """Writes atomically; `staging` as in write_atomically."""
         arrays: dict[str, Any] = {
             "mu": self.stats.mean,
             "sigma": self.stats.cov,
@@ -69,10 +69,10 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path, extractor_digest: str, dims: int) -> Reference:
-        """Statistics that this or another tool wrote; arrays that are neither named here are passed over.
+        """Statistics that this or another tool wrote; other arrays are ignored.
 
-        A file of another tool does not tell n and is taken to have enough samples. Raises InputError, which
-        names the file, where it is no such npz, is damaged, or was made with another extractor.
+        Another tool's file does not hold n; its number of samples is assumed to suffice. Raises InputError,
+        which names the file, where it is no such npz, is damaged, or was made with another extractor.
         """
         arrays = _read(path)
         mu, sigma = arrays["mu"].astype(np.float64), arrays["sigma"].astype(np.float64)

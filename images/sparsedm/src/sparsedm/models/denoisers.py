@@ -1,6 +1,6 @@
 """Networks of the diffusers library behind the interface of our own.
 
-Any class serves whose forward takes noisy images, a time, and labels or text. The parameters keep their
+Any class works whose forward takes noisy images, a time, and labels or text. The parameters keep their
 names, so that an artifact's weights are what diffusers reads. The library is imported when a network is
 built, and reads local directories only.
 """
@@ -37,7 +37,7 @@ SUBFOLDERS = ("unet", "transformer")
 """Where a pipeline's directory keeps its denoiser."""
 CLASS_OF = {"unet": "UNet2DModel", "dit": "DiTTransformer2DModel"}
 TEXT_TOKENS = 77
-"""Length of CLIP's text, which cross-attention does not fix by itself."""
+"""Length of CLIP's text, which cross-attention does not determine."""
 DIT_GUIDED_CHANNELS = 3
 
 
@@ -101,7 +101,7 @@ class DiffusersConfig:
 
     @property
     def out_channels(self) -> int:
-        """Twice `channels` where the network also says the variance (DiT)."""
+        """Twice `channels` where the network also predicts the variance (DiT)."""
         return self.settings.get("out_channels") or self.channels
 
     @property
@@ -126,7 +126,7 @@ class DiffusersConfig:
 
     @property
     def guided_channels(self) -> int:
-        """DiT guides three channels when it says the variance too, as its published figures do."""
+        """DiT guides three channels when it predicts the variance too, as in its published figures."""
         learned_variance = self._is_dit and self.out_channels > self.channels
         return min(DIT_GUIDED_CHANNELS, self.channels) if learned_variance else self.channels
 
@@ -150,7 +150,7 @@ class DiffusersConfig:
 
 @cache
 def library() -> ModuleType:
-    """diffusers, told never to ask a hub. Takes seconds, which only those who need it spend."""
+    """Imports diffusers in offline mode. It takes seconds, so only callers that need it import it."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import diffusers
@@ -163,7 +163,7 @@ def build_denoiser(config: DiffusersConfig) -> nn.Module:
     """A freshly initialised network of diffusers. Raises InputError where there is none to be had."""
     try:
         network = _class(config.class_name).from_config(dict(config.settings))
-    except Exception as error:  # of the library's many own ones
+    except Exception as error:  # the library has many error types of its own
         raise InputError(
             "ModelUnsupported",
             f"{config.class_name} can't be built from its {CONFIG_FILE} ({type(error).__name__}: {error}).",
@@ -185,7 +185,7 @@ def _class(name: str) -> type[nn.Module]:
 
 
 class _Adapter:
-    """Mixed into a class of diffusers: its forward is called as our own networks' is."""
+    """Mixin for a class of diffusers: its forward is called like that of our own networks."""
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         config, (picture, has_return_dict) = self.sparsedm_config, _inputs(type(self).__mro__[2])

@@ -66,8 +66,8 @@ def process_of(
 ) -> tuple[NoiseProcess, Prediction]:
     """The process, and what the network predicts; DDPM's and noise where there is no scheduler's file.
 
-    learned_variance: whether the network says the variance too. Raises ValueError for a process that can't be
-    trained here, naming its field: the network would see wrong noise at all times.
+    learned_variance: whether the network predicts the variance too. Raises ValueError for a process that
+    can't be trained here, naming its field: the network would see wrong noise at all times.
     """
     file = scheduler_file(pipeline, directory)
     if file is None:
@@ -104,7 +104,7 @@ def _prediction(wanted: Any, variance: Any, learned_variance: bool | None) -> Pr
 
 
 def _check_pipeline(pipeline: Path, directory: Path) -> None:
-    """A pipeline that has lost its scheduler's file still names its class."""
+    """A pipeline without its scheduler's file still names the class."""
     file = next(
         (f / PIPELINE_FILE for f in (pipeline, directory.parent) if (f / PIPELINE_FILE).is_file()), None
     )

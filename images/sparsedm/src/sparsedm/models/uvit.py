@@ -20,7 +20,8 @@ from sparsedm.diffusion.process import VP_LINEAR, NoiseProcess, Prediction, proc
 
 @dataclass(frozen=True)
 class UViTConfig:
-    """Architecture of a U-ViT. `depth` counts all blocks and is odd: (depth-1)/2 in, 1 middle, as many out.
+    """Architecture of a U-ViT. `depth` counts all blocks and is odd: (depth-1)/2 in, 1 middle, (depth-1)/2
+    out.
 
     `num_classes` is 0 for a model without classes. Otherwise, with `null_class`, the label table has one more
     row, whose index `num_classes` stands for "no label" and is what classifier-free guidance samples with.

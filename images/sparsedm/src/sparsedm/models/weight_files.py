@@ -1,7 +1,7 @@
-"""Files of weights as people have them: what a file is shows in its first bytes, whatever its name says.
+"""Files of weights in the formats that users have: the first bytes decide the format, not the name.
 
 Read are safetensors (one file, or an index and its shards) and torch's files of tensors in plain containers.
-Nothing that a file holds is run. Everything else is refused with what it is and what to do.
+No code in a file is run. Anything else is refused with what it is and what to do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Weights from a file into a network, strictly, under the names that other programs may have given them."""
+"""Loads weights from a file into a network, strictly, and accepts the names that other programs give them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sparsedm.models.weight_files import INDEX_SUFFIX, read_tensors, shards_of
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """Types that are read as the network's float32. Others are codes, which mean nothing without their scales."""
 WRAPPER_PARTS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"}
-"""What torch.compile, checkpointing and sharding put into names, at any place."""
+"""What torch.compile, checkpointing and sharding insert into names, at any place."""
 PREFIXES = ("module.", "model.", "net.", "network.", "ema_model.", "ema.", "model_ema.")
 """What training on several GPUs, Lightning and averaging put before every name."""
 AVERAGE_PREFIXES = ("ema.", "ema_model.", "model_ema.", "averaged_model.")
@@ -64,7 +64,7 @@ def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) 
 
 
 def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without what compiling and training on several GPUs add to names."""
+    """Removes what compiling and training on several GPUs add to names."""
     named = {".".join(p for p in name.split(".") if p not in WRAPPER_PARTS): t for name, t in tensors.items()}
     return _without_prefix(named, PREFIXES[0]) if _all_start(named, PREFIXES[0]) else named
 
@@ -72,7 +72,7 @@ def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _under_own_names(
     model: nn.Module, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """A prefix is taken off where all names have it and none of the model's."""
+    """Removes a prefix that all names have and none of the model's."""
     named = without_wrappers(tensors)
     for prefix in AVERAGE_PREFIXES:
         average = _without_prefix(named, prefix)
@@ -102,7 +102,7 @@ def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Ten
 
 
 def _check_types(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Codes of quantised weights would load as if they were the weights."""
+    """Raises InputError for quantised weights, whose codes would load as if they were weights."""
     wrong = [
         f"{name} is {_type_of(tensor)}"
         for name, tensor in sorted(tensors.items())
