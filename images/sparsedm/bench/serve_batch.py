@@ -1,4 +1,4 @@
-"""What recording and cuSPARSELt bring a server: seconds of one batch of images, by the server's own engine.
+"""What CUDA graphs and cuSPARSELt gain a server: seconds of one batch of images, by the server's own engine.
 
 Three ways: the network called step by step, played from a recording, and from a recording with 2:4 sparse
 products wherever they measured faster. Weights are random and masked 2:4; time does not depend on what they

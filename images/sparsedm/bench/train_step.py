@@ -1,8 +1,8 @@
 """What a mask costs: the time of a masked training step over that of a dense one, and the same of memory.
 
 Both steps are the trainer's own (learner.py): draw noise, forward, backward, clip, AdamW, EMA. The dense one
-is method `dense`; the masked one is `sr-ste` at 2:4 with new masks before each step, the dearest rhythm there
-is. Neither asks a teacher, which would cost both the same and make the ratio look better.
+is method `dense`; the masked one is `sr-ste` at 2:4 with new masks before each step, the most
+expensive setting. Neither runs a teacher, which would cost both the same and make the ratio look better.
 
 The two take turns, step by step, in one process, and each masked step is compared with the dense one beside
 it: on a machine whose speed drifts, both have the same. The ratio is the median of those of the pairs.
@@ -167,7 +167,7 @@ def memory_in_a_process(kind: str, model: str, batch: int, compiled: bool) -> in
 
 
 def variants(wanted: str) -> Iterator[bool]:
-    """Not compiled, compiled; a compiler that is missing is told of."""
+    """Not compiled, compiled; a missing compiler is reported."""
     if wanted != "yes":
         yield False
     if wanted == "no":

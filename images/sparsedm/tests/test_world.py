@@ -247,7 +247,7 @@ def test_the_others_do_not_wait_for_a_process_that_is_gone_or_stands_still(
 def test_masks_that_differ_are_found_before_they_are_saved(place: Workplace, disturbed: Together) -> None:
     ended = disturbed("differing", "another mask", 1, 3)
     assert ended.code == 1
-    assert "At step 4 the masks of process 1 differ from those of process 0" in ended.err
+    assert "At step 4 the masks of rank 1 differ from those of rank 0" in ended.err
     assert newest(place, "differing") == 3
 
 

@@ -53,7 +53,7 @@ class LiveBytes(TorchDispatchMode):
 
 def activation_bytes(config: ModelConfig, training: TrainingSpec, alpha: float) -> int:
     """The peak over the loss of a batch of `training.batch_size` images and its gradient, in one process;
-    `alpha` 0 asks no teacher. The weights' gradients are not in it."""
+    `alpha` 0 runs no teacher. The weights' gradients are not in it."""
     # Imported here: it brings torch's compiler along, which takes seconds.
     from torch._subclasses.fake_tensor import FakeTensorMode
 

@@ -1,4 +1,4 @@
-"""Atomic checkpoints: what is on disk under a checkpoint's name is whole, whenever the process was killed.
+"""Atomic checkpoints: a checkpoint on disk is complete, whenever the process was killed.
 
     checkpoints/step-00000050/tensors.safetensors   weights, EMA, optimizer, masks, random states
                               state.json            step, loss average, history, ...
@@ -7,7 +7,7 @@
 
 A checkpoint is written to a temporary directory, synced, and renamed. In a run both lie in its trainer's own
 folder (output_lock.py), so that the renames of a trainer that another one has displaced fail. `resume` takes
-the newest whose digests hold and falls back to the one before it. No pickle: nothing is executed by loading.
+the newest whose digests match, else the one before it. No pickle: loading executes no code.
 """
 
 from __future__ import annotations
@@ -101,17 +101,17 @@ class CheckpointStore:
         self._clear()
 
     def _move_away(self, final: Path) -> None:
-        """Renamed before it is removed, so that what is seen under its name is whole."""
+        """Renames before it removes, so that whatever has the name is complete."""
         final.rename(self.staging / f"{_OLD}{final.name}")
 
     def _clear(self) -> None:
-        """What a save has replaced, and what one that was killed has left."""
+        """Removes what a save replaced, and what a killed one left behind."""
         for pattern in (f"{_NEW}step-*", f"{_OLD}step-*"):
             for path in self.staging.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
 
     def steps(self) -> list[int]:
-        """Steps on disk, newest first, whole or not."""
+        """Steps on disk, newest first, damaged ones included."""
         if not self.directory.is_dir():
             return []
         found = (_STEP_DIRECTORY.match(entry.name) for entry in self.directory.iterdir())

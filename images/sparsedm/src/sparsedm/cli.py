@@ -36,8 +36,8 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
 def ended_by_sigterm(exit_code: int) -> Iterator[None]:
     """SIGTERM ends the process at once, until the command has a handler of its own.
 
-    A container's first process has no default handler: without one of ours, a signal that comes during the
-    imports, which take seconds, would be lost, and the pod would live until it is killed.
+    The first process in a container has no default handler: without this one, a signal during the imports,
+    which take seconds, would be lost, and the pod would live until SIGKILL.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python sets handlers in the main thread only

@@ -2,7 +2,7 @@
 
 Comes as JSON in SPARSEDM_CONFIG (the operator) or as a YAML or JSON file (`--config`), which may also be a
 whole SparseFinetune manifest. Names and defaults are the custom resource's; decimals may be strings or
-numbers. Every problem is found in one pass and told as a sentence that names the field and the remedy.
+numbers. All problems are found in one pass, each reported as a sentence that names the field and the remedy.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ row and bias of fc1 and its column of fc2. Every block keeps the same number, it
 
 Heads fall by the pattern's density, and hidden channels to where the network has at most the multiply-
 accumulates (`linear`) of the N:M model it is compared with. What comes out is a smaller dense model: train it
-on with method dense for as many steps.
+on with method dense for the same number of steps.
 """
 
 from __future__ import annotations

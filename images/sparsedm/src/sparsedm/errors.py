@@ -1,6 +1,6 @@
 """Errors that end a command, each with the exit code and the reason that the operator reads.
 
-The operator's pod failure policy tells a wrong spec from a lost machine by these codes:
+The operator's pod failure policy distinguishes a wrong spec from a lost node by these codes:
 2, 3 and 4 are never retried; 5, 143 and everything else are.
 """
 
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from sparsedm.uris import with_uris
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""A volume without room, and one whose owner may take no more."""
+"""A full volume, and an exhausted quota."""
 
 
 class SparseDMError(Exception):
@@ -72,7 +72,7 @@ def storage_explained() -> Iterator[None]:
 
 
 def _tells_of_full_volume(error: OSError | SafetensorError) -> bool:
-    """safetensors says the number in its words alone."""
+    """safetensors gives the error number only in its message."""
     return getattr(error, "errno", None) in FULL or any(f"(os error {code})" in str(error) for code in FULL)
 
 
@@ -91,7 +91,7 @@ class Diverged(SparseDMError):
 
 
 class Interrupted(SparseDMError):
-    """The process was asked to stop, by SIGTERM (143) or SIGINT (130); a retry goes on where it stood."""
+    """SIGTERM (143) or SIGINT (130) stopped the process; a retry resumes where it stopped."""
 
     def __init__(self, message: str, signal_number: int = 15) -> None:
         super().__init__("Interrupted", message)
@@ -99,8 +99,8 @@ class Interrupted(SparseDMError):
 
 
 class Superseded(SparseDMError):
-    """Another trainer has taken over the output. The run itself goes on there: this is not its end, and the
-    operator is told nothing."""
+    """Another trainer has taken over the output. The run itself goes on there: this is not its end, and
+    nothing is reported to the operator."""
 
     exit_code = 5
 
@@ -120,11 +120,11 @@ class ProcessLost(SparseDMError):
 
 
 class ProcessesDiffer(SparseDMError):
-    """Processes that must hold the same do not."""
+    """Processes whose state must be equal differ."""
 
     def __init__(self, what: str, rank: int, step: int) -> None:
         super().__init__(
             "ProcessesDiffer",
-            f"At step {step} the {what} of process {rank} differ from those of process 0: this checkpoint is "
+            f"At step {step} the {what} of rank {rank} differ from those of rank 0: this checkpoint is "
             "not written, and a retry goes on from the last one.",
         )

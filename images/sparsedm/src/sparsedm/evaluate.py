@@ -49,12 +49,12 @@ SAMPLE_BATCH = 100
 REFERENCE_BATCH = 1000
 
 OnWork = Callable[[int], None]
-"""Called with the number of images that went through the network once more."""
+"""Called with the number of further forward passes, in images."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many images are drawn, and how. `guidance` is 0 for a model without classes."""
+    """Number of samples and how they are drawn. `guidance` is 0 for a model without classes."""
 
     samples: int
     steps: int
@@ -72,7 +72,8 @@ class Plan:
         return 2 if self.guidance else 1
 
     def seeds(self, choosing: bool = False) -> list[int]:
-        """Of the images; or of others that a checkpoint is chosen by: so no choice flatters a figure."""
+        """Seeds of the samples, or of other ones for the choice of a checkpoint, so that it can't bias the
+        figures."""
         seeds = image_seeds(self.seed, 0, 2 * self.samples)
         return seeds[self.samples :] if choosing else seeds[: self.samples]
 
@@ -140,7 +141,7 @@ class Evaluator:
         self._check_extractor()
 
     def _check_extractor(self) -> None:
-        """Before anything is trained: an extractor for other images would fail only after the training."""
+        """Checked before the training, after which an extractor for other images would fail."""
         config = self.config
         blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
         try:
@@ -200,9 +201,9 @@ class Evaluator:
         world: World = ALONE,
         choosing: bool = False,
     ) -> Measurement:
-        """The processes of `world` draw a batch each, in turn. All are told the distance; the one that leads
-        needs the reference for it, and only its Measurement has images and features. `on_work` is told of
-        the work of all; `choosing` as in Plan."""
+        """The processes of `world` take turns to draw a batch. The distance is broadcast to all; only rank 0
+        needs the reference, and only its Measurement has images and features. `on_work` gets the work of
+        all processes; `choosing` as in Plan."""
         if world.leads and self.reference is None:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
@@ -233,8 +234,8 @@ class Evaluator:
         return None if labels is None else labels[part]
 
     def _draw(self, model: nn.Module, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
-        """The batch of the images from `start` on, which is empty after the last of `seeds`. `on_work` is
-        told of `passes` at each step of the sampler."""
+        """The batch of images from `start` on, empty after the last of `seeds`. `on_work` gets `passes` at
+        each step of the sampler."""
         plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
         if start >= len(seeds):
             return torch.empty(0)

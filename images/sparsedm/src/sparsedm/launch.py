@@ -1,7 +1,7 @@
-"""One process for each GPU of this machine: `sparsedm train` starts itself again, as torchrun would.
+"""Launches one process per GPU of this machine: `sparsedm train` starts itself again, as torchrun would.
 
-Unlike torchrun, it ends with the exit code of the process that failed, which the operator needs (errors.py),
-and leaves the processes as much time after SIGTERM as they were given from outside.
+Unlike torchrun, it exits with the code of the failed process, which the operator needs (errors.py), and sets
+no deadline of its own after SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from sparsedm.report_client import ReportClient
 from sparsedm.world import FINAL_ERROR
 
 GRACE_SECONDS = 15.0
-"""Once a process has failed: how long the others have to find out and to end by themselves."""
+"""Once a process has failed: seconds for the others to notice and to end by themselves."""
 FINAL = (2, 3, 4)
 TELLING = (*FINAL, Superseded.exit_code)
-"""Exit codes that say what is wrong; 1 may only say that another process is gone."""
+"""Exit codes with a known cause; 1 may only mean that another process is gone."""
 
 
 def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) -> int:
@@ -50,12 +50,12 @@ def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) 
 
 def launch(count: int, command: Sequence[str]) -> int:
     """Runs the command in `count` processes; returns the exit code for all of them."""
-    # The store is where they find each other; it lives here, so no port can be taken in between.
+    # The rendezvous store lives in this process, so that no other program can take its port.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=5))
     children = [_start(rank, count, store.port, command) for rank in range(count)]
     with _passed_on(children):
         code = _exit_code(children)
-    # Process 0, which reports, knows only that another one is gone where that one alone met its error.
+    # Where another rank alone met an error, rank 0, which reports, knows only that it is gone.
     if code in FINAL and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
         ReportClient.from_environment().close(error=json.loads(store.get(FINAL_ERROR)))
     return code
@@ -73,8 +73,8 @@ def _start(rank: int, count: int, port: int, command: Sequence[str]) -> subproce
 
 @contextmanager
 def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
-    """SIGTERM goes to every process, which stop after a checkpoint; a terminal's SIGINT they get by
-    themselves, and a second one would end them at once."""
+    """Forwards SIGTERM to every process, and each stops after a checkpoint. A terminal sends SIGINT to all of
+    them itself, and a second one would end them at once."""
 
     def pass_on(number: int, frame: Any) -> None:
         for child in children:
@@ -90,7 +90,7 @@ def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
 
 
 def _exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits for all; once one has failed, only for a while."""
+    """Waits for all; once one has failed, with a timeout."""
     ended: Queue[tuple[int, int]] = Queue()
     for rank, child in enumerate(children):
         Thread(target=lambda r=rank, c=child: ended.put((r, c.wait())), daemon=True).start()

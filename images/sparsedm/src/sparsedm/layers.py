@@ -159,8 +159,8 @@ class MaskedLayers:
     def refresh(self, pattern: Pattern) -> Tensor:
         """Recomputes every mask: once per optimizer step at most, however often the model is called.
 
-        Returns the number of weights that changed sides, on their device, so that nobody waits for it who
-        does not ask; 0 where the pattern itself is another one.
+        Returns the number of weights that changed sides, on their device, so that only a caller that reads
+        it waits for it; 0 where the pattern itself is another one.
         """
         weights, own, before = {}, {}, {}
         for name, weight, masking in self.weights():

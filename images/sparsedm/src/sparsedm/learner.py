@@ -1,7 +1,6 @@
 """One step of the optimizer: the gradient of a batch in parts, clipped and finite; then AdamW and the EMA.
 
-Where several processes train together, each has the gradient of its share of the batch, and all go on with
-the mean.
+With several processes, each computes the gradient of its share of the batch, and all use the mean.
 
 `train` walks through a run with it; bench/train_step.py measures the very same step.
 """
@@ -28,13 +27,13 @@ from sparsedm.run_state import RunState
 from sparsedm.world import ALONE, World
 
 LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
-"""fp16: the first factor of the loss, and the steps without overflow after which it doubles."""
+"""fp16: initial loss scale, and the steps without overflow after which it doubles."""
 
 
 def begin(
     dense: nn.Module, selection: Selection, method: Method, training: TrainingSpec, mask_type: str
 ) -> RunState:
-    """Student and EMA as the dense model, masks open, an optimizer that has not stepped."""
+    """Student and EMA equal to the dense model, open masks, a fresh optimizer."""
     device = next(dense.parameters()).device
     student = copy.deepcopy(dense).requires_grad_(True).train()
     ranking = build_ranking(mask_type, training.seed, dense.state_dict())
@@ -54,10 +53,10 @@ def begin(
 
 
 class Learner:
-    """Moves a run's state by one step after the other.
+    """Advances a run's state step by step.
 
     `draw` makes the batch of a step, or this process's share of it; `stops` says whether this process has
-    been asked to stop.
+    received a stop signal.
     """
 
     def __init__(
@@ -76,8 +75,8 @@ class Learner:
         self.limit = training.gradient_clip or float("inf")
 
     def step(self, step: int, rate: float, moved: float) -> tuple[float, bool]:
-        """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process has been
-        asked to stop. `moved` as in Method.
+        """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process received
+        a stop signal. `moved` as in Method.
 
         Raises Diverged before the weights are touched.
         """
@@ -94,9 +93,9 @@ class Learner:
         return loss, stops
 
     def _gradient(self, step: int) -> tuple[float, bool]:
-        """The step's loss, and the wish to stop; the gradient is in place, clipped and finite.
+        """The step's loss and the stop flag; the gradient is in place, clipped and finite.
 
-        A gradient that fp16 cannot hold is computed again, of new noise, under a smaller scale. Nothing has
+        A gradient that overflows fp16 is computed again, with new noise and a smaller scale. Nothing has
         stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
         """
         state, scaler = self.state, self.state.scaler
@@ -118,7 +117,7 @@ class Learner:
 
     def _backward(self, step: int) -> Tensor:
         """Sums the gradients of the batch's parts, and takes their mean over the processes; returns (2,): the
-        mean loss, and above 0 where a process was asked to stop."""
+        mean loss, and a stop flag, above 0 where a process received a stop signal."""
         torch.manual_seed(_dropout_seed(self.seed, step, self.world.rank))
         numbers = torch.zeros(2, device=self.state.noise.device)
         for part in self.draw(step).parts(self.parts):
@@ -132,5 +131,5 @@ class Learner:
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:
-    """What a network's own dropout draws from in a step: it needs no state, wherever a run is cut."""
+    """Seeds a network's own dropout from the step, so that it needs no state in a checkpoint."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])

@@ -113,9 +113,9 @@ def _input_back(last: Tensor) -> Tensor:
 
 
 WORDS: dict[int, type[np.signedinteger]] = {2: np.int16, 4: np.int32, 8: np.int64}
-"""M, and the integer with as many bytes."""
+"""M -> the integer with M bytes."""
 BLOCK = 1 << 19
-"""Weights at a time: what one step writes, the next one finds in the cache."""
+"""Weights per block, which fits into the cache."""
 
 
 def _word(values: Sequence[int]) -> int:
@@ -132,7 +132,7 @@ def _in_words(lasts: Sequence[Tensor], n: int, m: int) -> list[Tensor]:
     of two equals. Of 128 + count - (m - n) the highest bit says whether the count is at least m - n.
     Worked example: 2:4 of [1, -4, 2, 3] counts [0, 3, 1, 2] and keeps [no, yes, no, yes].
 
-    NumPy, which has less to say before each operation than torch, so that a block may be small.
+    NumPy has less overhead per operation than torch, so a block may be small.
     """
     comparable = (torch.float32, torch.float64)
     rows = [(last if last.dtype in comparable else last.float()).reshape(-1) for last in lasts]
@@ -177,7 +177,7 @@ BUCKET = 1 << 21
 
 
 def _buckets(lasts: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """In order, as many at a time as have BUCKET weights together, a larger one alone; all on a GPU."""
+    """Consecutive tensors of up to BUCKET weights together, a larger one alone; on a GPU all at once."""
     some: list[Tensor] = []
     for last in lasts:
         if some and last.is_cpu and sum(one.numel() for one in [*some, last]) > BUCKET:
@@ -307,7 +307,7 @@ def _widest(blocks: Blocks) -> np.dtype:
 
 
 def _blocks(*tensors: Tensor) -> Iterator[tuple[np.ndarray, ...]]:
-    """Tensors of one shape as NumPy sees them: as many rows at a time as have BLOCK values, or one."""
+    """Tensors of one shape as NumPy arrays, in chunks of rows with up to BLOCK values, or one row."""
     arrays = [tensor.detach().numpy() for tensor in tensors]
     rows = max(1, BLOCK * len(arrays[0]) // max(1, arrays[0].size))
     for start in range(0, len(arrays[0]), rows):
@@ -330,8 +330,8 @@ def soft_threshold(weight: Tensor, mask: Tensor, m: int) -> Tensor:
 
 
 def scale_parts(weight: Tensor, scaling: Tensor) -> Tensor:
-    """Each row of the weight cut along its inputs into as many equal parts as `scaling` (outputs, parts) has
-    columns, and each part times its factor. Gradients pass to both.
+    """Cuts each row of the weight along its inputs into equal parts, one for each column of `scaling`
+    (outputs, parts), and multiplies each part by its factor. Gradients pass to both.
 
     Worked example: [1, -4, 2, 3] with the factors [2, 0.5] is [2, -8, 1, 1.5].
     """

@@ -19,7 +19,7 @@ from sparsedm.errors import InputError
 from sparsedm.models import ModelConfig
 
 START_TOLERANCE = {"cpu": 1e-6, "cuda": 1e-3}
-"""How far the student's first loss may be from the dense model's, relative to it."""
+"""Largest relative difference between the student's first loss and the dense model's."""
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Precisions with another type for the matrix products; fp32 has none."""
@@ -27,8 +27,8 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Batch:
-    """Noisy images x_t (B, C, H, W), timesteps t (B,), labels (B,) or None, and what the network should
-    say."""
+    """Noisy images x_t (B, C, H, W), timesteps t (B,), labels (B,) or None, and the network's
+    target."""
 
     x_t: Tensor
     t: Tensor
@@ -80,7 +80,7 @@ def _dropped(labels: Tensor, dropped: Tensor, config: ModelConfig, nothing: Tens
 
 
 class Objective:
-    """`alpha` 0 asks no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
+    """`alpha` 0 runs no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
     float32.
 
     `compile` compiles both (compiling.py). Raises ConfigError where that can't be done here.
@@ -133,5 +133,5 @@ class Objective:
 
 
 def _error(out: Tensor, batch: Batch) -> Tensor:
-    """A variance that the network says too (DiT) follows the teacher alone."""
+    """A variance that the network also predicts (DiT) follows the teacher alone."""
     return F.mse_loss(out[:, : batch.target.shape[1]], batch.target)

@@ -40,7 +40,7 @@ def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
 
 
 def assumptions(config: TrainConfig) -> list[str]:
-    """What is taken for granted about the dense model, as sentences."""
+    """Assumptions about the dense model, as sentences."""
     path = resolve_uri(config.model.pretrained_uri)
     if config.model.architecture == "uvit":
         return []

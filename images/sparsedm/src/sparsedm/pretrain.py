@@ -1,8 +1,8 @@
 """`sparsedm pretrain`: trains the dense model that sparse fine-tuning starts from.
 
 One folder holds everything of a run: `checkpoint.pt` (replaced atomically), sample grids and `log.jsonl`.
-Starting the command again on the folder goes on where it stopped. It trains on the GPU where there is one;
-what is drawn is drawn on the CPU, so that a run sees the same noise wherever it goes on.
+The same command on the folder resumes the run. It trains on the GPU where there is one; random numbers are
+drawn on the CPU, so a run sees the same noise on every device.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ class Pretraining:
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Writes beside, then renames: a reader sees the old checkpoint or the new one, never half of one."""
+        """Writes to a temporary file and renames it: a reader sees the old checkpoint or the new one,
+        whole."""
         state = {
             "config": json.dumps(asdict(self.config)),
             "model": self.model.state_dict(),
@@ -144,7 +145,7 @@ class Pretraining:
         os.replace(temporary, self.checkpoint_path)
 
     def resume(self) -> bool:
-        """Takes up the folder's checkpoint; false when there is none."""
+        """Loads the folder's checkpoint; false when there is none."""
         if not self.checkpoint_path.exists():
             return False
         state = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True)
@@ -157,8 +158,8 @@ class Pretraining:
         return True
 
     def _check_same_run(self, saved: dict) -> None:
-        """Only the length of a run may change between its parts. What an older version did not save had the
-        default's value."""
+        """Only the length of a run may change between attempts. A setting that an older version did not save
+        had its default value."""
         mine = json.loads(json.dumps(asdict(self.config)))
         saved = json.loads(json.dumps(asdict(PretrainConfig()))) | saved
         changed = sorted(k for k in mine if k not in ("steps", "minutes") and mine[k] != saved[k])
@@ -224,7 +225,7 @@ class Pretraining:
 
     @torch.no_grad()
     def _update_ema(self) -> None:
-        """A shorter average at first, so that the random start is forgotten: decay min(d, (1+n)/(10+n))."""
+        """A shorter average at first, to forget the random initialisation: decay min(d, (1+n)/(10+n))."""
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         values = self.model.state_dict()
         torch._foreach_lerp_([self.ema[name] for name in values], list(values.values()), 1.0 - decay)
@@ -250,7 +251,7 @@ class Pretraining:
 
 
 class _Clock:
-    """True once in every so many minutes of training."""
+    """True once per interval of training, in minutes."""
 
     def __init__(self, minutes: float, seconds: float) -> None:
         self.interval = 60.0 * minutes

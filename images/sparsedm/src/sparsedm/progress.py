@@ -1,9 +1,9 @@
 """How far a run is, for people and for the operator: one number over training and evaluation together.
 
 Work is counted in forward passes of one image (a backward pass counts two), so that `percent` grows evenly
-from loading to the finished artifact and the time left can be told from the first steps on. Training,
-evaluation and the reference's features have their own measured speed; until a phase has run, another one's
-is taken.
+from loading to the finished artifact and the time left can be estimated from the first steps on. Training,
+evaluation and the reference's features have their own measured speed; until a phase has run, that of another
+one is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sparsedm.report_client import ReportClient
 HISTORY_LIMIT = 20
 
 RECENT = 0.95
-"""Weight of a measurement against the one that comes next: the speed is that of the last twenty or so."""
+"""Decay of a measurement's weight: the speed is that of about the last twenty."""
 
 
 def format_duration(seconds: float) -> str:
@@ -52,8 +52,8 @@ class Pace:
         return self.measured / self.seconds if self.seconds > 0 and self.measured > 0 else None
 
     def skip(self, units: float) -> None:
-        """Work that says nothing of the speed: an earlier attempt's, or a first step, which starts threads,
-        fills caches and compiles."""
+        """Work that is not measured: that of an earlier attempt, or a first step, which starts threads, fills
+        caches and compiles."""
         self.done = min(self.planned, self.done + units)
 
     def add(self, units: float, seconds: float) -> None:
@@ -63,7 +63,7 @@ class Pace:
 
 
 class Console:
-    """A bar on a terminal; elsewhere one plain line now and then, at most every `interval` seconds."""
+    """A bar on a terminal; elsewhere a plain line at most every `interval` seconds."""
 
     def __init__(self, stream: TextIO | None = None, interval: float = 5.0) -> None:
         self.stream = stream or sys.stdout
@@ -137,7 +137,7 @@ class RunProgress:
 
     @property
     def percent(self) -> int:
-        """100 only when all is written: a rounding never says so."""
+        """100 only when everything is written, never by rounding."""
         if self.phase == "done":
             return 100
         planned = sum(pace.planned for pace in self._paces)

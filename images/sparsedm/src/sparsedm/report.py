@@ -161,7 +161,7 @@ def _caveats(manifest: Mapping[str, Any]) -> list[str]:
     fid = manifest["fid"]
     reliable = (
         f"Both figures come from {fid['samples']} samples of the same seeds; a Frechet distance of fewer "
-        "samples is larger, so compare it with those of as many."
+        "samples is larger, so compare only distances with the same number of samples."
     )
     coarse = (
         f"With {fid['samples']} samples the covariance is rank-deficient: compare the two figures with each "

@@ -1,8 +1,8 @@
-"""Tells the operator how the run goes: a background thread that never blocks and never fails the training.
+"""Reports progress to the operator from a background thread that never blocks and never fails the training.
 
-Updates are merged, so that what is sent is always the newest; at most one post in two seconds, but a
-transition goes at once. The bearer token is read anew for each post (it rotates). The last word also goes
-to the container's termination message, so that nothing is lost while nobody listens.
+Updates are merged, so a post always sends the latest state; at most one post in two seconds, but a transition
+is sent at once. The bearer token is read anew for each post, because it rotates. The final report also goes
+to the container's termination message, so it survives while the operator is unreachable.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Post = Callable[[dict[str, Any]], None]
 
 
 class Refused(Exception):
-    """A post that did not get through; `retry_after` is the server's own wish in seconds."""
+    """A failed post; `retry_after` is the server's Retry-After in seconds."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ def _seconds(value: str | None) -> float | None:
 
 
 class ReportClient:
-    """`update` merges and returns at once; `close` gives the last word its chance and ends the thread."""
+    """`update` merges and returns at once; `close` sends the final report and ends the thread."""
 
     def __init__(
         self, post: Post | None, termination_log: Path | None, clock: Callable[[], float] = time.monotonic
@@ -117,13 +117,13 @@ class ReportClient:
             self._changed.notify()
 
     def mute(self) -> None:
-        """Nothing more is posted: what the operator is told comes from another trainer by now."""
+        """Posts nothing more: another trainer reports to the operator now."""
         with self._changed:
             self._muted = True
             self._changed.notify()
 
     def close(self, timeout: float = 10.0, **last_word: Any) -> None:
-        """Writes the termination message, posts what is unsent (again and again for `timeout` seconds), and
+        """Writes the termination message, posts what is unsent (with retries for `timeout` seconds), and
         stops."""
         self.update(urgent=True, **last_word)
         self._write_termination_message()
@@ -161,14 +161,14 @@ class ReportClient:
         return self._clock() >= self._not_before or (self._urgent and not self._failures)
 
     def _pause(self) -> float | None:
-        """Seconds until something may be sent; None waits for news."""
+        """Seconds until the next post; None waits for an update."""
         return max(0.01, self._not_before - self._clock()) if self._dirty else None
 
     def _send(self, body: dict[str, Any]) -> None:
         try:
             assert self._post is not None
             self._post(body)
-        except Exception as error:  # a report may fail in any way; the training must not
+        except Exception as error:  # whatever a report raises, the training must go on
             self._failed(body, error)
             return
         if self._failures:
@@ -191,8 +191,8 @@ class ReportClient:
 
 
 def termination_message(state: Mapping[str, Any]) -> bytes:
-    """JSON of the state in at most 4096 bytes: what is least needed at the end is left out first. What is
-    needed most stands first, for the kubelet cuts the end off where many containers share its 12 KiB."""
+    """JSON of the state in at most 4096 bytes: the least important parts are dropped first. The most
+    important come first, because the kubelet truncates the end where many containers share its 12 KiB."""
     state = json.loads(json.dumps(state))
     state = {name: state[name] for name in sorted(state, key=_rank)}
     shortenings: list[Callable[[], Any]] = [

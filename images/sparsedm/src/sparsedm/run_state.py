@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs to go on bit for bit: gathered into a checkpoint, restored from one."""
+"""Everything that a run needs to resume bit for bit: saved to a checkpoint, restored from one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOSS_SMOOTHING = 0.95
 
 @dataclass(frozen=True)
 class Best:
-    """The sparse weights of least distance among those evaluated on the way, and the step they are of."""
+    """The sparse weights with the smallest distance among the evaluations so far, and their step."""
 
     step: int
     distance: float
@@ -150,8 +150,8 @@ class RunState:
         self.optimizer.load_state_dict(own)
 
     def _restore_noise(self, state: Tensor, device: str) -> None:
-        """A generator's state belongs to its kind of device; on another kind the noise begins anew from the
-        step."""
+        """A generator's state is specific to a kind of device; on another kind the generator is seeded anew
+        from the step."""
         if device == self.noise.device.type:
             self.noise.set_state(state)
         else:

@@ -67,7 +67,7 @@ class Schedule:
         return step >= self.freeze_from
 
     def recomputes(self, step: int) -> bool:
-        """True where the masks are made anew before `step` is computed: as a stage begins, every so many
+        """Whether the masks are recomputed before `step`: at the start of a stage, every `mask_update_steps`
         steps after that, and a last time where they freeze."""
         since = step - self.stage_at(step).start
         return step == self.freeze_from or (not self.is_frozen(step) and since % self.mask_update_steps == 0)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a question that the work asks between two steps."""
+"""SIGTERM and SIGINT as a flag that is checked between two steps."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class StopSignal:
         return self.number is not None
 
     def request(self) -> None:
-        """As if SIGTERM had come: another process has got it."""
+        """As if SIGTERM had arrived, because another process received it."""
         self.number = self.number or signal.SIGTERM
 
     def check(self, state: str) -> None:
-        """Raises Interrupted once a signal has come; `state` says what is saved."""
+        """Raises Interrupted after a signal; `state` says what is saved."""
         if self.number is not None:
             raise Interrupted(f"Stopped by {signal.Signals(self.number).name}: {state}", self.number)
 

@@ -4,8 +4,8 @@
     each step: masks -> batch -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
     EMA under the mask -> dense and sparse measured alike -> artifact
 
-Reads SPARSEDM_CONFIG (or --config), writes to output.uri, goes on from the newest whole checkpoint there by
-itself. Where there are several GPUs, as many processes train together (world.py). Exit codes: 0 done, 2
+Reads SPARSEDM_CONFIG (or --config), writes to output.uri, and resumes from the newest valid checkpoint there.
+With several GPUs, one process per GPU trains (world.py). Exit codes: 0 done, 2
 configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 143 stopped by
 SIGTERM after a checkpoint.
 """
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Starts the processes that train together, or is one of them."""
+    """Launches the training processes, or runs as one of them."""
     if args.processes is not None and args.processes < 1:
         raise ConfigError([f"--processes must be at least 1, not {args.processes}."])
     count = 1 if args.dry_run else processes_to_start(args.processes)
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_here(args: argparse.Namespace) -> int:
-    """Every end is here: an exit code, a sentence on stderr, and the last word to the operator."""
+    """Handles every way to end: an exit code, a sentence on stderr, and the final report to the operator."""
     rank = int(os.environ.get("RANK", "0"))
     client = ReportClient(None, None) if rank else ReportClient.from_environment()
     console = Console(io.StringIO()) if rank else Console()
@@ -144,8 +144,8 @@ def _train_together(config: TrainConfig, client: ReportClient, console: Console)
 def train(
     config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal, world: World = ALONE
 ) -> dict[str, Any]:
-    """Trains, measures, writes the artifact, and returns its manifest; {} where another process leads. A
-    finished run is only told again."""
+    """Trains, measures, writes the artifact, and returns its manifest, or {} on ranks other than 0. A
+    finished run is only reported again."""
     world.check_batch(config.training.batch_size)
     output = world.lead(lambda: claim_output(config)) or resolve_uri(config.output.uri)
     manifest = _finished(config, output, client, world)
@@ -169,7 +169,7 @@ def train(
 
 
 def _finished(config: TrainConfig, output: Path, client: ReportClient, world: World) -> dict[str, Any] | None:
-    """The manifest of a run that has ended, for all processes."""
+    """The manifest of a finished run, on all processes."""
     manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
     if manifest is not None:
         client.update(progress=finished_progress(manifest))
@@ -177,7 +177,7 @@ def _finished(config: TrainConfig, output: Path, client: ReportClient, world: Wo
 
 
 class Finetune:
-    """One run, from its dense weights on. The methods are called in the order in which they stand here."""
+    """One run, from its dense weights on. Methods are called in the order of their definition."""
 
     def __init__(
         self,
@@ -242,7 +242,8 @@ class Finetune:
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
     def resume(self) -> None:
-        """Takes up the newest whole checkpoint; without one, proves that the student is the dense model."""
+        """Resumes from the newest valid checkpoint; without one, checks that the student equals the dense
+        model."""
         checkpoint, damaged = self.store.resume()
         for sentence in damaged:
             self.console.say(sentence)
@@ -279,8 +280,8 @@ class Finetune:
                 self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
 
     def finish(self) -> dict[str, Any]:
-        """Measures dense and sparse and writes the artifact, the manifest last: it says that all is there.
-        Returns it; {} where another process leads, and writes."""
+        """Measures dense and sparse and writes the artifact, the manifest last, which marks it complete.
+        Returns the manifest, or {} on ranks other than 0, which do not write."""
         self.progress.enter("evaluating")
         best = self.state.best
         weights = self._sparse_weights() if best is None else best.weights
@@ -382,7 +383,7 @@ class Finetune:
         return dataset
 
     def _open_generated(self) -> Dataset:
-        """Drawn by the process that leads; the others read what it has drawn."""
+        """Drawn by rank 0; the other ranks read what it has drawn."""
 
         def opened() -> Dataset:
             return open_generated(
@@ -396,7 +397,7 @@ class Finetune:
         return self._batch(step, self.state.noise)
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
-        """This process's share of the step's images, under noise that is drawn for all of them."""
+        """This process's share of the step's images, with noise that is drawn for the whole batch."""
         size = self.config.training.pictures_per_step
         share = self.world.share(size)
         count = share.stop - share.start
@@ -407,7 +408,7 @@ class Finetune:
         )  # fmt: skip
 
     def _move_masks(self, step: int, stage: Stage) -> None:
-        """Before a step: new masks where they are due, and the end of their moving."""
+        """Before a step: recomputes masks that are due, and freezes them at the end."""
         if self.schedule.recomputes(step):
             self.state.after_refresh(self.layers.refresh(stage.pattern))
         elif self.schedule.is_frozen(step):
@@ -503,7 +504,7 @@ class Finetune:
         self.progress.enter("training")
 
     def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
-        """All processes draw."""
+        """Runs on all processes, which all draw."""
         if self.evaluator.reference is None and self.world.leads:
             work = self._work(self.progress.reference, self._passes_of_features)
             self.evaluator.set_reference(self.dataset, self.reference_cache, work, self._staging)
@@ -528,7 +529,7 @@ class Finetune:
 
     @property
     def _staging(self) -> Path | None:
-        """Where files are written before they get their names; the processes that do not lead write none."""
+        """Where files are staged before they are renamed; only rank 0 writes any."""
         return None if self.lock is None else self.lock.staging
 
     def _check_lock(self) -> None:
@@ -589,7 +590,7 @@ def check_finite(model: nn.Module, uri: str) -> None:
 
 
 def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a run that had finished before has to say about its progress."""
+    """Progress of a run that had finished before."""
     steps = manifest["provenance"]["steps"]
     return {
         "step": steps,
@@ -603,7 +604,7 @@ def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The report's parts that say how the run ended; the same whether it ended now or before."""
+    """The parts of the report on the end of the run; the same whether it ended now or before."""
     uri, weights = config.output.uri, manifest["weights"]
     return {
         "sparsity": manifest["sparsity"],

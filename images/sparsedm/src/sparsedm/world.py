@@ -1,13 +1,12 @@
-"""The processes that train one model together: whose share of a batch is whose, and what all agree on.
+"""Data-parallel training of one model by several processes: each one's share of a batch, and the collectives.
 
-Each process draws the noise, times and dropped labels of the whole batch from the same generator and takes
-its share of them and of the images. One sum over the processes per step, of all gradients with the loss and
-a wish to stop beside them, makes all of them do the same. So the number of processes changes nothing but the
-order of a sum, and a run may go on with another number. (A network with dropout is the exception: each
-process draws its own.)
+Each process draws the noise, timesteps and dropped labels of the whole batch from the same generator and
+takes its share of them and of the images. One all-reduce per step, over all gradients, the loss and a stop
+flag, keeps the processes in step. So the number of processes changes only the order of a sum, and a run may
+resume with another number. (A network with dropout is the exception: each process draws its own dropout.)
 
 The environment is that of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT). Without it a
-process is alone, and nothing here does anything.
+process is alone, and everything here is a no-op.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from sparsedm.errors import ConfigError, InputError, ProcessesDiffer, ProcessLos
 T = TypeVar("T")
 
 STEP_TIMEOUT = timedelta(minutes=10)
-"""How long the processes of one step wait for each other before they give up."""
+"""Timeout of a collective within a training step."""
 LEAD_TIMEOUT = timedelta(days=30)
-"""How long they wait for a process that draws images or saves: as long as it lives."""
+"""Timeout while a process draws images or saves: in effect none."""
 
 FINAL_ERROR = "sparsedm/final-error"
-"""The key in the store of all processes under which one tells of an error that it alone may have met."""
+"""Key in the shared store under which a process reports an error that only it may have met."""
 
 
 class World:
-    """Process `rank` of `size`. Process 0 leads: it alone writes and reports."""
+    """Process `rank` of `size`. Only rank 0 writes and reports."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
@@ -50,7 +49,7 @@ class World:
         return self.rank == 0
 
     def share(self, whole: int) -> slice:
-        """This process's part of a batch of `whole` images."""
+        """This process's share of a batch of `whole` images."""
         each = whole // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
@@ -67,7 +66,7 @@ class World:
 
     @torch.no_grad()
     def average(self, numbers: Tensor, gradients: Sequence[Tensor]) -> None:
-        """Replaces `numbers` (1-D) and the gradients by their means over the processes, in one exchange."""
+        """Replaces `numbers` (1-D) and the gradients by their means over the processes, in one all-reduce."""
         if self.size == 1:
             return
         parts = [numbers.float(), *(gradient.flatten().float() for gradient in gradients)]
@@ -80,19 +79,19 @@ class World:
             target.copy_(mean.view_as(target))
 
     def lead(self, work: Callable[[], T]) -> T | None:
-        """Process 0 does the work; the others wait for its end and get None."""
+        """Rank 0 does the work; the others wait until it is done and get None."""
         result = work() if self.leads else None
         self.wait()
         return result
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """A barrier over all processes."""
         if self.size > 1:
             with self._together():
                 dist.barrier(group=self._patient)
 
     def gathered(self, value: T) -> list[T]:
-        """Every process's value in the order of their ranks, for the one that leads; none for the others."""
+        """Every process's value in the order of ranks, on rank 0; empty on the others."""
         if self.size == 1:
             return [value]
         values = [value] * self.size if self.leads else None
@@ -101,7 +100,7 @@ class World:
         return values or []
 
     def told(self, value: T) -> T:
-        """Process 0's value, for all."""
+        """Rank 0's value, broadcast to all processes."""
         if self.size == 1:
             return value
         values = [value]
@@ -122,17 +121,17 @@ class World:
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """An exchange; it fails where another process has ended, or does not come in time."""
+        """Wraps a collective; raises ProcessLost where another process has ended or does not join in time."""
         cause = None
         try:
             yield
         except RuntimeError as error:
             cause = str(error)
-        if cause is not None:  # raised out here, so that no traceback holds on to the group (see leave)
+        if cause is not None:  # raised here, so that no traceback refers to the process group (see leave)
             raise ProcessLost(self.rank, self.size, cause)
 
     def join(self) -> None:
-        """Meets the others, over NCCL between GPUs and gloo between CPUs; waiting always goes over gloo."""
+        """Creates the process groups: NCCL between GPUs, gloo between CPUs; barriers always use gloo."""
         if self.size == 1:
             return
         with self._together():
@@ -141,20 +140,20 @@ class World:
             self._patient = dist.new_group(backend="gloo", timeout=LEAD_TIMEOUT)
 
     def leave(self) -> None:
-        """Ends the groups. One that is still referred to when Python ends would abort the process, since its
-        threads still run then, and hide its exit code."""
+        """Destroys the process groups. The threads of a group that is still referenced when Python exits
+        would abort the process and hide its exit code."""
         if self.size > 1 and dist.is_initialized():
             self._patient = None
             dist.destroy_process_group()
 
 
 ALONE = World()
-"""What a process is without others."""
+"""The world of a single process."""
 
 
 @contextmanager
 def open_world(env: Mapping[str, str] = os.environ) -> Iterator[World]:
-    """The world that torchrun, or `sparsedm train` itself, has put this process into."""
+    """The world in which torchrun, or `sparsedm train` itself, started this process."""
     world = World(int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1")))
     world.join()
     try:
@@ -168,7 +167,8 @@ def open_world(env: Mapping[str, str] = os.environ) -> Iterator[World]:
 
 
 def _tell(error: InputError, env: Mapping[str, str]) -> None:
-    """To `launch`, which reports it: a file that only this process's share of a batch needs, say."""
+    """Passes the error to `launch`, which reports it: for example a file that only this share of a batch
+    needs."""
     with suppress(RuntimeError):
         store = TCPStore(env["MASTER_ADDR"], int(env["MASTER_PORT"]), timeout=timedelta(seconds=5))
         store.set(FINAL_ERROR, json.dumps({"reason": error.reason, "message": error.message}))

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Prediction = Literal["noise", "v", "velocity"]
-"""What a network outputs: eps, v = alpha eps - sigma x_0 (arXiv 2202.00512), or eps - x_0 (a flow's)."""
+"""Prediction types: eps, v = alpha eps - sigma x_0 (arXiv 2202.00512), or eps - x_0 (a flow's)."""
 PREDICTIONS: tuple[str, ...] = get_args(Prediction)
 
 
@@ -44,7 +44,8 @@ class NoiseProcess(ABC):
     @property
     @abstractmethod
     def end_time(self) -> float:
-        """Last time at which a sampler asks the network; from there it goes to the predicted clean image."""
+        """Last time at which a sampler evaluates the network; from there it goes to the predicted clean
+        image."""
 
     @abstractmethod
     def alpha(self, t: Tensor) -> Tensor:
@@ -68,7 +69,7 @@ class NoiseProcess(ABC):
 
     @abstractmethod
     def network_time(self, t: Tensor) -> Tensor:
-        """What the network is told as the time `t`, on the scale that it was trained with."""
+        """The network's time input for `t`, on the scale that it was trained with."""
 
     def training_time(self, uniform: Tensor) -> Tensor:
         """The training time that a uniform draw on [0, 1) stands for."""
@@ -89,7 +90,7 @@ class NoiseProcess(ABC):
         return per_image(self.alpha(t), x0) * x0 + per_image(self.sigma(t), x0) * eps
 
     def target(self, x0: Tensor, eps: Tensor, t: Tensor, prediction: str) -> Tensor:
-        """What the network should output."""
+        """The target of the network's output."""
         if prediction == "noise":
             return eps
         if prediction == "velocity":
@@ -125,7 +126,7 @@ class VPLinear(NoiseProcess):
     beta_min: float = 0.1
     beta_max: float = 20.0
     time_scale: float = 999.0
-    """The network is told time_scale * t: the scale of a 1,000-step discrete process."""
+    """The network's time input is time_scale * t: the scale of a 1,000-step discrete process."""
 
     kind: ClassVar[str] = "vp-linear"
     predictions: ClassVar[tuple[str, ...]] = ("noise", "v")
@@ -177,7 +178,8 @@ class DiscreteBetas(NoiseProcess):
 
     linear: beta from `start` to `end` in even steps. scaled-linear: their roots in even steps (Stable
     Diffusion). cosine: Nichol and Dhariwal, arXiv 2102.09672, equation 17. given: `betas`.
-    The network is told n + time_offset at t = n/N: 0 in U-ViT's code, -1 in diffusers, which counts from 0.
+    The network's time input is n + time_offset at t = n/N: 0 in U-ViT's code, -1 in diffusers, which counts
+    from 0.
     Worked example (repeated in test_process.py): betas 0.5 and 0.75 give alpha(1/2)² = 0.5 and alpha(1)² =
     0.125.
     """

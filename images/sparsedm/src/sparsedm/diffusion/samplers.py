@@ -8,7 +8,7 @@ First order (D = the last prediction) is DDIM (arXiv 2010.02502).
 Euler-Maruyama on the reverse SDE: Song et al., arXiv 2011.13456, section 4.1 and appendix D. With beta(t),
 the predicted noise eps and a step from t down to s:
     x_s = x_t + beta (t - s) (x_t / 2 - eps / sigma) + sqrt(beta (t - s)) z
-An image's z come from its own seed, so it is the same whatever shares its batch.
+An image's z come from its own seed, so it does not depend on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sparsedm.models import ModelConfig
 SAMPLERS = ("dpm-solver++", "ddim", "euler-maruyama")
 
 PICTURE_CHANNELS = (1, 3)
-"""Grey and RGB, whose values are bounded; with other numbers it is latents, which are not."""
+"""Grey and RGB, whose values are bounded; other numbers mean latents, which are unbounded."""
 
 
 class Network(Protocol):

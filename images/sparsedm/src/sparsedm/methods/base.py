@@ -70,5 +70,5 @@ class Method:
 
     @property
     def distillation_weight(self) -> float:
-        """alpha: 0 means that no teacher is asked."""
+        """alpha: 0 means no teacher."""
         return 0.0

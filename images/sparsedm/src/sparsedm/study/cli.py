@@ -32,7 +32,7 @@ from sparsedm.study.settings import Settings
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
-"""A stopped run finishes its step and writes a checkpoint; after this it is killed."""
+"""Seconds for a stopped run to finish its step and write a checkpoint, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def choose_rows(globs: str) -> list[Row]:
 
 
 def runs_to_do(rows: Sequence[Row], seeds: Sequence[int], finished: Sequence[Result]) -> list[Run]:
-    """What is missing: the first seed of every row, then the second of every row, and so on."""
+    """The missing runs: the first seed of every row, then the second of every row, and so on."""
     there = {result.key for result in finished}
     runs = (Run(row, seed) for seed in seeds for row in rows)
     return [one for one in runs if one.key not in there]
@@ -160,11 +160,11 @@ def describe_row(row: Row) -> str:
 
 
 def prepare_reference(settings: Settings) -> None:
-    """The data set's statistics, once, before runs side by side would each compute them. Raises InputError
-    where the data set is not there."""
+    """Computes the data set's statistics once, before parallel runs would each compute them. Raises
+    InputError where the data set is missing."""
     if settings.reference.exists():
         return
-    # Imported here: what trains takes seconds to load, and --list and --report-only need not wait for it.
+    # Imported here because it takes seconds, and --list and --report-only do not need it.
     from sparsedm.models import PRESETS
     from sparsedm.study.one_run import evaluator_of
 
@@ -173,7 +173,8 @@ def prepare_reference(settings: Settings) -> None:
 
 @contextmanager
 def locked(out: Path) -> Iterator[IO[str]]:
-    """One study in a folder at a time. Its runs inherit the lock: one that was left behind keeps it."""
+    """Allows one study per folder at a time. Its runs inherit the lock, so a run that outlives the study
+    keeps it."""
     with (out / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,7 +197,7 @@ class Study:
         self.failed: list[Run] = []
 
     def run(self, runs: Sequence[Run]) -> int:
-        """0, or 1 when a run failed. Raises Interrupted when it was asked to stop."""
+        """0, or 1 when a run failed. Raises Interrupted after a stop signal."""
         waiting = list(runs)
         self.all = len(self.finished) + len(waiting)
         self.pace = Pace(sum(self._work(one) for one in waiting))
@@ -234,7 +235,7 @@ class Study:
             "--data", str(settings.data), "--out", str(settings.out),
             "--steps", str(settings.steps), "--samples", str(settings.samples),
         ]  # fmt: skip
-        # Threads that spin while they wait take the cores from those that work.
+        # Threads that spin while they wait would take cores from working ones.
         env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(threads)}
         with (folder / LOG_FILE).open("ab") as log:
             return subprocess.Popen(
@@ -243,7 +244,7 @@ class Study:
             )  # fmt: skip
 
     def _collect(self) -> None:
-        """Keeps the results of the runs that have ended since."""
+        """Saves the results of the runs that have ended since."""
         for one in [one for one, process in self.active.items() if process.poll() is not None]:
             process = self.active.pop(one)
             folder = self.settings.folder(one.row, one.seed)

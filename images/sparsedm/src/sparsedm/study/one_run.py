@@ -3,8 +3,8 @@
     python -m sparsedm.study.one_run --row NAME --seed N --data DIR --out DIR --steps N --samples N
 
 Training is done by the package's own commands (train, pretrain, diff-prune), which go on from their last
-checkpoint. Nothing is selected: what is measured are the averaged weights after the last step. The seed of
-the measurement's noise is another one than the training's, and the same for all rows.
+checkpoint. Nothing is selected: the averaged weights after the last step are measured. The noise
+of the measurement has another seed than the training, the same for all rows.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ DENSE_WEIGHTS = PACKAGED_WEIGHTS / f"{PRESET}.safetensors"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a recipe gives: the model to measure, its MACs, and the steps it was trained for here."""
+    """Result of a recipe: the model to measure, its MACs, and the steps it was trained for here."""
 
     model: nn.Module
     macs_linear: int
@@ -180,7 +180,7 @@ def _finetuned(
     model: dict[str, Any], row: Row, sparsity: dict[str, Any], seed: int, settings: Settings,
     stop: StopSignal,
 ) -> Trained:  # fmt: skip
-    """By `sparsedm train`, whose own measurement is kept to the least it can be: the study's counts."""
+    """Runs `sparsedm train` with as small an evaluation of its own as possible: the study's counts."""
     out = settings.folder(row, seed) / "model"
     out.mkdir(exist_ok=True)
     if not (out / REFERENCE_FILE).exists():
@@ -202,7 +202,7 @@ def _finetuned(
 
 
 def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    """A smaller dense model from nothing, with the dense one as its teacher where the row is distilled."""
+    """A smaller dense model from scratch, with the dense one as its teacher where the row is distilled."""
     folder, steps = settings.folder(row, seed), settings.steps + row.extra_steps
     weights = folder / "half.safetensors"
     options = {

@@ -41,7 +41,7 @@ METHODS_FIGURE = "fashion-mnist-study-methods.svg"
 PATTERNS_FIGURE = "fashion-mnist-study-patterns.svg"
 MACS_FIGURE = "fashion-mnist-study-macs.svg"
 COMPARED = {"diff-pruning": "Diff-Pruning", "asp": "ASP", "half-long": "half-size"}
-"""What stands beside SparseDM in the figure over MACs: each is trained, and none is out of all proportion."""
+"""Rows beside SparseDM in the figure over MACs: each is trained, and none is far off the scale."""
 GROUPS = {
     "bars": "Models to compare with",
     "long": "The same with more training",

@@ -15,7 +15,7 @@ Kind = Literal["measure", "train", "scratch", "diff-pruning"]
 
 PRESET = "fashion-mnist-uvit-tiny"
 DENSE_STEPS = 8293
-"""Steps that the shipped dense model had had (weights/fashion-mnist-uvit-tiny.json)."""
+"""Training steps of the shipped dense model (weights/fashion-mnist-uvit-tiny.json)."""
 HALF_WIDTH = 92
 """Of the dense model's 128: the width whose multiply-accumulates come closest to those of 2:4."""
 LEARNING_RATE = "0.001"
@@ -76,7 +76,7 @@ class Row:
         }
 
     def work(self, steps: int, samples: int) -> float:
-        """Forward passes of one image, a backward pass counting two: what the time left is told from."""
+        """Forward passes of one image (a backward pass counts two), from which the time left is estimated."""
         cost = 0.6 if self.width else 1.0
         measuring = samples * 20 * 2 * cost
         if self.kind == "measure" or self.method == "masked-dense":
@@ -114,7 +114,7 @@ def _methods() -> Iterator[Row]:
         yield _sparse(f"{method}-fixed", "methods", method, learning_rate=rate)
         if method != "cast":
             yield _sparse(f"{method}-fixed-moving", "methods", method, freezing=0)
-    # It has to settle after what is left outside its mask is cut.
+    # The model has to settle once the weights outside its mask are cut.
     yield _sparse("cast-fixed-late", "methods", "cast", freezing=PAPER_FREEZE)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from sparsedm.study.rows import Row
 
 EVALUATION_SEED = 1000
-"""Added to the training's seed: every row of one seed is measured with the same noise, which no training and
-no choice of settings has seen."""
+"""Added to the training seed: every row of one seed is measured with the same noise, which neither training
+nor the choice of settings used."""
 BATCH_SIZE = 64
 WARMUP_STEPS = 20
 SAMPLER, SAMPLER_STEPS, GUIDANCE = "dpm-solver++", 20, 0.5
 PRUNING_TIMES = 100
-"""Diff-Pruning's gradients are of so many times, evenly spaced; its paper has 1,000."""
+"""Evenly spaced timesteps of Diff-Pruning's gradients; its paper has 1,000."""
 
 
 @dataclass(frozen=True)
