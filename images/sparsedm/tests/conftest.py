@@ -18,5 +18,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """What a small run needs, the same for all tests of a module."""
+    """The files of a small run, shared by all tests of a module."""
     return Workplace(tmp_path_factory.mktemp("place"))

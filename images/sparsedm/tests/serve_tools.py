@@ -1,4 +1,4 @@
-"""A tiny artifact, and the real server as a process of its own."""
+"""A tiny artifact, and the real server in a subprocess."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write_artifact(
     torch.manual_seed(5)
     model = build_model(config)
     with torch.no_grad():
-        for parameter in model.parameters():  # the default start draws nearly the same for each class
+        for parameter in model.parameters():  # by default, all classes are drawn nearly alike
             parameter.normal_(std=0.2)
     selection = select_layers(model, PATTERN)
     state = model.state_dict()
@@ -59,7 +59,7 @@ def write_artifact(
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """Asks until the answer is true."""
+    """Polls until the condition is true, and returns its value."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not (result := condition()):
         assert time.monotonic() < deadline, f"timed out waiting for {what}"
@@ -116,7 +116,7 @@ class ServerProcess:
         command = [sys.executable, "-m", "sparsedm.cli", "serve", "--port", str(self.port)]
         own = {
             "PYTHONPATH": str(SOURCES),
-            "OMP_NUM_THREADS": "1",  # threads of a busy machine wait for each other
+            "OMP_NUM_THREADS": "1",  # on a busy machine, more threads wait for each other
             "SPARSEDM_MODEL": str(model),
             "SPARSEDM_MODEL_NAME": "clothes",
             "SPARSEDM_ENGINE": json.dumps(engine),

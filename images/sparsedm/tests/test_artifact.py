@@ -198,7 +198,7 @@ COUNTED = [
     (lambda m: m.update(classes=["a", "b", "c"]), "names 3 classes and the model has 2: c stand for none"),
     (lambda m: m.pop("macs"), "does not describe its model"),
 ]
-"""What the weights themselves give away, also under a new seal."""
+"""Changes that the weights themselves reveal, also under a new seal."""
 STATED = [
     lambda m: m.update(name="other"),
     lambda m: m["config"].update(heads=4),
@@ -212,7 +212,7 @@ STATED = [
     lambda m: m.pop("seal"),
     lambda m: m.update(seal="sha256:0"),
 ]
-"""What only the seal can tell."""
+"""Changes that only the seal reveals."""
 
 
 @pytest.mark.parametrize(("change", "want"), COUNTED)

@@ -1,4 +1,4 @@
-"""The benchmarks of a training step and of a server, on a model of no size: what they print is readable."""
+"""The benchmarks of a training step and of a server, on a tiny model: their output can be parsed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def measured(program: str, *options: str) -> tuple[dict[str, Any], str]:
-    """The one entry of the last line, and what was shown on the way."""
+    """The only entry of the last line, and the output before it."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
     command = [
         sys.executable,

@@ -154,7 +154,7 @@ def half_of(name: str) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def at(owner: Any, name: str, call: int, done: bool) -> Callable[[pytest.MonkeyPatch], None]:
-    """In the call of that number of a function, when it is done or before it begins."""
+    """In the given call of a function, before or after it runs."""
     whole, calls = getattr(owner, name), iter(range(1, 1000))
 
     def killing(*args: Any, **named: Any) -> None:
@@ -170,7 +170,7 @@ def at(owner: Any, name: str, call: int, done: bool) -> Callable[[pytest.MonkeyP
 def killed_while_saving(
     store: CheckpointStore, step: int, dies: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    """In a process of its own."""
+    """In a subprocess."""
 
     def work() -> None:
         dies(pytest.MonkeyPatch())
@@ -198,7 +198,7 @@ def killed_while_saving(
 def test_a_process_killed_in_a_save_leaves_that_checkpoint_whole_or_not_at_all(
     tmp_path: Path, dies: Callable[[pytest.MonkeyPatch], None], newest: int, latest: int
 ) -> None:
-    """And the next save clears what it left."""
+    """The next save removes what it left."""
     store = saved(tmp_path, 50, 100, keep=2)
     killed_while_saving(store, 150, dies)
     checkpoint, damaged = store.resume()

@@ -30,7 +30,7 @@ def opened(folder: Path, channels: int = 3) -> Dataset:
 
 
 def colours(folder: Path) -> tuple[list[tuple[int, ...]], list[int], list[str]]:
-    """The RGB value at the upper left of each image, the grey one, and what was told about them."""
+    """The RGB value at the upper left of each image, the grey one, and the notes about them."""
     rgb, grey = opened(folder), opened(folder, 1)
     assert lines(record(rgb)) == lines(record(grey))
     values = [

@@ -209,8 +209,8 @@ def test_exactly_as_many_pictures_are_measured_as_asked_for(
 
 
 class InTurn(World):
-    """A process of a world whose processes run one after the other, the one that leads last: it finds what
-    the others have handed in."""
+    """A world whose processes run one after the other, rank 0 last, which gathers the values of the
+    others."""
 
     def __init__(self, rank: int, size: int, handed: list[list[Any]]) -> None:
         super().__init__(rank, size)

@@ -16,7 +16,7 @@ from sparsedm.models import WEIGHTS_DIR, file_sha256
 
 
 def bars(count: int, seed: int) -> ArrayDataset:
-    """Two classes that are easy to tell apart: a bright upper or lower half, with noise."""
+    """Two classes that are easy to distinguish: a bright upper or lower half, with noise."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, 2, count)
     images = random.integers(0, 100, (count, 1, 32, 32))

@@ -1,4 +1,4 @@
-"""Folders of images as people have them: which files are used, which are skipped, which class is which.
+"""Folders of images as users have them: which files are used, which are skipped, which class is which.
 
 Many cases replay public reports on other programs' readers of image folders.
 """

@@ -96,7 +96,7 @@ def test_it_equals_the_published_formula(dims: int, kind: str) -> None:
 
 
 def spread(random: np.random.Generator, dims: int, decades: float, least: float) -> np.ndarray:
-    """A covariance of full rank whose eigenvalues fall over so many powers of ten, down to `least`."""
+    """A covariance of full rank whose eigenvalues fall over `decades` powers of ten, down to `least`."""
     mixing = random.standard_normal((dims, dims)) / np.sqrt(dims)
     return mixing * np.logspace(0, -decades, dims) @ mixing.T + least * np.eye(dims)
 

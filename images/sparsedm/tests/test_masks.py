@@ -97,8 +97,8 @@ class Traffic(TorchDispatchMode):
 
 @pytest.mark.parametrize(("n", "m", "most"), [(8, 16, 70), (15, 16, 16), (31, 32, 16)])
 def test_what_a_mask_costs(n: int, m: int, most: int) -> None:
-    """Numbers written for each weight; 31:32 is made without comparing all pairs, which would take 110. No
-    clock is asked."""
+    """Numbers written for each weight; 31:32 is made without comparing all pairs, which would take 110. It
+    counts numbers instead of time."""
     weight = torch.randn(64, 32 * 8)
     with Traffic() as traffic:
         magnitude_mask(weight, n, m)
@@ -109,7 +109,7 @@ SORTS = {"sort", "argsort", "msort", "topk", "kthvalue", "partition", "argpartit
 
 
 class Sorts(TorchDispatchMode):
-    """Notes every sort: torch's by what it dispatches, NumPy's by the calls into C."""
+    """Records every sort: torch's by what it dispatches, NumPy's by the calls into C."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ def test_every_pattern_up_to_32_equals_a_stable_sort_with_ties_subnormals_and_in
 
 @pytest.fixture(params=[1, 3], ids=lambda threads: f"threads={threads}")
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Blocks are small, so that few weights are many blocks, which so many threads share."""
+    """Small blocks, so that few weights make many blocks for this number of threads."""
     monkeypatch.setattr(module, "BLOCK", SMALL)
     threads = torch.get_num_threads()
     torch.set_num_threads(request.param)
@@ -236,7 +236,7 @@ def test_many_blocks_are_shared_by_threads_and_few_are_not(shared: None) -> None
 
 
 def test_layers_of_different_types_keep_their_own_precision(shared: None) -> None:
-    """What tells these doubles apart is lost in a float."""
+    """These doubles are equal once rounded to float."""
     double = 1.0 + 1e-12 * torch.randn(8, SMALL, dtype=torch.float64)
     single = weights_with_ties(8, SMALL)
     found = module.magnitude_masks([single, double], 2, 4)
@@ -259,7 +259,7 @@ def test_an_error_in_a_thread_is_raised(shared: None) -> None:
 @pytest.mark.parametrize(("n", "m"), [(1, 2), (2, 4), (3, 8)])
 @pytest.mark.parametrize("groups", [1, -1, 0, 1000, 9000])
 def test_many_weights_are_masked_block_by_block(n: int, m: int, groups: int, shared: None) -> None:
-    """Two blocks of weights, and so many groups more."""
+    """Two blocks of weights, and this number of further groups."""
     size = 2 * SMALL + groups * m
     weight = weights_with_ties(1, size)
     assert np.array_equal(

@@ -58,7 +58,7 @@ def test_the_shares_of_a_batch_are_parts_of_the_whole_one() -> None:
 
 
 class Constant(nn.Module):
-    """Says `values`, one for each channel, with a dropout that halves or doubles them in training."""
+    """Outputs `values`, one for each channel, with a dropout that halves or doubles them in training."""
 
     def __init__(self, values: list[float], dropout: float = 0.0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The lock of an output: one trainer publishes, and one that comes too late changes nothing."""
+"""The lock of an output: one trainer publishes, and a displaced one changes nothing."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def short(place: Workplace, output: str) -> dict[str, Any]:
 def test_a_stopped_trainer_that_goes_on_after_another_has_taken_over_changes_nothing(
     place: Workplace, undisturbed: dict[str, Any], owner: str, name: str, call: int, target: str | None
 ) -> None:
-    """A process of its own, stopped by SIGSTOP just before the call, between its last check and the write."""
+    """A subprocess, stopped by SIGSTOP just before the call, between its last check and the write."""
     output = place.directory / f"stopped-{name}-{target}"
     spec = short(place, output.name)
     log = place.directory / "late.json"

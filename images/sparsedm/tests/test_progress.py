@@ -1,4 +1,4 @@
-"""Percent, time left and lines for people."""
+"""Percent, time left and lines on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weights stay: by the weights of the moment, by the dense ones, or by lot."""
+"""Which weights stay: by the current weights, by the dense ones, or at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference statistics in and out of a file, and what is told of one that cannot be used."""
+"""Reference statistics to and from a file, and the errors for unusable ones."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reports: merged, paced, never in the way; the token is read anew; the last word always gets its chance."""
+"""Reports: merged, throttled, never blocking; the token is read anew; the final report is always tried."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_updates_within_two_seconds_make_one_post() -> None:
     client.update(progress={"step": 3})
     assert not arrived.wait(0.1)
     now[0] += 2.0
-    client.update()  # wakes the thread, which looks at the clock again
+    client.update()  # wakes the thread, which reads the clock again
     assert arrived.wait(5)
     assert sent == [{"progress": {"step": 1}}, {"progress": {"step": 3}}]
     client.close()
@@ -132,7 +132,7 @@ def test_a_failure_keeps_what_was_not_sent_and_newer_values_win() -> None:
     assert attempts.acquire(timeout=5)
     client.update(urgent=True, progress={"step": 2})
     failing[0] = False
-    for _ in range(100):  # the thread may still be noting the failure, which puts off the next attempt
+    for _ in range(100):  # the thread may still be recording the failure, which delays the next attempt
         now[0] += 4.0
         client.update()
         if attempts.acquire(timeout=0.1):

@@ -1,4 +1,4 @@
-"""A resumed run equals an undisturbed one bit for bit, wherever it was cut, also by a real SIGKILL."""
+"""A resumed run equals an uninterrupted one bit for bit, wherever it stopped, also by a real SIGKILL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def undisturbed(place: Workplace) -> Path:
 
 
 def cut_after(place: Workplace, undisturbed: Path, step: int) -> Path:
-    """The output as it was when the run was killed after the checkpoint of `step`, in a place of its own."""
+    """A copy of the output as it was when the run was killed after the checkpoint of `step`."""
     output = place.directory / f"{undisturbed.name}-cut-{step}"
     output.mkdir()
     for kept in range(1, step + 1):
@@ -162,7 +162,7 @@ sys.exit(main(["train"]))
 def test_sigkill_of_the_real_command_then_resume(
     place: Workplace, undisturbed: Path, owner: str, name: str, call: int, killed: str, last: int
 ) -> None:
-    """A process of its own that kills itself without warning in the call of that number."""
+    """A subprocess that kills itself with SIGKILL in the given call."""
     output = place.directory / f"killed-{name}"
     spec = place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100})
     environment = {
@@ -188,7 +188,7 @@ def test_sigkill_of_the_real_command_then_resume(
 SHORT = 12
 FP16 = {"training__precision": "fp16"}
 OVERFLOWING = {"init_scale": 2.0**32, "growth_interval": 3}
-"""A first scale that fp16 cannot hold, and that doubles soon after it has come down."""
+"""An initial loss scale that overflows fp16, and that doubles soon after it was lowered."""
 KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
     # Four batches of 2 make a step, so that the epochs end where they did; masks move at 0, 2, 3, 4, ...
     # The warm-up takes 3 steps.

@@ -134,7 +134,7 @@ def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
         batcher.submit([0], [7], within=16.0)  # in the same batch as the three before
         with pytest.raises(QueueFull) as full:
             batcher.submit([0], [8], within=16.5)
-        # Two batches are accepted and a third one would come: 24 s, 7.5 s more than there are.
+        # Two batches are accepted and a third would follow: 24 s, 7.5 s more than there is.
         assert full.value.retry_after == 8
         assert 15 < batcher.seconds_to_finish() <= 16
 

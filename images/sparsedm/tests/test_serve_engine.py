@@ -101,7 +101,7 @@ def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
 
 
 def spoilt(tmp_path: Path, name: str, value: float) -> Path:
-    """An artifact in which one value of one tensor, the last, is another."""
+    """An artifact with the last value of one tensor changed."""
 
     def change(weights: dict[str, torch.Tensor]) -> None:
         weights[name].view(-1)[-1] = value
@@ -259,7 +259,8 @@ def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
 def test_sparse_products_of_every_layer_draw_the_dense_pictures(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the rows, 36 for one image, are no multiple of 8; whatever is faster here."""
+    """Also where the rows, 36 for one image, are no multiple of 8; sparse products are used even where they
+    are slower."""
     monkeypatch.setattr(backend, "LEAST_GAIN", 0.0)
     spec = EngineSpec(steps=3, max_batch_size=batch, precision="bf16")
     engine = Engine.load(write_artifact(tmp_path), spec)

@@ -29,7 +29,7 @@ SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 8}
 
 
 class Operator:
-    """The operator's report endpoint, as far as a server can tell."""
+    """A stand-in for the operator's report endpoint."""
 
     def __init__(self) -> None:
         self.reports: list[tuple[str, str, dict[str, Any]]] = []
@@ -258,7 +258,7 @@ def test_head_is_answered_as_get_without_a_body(server: ServerProcess, path: str
     assert head.status_code == get.status_code
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
     assert head.content == b""
-    if path != "/metrics":  # which counts on
+    if path != "/metrics":  # which changes between the two requests
         assert head.headers["Content-Length"] == str(len(get.content))
 
 

@@ -1,4 +1,4 @@
-"""A connection, byte by byte: limits of time and number, and framing that leaves no doubt."""
+"""A connection, byte by byte: timeouts, the limit of connections, and unambiguous framing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a server: what is accepted when, and how it ends."""
+"""The lifecycle of a server: what it accepts when, and how it stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server ends, as the kubelet and its clients meet it: a real process and real signals."""
+"""How a server stops, as seen by the kubelet and by clients: a real process and real signals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_sigterm_during_the_imports_ends_the_process(artifact: Path, tmp_path: P
 
 def test_sigterm_while_the_model_loads_ends_the_process_at_once(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    os.mkfifo(tmp_path / "model" / "manifest.json")  # reading it takes for ever
+    os.mkfifo(tmp_path / "model" / "manifest.json")  # reading it blocks for ever
     server = ServerProcess(tmp_path / "model", {}, tmp_path / "log")
     wait_for(lambda: server.status("/v2/health/live") == 200, "the server")
     assert server.status("/v2/health/ready") == 503

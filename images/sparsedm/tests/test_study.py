@@ -1,4 +1,4 @@
-"""The study: its rows, what is left to do, its CSV, and true runs on a few generated images."""
+"""The study: its rows, what is left to do, its CSV, and real runs on a few generated images."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_a_csv_that_is_not_the_studys_is_refused(
         read_results(path)
 
 
-# --- true runs ---
+# --- real runs ---
 
 LOADED_MACHINE_SECONDS = 600
 """Bound of a wait that takes seconds on an idle machine."""

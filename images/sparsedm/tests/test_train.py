@@ -1,4 +1,5 @@
-"""The whole run on a tiny model: it learns, its artifact is proven, and every end has its exit code."""
+"""Whole runs on a tiny model: training learns, the artifact is verified, and every ending has its exit
+code."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ from tiny_run import CONFIG, Workplace
 
 @pytest.fixture(scope="module")
 def learned(place: Workplace) -> tuple[dict[str, Any], Path]:
-    """One longer run that several tests look at."""
+    """One longer run, shared by several tests."""
     spec = place.spec(
         "learned", training__steps=100, training__learningRate="0.003", checkpoint__everySteps=50
     )
@@ -449,7 +450,7 @@ def test_a_wrong_input_ends_with_3(
 
 
 def as_somebody(function: Callable[..., str]) -> Callable[..., str]:
-    """The function as a user calls it whom permissions bind: root steps down for it."""
+    """Runs the function as a user without root's privileges, to whom permissions apply."""
 
     def stepped_down(*arguments: Any) -> str:
         own = os.geteuid()

@@ -98,7 +98,7 @@ def test_wrong_weights_are_named_and_change_nothing(tmp_path: Path) -> None:
 
 
 def files() -> dict[str, bytes]:
-    """What lies where weights should, by what it is."""
+    """Files that are not weights, by their kind."""
     archive, bare = io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(tarfile.TarInfo("model.safetensors"))

@@ -1,4 +1,4 @@
-"""Processes that train together end as one does, stop together, and do not wait for one that is gone.
+"""Several processes give the result of one, stop together, and do not wait for a lost one.
 
 Each case is the real command, on CPUs, where the processes meet over gloo.
 """
@@ -52,7 +52,7 @@ CLI = ("-m", "sparsedm.cli", "train")
 def together(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Together:
-    """Starts Python with the arguments in as many processes, as `sparsedm train` does."""
+    """Starts Python with the arguments in `processes` processes, as `sparsedm train` does."""
 
     def run(processes: int, spec: dict[str, Any], arguments: Sequence[str] = CLI) -> Ended:
         for name, value in environment(place, spec).items():
@@ -126,7 +126,7 @@ def test_two_processes_end_as_one(
 ) -> None:
     ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]))
     assert ended.code == 0, ended.err
-    assert ended.out.count("100% done") == 1, "only process 0 shows its progress"
+    assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
     assert_same_within_rounding(alone[kind], place.directory / f"{kind}-2")
 
 
@@ -170,7 +170,7 @@ sys.exit(main(["train"]))
 
 @pytest.fixture
 def disturbed(place: Workplace, together: Together) -> Together:
-    """In process number `who`, as it begins step number `step` (from 0)."""
+    """In rank `who`, at the start of step `step` (from 0)."""
     script = place.directory / "disturbed.py"
     script.write_text(DISTURBED)
 
@@ -209,7 +209,7 @@ def test_all_stop_after_the_same_step_whoever_is_told_to(
     ended = disturbed(output, what, who, 3, training__steps=300, checkpoint={"everySteps": 1000})
     assert ended.code == 143, ended.err
     step = newest(place, output)
-    # The launcher's signal needs its way, so it is heard some steps later.
+    # The launcher forwards the signal, so it arrives some steps later.
     assert step == 4 if what == "SIGTERM" else 4 <= step < 300
     sentence = f"Stopped by SIGTERM: the checkpoint of step {step} is saved"
     assert ended.err.count(sentence) == 2, ended.err
@@ -219,7 +219,7 @@ def test_all_stop_after_the_same_step_whoever_is_told_to(
 def test_a_run_goes_on_with_another_number_of_processes(
     place: Workplace, alone: dict[str, Path], disturbed: Together
 ) -> None:
-    """Steps 1 to 4 in two, 5 to 7 in one, and the others in four that torchrun starts."""
+    """Steps 1 to 4 with two processes, 5 to 7 with one, and the others with four that torchrun starts."""
     output = "changing"
     assert disturbed(output, "SIGTERM", 1, 3).code == 143
     assert disturbed(output, "SIGTERM", 0, 6, processes=1).code == 143
@@ -228,7 +228,7 @@ def test_a_run_goes_on_with_another_number_of_processes(
     spec.write_text(json.dumps(spec_of(place, output)))
     ended = command(place, {}, *TORCHRUN, "4", *CLI, "--config", str(spec))
     assert ended.code == 0, ended.err
-    assert ended.out.count("100% done") == 1, "only process 0 shows its progress"
+    assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
     assert_same_within_rounding(alone["plain"], place.directory / output)
 
 
