@@ -119,7 +119,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
     );
     const table = await kubectl(['-n', namespace, 'get', 'sft']);
     expect(table).toMatch(/NAME\s+PHASE\s+REASON\s+PROGRESS\s+ETA\s+PATTERN\s+SPARSITY/);
-    expect(table).toMatch(/shirts\s+Succeeded\s+100%/);
+    expect(table).toMatch(/shirts\s+Succeeded\s+Succeeded\s+100%/);
     expect(await kubectl(['explain', 'sft.spec.sparsity'])).toContain('pattern');
   });
 
