@@ -116,35 +116,14 @@ class NoiseProcess(ABC):
         return described
 
 
-@dataclass(frozen=True)
-class VPLinear(NoiseProcess):
-    """log alpha(t) = -t²(beta_max - beta_min)/4 - t beta_min/2 and sigma² = 1 - alpha².
+class VariancePreserving(NoiseProcess):
+    """alpha² + sigma² = 1, so that log alpha says all."""
 
-    Worked example: log alpha(1) = -19.9/4 - 0.1/2 = -5.025, so alpha(1) = 0.00657 and sigma(1) = 0.99998.
-    """
-
-    beta_min: float = 0.1
-    beta_max: float = 20.0
-    time_scale: float = 999.0
-    """The network's time input is time_scale * t: the scale of a 1,000-step discrete process."""
-
-    kind: ClassVar[str] = "vp-linear"
     predictions: ClassVar[tuple[str, ...]] = ("noise", "v")
 
-    def __post_init__(self) -> None:
-        if not 0 < self.beta_min < self.beta_max or not math.isfinite(self.beta_max):
-            raise ValueError(f"beta must rise from above 0, not from {self.beta_min} to {self.beta_max}.")
-
-    @property
-    def end_time(self) -> float:
-        return 1e-3
-
+    @abstractmethod
     def log_alpha(self, t: Tensor) -> Tensor:
         """Logarithm of the signal's factor."""
-        return -0.25 * t**2 * (self.beta_max - self.beta_min) - 0.5 * t * self.beta_min
-
-    def beta(self, t: Tensor) -> Tensor:
-        return self.beta_min + t * (self.beta_max - self.beta_min)
 
     def alpha(self, t: Tensor) -> Tensor:
         return torch.exp(self.log_alpha(t))
@@ -156,6 +135,35 @@ class VPLinear(NoiseProcess):
     def log_snr(self, t: Tensor) -> Tensor:
         log_alpha = self.log_alpha(t)
         return 2.0 * log_alpha - torch.log(-torch.expm1(2.0 * log_alpha))
+
+
+@dataclass(frozen=True)
+class VPLinear(VariancePreserving):
+    """log alpha(t) = -t²(beta_max - beta_min)/4 - t beta_min/2 and sigma² = 1 - alpha².
+
+    Worked example: log alpha(1) = -19.9/4 - 0.1/2 = -5.025, so alpha(1) = 0.00657 and sigma(1) = 0.99998.
+    """
+
+    beta_min: float = 0.1
+    beta_max: float = 20.0
+    time_scale: float = 999.0
+    """The network's time input is time_scale * t: the scale of a 1,000-step discrete process."""
+
+    kind: ClassVar[str] = "vp-linear"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_min < self.beta_max or not math.isfinite(self.beta_max):
+            raise ValueError(f"beta must rise from above 0, not from {self.beta_min} to {self.beta_max}.")
+
+    @property
+    def end_time(self) -> float:
+        return 1e-3
+
+    def log_alpha(self, t: Tensor) -> Tensor:
+        return -0.25 * t**2 * (self.beta_max - self.beta_min) - 0.5 * t * self.beta_min
+
+    def beta(self, t: Tensor) -> Tensor:
+        return self.beta_min + t * (self.beta_max - self.beta_min)
 
     def time_at_log_snr(self, log_snr: Tensor) -> Tensor:
         """alpha² = sigmoid(log_snr); -log alpha is a quadratic in t, solved without cancellation near 0."""
@@ -173,7 +181,7 @@ LARGEST_COSINE_BETA = 0.999
 
 
 @dataclass(frozen=True)
-class DiscreteBetas(NoiseProcess):
+class DiscreteBetas(VariancePreserving):
     """alpha(n/N)² = (1 - beta_1) ... (1 - beta_n); between the steps log alpha is linear in t.
 
     linear: beta from `start` to `end` in even steps. scaled-linear: their roots in even steps (Stable
@@ -192,7 +200,6 @@ class DiscreteBetas(NoiseProcess):
     time_offset: int = 0
 
     kind: ClassVar[str] = "discrete-betas"
-    predictions: ClassVar[tuple[str, ...]] = ("noise", "v")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "betas", tuple(float(beta) for beta in self.betas))
@@ -230,7 +237,6 @@ class DiscreteBetas(NoiseProcess):
         return 1.0 / self.steps
 
     def log_alpha(self, t: Tensor) -> Tensor:
-        """Logarithm of the signal's factor."""
         table = _log_alphas(self, t.device, t.dtype)
         below, above, weight = self._between(t, table)
         return torch.lerp(below, above, weight)
@@ -246,16 +252,6 @@ class DiscreteBetas(NoiseProcess):
         # A step's own time belongs to the step, not to the next one, whatever the division rounded to.
         index = (position - 1e-3).ceil().clamp(min=1).long() - 1
         return table[index], table[index + 1], position - index
-
-    def alpha(self, t: Tensor) -> Tensor:
-        return torch.exp(self.log_alpha(t))
-
-    def sigma(self, t: Tensor) -> Tensor:
-        return torch.sqrt(-torch.expm1(2.0 * self.log_alpha(t)))
-
-    def log_snr(self, t: Tensor) -> Tensor:
-        log_alpha = self.log_alpha(t)
-        return 2.0 * log_alpha - torch.log(-torch.expm1(2.0 * log_alpha))
 
     def time_at_log_snr(self, log_snr: Tensor) -> Tensor:
         table = _log_alphas(self, log_snr.device, log_snr.dtype)
