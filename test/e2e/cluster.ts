@@ -51,11 +51,14 @@ export async function until<T>(
 /** A namespace for this file alone, deleted at the end with everything in it. */
 export function useNamespace(name: string): string {
   beforeAll(async () => {
-    await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=120s']);
+    await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=240s']);
     await kubectl(['create', 'namespace', name]);
     await kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted']);
   });
   afterAll(async () => {
+    // Of a pod that may take minutes to end, a namespace's deletion looks again after half of them, whatever it takes.
+    const services = ['delete', 'sis', '--all', '--cascade=foreground', '--timeout=120s'];
+    await kubectl(['-n', name, ...services]);
     await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=120s']);
   });
   return name;
