@@ -33,9 +33,10 @@ function howItEnds(finetune: string, pod: Pod): string {
 }
 
 /**
- * Time for which a name is remembered after its holder has gone: by then the cache of pods holds what it left behind.
+ * Time for which a name is remembered after its holder has gone: by then the cache of pods, whose watch lags by seconds at
+ * most, holds what it left behind.
  */
-const REMEMBERED_MS = 300_000;
+const REMEMBERED_MS = 30_000;
 
 /** Remembers which SparseFinetune last had each name: an earlier one of the same name may have left a pod behind. */
 export function rememberNames(clock: Pick<Clock, 'monotonic'>) {
