@@ -77,17 +77,9 @@ describe('a Job that has failed before its pod is known to', () => {
   });
 });
 
-it('looks again when another’s Job had the name and is gone', async () => {
-  const finetune = aFinetune();
-  const finetunes = new ObjectStore<SparseFinetune>();
-  finetunes.applyEvent(finetune);
-  const taken = new ApiError({ status: 409, reason: 'AlreadyExists', message: 'taken' });
-  const client = {
-    create: () => Promise.reject(taken),
-    get: () => Promise.resolve(undefined),
-    patchStatus: () => Promise.resolve(true),
-  } as unknown as KubeClient;
-  const reconciler = createFinetuneReconciler({
+/** Over caches that hold no Jobs and no pods. */
+function reconcilerOf(client: KubeClient, finetunes: ObjectStore<SparseFinetune>) {
+  return createFinetuneReconciler({
     client,
     clock: new FakeClock(startedAt),
     logger: silentLogger,
@@ -98,6 +90,19 @@ it('looks again when another’s Job had the name and is gone', async () => {
     jobs: new ObjectStore<Job>(),
     pods: new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod }),
   });
+}
+
+it('looks again when another’s Job had the name and is gone', async () => {
+  const finetune = aFinetune();
+  const finetunes = new ObjectStore<SparseFinetune>();
+  finetunes.applyEvent(finetune);
+  const taken = new ApiError({ status: 409, reason: 'AlreadyExists', message: 'taken' });
+  const client = {
+    create: () => Promise.reject(taken),
+    get: () => Promise.resolve(undefined),
+    patchStatus: () => Promise.resolve(true),
+  } as unknown as KubeClient;
+  const reconciler = reconcilerOf(client, finetunes);
   expect(await reconciler.reconcile(key)).toEqual({ requeueAfterMs: 2_000 });
 });
 
@@ -304,17 +309,7 @@ describe('a Job is made only when no pod of the name is left', () => {
       list: () => Promise.resolve(live),
       patchStatus: () => Promise.resolve(true),
     } as unknown as KubeClient;
-    const reconciler = createFinetuneReconciler({
-      client,
-      clock: new FakeClock(startedAt),
-      logger: silentLogger,
-      events: { event: () => undefined },
-      pace: unhurried,
-      settings,
-      finetunes,
-      jobs: new ObjectStore<Job>(),
-      pods: new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod }),
-    });
+    const reconciler = reconcilerOf(client, finetunes);
     return { reconciler, finetunes, made };
   }
 

@@ -3,7 +3,6 @@ import type {
   V1Deployment,
   V1Job,
   V1Namespace,
-  V1PersistentVolumeClaim,
   V1Pod,
   V1PodTemplateSpec,
   V1Service,
@@ -26,7 +25,6 @@ export type Pod = Native<V1Pod>;
 export type Deployment = Native<V1Deployment>;
 export type Service = Native<V1Service>;
 export type Namespace = Native<V1Namespace>;
-export type PersistentVolumeClaim = Native<V1PersistentVolumeClaim>;
 export type PodTemplate = Json<V1PodTemplateSpec>;
 
 export const jobs: Resource<Job> = {
@@ -67,12 +65,4 @@ export const namespaces: Resource<Namespace> = {
   plural: 'namespaces',
   kind: 'Namespace',
   namespaced: false,
-};
-
-export const persistentVolumeClaims: Resource<PersistentVolumeClaim> = {
-  group: '',
-  version: 'v1',
-  plural: 'persistentvolumeclaims',
-  kind: 'PersistentVolumeClaim',
-  namespaced: true,
 };
