@@ -65,7 +65,7 @@ describe('the troubleshooting tables', () => {
 
   it('explain each reason that the trainer and the server end with', () => {
     // Commands of developers, which no pod runs.
-    const developers = ['pretrain.py', 'export_dense.py', 'study'];
+    const developers = ['pretrain.py', 'pretraining.py', 'export_dense.py', 'study'];
     const modules = filesBelow('images/sparsedm/src', '.py').filter(
       (file) => !file.split(path.sep).some((part) => developers.includes(part)),
     );

@@ -19,13 +19,13 @@ import torch
 from tqdm import tqdm
 from train_step import MODELS, machine
 
-from sparsedm.describe import table
-from sparsedm.device import limit_threads, pick_device
-from sparsedm.layers import bake_masks, masks_for, select_layers
 from sparsedm.models import build_model
-from sparsedm.pattern import Pattern
+from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Engine
+from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.describe import table
 
 PATTERN = Pattern(2, 4)
 MEASUREMENTS = 3

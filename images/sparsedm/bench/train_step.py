@@ -30,16 +30,16 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from sparsedm.compiling import compiler_missing
-from sparsedm.config import parse_config
-from sparsedm.describe import table
-from sparsedm.device import limit_threads, pick_device
-from sparsedm.layers import select_layers
-from sparsedm.learner import Learner, begin
-from sparsedm.methods import build_method
+from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
 from sparsedm.models import PRESETS, UViTConfig, build_model
-from sparsedm.objective import Batch, Objective, noisy_batch
-from sparsedm.pattern import Pattern
+from sparsedm.runtime.compiling import compiler_missing
+from sparsedm.runtime.device import limit_threads, pick_device
+from sparsedm.sparsity.layers import select_layers
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.config import parse_config
+from sparsedm.training.describe import table
+from sparsedm.training.learner import Learner, begin
 
 MODELS: dict[str, UViTConfig] = {
     "tiny": PRESETS["fashion-mnist-uvit-tiny"],

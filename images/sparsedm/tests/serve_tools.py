@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 import torch
 
-from sparsedm.artifact import Identity, save_artifact
-from sparsedm.layers import bake_masks, masks_for, select_layers
-from sparsedm.macs import count_macs
+from sparsedm.artifact.artifact import Identity, save_artifact
+from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
-from sparsedm.pattern import Pattern
 from sparsedm.serve.engine import Measured
+from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
+from sparsedm.sparsity.pattern import Pattern
 
 CLASSES = ["t-shirt", "shirt", "dress", "ankle boot"]
 CONFIG = UViTConfig(

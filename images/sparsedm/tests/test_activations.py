@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sparsedm.activations import LiveBytes, _batch, activation_bytes
-from sparsedm.config import TrainingSpec, parse_config
+from sparsedm.diffusion.objective import Objective
 from sparsedm.models import DiffusersConfig, ModelConfig, UViTConfig, build_model
-from sparsedm.objective import Objective
-from sparsedm.recompute import recompute_blocks
+from sparsedm.training.activations import LiveBytes, _batch, activation_bytes
+from sparsedm.training.config import TrainingSpec, parse_config
+from sparsedm.training.recompute import recompute_blocks
 from test_denoisers import SETTINGS
 
 SMALL = UViTConfig(16, 4, 3, width=64, depth=5, heads=4, num_classes=10)

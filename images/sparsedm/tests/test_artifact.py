@@ -13,14 +13,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sparsedm import export
-from sparsedm.artifact import Identity, decimal, load_artifact, save_artifact, write_manifest
+from sparsedm.artifact.artifact import Identity, load_artifact, save_artifact, write_manifest
 from sparsedm.cli import main
+from sparsedm.commands import export
+from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
-from sparsedm.layers import bake_masks, masks_for, select_layers
-from sparsedm.macs import count_macs
-from sparsedm.models import build_model, file_sha256
-from sparsedm.pattern import Pattern
+from sparsedm.files import file_sha256
+from sparsedm.measure.macs import count_macs
+from sparsedm.models import build_model
+from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
+from sparsedm.sparsity.pattern import Pattern
 from tiny_run import CONFIG
 
 PATTERN = Pattern(2, 4)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sparsedm.chart import Series, chart, ticks
+from sparsedm.report.chart import Series, chart, ticks
 from svg_tools import points_of
 
 

@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from sparsedm import checkpoint as module
-from sparsedm.checkpoint import CheckpointStore, write_atomically
+from sparsedm.files import write_atomically
+from sparsedm.training import checkpoint as module
+from sparsedm.training.checkpoint import CheckpointStore
 
 
 def saved(directory: Path, *steps: int, keep: int = 10) -> CheckpointStore:

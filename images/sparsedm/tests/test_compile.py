@@ -8,18 +8,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sparsedm import compiling
-from sparsedm.compiling import compiled, compiler_missing
-from sparsedm.config import parse_config
 from sparsedm.errors import ConfigError
-from sparsedm.layers import MaskedLayers
-from sparsedm.masks import apply_mask, magnitude_mask, soft_threshold
-from sparsedm.methods import build_method
-from sparsedm.pattern import Pattern
-from sparsedm.progress import Console
-from sparsedm.report_client import ReportClient
-from sparsedm.stop import StopSignal
-from sparsedm.train import Finetune
+from sparsedm.runtime import compiling
+from sparsedm.runtime.compiling import compiled, compiler_missing
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
+from sparsedm.sparsity.layers import MaskedLayers
+from sparsedm.sparsity.masks import apply_mask, magnitude_mask, soft_threshold
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.config import parse_config
+from sparsedm.training.finetune import Finetune
 from tiny_run import Workplace
 
 BACKENDS = ["eager", "aot_eager"]
@@ -123,7 +123,7 @@ def test_a_compiled_run_goes_the_same_way(
 
         return torch.compile(network, backend=backend, fullgraph=True)
 
-    monkeypatch.setattr("sparsedm.objective.compiled", traced)
+    monkeypatch.setattr("sparsedm.diffusion.objective.compiled", traced)
     check_same_run(place, method)
     assert 0 < len(graphs) <= 6
 

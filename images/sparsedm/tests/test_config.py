@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sparsedm.config import load_config, parse_config
 from sparsedm.errors import ConfigError
-from sparsedm.pattern import Pattern
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.config import load_config, parse_config
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri, uri_of
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cuda.core import Program, ProgramOptions
 
-from sparsedm.cuda_kernels import SOURCE, TYPES
+from sparsedm.sparsity.cuda_kernels import SOURCE, TYPES
 
 KERNELS = ["nm_masks<2, 4>", "nm_masks<31, 32>", "count_moved", "add_outside"]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sparsedm.curve import Curve, Point
+from sparsedm.report.curve import Curve, Point
 
 
 def recorded(count: int, limit: int = 4) -> Curve:

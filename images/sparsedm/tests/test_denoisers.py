@@ -18,21 +18,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sparsedm import export
-from sparsedm import train as train_module
-from sparsedm.artifact import Identity, load_artifact, save_artifact
+from sparsedm.artifact.artifact import Identity, load_artifact, save_artifact
 from sparsedm.cli import main
-from sparsedm.config import parse_config
-from sparsedm.describe import describe
+from sparsedm.commands import export
 from sparsedm.errors import InputError
-from sparsedm.layers import bake_masks, masks_for, prunable_layers, select_layers
-from sparsedm.macs import bare_model, count_macs
+from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import DiffusersConfig, build_model, config_of, load_weights
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library, read_directory
-from sparsedm.pattern import Pattern
-from sparsedm.plan import select
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Engine
+from sparsedm.sparsity.layers import bake_masks, masks_for, prunable_layers, select_layers
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training import finetune as train_module
+from sparsedm.training.config import parse_config
+from sparsedm.training.describe import describe
+from sparsedm.training.plan import select
 from test_artifact import change_weights
 from tiny_run import Workplace
 
@@ -441,7 +441,7 @@ def test_the_same_run_twice_gives_the_same_files(place: Workplace, monkeypatch: 
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2026, 1, 31, tzinfo=tz)
 
-    monkeypatch.setattr("sparsedm.artifact.datetime", Then)
+    monkeypatch.setattr("sparsedm.artifact.artifact.datetime", Then)
 
     def files() -> dict[str, bytes]:
         place.train(spec)
@@ -502,7 +502,7 @@ def test_a_copy_is_a_network_of_its_own() -> None:
 
 def test_diffusers_is_imported_by_those_alone_who_need_it() -> None:
     program = (
-        "import sys, sparsedm.train, sparsedm.serve.engine, sparsedm.generate\n"
+        "import sys, sparsedm.commands.train, sparsedm.serve.engine, sparsedm.commands.generate\n"
         "assert not {'diffusers', 'huggingface_hub'} & set(sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}

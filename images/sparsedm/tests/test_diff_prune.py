@@ -12,11 +12,17 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from sparsedm import diff_prune
 from sparsedm.cli import main
-from sparsedm.config import parse_config
 from sparsedm.data import ArrayDataset
-from sparsedm.diff_prune import (
+from sparsedm.diffusion import DiscreteBetas, RectifiedFlow, VPLinear
+from sparsedm.errors import InputError
+from sparsedm.measure.macs import bare_model, count_macs
+from sparsedm.models import PRESETS, UViTConfig, build_model
+from sparsedm.sparsity.layers import select_layers
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training import diff_prune
+from sparsedm.training.config import parse_config
+from sparsedm.training.diff_prune import (
     Kept,
     add_up_gradients,
     blocks_of,
@@ -26,12 +32,6 @@ from sparsedm.diff_prune import (
     shrink,
     shrunk_config,
 )
-from sparsedm.diffusion import DiscreteBetas, RectifiedFlow, VPLinear
-from sparsedm.errors import InputError
-from sparsedm.layers import select_layers
-from sparsedm.macs import bare_model, count_macs
-from sparsedm.models import PRESETS, UViTConfig, build_model
-from sparsedm.pattern import Pattern
 
 TINY = UViTConfig(8, 4, 1, width=32, depth=3, heads=4, num_classes=2, final_conv=False, prediction="v")
 

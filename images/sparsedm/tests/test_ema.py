@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm.ema import Ema, decay_at
+from sparsedm.training.ema import Ema, decay_at
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm import evaluate as module
 from sparsedm.cli import main
 from sparsedm.data import open_dataset
-from sparsedm.evaluate import Evaluator, Plan
-from sparsedm.metrics.frechet import FrechetStats
-from sparsedm.metrics.reference import KEPT_FEATURES, Reference
+from sparsedm.measure import evaluator as module
+from sparsedm.measure.evaluator import Evaluator, Plan
+from sparsedm.measure.frechet import FrechetStats
+from sparsedm.measure.reference import KEPT_FEATURES, Reference
 from sparsedm.models import build_model
-from sparsedm.world import World
+from sparsedm.runtime.processes import World
 from tiny_run import CONFIG, PICTURES, Workplace
 
 SAMPLES = 6

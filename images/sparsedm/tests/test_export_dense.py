@@ -7,15 +7,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sparsedm import export_dense as module
-from sparsedm import pretrain
 from sparsedm.cli import main
+from sparsedm.commands.generate import open_model
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion.samplers import sample
-from sparsedm.generate import open_model
-from sparsedm.metrics.assess import assess, reference_stats
-from sparsedm.metrics.extractor import load_extractor
-from sparsedm.models import PRESETS, WEIGHTS_DIR, UViTConfig, build_model, file_sha256
+from sparsedm.files import file_sha256
+from sparsedm.measure.assess import assess, reference_stats
+from sparsedm.measure.extractor import load_extractor
+from sparsedm.models import PRESETS, WEIGHTS_DIR, UViTConfig, build_model
+from sparsedm.training import export_dense as module
+from sparsedm.training import pretraining as pretrain
 
 TINY = UViTConfig(
     image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,
@@ -46,7 +47,7 @@ def data() -> ArrayDataset:
 def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -> None:
     """A sampler that draws only bright images: all of class 1 and none of class 0 are recognised."""
     monkeypatch.setattr(
-        "sparsedm.metrics.assess.sample", lambda m, c, y, seeds, **k: torch.ones(len(y), 1, 8, 8)
+        "sparsedm.measure.assess.sample", lambda m, c, y, seeds, **k: torch.ones(len(y), 1, 8, 8)
     )
     extractor, calls = MeanBrightness(), []
     reference = reference_stats(extractor, data)

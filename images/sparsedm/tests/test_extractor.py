@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from sparsedm.cli import main
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import InputError
-from sparsedm.metrics import extractor as module
-from sparsedm.metrics.extractor import accuracy, load_extractor, train_classifier
-from sparsedm.models import WEIGHTS_DIR, file_sha256
+from sparsedm.files import file_sha256
+from sparsedm.measure import extractor as module
+from sparsedm.measure.extractor import accuracy, load_extractor, train_classifier
+from sparsedm.models import WEIGHTS_DIR
 
 
 def bars(count: int, seed: int) -> ArrayDataset:

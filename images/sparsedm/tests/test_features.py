@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sparsedm.artifact import load_artifact
+from sparsedm.artifact.artifact import load_artifact
 from sparsedm.cli import main
-from sparsedm.convert import convert_imagenet, run
+from sparsedm.commands.convert import convert_imagenet, run
 from sparsedm.data import SampleOrder, open_dataset
 from sparsedm.errors import InputError
-from sparsedm.metrics.extractor import Classifier
+from sparsedm.measure.extractor import Classifier
 from sparsedm.models import PRESETS, DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
 from test_denoisers import TEXT_UNET

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparsedm.artifact import read_manifest
+from sparsedm.artifact.artifact import read_manifest
 from sparsedm.cli import main
-from sparsedm.config import parse_config
 from sparsedm.data import Dataset, open_dataset
 from sparsedm.data.contents import fit_classes, lines, record, shown
 from sparsedm.errors import InputError
-from sparsedm.progress import Console
-from sparsedm.report_client import ReportClient
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
 from sparsedm.serve.prompts import ClassNames
-from sparsedm.stop import StopSignal
-from sparsedm.train import train
+from sparsedm.training.config import parse_config
+from sparsedm.training.finetune import train
 from tiny_run import Workplace
 
 

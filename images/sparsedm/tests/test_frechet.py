@@ -8,7 +8,7 @@ import torch
 from scipy import linalg
 
 from sparsedm.errors import InputError
-from sparsedm.metrics.frechet import FrechetStats, frechet_distance
+from sparsedm.measure.frechet import FrechetStats, frechet_distance
 
 
 def stats_of(features: np.ndarray, batch: int | None = None) -> FrechetStats:

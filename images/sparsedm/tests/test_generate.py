@@ -10,8 +10,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sparsedm.cli import SUBCOMMANDS, build_parser, main
-from sparsedm.generate import class_labels, image_grid, to_uint8
-from sparsedm.models import UViTConfig, build_model, file_sha256
+from sparsedm.commands.generate import class_labels
+from sparsedm.data.images import image_grid, to_uint8
+from sparsedm.files import file_sha256
+from sparsedm.models import UViTConfig, build_model
 
 CONFIG = UViTConfig(
     image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm.artifact import load_artifact
-from sparsedm.checkpoint import CheckpointStore
-from sparsedm.compiling import compiler_missing
-from sparsedm.config import parse_config
-from sparsedm.curve import Curve
+from sparsedm.artifact.artifact import load_artifact
 from sparsedm.diffusion.samplers import sample
-from sparsedm.layers import MaskedLayers, select_layers
-from sparsedm.learner import begin
-from sparsedm.masks import add_outside, apply_mask, count_moved, multiplied, nm_mask
-from sparsedm.methods import METHODS, build_method
 from sparsedm.models import build_model
-from sparsedm.pattern import Pattern
+from sparsedm.report.curve import Curve
+from sparsedm.runtime.compiling import compiler_missing
+from sparsedm.sparsity.layers import MaskedLayers, select_layers
+from sparsedm.sparsity.masks import add_outside, apply_mask, count_moved, multiplied, nm_mask
+from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.checkpoint import CheckpointStore
+from sparsedm.training.config import parse_config
+from sparsedm.training.learner import begin
 from tiny_run import CONFIG, Workplace
 
 pytestmark = pytest.mark.gpu

@@ -16,11 +16,11 @@ from torch_fidelity import feature_extractor_inceptionv3 as library
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from sparsedm.errors import InputError
-from sparsedm.evaluate import Evaluator, Plan
-from sparsedm.metrics import inception as module
-from sparsedm.metrics.extractor import load_extractor
-from sparsedm.metrics.inception import STANDARD_SHA256, WEIGHTS_NAME, prepared
-from sparsedm.models import file_sha256
+from sparsedm.files import file_sha256
+from sparsedm.measure import inception as module
+from sparsedm.measure.evaluator import Evaluator, Plan
+from sparsedm.measure.extractor import load_extractor
+from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME, prepared
 from tiny_run import CONFIG
 
 

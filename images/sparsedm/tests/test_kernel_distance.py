@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparsedm.metrics.kernel_distance import kernel_distance, squared_discrepancy
+from sparsedm.measure.kernel_distance import kernel_distance, squared_discrepancy
 
 
 def normal(count: int, seed: int, shift: float = 0.0, dims: int = 8) -> Tensor:

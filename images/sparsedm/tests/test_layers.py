@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm import masks as module
-from sparsedm.layers import MaskedLayers, bake_masks, masks_for, select_layers
-from sparsedm.masks import group_counts, has_negative_zero, nm_mask
-from sparsedm.methods import build_method
 from sparsedm.models import UViTConfig, build_model
-from sparsedm.pattern import Pattern
+from sparsedm.sparsity import masks as module
+from sparsedm.sparsity.layers import MaskedLayers, bake_masks, masks_for, select_layers
+from sparsedm.sparsity.masks import group_counts, has_negative_zero, nm_mask
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
 
 TINY = UViTConfig(image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=3)
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm import learner as module
-from sparsedm.config import parse_config
-from sparsedm.layers import select_layers
-from sparsedm.learner import Learner, begin
-from sparsedm.methods.ste import Ste
-from sparsedm.objective import Batch, Objective
-from sparsedm.pattern import Pattern
-from sparsedm.world import ALONE, World
+from sparsedm.diffusion.objective import Batch, Objective
+from sparsedm.runtime.processes import ALONE, World
+from sparsedm.sparsity.layers import select_layers
+from sparsedm.sparsity.methods.ste import Ste
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training import learner as module
+from sparsedm.training.config import parse_config
+from sparsedm.training.learner import Learner, begin
 
 SPEC = {
     "model": {"preset": "fashion-mnist-uvit-tiny", "pretrained": {"uri": "file:///none.safetensors"}},

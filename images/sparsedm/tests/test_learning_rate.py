@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsedm.learning_rate import learning_rate_at
+from sparsedm.training.learning_rate import learning_rate_at
 
 
 @pytest.mark.parametrize(

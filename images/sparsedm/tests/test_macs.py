@@ -8,10 +8,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.errors import InputError
-from sparsedm.layers import prunable_layers, select_layers
-from sparsedm.macs import bare_model, count_macs
+from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, DiffusersConfig, ModelConfig, UViTConfig, build_model
-from sparsedm.pattern import Pattern
+from sparsedm.sparsity.layers import prunable_layers, select_layers
+from sparsedm.sparsity.pattern import Pattern
 from test_denoisers import SETTINGS, condition
 
 TABLE = [

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sparsedm import masks as module
-from sparsedm.layers import MaskedLayers
-from sparsedm.masks import (
+from sparsedm.sparsity import masks as module
+from sparsedm.sparsity.layers import MaskedLayers
+from sparsedm.sparsity.masks import (
     BITS,
     add_outside,
     apply_mask,
@@ -30,8 +30,8 @@ from sparsedm.masks import (
     scale_parts,
     soft_threshold,
 )
-from sparsedm.methods import METHODS, build_method
-from sparsedm.pattern import Pattern
+from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.sparsity.pattern import Pattern
 
 ALL_UP_TO_8 = [(n, m) for m in range(2, 9) for n in range(1, m)]
 SOME_UP_TO_32 = [(1, 16), (8, 16), (15, 16), (5, 20), (1, 32), (16, 32), (31, 32)]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm.layers import MaskedLayers
-from sparsedm.masks import Masking, apply_mask, group_counts, nm_mask, soft_threshold
-from sparsedm.methods import METHODS, Method, build_method
-from sparsedm.pattern import Pattern
+from sparsedm.sparsity.layers import MaskedLayers
+from sparsedm.sparsity.masks import Masking, apply_mask, group_counts, nm_mask, soft_threshold
+from sparsedm.sparsity.methods import METHODS, Method, build_method
+from sparsedm.sparsity.pattern import Pattern
 
 EXAMPLE = torch.tensor([[1.0, -4.0, 2.0, 3.0]])
 EXAMPLE_MASK = torch.tensor([[False, True, False, True]])

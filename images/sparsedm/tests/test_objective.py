@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
 from sparsedm.models import DiffusersConfig, ModelConfig, UViTConfig
-from sparsedm.objective import Batch, Objective, noisy_batch
 
 CLASSES = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, num_classes=3)
 TEXT = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, context_tokens=2, context_width=3)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from sparsedm.checkpoint import write_atomically
+from sparsedm.artifact.output_lock import ALIVE_SECONDS, FOLDER, HOLDER_FILE, OutputLock
 from sparsedm.errors import InputError, SparseDMError, Superseded
-from sparsedm.output_lock import ALIVE_SECONDS, FOLDER, HOLDER_FILE, OutputLock
+from sparsedm.files import write_atomically
 from tiny_run import Workplace
 
 URI = "pvc://models/x"
@@ -177,7 +177,7 @@ def test_of_many_that_start_at_once_one_alone_can_write(tmp_path: Path) -> None:
 
 STOPPED = """
 import os, pathlib, signal, sys
-import sparsedm.objective
+import sparsedm.diffusion.objective
 from sparsedm.cli import main
 
 calls = iter(range(1, 10**6))
@@ -239,7 +239,7 @@ def short(place: Workplace, output: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("owner", "name", "call", "target"),
     [
-        pytest.param("sparsedm.objective.Objective", "__call__", 4, None, id="in a step"),
+        pytest.param("sparsedm.diffusion.objective.Objective", "__call__", 4, None, id="in a step"),
         pytest.param("pathlib.Path", "rename", 1, "step-00000003", id="a checkpoint is about to be named"),
         pytest.param("pathlib.Path", "rename", 1, ".old-step-00000002", id="an old one is about to go"),
         pytest.param("os", "replace", 3, "latest", id="latest is about to be replaced"),

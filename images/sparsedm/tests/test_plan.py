@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from sparsedm.cli import main
-from sparsedm.config import parse_config
-from sparsedm.describe import describe
-from sparsedm.plan import mask_rhythm, schedule_of
+from sparsedm.training.config import parse_config
+from sparsedm.training.describe import describe
+from sparsedm.training.plan import mask_rhythm, schedule_of
 from test_config import OWN_MODEL, with_value
 
 

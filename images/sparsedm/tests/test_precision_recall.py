@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparsedm.metrics.precision_recall import CHUNK, NEIGHBOURS, Manifold
+from sparsedm.measure.precision_recall import CHUNK, NEIGHBOURS, Manifold
 
 
 def normal(count: int, seed: int, shift: float = 0.0, dims: int = 8) -> Tensor:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sparsedm import pretrain
 from sparsedm.cli import main
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import Diverged, InputError
 from sparsedm.models import PRESETS, UViTConfig, build_model, load_weights
-from sparsedm.pretrain import PretrainConfig, Pretraining, train
+from sparsedm.training import pretraining as pretrain
+from sparsedm.training.pretraining import PretrainConfig, Pretraining, train
 
 TINY = UViTConfig(
     image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from sparsedm.progress import Console, Pace, RunProgress, format_duration
-from sparsedm.report_client import ReportClient
+from sparsedm.runtime.progress import Console, Pace, RunProgress, format_duration
+from sparsedm.runtime.report_client import ReportClient
 
 
 class Terminal(io.StringIO):

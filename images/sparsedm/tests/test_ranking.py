@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sparsedm.layers import MaskedLayers
-from sparsedm.masks import group_counts, nm_mask
-from sparsedm.methods import build_method
-from sparsedm.pattern import Pattern
-from sparsedm.ranking import build_ranking
+from sparsedm.sparsity.layers import MaskedLayers
+from sparsedm.sparsity.masks import group_counts, nm_mask
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.sparsity.ranking import build_ranking
 
 
 def layers_of(mask_type: str, seed: int = 0) -> tuple[MaskedLayers, dict[str, Tensor]]:

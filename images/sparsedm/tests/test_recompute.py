@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from sparsedm.layers import MaskedLayers, select_layers
-from sparsedm.methods import build_method
 from sparsedm.models import UViTConfig, build_model
-from sparsedm.pattern import Pattern
-from sparsedm.recompute import recompute_blocks
+from sparsedm.sparsity.layers import MaskedLayers, select_layers
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.recompute import recompute_blocks
 
 TINY = UViTConfig(image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=3)
 INPUTS = (torch.randn(2, 1, 8, 8), torch.rand(2), torch.tensor([0, 3]))

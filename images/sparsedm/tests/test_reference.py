@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sparsedm.errors import InputError
-from sparsedm.metrics.frechet import FrechetStats, frechet_distance
-from sparsedm.metrics.reference import FeatureSample, Reference
+from sparsedm.measure.frechet import FrechetStats, frechet_distance
+from sparsedm.measure.reference import FeatureSample, Reference
 
 
 def reference_of(features: np.ndarray) -> Reference:

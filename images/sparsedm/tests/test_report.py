@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sparsedm.cli import main
-from sparsedm.curve import Curve
-from sparsedm.learning_rate import learning_rate_at
-from sparsedm.report import write_report
+from sparsedm.report.curve import Curve
+from sparsedm.report.page import write_report
+from sparsedm.training.learning_rate import learning_rate_at
 from svg_tools import charts_of, points_of
 from tiny_run import Workplace
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sparsedm.report_client import ReportClient, termination_message
+from sparsedm.runtime.report_client import ReportClient, termination_message
 
 
 class Endpoint:

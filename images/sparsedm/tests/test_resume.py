@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sparsedm import learner as learner_module
-from sparsedm.checkpoint import CheckpointStore
-from sparsedm.objective import Objective
+from sparsedm.diffusion.objective import Objective
+from sparsedm.training import learner as learner_module
+from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
 
 STEPS = 20
@@ -119,7 +119,7 @@ SIGKILLED = """
 import os, signal, sys
 import pathlib
 import safetensors.torch
-import sparsedm.checkpoint, sparsedm.objective
+import sparsedm.training.checkpoint, sparsedm.diffusion.objective
 from sparsedm.cli import main
 
 def die():
@@ -154,8 +154,10 @@ sys.exit(main(["train"]))
 @pytest.mark.parametrize(
     ("owner", "name", "call", "killed", "last"),
     [
-        pytest.param("sparsedm.objective.Objective", "__call__", 10, "before", 9, id="in a step"),
-        pytest.param("sparsedm.checkpoint", "save_file", 8, "halfway", 7, id="in the middle of its tensors"),
+        pytest.param("sparsedm.diffusion.objective.Objective", "__call__", 10, "before", 9, id="in a step"),
+        pytest.param(
+            "sparsedm.training.checkpoint", "save_file", 8, "halfway", 7, id="in the middle of its tensors"
+        ),
         pytest.param("pathlib.Path", "rename", 8, "after", 8, id="as soon as a checkpoint has its name"),
     ],
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sparsedm.pattern import Pattern
-from sparsedm.schedule import FAMILIES, build_schedule, progressive_patterns
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.sparsity.schedule import FAMILIES, build_schedule, progressive_patterns
 
 
 def stages(

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from sparsedm.config import parse_config
-from sparsedm.describe import describe
 from sparsedm.diffusion import DiscreteBetas, NoiseProcess, RectifiedFlow
 from sparsedm.errors import InputError
 from sparsedm.models import DiffusersConfig
 from sparsedm.models.denoisers import library, read_directory
 from sparsedm.models.scheduler import BETAS, DDPM, DISCRETE, OTHER_DEFAULTS, write_scheduler
+from sparsedm.training.config import parse_config
+from sparsedm.training.describe import describe
 from test_denoisers import spec_for, write_directory
 from tiny_run import Workplace
 

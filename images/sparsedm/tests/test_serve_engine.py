@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from serve_tools import CLASSES, CONFIG, write_artifact
-from sparsedm.artifact import load_artifact
+from sparsedm.artifact.artifact import load_artifact
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose

@@ -20,9 +20,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from serve_tools import CLASSES, ServerProcess, wait_for, write_artifact
-from sparsedm.artifact import seal_of
+from sparsedm.artifact.artifact import seal_of
 from sparsedm.cli import main
-from sparsedm.models import file_sha256
+from sparsedm.files import file_sha256
 
 SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 8}
 """Images are drawn one at a time, so a request for several is in progress while the test looks at it."""
@@ -114,7 +114,6 @@ def test_without_a_seed_each_picture_is_another(server: ServerProcess) -> None:
 
 def test_a_picture_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None:
     alone = server.generate(seed=42).json()["data"][0]["b64_json"]
-
 
     def batched() -> list[httpx.Response] | None:
         before = server.metric("sparsedm_batch_size_count")

@@ -19,17 +19,17 @@ import pytest
 import torch
 
 from sparsedm.cli import main
-from sparsedm.config import TrainConfig, parse_config
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.layers import select_layers
-from sparsedm.macs import bare_model, count_macs
+from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, WEIGHTS_DIR
-from sparsedm.pattern import Pattern
-from sparsedm.plan import schedule_of
+from sparsedm.sparsity.layers import select_layers
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.cli import Run, check_settings, choose_rows, locked, runs_to_do
 from sparsedm.study.one_run import device_name
 from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
 from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, PRESET, ROWS
+from sparsedm.training.config import TrainConfig, parse_config
+from sparsedm.training.plan import schedule_of
 
 RESULT = Result(
     row="sparsedm-fixed", method="sparsedm", pattern="2:4", schedule="fixed", family="", ramp="",

@@ -20,21 +20,22 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from sparsedm import artifact
-from sparsedm import learner as learner_module
-from sparsedm import train as train_module
-from sparsedm.artifact import load_artifact
+from sparsedm.artifact import artifact
+from sparsedm.artifact.artifact import load_artifact
+from sparsedm.diffusion.objective import Objective
 from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
-from sparsedm.evaluate import Plan
-from sparsedm.masks import group_counts, nm_mask, soft_threshold
-from sparsedm.methods import METHODS
-from sparsedm.metrics.extractor import Classifier, load_extractor
-from sparsedm.models import file_sha256
-from sparsedm.objective import Objective
-from sparsedm.progress import Console
-from sparsedm.ranking import build_ranking
-from sparsedm.report_client import ReportClient
-from sparsedm.stop import StopSignal
+from sparsedm.files import file_sha256
+from sparsedm.measure.evaluator import Plan
+from sparsedm.measure.extractor import Classifier, load_extractor
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
+from sparsedm.sparsity.masks import group_counts, nm_mask, soft_threshold
+from sparsedm.sparsity.methods import METHODS
+from sparsedm.sparsity.ranking import build_ranking
+from sparsedm.training import finetune as train_module
+from sparsedm.training import learner as learner_module
+from sparsedm.training.config import load_config
 from tiny_run import CONFIG, Workplace
 
 
@@ -181,7 +182,7 @@ def test_a_stage_that_fits_no_layer_leaves_them_dense_and_names_them(place: Work
         sparsity__layers={"include": ["mid_block.mlp.*"]},
     )  # fmt: skip
     stream = io.StringIO()
-    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
+    config = load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
     manifest = train_module.train(config, ReportClient(None, None), Console(stream), StopSignal())
     assert "Stage 1 leaves mid_block.mlp.fc1, mid_block.mlp.fc2 dense: 12 does not" in stream.getvalue()
     assert "Stage 2 leaves" not in stream.getvalue()
@@ -340,7 +341,7 @@ def test_evaluations_on_the_way_make_a_history_and_change_nothing(place: Workpla
             sent.append(parts)
 
     spec = place.spec("history", training__steps=10, evaluation__everySteps=4)
-    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
+    config = load_config(None, {"SPARSEDM_CONFIG": json.dumps(spec)})
     manifest = train_module.train(config, Client(None, None), Console(io.StringIO()), StopSignal())
     history = [parts["progress"] for parts in sent if "progress" in parts][-2]["history"]
     assert [(e["step"], e["sparsity"]) for e in history] == [(4, "0.25"), (8, "0.5")]
@@ -381,7 +382,7 @@ def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:
         def update(self, urgent: bool = False, **parts: Any) -> None:
             sent.append(parts)
 
-    config = train_module.load_config(None, {"SPARSEDM_CONFIG": json.dumps(place.spec("reports"))})
+    config = load_config(None, {"SPARSEDM_CONFIG": json.dumps(place.spec("reports"))})
     train_module.train(config, Client(None, None), Console(io.StringIO()), StopSignal())
     progress = [parts["progress"] for parts in sent if "progress" in parts]
     assert progress[0]["phase"] == "loading"

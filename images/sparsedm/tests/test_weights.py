@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import save, save_file
 
 from sparsedm.errors import InputError
-from sparsedm.models import UViTConfig, build_model, file_sha256, load_weights
+from sparsedm.files import file_sha256
+from sparsedm.models import UViTConfig, build_model, load_weights
 
 TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, heads=2, num_classes=4)
 

@@ -19,12 +19,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sparsedm import launch
-from sparsedm.checkpoint import CheckpointStore
 from sparsedm.data import SampleOrder
 from sparsedm.errors import ConfigError
-from sparsedm.evaluate import SAMPLE_BATCH
-from sparsedm.world import World
+from sparsedm.measure.evaluator import SAMPLE_BATCH
+from sparsedm.runtime import launch
+from sparsedm.runtime.processes import World
+from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
 
 STEPS = 10

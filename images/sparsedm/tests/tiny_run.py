@@ -14,13 +14,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from sparsedm.config import parse_config
-from sparsedm.metrics.extractor import Classifier
+from sparsedm.commands.train import run
+from sparsedm.measure.extractor import Classifier
 from sparsedm.models import UViTConfig, build_model
-from sparsedm.progress import Console
-from sparsedm.report_client import ReportClient
-from sparsedm.stop import StopSignal
-from sparsedm.train import run, train
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
+from sparsedm.training.config import parse_config
+from sparsedm.training.finetune import train
 
 MODEL = {
     "imageSize": 32, "patchSize": 8, "channels": 1, "width": 32, "depth": 3, "heads": 2,

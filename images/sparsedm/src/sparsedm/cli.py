@@ -16,18 +16,21 @@ from sparsedm import __version__
 from sparsedm.errors import SparseDMError, storage_explained
 
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "train": ("sparsedm.train", "fine-tune a dense model to N:M sparsity"),
-    "evaluate": ("sparsedm.evaluate", "compare a sparse model with its dense one"),
-    "generate": ("sparsedm.generate", "draw images of chosen classes"),
-    "inspect": ("sparsedm.inspect", "print what an artefact holds"),
-    "verify": ("sparsedm.verify", "check an artefact's digests and pattern"),
-    "convert": ("sparsedm.convert", "make safetensors of pickled weights or features"),
-    "export": ("sparsedm.export", "write an artifact as a diffusers directory"),
+    "train": ("sparsedm.commands.train", "fine-tune a dense model to N:M sparsity"),
+    "evaluate": ("sparsedm.commands.evaluate", "compare a sparse model with its dense one"),
+    "generate": ("sparsedm.commands.generate", "draw images of chosen classes"),
+    "inspect": ("sparsedm.commands.inspect", "print what an artefact holds"),
+    "verify": ("sparsedm.commands.verify", "check an artefact's digests and pattern"),
+    "convert": ("sparsedm.commands.convert", "make safetensors of pickled weights or features"),
+    "export": ("sparsedm.commands.export", "write an artifact as a diffusers directory"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
-    "pretrain": ("sparsedm.pretrain", "train a dense model"),
-    "diff-prune": ("sparsedm.diff_prune", "cut whole heads and channels out of a dense model"),
+    "pretrain": ("sparsedm.commands.pretrain", "train a dense model"),
+    "diff-prune": ("sparsedm.commands.diff_prune", "cut whole heads and channels out of a dense model"),
     "study": ("sparsedm.study.cli", "compare all methods on one model, over several seeds"),
-    "train-extractor": ("sparsedm.metrics.extractor", "train the feature extractor of the Frechet distance"),
+    "train-extractor": (
+        "sparsedm.commands.train_extractor",
+        "train the feature extractor of the Frechet distance",
+    ),
 }
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from sparsedm.data.class_names import Words, words
 from sparsedm.data.contents import Notes, shown
-from sparsedm.device import own_cores
 from sparsedm.errors import InputError
-from sparsedm.serve.prompts import Words, words
+from sparsedm.runtime.device import own_cores
 
 TOOLS = frozenset(
     [

@@ -17,8 +17,8 @@ from sparsedm.data.contents import Notes, shown
 from sparsedm.data.dataset import ImageDataset
 from sparsedm.data.folders import readable
 from sparsedm.data.order import SampleOrder
-from sparsedm.device import own_cores
 from sparsedm.errors import InputError
+from sparsedm.runtime.device import own_cores
 
 CHECKED_AT_ONCE = 1000
 

@@ -14,13 +14,12 @@ An image's z come from its own seed, so it does not depend on the rest of its ba
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from sparsedm.diffusion.network import Network, NetworkConfig
 from sparsedm.diffusion.process import NoiseProcess
-from sparsedm.models import ModelConfig
 
 SAMPLERS = ("dpm-solver++", "ddim", "euler-maruyama")
 
@@ -28,17 +27,10 @@ PICTURE_CHANNELS = (1, 3)
 """Grey and RGB, whose values are bounded; other numbers mean latents, which are unbounded."""
 
 
-class Network(Protocol):
-    """(B,C,H,W), t (B,) in [0, 1], labels (B,), text (B,L,D) or None -> (B,C,H,W), or (B,2C,H,W) with the
-    variance."""
-
-    def __call__(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor: ...
-
-
 class Noise:
     """Standard normal noise for a batch, on the CPU: image i depends on seeds[i] alone, not its batch."""
 
-    def __init__(self, config: ModelConfig, seeds: Sequence[int]) -> None:
+    def __init__(self, config: NetworkConfig, seeds: Sequence[int]) -> None:
         self._shape = (config.channels, config.image_size, config.image_size)
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -47,14 +39,14 @@ class Noise:
         return torch.stack([torch.randn(self._shape, generator=generator) for generator in self._generators])
 
 
-def initial_noise(config: ModelConfig, seeds: Sequence[int]) -> Tensor:
+def initial_noise(config: NetworkConfig, seeds: Sequence[int]) -> Tensor:
     """(B, C, H, W): what sampling starts from."""
     return Noise(config, seeds).draw()
 
 
 def guided(
     model: Network,
-    config: ModelConfig,
+    config: NetworkConfig,
     x: Tensor,
     t: Tensor,
     y: Tensor | None,
@@ -76,7 +68,7 @@ def guided(
     return torch.cat([conditional[:, here] + change, conditional[:, config.guided_channels :]], dim=1)
 
 
-def _unconditional(config: ModelConfig, y: Tensor, nothing: Tensor | None) -> Tensor:
+def _unconditional(config: NetworkConfig, y: Tensor, nothing: Tensor | None) -> Tensor:
     if config.context:
         if nothing is None:
             raise ValueError("Guidance by text needs the text that stands for none.")
@@ -87,7 +79,7 @@ def _unconditional(config: ModelConfig, y: Tensor, nothing: Tensor | None) -> Te
 @torch.no_grad()
 def sample(
     model: Network,
-    config: ModelConfig,
+    config: NetworkConfig,
     labels: Tensor | None,
     seeds: Sequence[int],
     steps: int = 20,
@@ -134,9 +126,7 @@ def sample(
         if sampler == "euler-maruyama":
             drawn = _solve_sde(config.process, predict, x, noise, steps, step_done)
         else:
-            drawn = _solve_ode(
-                config.process, predict, x, steps, sampler == "dpm-solver++", step_done
-            )
+            drawn = _solve_ode(config.process, predict, x, steps, sampler == "dpm-solver++", step_done)
         images.append(drawn.float().cpu())
     if not images:
         return torch.empty(0, config.channels, config.image_size, config.image_size)
@@ -145,7 +135,7 @@ def sample(
 
 
 def _check(
-    config: ModelConfig, labels: Tensor | None, seeds: Sequence[int], steps: int, sampler: str
+    config: NetworkConfig, labels: Tensor | None, seeds: Sequence[int], steps: int, sampler: str
 ) -> None:
     if sampler not in SAMPLERS:
         raise ValueError(f"The sampler must be one of {', '.join(SAMPLERS)}, and is {sampler}.")
@@ -163,7 +153,7 @@ def _check(
         _check_labels(config, labels)
 
 
-def _check_labels(config: ModelConfig, labels: Tensor) -> None:
+def _check_labels(config: NetworkConfig, labels: Tensor) -> None:
     highest = config.num_classes - 1 if config.null_label is None else config.null_label
     if len(labels) and (int(labels.min()) < 0 or int(labels.max()) > highest):
         none = "" if config.null_label is None else " (which means none)"

@@ -12,10 +12,11 @@ from typing import Any
 
 from torch import nn
 
+from sparsedm.files import file_sha256
 from sparsedm.models.denoisers import DiffusersConfig, build_denoiser
 from sparsedm.models.presets import CLASSES, PRESETS
 from sparsedm.models.uvit import UViT, UViTConfig
-from sparsedm.models.weights import file_sha256, load_weights
+from sparsedm.models.weights import load_weights
 
 __all__ = [
     "CLASSES",

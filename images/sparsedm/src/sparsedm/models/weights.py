@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.errors import InputError
+from sparsedm.files import file_sha256
 from sparsedm.models.weight_files import INDEX_SUFFIX, read_tensors, shards_of
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -21,12 +22,6 @@ PREFIXES = ("module.", "model.", "net.", "network.", "ema_model.", "ema.", "mode
 AVERAGE_PREFIXES = ("ema.", "ema_model.", "model_ema.", "averaged_model.")
 NAMED = 3
 """Names in one sentence; the others are counted."""
-
-
-def file_sha256(path: str | Path) -> str:
-    """Digest of a file's bytes, 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights_sha256(path: Path) -> str:

@@ -17,7 +17,7 @@ from types import FrameType
 import uvicorn
 
 from sparsedm.errors import ConfigError, SparseDMError, storage_explained
-from sparsedm.report_client import ReportClient
+from sparsedm.runtime.report_client import ReportClient
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
 from sparsedm.serve.protocol import Limits, Protocol

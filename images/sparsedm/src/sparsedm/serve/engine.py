@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from sparsedm.artifact import load_artifact
-from sparsedm.device import limit_threads, pick_device
+from sparsedm.artifact.artifact import load_artifact
+from sparsedm.data.images import to_uint8
 from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
 from sparsedm.errors import InputError
-from sparsedm.generate import to_uint8
 from sparsedm.models import config_of
+from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sparsedm.report_client import ReportClient
+from sparsedm.runtime.report_client import ReportClient
 from sparsedm.serve.batcher import Batcher, Draining, QueueFull
 from sparsedm.serve.config import ServeConfig
 from sparsedm.serve.engine import Engine, versions

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sparsedm.device import usable_cores
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.progress import Console, Pace, format_duration
-from sparsedm.stop import StopSignal
+from sparsedm.runtime.device import usable_cores
+from sparsedm.runtime.progress import Console, Pace, format_duration
+from sparsedm.runtime.stop import StopSignal
 from sparsedm.study.report import write_report
 from sparsedm.study.results import CSV_FILE, LOG_FILE, RESULT_FILE, Result, read_results, write_results
 from sparsedm.study.rows import PRESET, ROWS, Row

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sparsedm.chart import ticks
+from sparsedm.report.chart import ticks
+from sparsedm.report.svg import COLOURS, DASHED, GRID, dot, head, line, text
 from sparsedm.study.statistics import Spread
-from sparsedm.svg import COLOURS, DASHED, GRID, dot, head, line, text
 
 WIDTH, LINE = 720, 24
 LEFT, RIGHT, TOP, BOTTOM = 230, 24, 48, 44

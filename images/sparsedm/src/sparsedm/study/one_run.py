@@ -27,19 +27,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsedm import diff_prune, pretrain
-from sparsedm.artifact import load_artifact
-from sparsedm.checkpoint import write_atomically
-from sparsedm.config import DEFAULT_EXTRACTOR, parse_config
+from sparsedm.artifact.artifact import load_artifact
+from sparsedm.commands import diff_prune, pretrain
 from sparsedm.data import open_dataset
-from sparsedm.device import limit_threads, pick_device
 from sparsedm.errors import SparseDMError
-from sparsedm.evaluate import Evaluator, Plan
-from sparsedm.macs import Macs, count_macs
+from sparsedm.files import write_atomically
+from sparsedm.measure.evaluator import Evaluator, Plan
+from sparsedm.measure.macs import Macs, count_macs
 from sparsedm.models import PRESETS, UViTConfig, build_model, config_of, load_weights
-from sparsedm.progress import Console
-from sparsedm.report_client import ReportClient
-from sparsedm.stop import StopSignal
+from sparsedm.runtime.device import limit_threads, pick_device
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
 from sparsedm.study.results import RESULT_FILE, Result
 from sparsedm.study.rows import BY_NAME, PRESET, Row
 from sparsedm.study.settings import (
@@ -52,7 +51,8 @@ from sparsedm.study.settings import (
     WARMUP_STEPS,
     Settings,
 )
-from sparsedm.train import REFERENCE_FILE, train
+from sparsedm.training.config import DEFAULT_EXTRACTOR, parse_config
+from sparsedm.training.finetune import REFERENCE_FILE, train
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
 SECONDS_FILE = "seconds.txt"

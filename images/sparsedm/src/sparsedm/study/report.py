@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from sparsedm.checkpoint import write_atomically
-from sparsedm.config import DEFAULT_EXTRACTOR
 from sparsedm.errors import InputError
-from sparsedm.metrics.extractor import load_extractor
+from sparsedm.files import write_atomically
+from sparsedm.measure.extractor import load_extractor
 from sparsedm.study.figure import Curve, Dots, dot_figure, plane_figure
 from sparsedm.study.questions import QUESTIONS, Answer, answer
 from sparsedm.study.results import CSV_FILE, Result, read_results
@@ -34,6 +33,7 @@ from sparsedm.study.settings import (
     WARMUP_STEPS,
 )
 from sparsedm.study.statistics import Distances, Spread, distances_of, spread
+from sparsedm.training.config import DEFAULT_EXTRACTOR
 from sparsedm.uris import resolve_uri
 
 REPORT_FILE = "fashion-mnist-study.md"

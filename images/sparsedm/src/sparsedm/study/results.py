@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from sparsedm.checkpoint import write_atomically
 from sparsedm.errors import InputError
+from sparsedm.files import write_atomically
 from sparsedm.study.rows import BY_NAME
 
 CSV_FILE = "fashion-mnist-study.csv"

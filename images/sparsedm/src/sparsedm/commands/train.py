@@ -1,0 +1,89 @@
+"""`sparsedm train`: from dense weights to a sparse model, its figures and its artifact.
+
+Reads SPARSEDM_CONFIG (or --config), writes to output.uri, and resumes from the newest valid checkpoint there.
+With several GPUs, one process per GPU trains (processes.py). Exit codes: 0 done, 2
+configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 143 stopped by
+SIGTERM after a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+
+from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
+from sparsedm.runtime.launch import launch, processes_to_start
+from sparsedm.runtime.processes import open_world
+from sparsedm.runtime.progress import Console
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
+from sparsedm.training.config import TrainConfig, load_config
+from sparsedm.training.describe import describe
+from sparsedm.training.finetune import train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML or JSON, also a SparseFinetune; default: $SPARSEDM_CONFIG"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print layers, masks, MACs and stages; train nothing"
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="that train together, each on a share of every batch; default: one for each GPU, else 1",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Launches the training processes, or runs as one of them."""
+    if args.processes is not None and args.processes < 1:
+        raise ConfigError([f"--processes must be at least 1, not {args.processes}."])
+    count = 1 if args.dry_run else processes_to_start(args.processes)
+    if count > 1:
+        command = [sys.executable, "-m", "sparsedm.cli", "train"]
+        return launch(count, [*command, *(["--config", args.config] if args.config else [])])
+    return run_here(args)
+
+
+def run_here(args: argparse.Namespace) -> int:
+    """Handles every way to end: an exit code, a sentence on stderr, and the final report to the operator."""
+    rank = int(os.environ.get("RANK", "0"))
+    client = ReportClient(None, None) if rank else ReportClient.from_environment()
+    console = Console(io.StringIO()) if rank else Console()
+    try:
+        with storage_explained():
+            config = load_config(args.config)
+            if args.dry_run:
+                print(describe(config))
+                return 0
+            _train_together(config, client, console)
+        client.close()
+        return 0
+    except SparseDMError as error:
+        if isinstance(error, Superseded):
+            client.mute()
+        client.close(error={"reason": error.reason, "message": error.message})
+        for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
+            print(f"error{f' of process {rank}' if rank else ''}: {problem}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        client.close(error={"reason": "Unexpected", "message": f"{type(error).__name__}: {error}"})
+        raise
+    finally:
+        console.close()
+
+
+def _train_together(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    with StopSignal() as stop, open_world() as world:
+        try:
+            train(config, client, console, stop, world)
+        except ProcessLost:
+            stop.check(
+                "the other processes stopped before this one; a retry goes on from the last checkpoint."
+            )
+            raise

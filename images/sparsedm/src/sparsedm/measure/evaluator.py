@@ -1,0 +1,301 @@
+"""Measures dense and sparse in one way: same seeds, labels, sampler and number of samples, one set of
+statistics.
+
+The figure is a Frechet distance over the features of a named extractor to the training images, and bears
+that name (`fd-NAME`); it is an FID only when the extractor is the standard Inception network. Images are
+drawn as bytes before they are measured, as the reference images are. Precision, recall and KID come from the
+same features, where those of the reference are known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from sparsedm.data import Dataset
+from sparsedm.decimals import decimal
+from sparsedm.diffusion.samplers import sample
+from sparsedm.errors import InputError
+from sparsedm.measure.extractor import load_extractor
+from sparsedm.measure.frechet import FrechetStats, frechet_distance
+from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME
+from sparsedm.measure.kernel_distance import KernelDistance, kernel_distance
+from sparsedm.measure.precision_recall import NEIGHBOURS, Manifold
+from sparsedm.measure.reference import FeatureSample, Reference
+from sparsedm.models import ModelConfig
+from sparsedm.runtime.processes import ALONE, World
+
+SAMPLE_BATCH = 100
+REFERENCE_BATCH = 1000
+
+OnWork = Callable[[int], None]
+"""Called with the number of further forward passes, in images."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Number of samples and how they are drawn. `guidance` is 0 for a model without classes."""
+
+    samples: int
+    steps: int
+    guidance: float
+    sampler: str
+    seed: int
+
+    def passes(self) -> int:
+        """Forward passes of one image that measuring one model takes."""
+        return self.samples * self.steps * self.passes_of_a_step
+
+    @property
+    def passes_of_a_step(self) -> int:
+        """Of one image, in one step of the sampler."""
+        return 2 if self.guidance else 1
+
+    def seeds(self, choosing: bool = False) -> list[int]:
+        """Seeds of the samples, or of other ones for the choice of a checkpoint, so that it can't bias the
+        figures."""
+        seeds = image_seeds(self.seed, 0, 2 * self.samples)
+        return seeds[self.samples :] if choosing else seeds[: self.samples]
+
+    def labels(self, config: ModelConfig) -> Tensor | None:
+        """Every class equally often, in turn."""
+        return torch.arange(self.samples) % config.num_classes if config.num_classes else None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Of one model: the distance, the first images that it drew, (keep, C, H, W) in [-1, 1], and the features
+    of some, (n, dims)."""
+
+    distance: float
+    images: Tensor
+    features: Tensor
+
+
+def image_seeds(run_seed: int, stream: int, count: int) -> list[int]:
+    """One seed per image; other run seeds and the other stream (0 evaluation, 1 generated data) share none
+    of them.
+
+    torch's CPU generator takes 32 bits of a seed. Consecutive seeds from a multiple of 2^32 / golden ratio
+    lie as far from those of other runs as can be.
+    """
+    first = (2 * run_seed + stream) * 2_654_435_769
+    return [(first + i) % 2**32 for i in range(count)]
+
+
+def guidance_for(config: ModelConfig, wanted: float | None) -> float:
+    """Guidance needs a label or text that stands for none: 0 without one, else what is wanted, by default
+    0.5."""
+    if not config.guidable:
+        return 0.0
+    return 0.5 if wanted is None else wanted
+
+
+class Evaluator:
+    """Holds the extractor and the reference statistics, and measures any number of models against them."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        plan: Plan,
+        extractor_path: Path,
+        device: torch.device,
+        decode: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+        metric: str | None = None,
+    ) -> None:
+        """`decode` makes images of what the model draws; latents need one. `metric` "fid" takes no other
+        extractor than the standard Inception network."""
+        self.config = config
+        self.decode = decode
+        self.plan = plan
+        self.device = device
+        self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path, device)
+        self.reference: Reference | None = None
+        self.dataset: Dataset | None = None
+        if metric == "fid" and self.extractor.metric != "FID":
+            raise InputError(
+                "ExtractorMismatch",
+                f"The metric fid needs {WEIGHTS_NAME} with sha256 {STANDARD_SHA256}, and {extractor_path} "
+                f"has {self.extractor_digest}: name that file as the extractor, or ask for no fid.",
+            )
+        self._check_extractor()
+
+    def _check_extractor(self) -> None:
+        """Checked before the training, after which an extractor for other images would fail."""
+        config = self.config
+        blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
+        try:
+            with FlopCounterMode(display=False) as counter:
+                self.extractor(blank)
+        except RuntimeError as error:
+            _, channels, height, width = blank.shape
+            raise InputError(
+                "ExtractorMismatch",
+                f"The extractor {self.extractor_name} takes other images than those that are drawn, of "
+                f"{width}x{height} and {channels} channels: choose another evaluation.extractorUri.",
+            ) from error
+        self.extractor_macs = counter.get_total_flops() // 2
+
+    def set_reference(
+        self,
+        dataset: Dataset,
+        cache: Path | None = None,
+        on_images: OnWork = lambda images: None,
+        staging: Path | None = None,
+    ) -> None:
+        """All images of `dataset`, and features of some: from the npz `cache` if it exists, else kept there
+        (`staging` as in write_atomically).
+
+        A model with text draws after the data set's texts.
+        """
+        self.dataset = dataset
+        if cache is not None and cache.exists():
+            self.load_reference(cache)
+            return
+        stats, sample = FrechetStats(), FeatureSample(len(dataset))
+        for start in range(0, len(dataset), REFERENCE_BATCH):
+            images, _ = dataset.batch(np.arange(start, min(start + REFERENCE_BATCH, len(dataset))))
+            features = self.extractor(self.decode(images))
+            stats.update(features)
+            sample.update(features)
+            on_images(len(images))
+        self.reference = Reference(stats, sample.features())
+        if cache is not None:
+            self.save_reference(cache, staging)
+
+    def save_reference(self, path: Path, staging: Path | None = None) -> None:
+        """Writes what load_reference reads."""
+        if self.reference is None:
+            raise ValueError("set_reference comes first.")
+        self.reference.save(path, self.extractor_digest, staging)
+
+    def load_reference(self, path: Path) -> None:
+        """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""
+        self.reference = Reference.load(path, self.extractor_digest, self.extractor.dims)
+
+    def measure(
+        self,
+        model: nn.Module,
+        on_work: OnWork,
+        keep: int = 0,
+        world: World = ALONE,
+        choosing: bool = False,
+    ) -> Measurement:
+        """The processes of `world` take turns to draw a batch. The distance is broadcast to all; only rank 0
+        needs the reference, and only its Measurement has images and features. `on_work` gets the work of
+        all processes; `choosing` as in Plan."""
+        if world.leads and self.reference is None:
+            raise ValueError("set_reference comes first.")
+        stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
+        seeds = self.plan.seeds(choosing)
+        model.eval()
+        for first in range(0, self.plan.samples, SAMPLE_BATCH * world.size):
+            at_once = min(SAMPLE_BATCH * world.size, self.plan.samples - first)
+            passes = at_once * self.plan.passes_of_a_step
+            start = first + SAMPLE_BATCH * world.rank
+            own = self._draw(model, seeds, start, passes, on_work)
+            found = self.extractor(own) if len(own) else None
+            for features, images in world.gathered((found, own[: max(0, keep - start)])):
+                if features is not None:
+                    stats.update(features)
+                    sample.update(features)
+                    kept.append(images)
+        if not world.leads or self.reference is None:
+            return Measurement(world.told(0.0), torch.empty(0), torch.empty(0))
+        distance = world.told(frechet_distance(stats, self.reference.stats))
+        return Measurement(distance, torch.cat(kept), sample.features())
+
+    def _conditions(self, part: slice) -> Tensor | None:
+        """Labels, every class in turn, or the data set's texts in its order; None without either."""
+        if self.config.context and self.dataset is not None:
+            numbers = np.arange(part.start, min(part.stop, self.plan.samples)) % len(self.dataset)
+            return self.dataset.batch(numbers)[1]
+        labels = self.plan.labels(self.config)
+        return None if labels is None else labels[part]
+
+    def _draw(self, model: nn.Module, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
+        """The batch of images from `start` on, empty after the last of `seeds`. `on_work` gets `passes` at
+        each step of the sampler."""
+        plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
+        if start >= len(seeds):
+            return torch.empty(0)
+        drawn = sample(
+            model,
+            self.config,
+            self._conditions(part),
+            seeds[part],
+            steps=plan.steps,
+            guidance=plan.guidance,
+            sampler=plan.sampler,
+            progress=lambda done, total: on_work(passes),
+            device=self.device,
+            nothing=None if self.dataset is None else self.dataset.nothing,
+        )
+        return self.decode(drawn)
+
+    def figures(self, dense: float | None, sparse: float, weights: str) -> dict[str, Any]:
+        """As in `status.fid`, with everything that a Frechet distance depends on beside it; `weights` says
+        which of a training's weights the sparse ones are."""
+        if self.reference is None:
+            raise ValueError("set_reference comes first.")
+        figures = {
+            "metric": self.extractor.metric,
+            "samples": self.plan.samples,
+            "sparse": decimal(sparse, 2),
+            "referenceDigest": statistics_digest(self.reference.stats),
+            "extractorDigest": self.extractor_digest,
+            "preprocessing": self.extractor.preprocessing,
+            "seed": self.plan.seed,
+            "sampler": self.plan.sampler,
+            "steps": self.plan.steps,
+            "guidance": decimal(self.plan.guidance),
+            "weights": weights,
+            "rankDeficient": self.plan.samples <= self.reference.stats.dims,
+        }
+        if dense is not None:
+            figures |= {"dense": decimal(dense, 2), "increase": decimal(sparse - dense, 2)}
+        return figures
+
+    def quality(self, measured: Mapping[str, Measurement]) -> dict[str, Any]:
+        """Precision, recall and KID of each model by its name, with what they depend on; or `absent`, a
+        sentence that says why there are none."""
+        real = None if self.reference is None else self.reference.features
+        if real is None:
+            return {"absent": "The reference is statistics alone, without features of real images."}
+        if min(len(real), self.plan.samples) <= NEIGHBOURS:
+            return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real images."}
+        manifold = Manifold(real)
+        figures = {
+            name: {
+                "precision": decimal(manifold.share(m.features)),
+                "recall": decimal(Manifold(m.features).share(real)),
+                **kernel_figures(kernel_distance(real, m.features, self.plan.seed)),
+            }
+            for name, m in measured.items()
+        }
+        return {**figures, "neighbours": NEIGHBOURS, "referenceFeatures": len(real)}
+
+
+def kernel_figures(kid: KernelDistance) -> dict[str, Any]:
+    """As in a manifest."""
+    return {
+        "kid": decimal(kid.mean, 6),
+        "kidDeviation": decimal(kid.deviation, 6),
+        "kidSubsets": kid.subsets,
+        "kidSubsetSize": kid.subset_size,
+    }
+
+
+def statistics_digest(stats: FrechetStats) -> str:
+    digest = hashlib.sha256()
+    for array in (stats.mean, stats.cov):
+        digest.update(np.ascontiguousarray(np.asarray(array, dtype=np.float64)).tobytes())
+    return f"sha256:{digest.hexdigest()}"

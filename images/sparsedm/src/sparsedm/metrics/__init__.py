@@ -1,1 +1,0 @@
-"""Quality metrics: the Frechet distance and the features that it compares."""

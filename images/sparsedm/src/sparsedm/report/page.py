@@ -1,0 +1,273 @@
+"""What a person looks at: the sample grid (dense above sparse, same seeds) and report.html, one file with
+figures, curves and images. Equal manifests, courses and grids give equal bytes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from sparsedm.data.contents import lines
+from sparsedm.data.images import to_uint8
+from sparsedm.decimals import decimal
+from sparsedm.report.chart import Series, chart
+from sparsedm.report.curve import Point
+from sparsedm.sparsity.schedule import Schedule
+
+GRID_COLUMNS = 10
+GRID_ROWS = 3
+GRID_IMAGES = GRID_COLUMNS * GRID_ROWS
+_CELL = 64
+_GAP = 4
+_BAND = 18
+
+
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse}th,td{border:1px solid #ccc;padding:.2em .6em}"
+    "td+td{text-align:right}img,svg{max-width:100%}img{image-rendering:pixelated}code{font-size:13px}"
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the training went: by stage number the mean loss, and the share of the masked weights that entered
+    or left the mask in a step; how often fp16 overflowed; the curve; and the evaluations on the way, as in
+    status.progress.history."""
+
+    schedule: Schedule
+    losses: Mapping[int, float]
+    flip_rates: Mapping[int, float]
+    overflows: int
+    points: Sequence[Point]
+    history: Sequence[Mapping[str, Any]]
+
+
+def sample_grid(
+    dense: Tensor, sparse: Tensor, columns: int, titles: tuple[str, str], classes: Sequence[str]
+) -> Image.Image:
+    """Two blocks of images, (n, C, H, W) in [-1, 1] each; the same place in both has the same seed and class.
+
+    `classes` names the columns where column i shows class i; empty otherwise.
+    """
+    scale = max(1, _CELL // dense.shape[-1])
+    side = dense.shape[-1] * scale
+    rows = -(-len(dense) // columns)
+    block = _BAND + rows * (side + _GAP)
+    header = _BAND if classes else 0
+    sheet = Image.new("RGB", (columns * (side + _GAP) + _GAP, header + 2 * block + _GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=11)
+    for column, name in enumerate(classes[:columns]):
+        middle = _GAP + column * (side + _GAP) + side / 2
+        draw.text((middle, header / 2), name, fill="black", font=font, anchor="mm")
+    for number, (images, title) in enumerate(zip((dense, sparse), titles, strict=True)):
+        top = header + number * block
+        draw.text((_GAP, top + _BAND / 2), title, fill="black", font=font, anchor="lm")
+        for i, image in enumerate(images):
+            row, column = divmod(i, columns)
+            sheet.paste(
+                _picture(image, side), (_GAP + column * (side + _GAP), top + _BAND + row * (side + _GAP))
+            )
+    return sheet
+
+
+def _picture(image: Tensor, side: int) -> Image.Image:
+    pixels = to_uint8(image).permute(1, 2, 0).numpy()
+    grey = pixels.shape[2] != 3
+    picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels))
+    return picture.convert("RGB").resize((side, side), Image.Resampling.NEAREST)
+
+
+def comparison_table(manifest: Mapping[str, Any]) -> str:
+    """Dense against sparse."""
+    fid, macs, sparsity = manifest["fid"], manifest["macs"], manifest["sparsity"]
+    zeros = round(float(sparsity["achieved"]) * sparsity["maskedParameters"])
+    total = sparsity["totalParameters"]
+    rows = [
+        (f"Frechet distance ({fid['metric']}, lower is better)",
+         fid["dense"], fid["sparse"], _signed(fid["increase"])),
+        *_quality_rows(manifest.get("quality", {})),
+        ("MACs per image and step, linear",
+         _giga(macs["dense"]), _giga(macs["sparse"]), f"-{macs['reductionPercent']} %"),
+        ("MACs with attention products", _giga(macs["totalDense"]), _giga(macs["totalSparse"]),
+         f"-{100 * (1 - macs['totalSparse'] / macs['totalDense']):.1f} %"),
+        ("Parameters that are not zero", f"{total:,}", f"{total - zeros:,}", f"-{100 * zeros / total:.1f} %"),
+        ("Zeros in the masked layers",
+         "0", sparsity["achieved"], f"{sparsity['maskedLayers']} layers, {sparsity['pattern']}"),
+    ]  # fmt: skip
+    return _table(("", "dense", "sparse", "change"), rows)
+
+
+def _quality_rows(quality: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    if "dense" not in quality:
+        return []
+    dense, sparse = quality["dense"], quality["sparse"]
+    rows = []
+    for key, title in (
+        ("precision", "Precision (realism, higher is better)"),
+        ("recall", "Recall (variety, higher is better)"),
+        ("kid", "KID (lower is better)"),
+    ):
+        change = decimal(float(sparse[key]) - float(dense[key]), 6)
+        spread = [f" ± {m['kidDeviation']}" if key == "kid" else "" for m in (dense, sparse)]
+        rows.append((title, dense[key] + spread[0], sparse[key] + spread[1], _signed(change)))
+    return rows
+
+
+def _signed(value: str) -> str:
+    return value if value.startswith("-") else f"+{value}"
+
+
+def _giga(macs: int) -> str:
+    return f"{macs / 1e9:.3f} G"
+
+
+def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes) -> str:
+    """report.html of an artifact; `course` is None where nothing was trained, `grid` is the samples' PNG."""
+    what = f"{manifest['pattern']} sparse" if manifest["layers"] else "trained on"
+    title = escape(f"{manifest['name']}, {what}")
+    picture = base64.b64encode(grid).decode()
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{title}</h1>",
+        comparison_table(manifest),
+        *(_paragraph(sentence) for sentence in _caveats(manifest)),
+        "<h2>Samples</h2>",
+        _paragraph("Dense above, sparse below, same seeds."),
+        f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{picture}">',
+        *([] if course is None else _training(course, manifest["fid"])),
+        "<h2>Provenance</h2>",
+        _list([f"{key}: {_inline(value)}" for key, value in _origins(manifest).items()]),
+        *_data(manifest["provenance"].get("data")),
+        "<h2>Layers left dense</h2>",
+        _list([f"{layer['name']}: {layer['reason']}" for layer in manifest["skippedLayers"]] or ["None."]),
+        "<p>Check this artifact with <code>sparsedm verify DIR</code>, look into it with "
+        "<code>sparsedm inspect DIR</code>.</p>",
+        "</body></html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _caveats(manifest: Mapping[str, Any]) -> list[str]:
+    fid = manifest["fid"]
+    reliable = (
+        f"Both figures come from {fid['samples']} samples of the same seeds; a Frechet distance of fewer "
+        "samples is larger, so compare only distances with the same number of samples."
+    )
+    coarse = (
+        f"With {fid['samples']} samples the covariance is rank-deficient: compare the two figures with each "
+        "other only."
+    )
+    return [
+        coarse if fid["rankDeficient"] else reliable,
+        f"Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, seed {fid['seed']}. "
+        f"Weights: {fid['weights']}. "
+        "The distance is no FID unless its name says so. "
+        f"Images as the extractor takes them: {fid['preprocessing']}.",
+        *_quality_caveat(manifest.get("quality")),
+    ]
+
+
+def _quality_caveat(quality: Mapping[str, Any] | None) -> list[str]:
+    if quality is None:
+        return []
+    if "absent" in quality:
+        return [f"Precision, recall and KID are absent. {quality['absent']}"]
+    kid = quality["sparse"]
+    return [
+        f"Precision and recall with {quality['neighbours']} neighbours, KID over {kid['kidSubsets']} subsets "
+        f"of {kid['kidSubsetSize']} (mean ± deviation), against {quality['referenceFeatures']} real images."
+    ]
+
+
+def _origins(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: value for key, value in manifest["provenance"].items() if key != "data"},
+        "masks' digest": manifest["maskDigest"],
+        "reference statistics": manifest["fid"]["referenceDigest"],
+        "extractor": manifest["fid"]["extractorDigest"],
+    }
+
+
+def _data(found: Mapping[str, Any] | None) -> list[str]:
+    return [] if found is None else ["<h2>Data</h2>", _list(lines(found))]
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    return str(value)
+
+
+def _training(course: Course, fid: Mapping[str, Any]) -> list[str]:
+    schedule = course.schedule
+    rows = []
+    for stage in schedule.stages:
+        loss, moves = course.losses.get(stage.number), course.flip_rates.get(stage.number)
+        rows.append(
+            (
+                str(stage.number),
+                str(stage.pattern),
+                f"{stage.start} to {stage.end}",
+                "" if loss is None else f"{loss:.4f}",
+                "" if moves is None else f"{100 * moves:.3f} %",
+            )
+        )
+    frozen = schedule.total_steps - schedule.freeze_from
+    sentences = [f"The mask was frozen for the last {frozen} of {schedule.total_steps} steps."]
+    if course.overflows:
+        sentences.append(f"fp16 overflowed {course.overflows} times; those gradients were computed again.")
+    return [
+        "<h2>Training</h2>",
+        _table(("stage", "pattern", "steps", "mean loss", "mask moves in a step"), rows),
+        *(_paragraph(sentence) for sentence in sentences),
+        *curves(course, fid),
+    ]
+
+
+def curves(course: Course, fid: Mapping[str, Any]) -> list[str]:
+    """Loss, learning rate, distance, sparsity and mask moves over the steps, as SVG."""
+    steps, points = course.schedule.total_steps, course.points
+    on_the_way = [(entry["step"], float(entry["distance"])) for entry in course.history]
+    dense = Series(f"dense {fid['dense']}", [(0, float(fid["dense"]))], level=True)
+    sparsity = [
+        (step, 100 * stage.pattern.sparsity)
+        for stage in course.schedule.stages
+        for step in (stage.start, stage.end)
+    ]
+    drawn = [
+        ("Loss", "mean loss", [Series("loss", [(p.step, p.loss) for p in points])]),
+        ("Learning rate", "learning rate", [Series("rate", [(p.step, p.rate) for p in points])]),
+        (
+            f"{fid['metric']} of the sparse model",
+            fid["metric"],
+            [Series("sparse", [*on_the_way, (steps, float(fid["sparse"]))]), dense],
+        ),
+        ("Sparsity that the stages ask for", "zeros, %", [Series("sparsity", sparsity)]),
+        ("Mask moves", "weights in a step", [Series("moves", [(p.step, p.flips) for p in points])]),
+    ]
+    return [chart(title, "step", label, series, steps) for title, label, series in drawn]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    return "\n".join(["<table>", line(header, "th"), *(line(row, "td") for row in rows), "</table>"])
+
+
+def _paragraph(sentence: str) -> str:
+    return f"<p>{escape(sentence)}</p>"
+
+
+def _list(entries: Sequence[str]) -> str:
+    return "\n".join(["<ul>", *(f"<li>{escape(entry)}</li>" for entry in entries), "</ul>"])

@@ -1,0 +1,109 @@
+"""Launches one process per GPU of this machine: `sparsedm train` starts itself again, as torchrun would.
+
+Unlike torchrun, it exits with the code of the failed process, which the operator needs (errors.py), and sets
+no deadline of its own after SIGTERM.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import torch
+from torch.distributed import TCPStore
+
+from sparsedm.errors import ConfigError, Superseded
+from sparsedm.runtime.processes import FINAL_ERROR
+from sparsedm.runtime.report_client import ReportClient
+
+GRACE_SECONDS = 15.0
+"""Once a process has failed: seconds for the others to notice and to end by themselves."""
+FINAL = (2, 3, 4)
+TELLING = (*FINAL, Superseded.exit_code)
+"""Exit codes with a known cause; 1 may only mean that another process is gone."""
+
+
+def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) -> int:
+    """1 where torchrun, or this module, has started this process; else what is wanted, by default one for
+    each GPU that is visible. Raises ConfigError where the GPUs are fewer."""
+    if "RANK" in env:
+        return 1
+    gpus = torch.cuda.device_count()
+    if wanted is not None and 0 < gpus < wanted:
+        raise ConfigError(
+            [
+                f"--processes {wanted} is more than the GPUs that are visible, {gpus}, and each process "
+                "takes one: write less, or set CUDA_VISIBLE_DEVICES to nothing to train on the CPUs."
+            ]
+        )
+    return wanted if wanted is not None else max(1, gpus)
+
+
+def launch(count: int, command: Sequence[str]) -> int:
+    """Runs the command in `count` processes; returns the exit code for all of them."""
+    # The rendezvous store lives in this process, so that no other program can take its port.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=5))
+    children = [_start(rank, count, store.port, command) for rank in range(count)]
+    with _passed_on(children):
+        code = _exit_code(children)
+    # Where another rank alone met an error, rank 0, which reports, knows only that it is gone.
+    if code in FINAL and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
+        ReportClient.from_environment().close(error=json.loads(store.get(FINAL_ERROR)))
+    return code
+
+
+def _start(rank: int, count: int, port: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    place = {
+        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True,
+    }  # fmt: skip
+    # All are on this machine: its own name need not resolve.
+    env = {"GLOO_SOCKET_IFNAME": "lo", **os.environ, **{name: str(value) for name, value in place.items()}}
+    return subprocess.Popen(command, env=env)
+
+
+@contextmanager
+def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Forwards SIGTERM to every process, and each stops after a checkpoint. A terminal sends SIGINT to all of
+    them itself, and a second one would end them at once."""
+
+    def pass_on(number: int, frame: Any) -> None:
+        for child in children:
+            if number == signal.SIGTERM and child.poll() is None:
+                child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Waits for all; once one has failed, with a timeout."""
+    ended: Queue[tuple[int, int]] = Queue()
+    for rank, child in enumerate(children):
+        Thread(target=lambda r=rank, c=child: ended.put((r, c.wait())), daemon=True).start()
+    failures: list[int] = []
+    for _ in children:
+        try:
+            rank, status = ended.get(timeout=GRACE_SECONDS if failures else None)
+        except Empty:
+            for child in children:
+                child.kill()
+            rank, status = ended.get()
+        code = status if status >= 0 else 128 - status
+        if code and not failures:
+            print(f"Process {rank} of {len(children)} ended with {code}; all end.", file=sys.stderr)
+        failures += [code] if code else []
+    return next((code for code in failures if code in TELLING), failures[0] if failures else 0)

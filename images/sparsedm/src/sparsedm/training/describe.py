@@ -1,0 +1,191 @@
+"""Tables for people: what a configuration will mask (`train --dry-run`) and what an artifact holds
+(`inspect`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sparsedm.data.contents import lines
+from sparsedm.measure.macs import Macs, bare_model, count_macs
+from sparsedm.models import ModelConfig, config_from
+from sparsedm.sparsity.layers import prunable_layers
+from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.training.activations import activation_bytes
+from sparsedm.training.config import TrainConfig
+from sparsedm.training.plan import assumptions, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; numbers (all columns but the first) to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def layer_table(layers: Sequence[Mapping[str, Any]], macs: Macs) -> str:
+    """`layers` as in a manifest: name, shape, pattern; `nonzero` where it is counted."""
+    by_name = {layer.name: layer for layer in macs.layers}
+    rows = []
+    for layer in layers:
+        counted = by_name[layer["name"]]
+        shape = "x".join(str(n) for n in layer["shape"])
+        nonzero = f"{layer['nonzero']:,}" if "nonzero" in layer else ""
+        rows.append(
+            [layer["name"], shape, layer["pattern"], nonzero, mega(counted.dense), mega(counted.sparse)]
+        )
+    header = ["layer", "shape", "pattern", "not zero", "MACs dense", "MACs sparse"]
+    counted_all = all(row[3] for row in rows)
+    return table(header, rows) if counted_all else table(_without(header, 3), [_without(r, 3) for r in rows])
+
+
+def _without(row: list[str], column: int) -> list[str]:
+    return row[:column] + row[column + 1 :]
+
+
+def mega(macs: int) -> str:
+    return f"{macs / 1e6:,.2f} M"
+
+
+def macs_lines(macs: Macs) -> str:
+    return "\n".join(
+        [
+            f"MACs per image and step, linear: {mega(macs.dense)} dense, {mega(macs.sparse)} sparse "
+            f"(-{macs.reduction_percent:.1f} %)",
+            f"MACs with attention products:    {mega(macs.total_dense)} dense, "
+            f"{mega(macs.total_sparse)} sparse",
+        ]
+    )
+
+
+def skipped_lines(skipped: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(["Left dense:", *(f"  {name}: {reason}" for name, reason in skipped)])
+
+
+def describe(config: TrainConfig) -> str:
+    """Layers, masks, MACs and stages of a configuration, from its shapes alone: no weights, no data."""
+    model_config, _ = dense_model(config)
+    model = bare_model(model_config)
+    selection, pattern = select(model, config), config.sparsity.pattern
+    macs = count_macs(model_config, selection.selected, pattern)
+    shapes = {name: tuple(module.weight.shape) for name, module in prunable_layers(model)}
+    layers = [{"name": name, "shape": shapes[name], "pattern": str(pattern)} for name in selection.selected]
+    parameters = sum(p.numel() for p in model.parameters())
+    masked = sum(torch.Size(shapes[name]).numel() for name in selection.selected)
+    return "\n\n".join(
+        [
+            layer_table(layers, macs),
+            skipped_lines([(s.name, s.reason) for s in selection.skipped]),
+            f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
+            macs_lines(macs),
+            _memory(config, model_config, parameters, masked),
+            _stages(config, {name: shapes[name][1] for name in selection.selected}),
+            _evaluation(config, model_config),
+            *assumptions(config),
+        ]
+    )
+
+
+def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, masked: int) -> str:
+    teacher = build_method(
+        config.sparsity.method, distillation=config.sparsity.distillation_weight
+    ).distillation_weight
+    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher; the best so
+    # far. A mask takes a byte for each weight, and the masked weight is kept for the backward pass.
+    trains, best = METHODS[config.sparsity.method].trains, config.evaluation.select == "best"
+    needed = parameters * 4 * (6 + best) + masked * 5 if trains else parameters * 4 * 2
+    note = "with the teacher" if teacher else "with the dense model"
+    sentence = f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB"
+    if not trains:
+        return f"{sentence}."
+    activations = activation_bytes(model_config, config.training, teacher)
+    return (
+        f"{sentence}; for activations, in a batch of {config.training.batch_size}: about "
+        f"{activations / 2**20:,.0f} MiB, which several processes share."
+    )
+
+
+def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
+    """`inputs` are the input dimensions of the masked layers."""
+    if not METHODS[config.sparsity.method].trains:
+        return f"No training: the dense model is masked once with {config.sparsity.pattern}."
+    if not METHODS[config.sparsity.method].masks:
+        return f"Training without masks for {config.training.steps} steps, as a control."
+    schedule = schedule_of(config)
+    rows = [[str(s.number), str(s.pattern), str(s.start), str(s.end)] for s in schedule.stages]
+    unfit = [
+        f"Stage {s.number} leaves {name} dense: input dimension {size} is not a multiple of {s.pattern.m}."
+        for s in schedule.stages
+        for name, size in inputs.items()
+        if size % s.pattern.m
+    ]
+    frozen = (
+        f"The mask is frozen from step {schedule.freeze_from} on."
+        if schedule.freeze_from < schedule.total_steps
+        else "The mask is never frozen."
+    )
+    masks = f"Masks: {mask_rhythm(config)}."
+    stages = table(["stage", "pattern", "from step", "to step"], rows)
+    return "\n".join([stages, f"{masks} {frozen}", *unfit])
+
+
+def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:
+    plan = evaluation_plan(config, model_config)
+    return (
+        f"Then dense and sparse draw {plan.samples} images each: {plan.sampler}, {plan.steps} steps, "
+        f"guidance {plan.guidance:g}, seed {plan.seed}."
+    )
+
+
+def describe_artifact(manifest: Mapping[str, Any]) -> str:
+    """What `sparsedm inspect` prints."""
+    pattern = Pattern.parse(manifest["pattern"])
+    macs = count_macs(
+        config_from(manifest["architecture"], manifest["config"]),
+        [layer["name"] for layer in manifest["layers"]],
+        pattern,
+    )
+    skipped = [(s["name"], s["reason"]) for s in manifest["skippedLayers"]]
+    sections = [
+        f"{manifest['name']} ({manifest['architecture']}), {manifest['pattern']} sparse, "
+        f"predicts {manifest['prediction']}",
+        layer_table(manifest["layers"], macs),
+        skipped_lines(skipped),
+        macs_lines(macs),
+        _figures("sparsity", manifest["sparsity"]),
+        _figures("fid", manifest["fid"]),
+        *_quality(manifest.get("quality", {})),
+        _figures("weights", {**manifest["weights"], "maskDigest": manifest["maskDigest"]}),
+        _figures("provenance", {k: v for k, v in manifest["provenance"].items() if k != "data"}),
+        *_data(manifest["provenance"].get("data")),
+    ]
+    if manifest["classes"]:
+        sections.insert(1, f"classes: {', '.join(manifest['classes'])}")
+    return "\n\n".join(sections)
+
+
+def _data(found: Mapping[str, Any] | None) -> list[str]:
+    """An artifact of an earlier version says nothing of it."""
+    return [] if found is None else ["\n".join(["data:", *(f"  {line}" for line in lines(found))])]
+
+
+def _quality(quality: Mapping[str, Any]) -> list[str]:
+    """Precision, recall and KID of each model; an artifact of an earlier version has none."""
+    if "absent" in quality:
+        return [_figures("quality", quality)]
+    models = {name: value for name, value in quality.items() if isinstance(value, Mapping)}
+    return [_figures(f"quality, {name}", value) for name, value in models.items()]
+
+
+def _figures(title: str, values: Mapping[str, Any]) -> str:
+    width = max(len(key) for key in values)
+    return "\n".join([f"{title}:", *(f"  {key:<{width}}  {value}" for key, value in values.items())])

@@ -1,0 +1,540 @@
+"""A run of the trainer: from dense weights to a sparse model, its figures and its artifact.
+
+dense weights -> student (masked), teacher (frozen), EMA
+each step: masks -> batch -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
+EMA under the mask -> dense and sparse measured alike -> artifact
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
+from sparsedm.artifact.output_lock import OutputLock
+from sparsedm.data import Dataset, SampleOrder, open_dataset
+from sparsedm.data.contents import fit_classes, lines, record
+from sparsedm.data.features import SCALES
+from sparsedm.decimals import decimal
+from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
+from sparsedm.errors import InputError
+from sparsedm.files import write_atomically
+from sparsedm.measure.evaluator import Evaluator, Measurement
+from sparsedm.measure.macs import count_macs
+from sparsedm.models import CLASSES, build_model, load_weights
+from sparsedm.models.autoencoder import Autoencoder
+from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
+from sparsedm.runtime.device import limit_threads, pick_device
+from sparsedm.runtime.processes import ALONE, World
+from sparsedm.runtime.progress import Console, Pace, RunProgress
+from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.stop import StopSignal
+from sparsedm.sparsity.layers import SCALING, bake_masks
+from sparsedm.sparsity.methods import build_method
+from sparsedm.sparsity.pattern import Pattern
+from sparsedm.sparsity.schedule import Stage
+from sparsedm.training.checkpoint import CheckpointStore
+from sparsedm.training.config import TrainConfig
+from sparsedm.training.generated import open_generated
+from sparsedm.training.learner import Learner, begin
+from sparsedm.training.learning_rate import learning_rate_at
+from sparsedm.training.output import claim_output, finished_manifest, hold_output, run_name
+from sparsedm.training.plan import (
+    assumptions,
+    classes_of,
+    dense_model,
+    evaluation_plan,
+    mask_rhythm,
+    schedule_of,
+    select,
+)
+from sparsedm.training.run_state import Best
+from sparsedm.uris import resolve_uri
+
+REFERENCE_FILE = "reference.npz"
+
+
+def train(
+    config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal, world: World = ALONE
+) -> dict[str, Any]:
+    """Trains, measures, writes the artifact, and returns its manifest, or {} on ranks other than 0. A
+    finished run is only reported again."""
+    world.check_batch(config.training.batch_size)
+    output = world.lead(lambda: claim_output(config)) or resolve_uri(config.output.uri)
+    manifest = _finished(config, output, client, world)
+    if manifest is None:
+        with hold_output(config, output) if world.leads else nullcontext() as lock:
+            # The trainer from which the output was taken over may have finished the run.
+            manifest = _finished(config, output, client, world)
+            if manifest is None:
+                finetune = Finetune(config, output, client, console, stop, world, lock)
+                finetune.resume()
+                finetune.train()
+                manifest = finetune.finish()
+    if not world.leads:
+        return manifest
+    client.update(urgent=True, **result_of(config, manifest))
+    fid = manifest["fid"]
+    console.say(
+        f"{output}: dense {fid['dense']}, sparse {fid['sparse']} ({fid['metric']}), {manifest['pattern']}."
+    )
+    return manifest
+
+
+def _finished(config: TrainConfig, output: Path, client: ReportClient, world: World) -> dict[str, Any] | None:
+    """The manifest of a finished run, on all processes."""
+    manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
+    if manifest is not None:
+        client.update(progress=finished_progress(manifest))
+    return manifest
+
+
+class Finetune:
+    """One run, from its dense weights on. Methods are called in the order of their definition."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        output: Path,
+        client: ReportClient,
+        console: Console,
+        stop: StopSignal,
+        world: World = ALONE,
+        lock: OutputLock | None = None,
+    ) -> None:
+        self.config, self.output, self.client, self.console = config, output, client, console
+        self.stop, self.world, self.lock = stop, world, lock
+        training, sparsity = config.training, config.sparsity
+        limit_threads()
+        self.device = pick_device()
+        torch.manual_seed(training.seed)
+
+        # What is masked, how, and when.
+        self.model_config, weights = dense_model(config)
+        for sentence in assumptions(config):
+            console.say(sentence)
+        self.dense = build_model(self.model_config)
+        self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
+        check_finite(self.dense, config.model.pretrained_uri)
+        self.dense.to(self.device).eval().requires_grad_(False)
+        self.selection = select(self.dense, config)
+        self.method = build_method(
+            sparsity.method, sparsity.regularization, sparsity.distillation_weight, sparsity.l1_decay
+        )
+        self.schedule = schedule_of(config)
+        self.total_steps = self.schedule.total_steps if self.method.trains else 0
+        self.macs = count_macs(self.model_config, self.selection.selected, sparsity.pattern)
+
+        self.plan = evaluation_plan(config, self.model_config)
+        self.progress = self._progress()
+        self.progress.enter("loading")
+        self.evaluator = self._evaluator()
+        self.dataset = self.evaluator.dataset = self._open_dataset()
+        self.data = record(self.dataset)
+        for line in lines(self.data):
+            console.say(f"Data: {line}")
+        self.reference_cache = output / REFERENCE_FILE
+        if self.evaluator.reference is None and world.leads and not self.reference_cache.exists():
+            self.progress.reference.planned += len(self.dataset) * self._passes_of_features
+        self.order = SampleOrder(len(self.dataset), training.seed)
+
+        # Student, EMA and teacher all start from the dense weights.
+        self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
+        self.layers = self.state.layers
+        self.objective = Objective(
+            self.state.student,
+            self.dense,
+            self.method.distillation_weight,
+            training.precision,
+            training.compile,
+        )
+        self.learner = Learner(
+            self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, world
+        )
+        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep, self._staging)
+        self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
+
+    def resume(self) -> None:
+        """Resumes from the newest valid checkpoint; without one, checks that the student equals the dense
+        model."""
+        checkpoint, damaged = self.store.resume()
+        for sentence in damaged:
+            self.console.say(sentence)
+        if checkpoint is None:
+            generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
+            self.objective.check_start(self._batch(0, generator))
+            return
+        self.state.restore(checkpoint)
+        self.progress.history = self.state.history
+        self.progress.training.skip(checkpoint.step * self._passes_of_a_step())
+        self.client.update(attempt={"resumedFromStep": checkpoint.step})
+        self.console.say(f"Resumed from the checkpoint of step {checkpoint.step}.")
+
+    def train(self) -> None:
+        """The loop. Steps are counted from 0; `state.step` steps are done."""
+        state, schedule = self.state, self.schedule
+        self.progress.enter("training")
+        self.first_step = state.step
+        for step in range(state.step, self.total_steps):
+            began = time.monotonic()
+            stage = schedule.stage_at(step)
+            self._move_masks(step, stage)
+            loss, stops = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
+            state.after_step(loss, stage.number)
+            self._report_step(step, time.monotonic() - began)
+            self._check_lock()
+            last = state.step == self.total_steps
+            if self._chooses if last else self._due(self.config.evaluation.every_steps):
+                self._evaluate_on_the_way(stage.pattern)
+            if self._due(self.config.checkpoint.every_steps) or last or stops:
+                self._save_checkpoint()
+            if stops:
+                self.stop.request()
+                self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
+
+    def finish(self) -> dict[str, Any]:
+        """Measures dense and sparse and writes the artifact, the manifest last, which marks it complete.
+        Returns the manifest, or {} on ranks other than 0, which do not write."""
+        self.progress.enter("evaluating")
+        best = self.state.best
+        weights = self._sparse_weights() if best is None else best.weights
+        dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
+        sparse = self._measure(weights, keep=GRID_IMAGES)
+        if not self.world.leads:
+            return {}
+        fid = self.evaluator.figures(dense.distance, sparse.distance, self._which_weights())
+        quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
+
+        self.progress.enter("exporting")
+        classes = classes_of(self.model_config, self.dataset)
+        pattern = self.config.sparsity.pattern
+        titles = (
+            f"dense, {fid['metric']} {fid['dense']}",
+            f"{f'{pattern} sparse' if self.method.masks else 'trained on'}, {fid['metric']} {fid['sparse']}",
+        )
+        columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
+        grid = sample_grid(dense.images, sparse.images, columns, titles, classes or ())
+        picture = io.BytesIO()
+        grid.save(picture, "PNG", optimize=True)
+        write_atomically(self.output / SAMPLES_FILE, picture.getvalue(), self._staging)
+
+        name = self.config.model.preset or self.config.model.architecture
+        identity = Identity(name, self.model_config, classes, pattern, self.selection)
+
+        def write_report_file(manifest: dict[str, Any]) -> None:
+            text = write_report(manifest, self._course(), picture.getvalue())
+            write_atomically(self.output / REPORT_FILE, text.encode(), self._staging)
+
+        manifest = save_artifact(
+            self.output,
+            weights,
+            identity,
+            self.macs.status(),
+            fid,
+            self._provenance(),
+            write_report_file,
+            quality=quality,
+            staging=self._staging,
+        )
+        self.progress.enter("done")
+        return manifest
+
+    # --- parts of the above ---
+
+    def _progress(self) -> RunProgress:
+        every, steps = self.config.evaluation.every_steps, self.total_steps
+        on_the_way = (steps - 1) // every + self._chooses if every and steps else 0
+        return RunProgress(
+            self.client,
+            self.console,
+            total_steps=steps,
+            stages=len(self.schedule.stages) if self.method.trains else 1,
+            training=Pace(steps * self._passes_of_a_step()),
+            evaluation=Pace(self.plan.passes() * (2 + on_the_way)),
+        )
+
+    @property
+    def _chooses(self) -> bool:
+        return self.config.evaluation.select == "best"
+
+    def _passes_of_a_step(self) -> int:
+        """Forward, backward (as two), and the teacher's forward, per image."""
+        return self.config.training.pictures_per_step * (4 if self.method.distillation_weight else 3)
+
+    @property
+    def _passes_of_features(self) -> float:
+        """The work of the extractor on one image, in forward passes of the model."""
+        return self.evaluator.extractor_macs / max(1, self.macs.total_dense)
+
+    def _evaluator(self) -> Evaluator:
+        evaluation, scale = self.config.evaluation, SCALES.get(self.config.dataset.format)
+        decode = {}
+        if evaluation.autoencoder_uri and scale:
+            directory = resolve_uri(evaluation.autoencoder_uri)
+            decode = {"decode": Autoencoder(directory, scale, self.device)}
+        extractor = resolve_uri(evaluation.extractor_uri)
+        evaluator = Evaluator(
+            self.model_config, self.plan, extractor, self.device, **decode, metric=evaluation.metric
+        )
+        if evaluation.reference_stats_uri:
+            evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
+        return evaluator
+
+    def _open_dataset(self) -> Dataset:
+        spec, model = self.config.dataset, self.model_config
+        if spec.format == "generated":
+            dataset = self._open_generated()
+        else:
+            dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
+        fit_classes(dataset, model.num_classes, CLASSES.get(self.config.model.preset or ""))
+        if (model.context is None) != (dataset.nothing is None):
+            raise InputError(
+                "DatasetMismatch",
+                f"The model {'draws after' if model.context else 'takes no'} texts, and the data set has "
+                f"{'none' if model.context else 'texts'}: choose data or a model that fits.",
+            )
+        return dataset
+
+    def _open_generated(self) -> Dataset:
+        """Drawn by rank 0; the other ranks read what it has drawn."""
+
+        def opened() -> Dataset:
+            return open_generated(
+                self.dense, self.config, self.output, self.progress, self.stop, self._staging
+            )
+
+        dataset = self.world.lead(opened)
+        return opened() if dataset is None else dataset
+
+    def _draw(self, step: int) -> Batch:
+        return self._batch(step, self.state.noise)
+
+    def _batch(self, step: int, generator: torch.Generator) -> Batch:
+        """This process's share of the step's images, with noise that is drawn for the whole batch."""
+        size = self.config.training.pictures_per_step
+        share = self.world.share(size)
+        count = share.stop - share.start
+        x0, labels = self.dataset.training_batch(self.order, step * size + share.start, count)
+        return noisy_batch(
+            x0.to(self.device), labels, self.model_config, generator, self.dataset.nothing,
+            whole=size, first=share.start,
+        )  # fmt: skip
+
+    def _move_masks(self, step: int, stage: Stage) -> None:
+        """Before a step: recomputes masks that are due, and freezes them at the end."""
+        if self.schedule.recomputes(step):
+            self.state.after_refresh(self.layers.refresh(stage.pattern))
+        elif self.schedule.is_frozen(step):
+            self.state.flips = 0
+        if step == stage.start:
+            self._begin_stage(stage)
+        if step == self.schedule.freeze_from:
+            for name, weight, masking in self.layers.weights():
+                self.method.freeze(weight, masking)
+                self.method.freeze(self.state.ema.weights[f"{name}.weight"], masking)
+            self.layers.freeze()
+
+    def _begin_stage(self, stage: Stage) -> None:
+        for _, weight, masking in self.layers.weights():
+            self.method.begin_stage(weight, masking)
+        if unfit := self.layers.left_dense(stage.pattern):
+            self.console.say(
+                f"Stage {stage.number} leaves {', '.join(unfit)} dense: {stage.pattern.m} does not divide "
+                "their input dimensions."
+            )
+
+    def _learning_rate(self, step: int) -> float:
+        training = self.config.training
+        return learning_rate_at(
+            step,
+            self.total_steps,
+            training.learning_rate,
+            training.warmup_steps,
+            training.learning_rate_schedule,
+        )
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.state.step % every == 0
+
+    def _report_step(self, step: int, seconds: float) -> None:
+        stage, pace = self.schedule.stage_at(step), self.progress.training
+        if step == self.first_step:
+            pace.skip(self._passes_of_a_step())
+        else:
+            pace.add(self._passes_of_a_step(), seconds)
+        begins = step in (stage.start, self.first_step)
+        if begins:
+            self.client.update(sparsity=self._sparsity())
+        speed = {}
+        if pace.rate is not None:
+            images = pace.rate * self.config.training.pictures_per_step / self._passes_of_a_step()
+            speed = {"samplesPerSecond": f"{images:.1f}"}
+        self.progress.update(
+            transition=begins,
+            step=self.state.step,
+            stage=stage.number,
+            stagePattern=str(stage.pattern) if self.method.masks else "dense",
+            maskFlips=self.state.flips,
+            loss=f"{self.state.loss:.4f}",
+            **speed,
+        )
+
+    def _sparsity(self) -> dict[str, Any]:
+        """`status.sparsity` of the student under the masks in force."""
+        weights = bake_masks(self.state.student.state_dict(), self.layers.masks())
+        return sparsity_status(weights, self.config.sparsity.pattern, self.selection)
+
+    def _save_checkpoint(self) -> None:
+        step, digest = self.state.step, self.layers.digest()
+        self.world.check_same("masks", digest, step)
+        path = self.world.lead(lambda: self.state.save(self.store))
+        if path is not None:
+            uri = f"{self.config.output.uri}/checkpoints/{path.name}"
+            self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
+
+    def _sparse_weights(self) -> dict[str, Tensor]:
+        """The averaged weights as the method makes them sparse: under the frozen mask that they were tuned
+        with, else under their own."""
+        step, weights = self.state.step, self.state.ema.weights
+        pattern = self.schedule.stage_at(step - 1).pattern if step else self.config.sparsity.pattern
+        # What is learned beside the weights is folded into them.
+        sparse = {name: weight for name, weight in weights.items() if not name.endswith(f".{SCALING}")}
+        for name, masking in self.layers.maskings_of(weights, pattern).items():
+            sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
+        return sparse
+
+    def _evaluate_on_the_way(self, pattern: Pattern) -> None:
+        """Weights of an earlier stage's pattern are no candidates for the best."""
+        self.progress.enter("evaluating")
+        state, weights = self.state, self._sparse_weights()
+        distance = self._measure(weights, choosing=True).distance
+        fits = self._chooses and pattern == self.config.sparsity.pattern
+        if fits and (state.best is None or distance < state.best.distance):
+            state.best = Best(state.step, distance, {k: v.clone() for k, v in weights.items()})
+        achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
+        state.history.append({"step": state.step, "distance": decimal(distance, 2), "sparsity": achieved})
+        self.progress.history = state.history
+        self.progress.enter("training")
+
+    def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
+        """Runs on all processes, which all draw."""
+        if self.evaluator.reference is None and self.world.leads:
+            work = self._work(self.progress.reference, self._passes_of_features)
+            self.evaluator.set_reference(self.dataset, self.reference_cache, work, self._staging)
+        model = build_model(self.model_config)
+        model.load_state_dict(weights)
+        return self.evaluator.measure(
+            model.to(self.device), self._work(self.progress.evaluation), keep, self.world, choosing
+        )
+
+    def _work(self, pace: Pace, passes_each: float = 1.0) -> Callable[[int], None]:
+        last = time.monotonic()
+
+        def on_work(passes: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            pace.add(passes * passes_each, now - last)
+            last = now
+            self.progress.update()
+            self._check_stop()
+
+        return on_work
+
+    @property
+    def _staging(self) -> Path | None:
+        """Where files are staged before they are renamed; only rank 0 writes any."""
+        return None if self.lock is None else self.lock.staging
+
+    def _check_lock(self) -> None:
+        if self.lock is not None:
+            self.lock.check()
+
+    def _check_stop(self) -> None:
+        self._check_lock()
+        self.stop.check(f"training stands at step {self.state.step}; a retry repeats only what is not saved.")
+
+    def _course(self) -> Course | None:
+        if not self.method.trains:
+            return None
+        state = self.state
+        return Course(
+            self.schedule,
+            state.stage_losses(),
+            state.stage_flip_rates(),
+            state.overflows,
+            tuple(state.curve.points()),
+            tuple(state.history),
+        )
+
+    def _provenance(self) -> dict[str, Any]:
+        config = self.config
+        stages = ", ".join(f"{s.pattern} to step {s.end}" for s in self.schedule.stages)
+        return {
+            "run": run_name(),
+            "configDigest": config.digest(),
+            "pretrainedSha256": self.pretrained_sha256,
+            "dataset": config.dataset.uri or "generated",
+            "data": self.data,
+            "reference": config.evaluation.reference_stats_uri or "the data set",
+            "seed": config.training.seed,
+            "steps": self.total_steps,
+            "method": config.sparsity.method,
+            "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
+            "masks": mask_rhythm(config),
+            "weights": self._which_weights(),
+        }
+
+    def _which_weights(self) -> str:
+        if not self.total_steps:
+            return "as pretrained"
+        which, best = f"EMA, decay {self.config.training.ema_decay:g}", self.state.best
+        return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
+
+
+def check_finite(model: nn.Module, uri: str) -> None:
+    """A NaN in the dense weights is the input's fault, not a divergence of the training."""
+    bad = next(
+        (name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()), None
+    )
+    if bad is not None:
+        raise InputError(
+            "PretrainedNotFinite", f"The weights {uri} hold NaN or infinity in {bad}: use other weights."
+        )
+
+
+def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Progress of a run that had finished before."""
+    steps = manifest["provenance"]["steps"]
+    return {
+        "step": steps,
+        "totalSteps": steps,
+        "percent": 100,
+        "display": "100%",
+        "phase": "done",
+        "remainingSeconds": 0,
+        "eta": "0s",
+    }
+
+
+def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The parts of the report on the end of the run; the same whether it ended now or before."""
+    uri, weights = config.output.uri, manifest["weights"]
+    return {
+        "sparsity": manifest["sparsity"],
+        "macs": manifest["macs"],
+        "fid": manifest["fid"],
+        "model": {
+            "uri": uri,
+            "sha256": weights["sha256"],
+            "sizeBytes": weights["sizeBytes"],
+            "manifestUri": f"{uri}/manifest.json",
+            "sampleGridUri": f"{uri}/{SAMPLES_FILE}",
+        },
+    }

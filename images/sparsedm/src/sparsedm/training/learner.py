@@ -1,0 +1,135 @@
+"""One step of the optimizer: the gradient of a batch in parts, clipped and finite; then AdamW and the EMA.
+
+With several processes, each computes the gradient of its share of the batch, and all use the mean.
+
+`train` walks through a run with it; bench/train_step.py measures the very same step.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsedm.diffusion.objective import Batch, Objective
+from sparsedm.errors import Diverged
+from sparsedm.runtime.processes import ALONE, World
+from sparsedm.sparsity.layers import MaskedLayers, Selection
+from sparsedm.sparsity.methods import Method
+from sparsedm.sparsity.ranking import build_ranking
+from sparsedm.training.config import TrainingSpec
+from sparsedm.training.ema import Ema
+from sparsedm.training.recompute import recompute_blocks
+from sparsedm.training.run_state import RunState
+
+LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
+"""fp16: initial loss scale, and the steps without overflow after which it doubles."""
+
+
+def begin(
+    dense: nn.Module, selection: Selection, method: Method, training: TrainingSpec, mask_type: str
+) -> RunState:
+    """Student and EMA equal to the dense model, open masks, a fresh optimizer."""
+    device = next(dense.parameters()).device
+    student = copy.deepcopy(dense).requires_grad_(True).train()
+    ranking = build_ranking(mask_type, training.seed, dense.state_dict())
+    layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking, method.scaling)
+    if training.gradient_checkpointing:
+        recompute_blocks(student)
+    optimizer = method.optimizer(
+        student.parameters(),
+        lr=training.learning_rate,
+        betas=training.betas,
+        weight_decay=training.weight_decay,
+        fused=True,
+    )
+    scaler = torch.amp.GradScaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
+    noise = torch.Generator(device).manual_seed(training.seed)
+    return RunState(student, Ema(student, training.ema_decay), optimizer, scaler, layers, noise)
+
+
+class Learner:
+    """Advances a run's state step by step.
+
+    `draw` makes the batch of a step, or this process's share of it; `stops` says whether this process has
+    received a stop signal.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        objective: Objective,
+        method: Method,
+        training: TrainingSpec,
+        draw: Callable[[int], Batch],
+        stops: Callable[[], bool] = lambda: False,
+        world: World = ALONE,
+    ) -> None:
+        self.state, self.objective, self.method, self.draw = state, objective, method, draw
+        self.stops, self.world, self.seed = stops, world, training.seed
+        self.parts = training.gradient_accumulation_steps
+        self.limit = training.gradient_clip or float("inf")
+
+    def step(self, step: int, rate: float, moved: float) -> tuple[float, bool]:
+        """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process received
+        a stop signal. `moved` as in Method.
+
+        Raises Diverged before the weights are touched.
+        """
+        state, layers = self.state, self.state.layers
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        loss, stops = self._gradient(step)
+        self.method.before_optimizer(layers.parameters(), rate, moved)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        self.method.after_optimizer(layers.parameters())
+        state.optimizer.zero_grad(set_to_none=True)
+        state.ema.update(state.student)
+        return loss, stops
+
+    def _gradient(self, step: int) -> tuple[float, bool]:
+        """The step's loss and the stop flag; the gradient is in place, clipped and finite.
+
+        A gradient that overflows fp16 is computed again, with new noise and a smaller scale. Nothing has
+        stepped by then: an overflow costs time, and moves neither schedule, warm-up, data nor EMA.
+        """
+        state, scaler = self.state, self.state.scaler
+        while True:
+            loss, stops = self._backward(step).tolist()
+            if not math.isfinite(loss):
+                raise Diverged(step, "The loss")
+            scaler.unscale_(state.optimizer)
+            norm = nn.utils.clip_grad_norm_(state.student.parameters(), self.limit)
+            if torch.isfinite(norm):
+                return loss, stops > 0
+            scale = scaler.get_scale()
+            state.optimizer.zero_grad(set_to_none=True)
+            if scaler.is_enabled():
+                scaler.update()
+            if not 1.0 <= scaler.get_scale() < scale:
+                raise Diverged(step, "The gradient")
+            state.overflows += 1
+
+    def _backward(self, step: int) -> Tensor:
+        """Sums the gradients of the batch's parts, and takes their mean over the processes; returns (2,): the
+        mean loss, and a stop flag, above 0 where a process received a stop signal."""
+        torch.manual_seed(_dropout_seed(self.seed, step, self.world.rank))
+        numbers = torch.zeros(2, device=self.state.noise.device)
+        for part in self.draw(step).parts(self.parts):
+            loss = self.objective(part) / self.parts
+            self.state.scaler.scale(loss).backward()
+            numbers[0] += loss.detach()
+        numbers[1] = float(self.stops())
+        parameters = self.state.student.parameters()
+        self.world.average(numbers, [p.grad for p in parameters if p.grad is not None])
+        return numbers
+
+
+def _dropout_seed(seed: int, step: int, rank: int) -> int:
+    """Seeds a network's own dropout from the step, so that it needs no state in a checkpoint."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])

@@ -1,0 +1,117 @@
+"""The output directory: whose it is, who writes to it, and whether its run has finished."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sparsedm.artifact.artifact import MANIFEST_FILE, WEIGHTS_FILE, load_artifact, read_manifest
+from sparsedm.artifact.output_lock import OutputLock
+from sparsedm.errors import InputError
+from sparsedm.files import write_atomically
+from sparsedm.training.config import TrainConfig
+from sparsedm.uris import resolve_uri
+
+RUN_FILE = "run.json"
+_NEVER_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def run_name(env: Mapping[str, str] = os.environ) -> str:
+    """NAMESPACE/NAME in the cluster."""
+    return env.get("SPARSEDM_RUN") or "local/run"
+
+
+def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Path:
+    """The directory, made where there is none. Raises InputError where another run or configuration has
+    it."""
+    directory = resolve_uri(config.output.uri, env)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        signed = (directory / RUN_FILE).exists()
+    except OSError as error:
+        raise _not_writable(config, error) from error
+    if signed:
+        _refuse_other_run(directory, _claim(config, env), config.output.uri)
+    else:
+        _refuse_foreign_files(directory, config.output.uri)
+    return directory
+
+
+@contextmanager
+def hold_output(
+    config: TrainConfig, directory: Path, env: Mapping[str, str] = os.environ
+) -> Iterator[OutputLock]:
+    """The right to write to a claimed directory, which from now on is this run's own. Raises InputError while
+    a trainer of another run writes there, and Superseded once another trainer of this run does."""
+    try:
+        lock = OutputLock.take(directory, run_name(env), config.output.uri)
+    except OSError as error:
+        if error.errno not in _NEVER_WRITABLE:
+            raise
+        raise _not_writable(config, error) from error
+    with lock.held():
+        claim = _claim(config, env)
+        if not (directory / RUN_FILE).exists():
+            write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode(), lock.staging)
+        _refuse_other_run(directory, claim, config.output.uri)
+        yield lock
+
+
+def _claim(config: TrainConfig, env: Mapping[str, str]) -> dict[str, str]:
+    return {"run": run_name(env), "configDigest": config.digest()}
+
+
+def _not_writable(config: TrainConfig, error: OSError) -> InputError:
+    return InputError(
+        "OutputNotWritable",
+        f"output.uri {config.output.uri} can't be written ({error}): check the volume.",
+    )
+
+
+def _refuse_foreign_files(directory: Path, uri: str) -> None:
+    found = next((name for name in (MANIFEST_FILE, WEIGHTS_FILE) if (directory / name).exists()), None)
+    if found:
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} holds a {found} that no run of this kind wrote: choose an empty directory.",
+        )
+
+
+def _refuse_other_run(directory: Path, claim: Mapping[str, str], uri: str) -> None:
+    try:
+        owner = json.loads((directory / RUN_FILE).read_text())
+        owner_run, owner_digest = owner["run"], owner["configDigest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "OutputInUse",
+            f"{directory / RUN_FILE} is not readable ({error}): choose another output.uri, or empty it.",
+        ) from error
+    if owner_digest != claim["configDigest"]:
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} is already used by run {owner_run} with another configuration: "
+            "choose another path, or empty it.",
+        )
+    if owner_run != claim["run"] and not (directory / MANIFEST_FILE).exists():
+        raise InputError(
+            "OutputInUse",
+            f"output.uri {uri} is already used by run {owner_run}, which has not finished: "
+            "choose another path.",
+        )
+
+
+def finished_manifest(directory: Path, config_digest: str) -> dict[str, Any] | None:
+    """The manifest of this very configuration, proven against its weights; None where work is left."""
+    try:
+        manifest = read_manifest(directory)
+        if manifest["provenance"]["configDigest"] != config_digest:
+            return None
+        load_artifact(directory)
+    except (InputError, KeyError, TypeError):
+        return None
+    return manifest

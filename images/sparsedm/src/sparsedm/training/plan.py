@@ -1,0 +1,133 @@
+"""From the configuration to the parts of a run: model, layers, schedule, evaluation. No weights, no data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from sparsedm.data import Dataset
+from sparsedm.errors import ConfigError
+from sparsedm.measure.evaluator import Plan, guidance_for
+from sparsedm.models import PRESETS, ModelConfig, UViTConfig
+from sparsedm.models.denoisers import WEIGHTS_FILE, read_directory, without_scheduler
+from sparsedm.sparsity.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
+from sparsedm.sparsity.methods import METHODS
+from sparsedm.sparsity.schedule import Schedule, build_schedule
+from sparsedm.training.config import TrainConfig
+from sparsedm.uris import resolve_uri
+
+DEFAULT_LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "uvit": (DEFAULT_INCLUDE, ()),
+    "unet": (("*",), ("conv_in", "conv_out")),
+    "dit": (("*.attn1.to_*", "*.ff.net.*"), ()),
+    "diffusers": (
+        ("*",),
+        ("conv_in", "conv_out", "proj_in", "proj_out*", "*embed*", "time_*", "*norm*"),
+    ),
+}
+"""Globs to include and to exclude, by architecture, where the user names no layers to include."""
+
+
+def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
+    """The network's configuration and the file with its dense weights. Raises InputError."""
+    path = resolve_uri(config.model.pretrained_uri)
+    if config.model.architecture != "uvit":
+        return read_directory(path, config.model.architecture)
+    if config.model.preset:
+        return PRESETS[config.model.preset], path
+    return UViTConfig(**(config.model.config or {})), path
+
+
+def assumptions(config: TrainConfig) -> list[str]:
+    """Assumptions about the dense model, as sentences."""
+    path = resolve_uri(config.model.pretrained_uri)
+    if config.model.architecture == "uvit":
+        return []
+    weights = dense_model(config)[1].name
+    chosen = [] if weights == WEIGHTS_FILE else [f"The dense weights are read from {weights}."]
+    if not without_scheduler(path):
+        return chosen
+    return [
+        *chosen,
+        f"There is no scheduler_config.json beside the model in {config.model.pretrained_uri}: it is taken "
+        "to predict noise, and to have been trained on DDPM's process with linear betas.",
+    ]
+
+
+def select(model: nn.Module, config: TrainConfig) -> Selection:
+    """Raises ConfigError where a glob of the user's matches nothing, or nothing is left to mask."""
+    sparsity = config.sparsity
+    if not METHODS[sparsity.method].masks:
+        reason = f"method {sparsity.method} masks nothing"
+        return Selection((), tuple(SkippedLayer(name, reason) for name, _ in prunable_layers(model)), ())
+    include, exclude = sparsity.include, sparsity.exclude
+    if not include:
+        include, excluded = DEFAULT_LAYERS[config.model.architecture]
+        exclude = (*excluded, *exclude)
+    selection = select_layers(model, sparsity.pattern, include, exclude)
+    names = ", ".join(name for name, _ in prunable_layers(model))
+    problems = [
+        f'sparsity.layers.include has "{glob}", which matches no layer: the layers are {names}.'
+        for glob in selection.unmatched
+        if glob in sparsity.include and glob not in DEFAULT_INCLUDE
+    ]
+    if not selection.selected:
+        problems.append(
+            f"sparsity.layers selects no layer that {sparsity.pattern} fits: the layers are {names}."
+        )
+    if problems:
+        raise ConfigError(problems)
+    return selection
+
+
+def schedule_of(config: TrainConfig) -> Schedule:
+    """A mask that stays counts as frozen from the beginning of the last stage on; a method without masks has
+    one stage and never freezes."""
+    sparsity, spec = config.sparsity, config.sparsity.schedule
+    method, stays = METHODS[sparsity.method], _mask_stays(config)
+    return build_schedule(
+        spec.type if method.masks else "fixed",
+        sparsity.pattern,
+        config.training.steps,
+        (100 if stays else spec.freeze_mask_percent) if method.masks else 0,
+        spec.stages,
+        spec.ramp_percent if method.masks else None,
+        spec.family,
+        config.training.steps if stays else sparsity.mask_update_steps,
+    )
+
+
+def _mask_stays(config: TrainConfig) -> bool:
+    """Made once (methods asp and masked-dense), or of scores that do not move (types random and fixed)."""
+    method = METHODS[config.sparsity.method]
+    return not (method.trains and method.moves_mask) or config.sparsity.mask_type != "magnitude"
+
+
+def mask_rhythm(config: TrainConfig) -> str:
+    """What the masks rank and when, as in a manifest's provenance: "magnitude, every 10 steps"."""
+    sparsity = config.sparsity
+    if not METHODS[sparsity.method].masks:
+        return "none"
+    if _mask_stays(config):
+        return f"{sparsity.mask_type}, once for each pattern"
+    steps = sparsity.mask_update_steps
+    return f"{sparsity.mask_type}, every {'step' if steps == 1 else f'{steps} steps'}"
+
+
+def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:
+    """Raises ConfigError where guidance is asked of a model that can't be guided."""
+    spec = config.evaluation
+    if spec.guidance not in (None, 0.5, 0.0) and not model.guidable:
+        raise ConfigError(
+            ["evaluation.guidance must be absent: by its config.json the model has no classes and no text."]
+        )
+    return Plan(
+        spec.samples, spec.steps, guidance_for(model, spec.guidance), spec.sampler, config.training.seed
+    )
+
+
+def classes_of(model: ModelConfig, dataset: Dataset) -> list[str] | None:
+    """Names by label, where the data set has one for each class of the model."""
+    names = dataset.classes
+    return list(names) if names and len(names) == model.num_classes else None
