@@ -3,7 +3,7 @@
 Three ways: the network called step by step, played from a recording, and from a recording with 2:4 sparse
 products wherever they measured faster. Weights are random and masked 2:4; time does not depend on what they
 are. The last line is JSON: a list of {model, batch, rows, steps, called_s, recorded_s, sparse_s,
-sparse_layers, layers, recording_gain, sparse_gain, pictures_per_second}. On a CPU nothing is recorded, and
+sparse_layers, layers, recording_gain, sparse_gain, images_per_second}. On a CPU nothing is recorded, and
 nothing is sparse.
 """
 
@@ -73,7 +73,7 @@ def measure(model: str, batch: int, steps: int) -> dict[str, Any]:
         "layers": status["totalLayers"],
         "recording_gain": round(called / recorded, 3),
         "sparse_gain": round(recorded / sparse, 3),
-        "pictures_per_second": round(batch / sparse, 1),
+        "images_per_second": round(batch / sparse, 1),
     }
 
 
@@ -86,7 +86,7 @@ def show(results: list[dict[str, Any]]) -> str:
             f"{r['recording_gain']:.2f}",
             f"{r['sparse_gain']:.2f}",
             f"{r['sparse_layers']} of {r['layers']}",
-            f"{r['pictures_per_second']:.1f}",
+            f"{r['images_per_second']:.1f}",
         ]
         for r in results
     ]

@@ -63,7 +63,7 @@ def test_titles_and_names_are_escaped_and_axes_are_labelled() -> None:
     assert points_of(svg, '<&">') == [pytest.approx((1, 1), abs=0.01)]
 
 
-def test_nothing_is_drawn_outside_of_the_picture() -> None:
+def test_nothing_is_drawn_outside_of_the_image() -> None:
     for points in CURVES.values():
         svg = chart("T", "x", "y", [Series("c", points)], 20)
         places = re.findall(r'(?:points|cx|x1|x2|x)="([^"]+)"', svg)

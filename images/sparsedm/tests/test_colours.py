@@ -49,11 +49,11 @@ def deep(value: int, format: str = "<u2") -> Image.Image:
 
 
 def palette(alpha: int | None) -> Image.Image:
-    picture = flat("P", 1)
-    picture.putpalette([0, 0, 0, *RED])
+    image = flat("P", 1)
+    image.putpalette([0, 0, 0, *RED])
     if alpha is not None:
-        picture.info["transparency"] = bytes([255, alpha])
-    return picture
+        image.info["transparency"] = bytes([255, alpha])
+    return image
 
 
 def luma(colour: tuple[int, int, int]) -> int:
@@ -65,7 +65,7 @@ DEEP = "16-bit grey images, scaled to 8 bits: 1 (x.{})."
 
 
 @pytest.mark.parametrize(
-    ("picture", "ending", "want", "told"),
+    ("image", "ending", "want", "told"),
     [
         pytest.param(flat("1", 1), "png", WHITE, "", id="black and white"),
         pytest.param(flat("L", 77), "png", (77, 77, 77), "", id="grey"),
@@ -95,10 +95,10 @@ DEEP = "16-bit grey images, scaled to 8 bits: 1 (x.{})."
     ],
 )
 def test_each_mode_has_its_rule(
-    tmp_path: Path, picture: Image.Image, ending: str, want: tuple[int, int, int], told: str
+    tmp_path: Path, image: Image.Image, ending: str, want: tuple[int, int, int], told: str
 ) -> None:
     lossless = {"lossless": True, "exact": True} if ending == "webp" else {}
-    picture.save(tmp_path / f"x.{ending}", quality=100, **lossless)
+    image.save(tmp_path / f"x.{ending}", quality=100, **lossless)
     rgb, grey, said = colours(tmp_path)
     assert np.abs(np.array(rgb[0]) - want).max() <= (2 if ending == "jpg" else 1)
     assert abs(grey[0] - luma(want)) <= 2

@@ -96,7 +96,7 @@ def test_everything_given_is_taken() -> None:
     assert config.training.gradient_clip == 0.5
     assert (config.sparsity.mask_update_steps, config.sparsity.schedule.family) == (7, "doubling")
     assert (config.training.precision, config.training.learning_rate_schedule) == ("fp16", "cosine")
-    assert config.training.pictures_per_step == 8
+    assert config.training.images_per_step == 8
     assert config.training.gradient_checkpointing
     assert config.training.compile
 

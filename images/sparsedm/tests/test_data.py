@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from sparsedm.data import ArrayDataset, Dataset, SampleOrder, open_dataset
-from sparsedm.data.pictures import PictureDataset
+from sparsedm.data.image_files import ImageFileDataset
 from sparsedm.errors import InputError
 
 
@@ -146,15 +146,15 @@ def test_a_missing_or_damaged_cifar10_batch_is_named(cifar: Path) -> None:
         open_dataset("cifar10", cifar, 64, 3)
 
 
-def picture(path: Path, mode: str = "RGB", size: tuple[int, int] = (8, 8), colour=200) -> None:
+def image(path: Path, mode: str = "RGB", size: tuple[int, int] = (8, 8), colour=200) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, colour if mode == "L" else (colour, 0, 0)).save(path)
 
 
 def test_sub_folders_in_alphabetical_order_are_the_classes(tmp_path: Path) -> None:
-    picture(tmp_path / "zebra" / "1.png")
-    picture(tmp_path / "ant" / "b.png")
-    picture(tmp_path / "ant" / "a.PNG", mode="L")
+    image(tmp_path / "zebra" / "1.png")
+    image(tmp_path / "ant" / "b.png")
+    image(tmp_path / "ant" / "a.PNG", mode="L")
     (tmp_path / "ant" / "notes.txt").write_text("no image")
     (tmp_path / ".cache").mkdir()
     data = open_dataset("image-folder", tmp_path, 8, 3)
@@ -166,7 +166,7 @@ def test_sub_folders_in_alphabetical_order_are_the_classes(tmp_path: Path) -> No
 
 
 def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     data = open_dataset("image-folder", tmp_path, 8, 1)
     x, y = data.batch([0])
     assert y is None
@@ -179,11 +179,11 @@ def test_a_flat_folder_has_no_labels_and_colours_become_grey(tmp_path: Path) -> 
     [
         (lambda p: (p / "x.png").write_bytes(b"no image"), "x.png is not a readable image"),
         (
-            lambda p: picture(p / "x.png", size=(8, 9)),
+            lambda p: image(p / "x.png", size=(8, 9)),
             "x.png has 8x9 pixels, and the model takes 8x8: resize",
         ),
         (lambda p: None, "holds no images: give a folder of PNG"),
-        (lambda p: (picture(p / "a" / "1.png"), picture(p / "2.png")), "2.png lies beside the class folders"),
+        (lambda p: (image(p / "a" / "1.png"), image(p / "2.png")), "2.png lies beside the class folders"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, prepare, want: str) -> None:
@@ -293,7 +293,7 @@ def opened_and_stacked(format: str, path: Path) -> tuple[Dataset, ArrayDataset]:
 
 
 @pytest.mark.parametrize("format", ["image-folder", "celeba"])
-def test_pictures_from_files_are_bit_for_bit_those_in_memory(folder: Path, format: str) -> None:
+def test_images_from_files_are_bit_for_bit_those_in_memory(folder: Path, format: str) -> None:
     """In training of one process, of the second of two, resumed, and after a step that is done again."""
     data, want = opened_and_stacked(format, folder)
     assert (len(data), data.classes) == (len(want), want.classes)
@@ -321,11 +321,11 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.decoded: list[str] = []
         self.files = sorted(folder.glob("*/*"))
-        self.data = PictureDataset(self.files, (8, 8), "", self._decode)
+        self.data = ImageFileDataset(self.files, (8, 8), "", self._decode)
 
-    def _decode(self, picture: Image.Image) -> np.ndarray:
-        self.decoded.append(picture.filename)
-        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
+    def _decode(self, image: Image.Image) -> np.ndarray:
+        self.decoded.append(image.filename)
+        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
 
     def names(self, indices: np.ndarray) -> list[str]:
         return sorted(str(self.files[i]) for i in indices)
@@ -357,7 +357,7 @@ def test_the_next_batch_of_even_strides_is_decoded_meanwhile_and_once(folder: Pa
 def test_memory_holds_no_more_than_two_batches(tmp_path: Path) -> None:
     """Stacked, 600 images would be 7.4 MB."""
     for i in range(600):
-        picture(tmp_path / f"{i}.png", size=(64, 64))
+        image(tmp_path / f"{i}.png", size=(64, 64))
     warm = open_dataset("image-folder", tmp_path, 64, 3)
     warm.batch([0])
     tracemalloc.start()
@@ -394,7 +394,7 @@ def test_a_file_that_is_lost_in_training_is_named_when_its_turn_comes(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
-def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
+def test_a_fault_of_the_volume_is_no_fault_of_the_image(
     folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """It ends a run with an exit code that is tried again, or says who may not open the file."""
@@ -408,7 +408,7 @@ def test_a_fault_of_the_volume_is_no_fault_of_the_picture(
         data.batch([0])
 
 
-def test_the_first_of_many_wrong_pictures_is_named_at_the_start(tmp_path: Path) -> None:
+def test_the_first_of_many_wrong_images_is_named_at_the_start(tmp_path: Path) -> None:
     for i in range(1200):
         (tmp_path / f"{i:04d}.bmp").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"0000\.bmp is not a readable image"):

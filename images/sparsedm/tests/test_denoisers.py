@@ -471,7 +471,7 @@ def masked(request: pytest.FixtureRequest, place: Workplace) -> Path:
     return place.directory / name
 
 
-def test_pictures_are_served_by_class_and_seed_alone(masked: Path) -> None:
+def test_images_are_served_by_class_and_seed_alone(masked: Path) -> None:
     engine = Engine.load(masked, EngineSpec(steps=2, max_batch_size=2), device=torch.device("cpu"))
     engine.warm_up()
     label = 1 if engine.config.num_classes else None

@@ -18,8 +18,8 @@ from sparsedm.measure.evaluator import Evaluator, Plan
 from sparsedm.measure.frechet import FrechetStats
 from sparsedm.measure.reference import KEPT_FEATURES, Reference
 from sparsedm.models import build_model
-from sparsedm.runtime.processes import World
-from tiny_run import CONFIG, PICTURES, Workplace
+from sparsedm.runtime.processes import ProcessGroup
+from tiny_run import CONFIG, IMAGES, Workplace
 
 SAMPLES = 6
 
@@ -52,16 +52,16 @@ def without_digest(figures: dict[str, Any]) -> dict[str, Any]:
 def test_it_measures_what_the_training_measured(
     place: Workplace, manifest: dict[str, Any], arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, "--data", str(place.pictures)]) == 0
+    assert main([*arguments, "--data", str(place.images)]) == 0
     assert told(capsys) == {**manifest["fid"], "quality": manifest["quality"]}
-    assert manifest["quality"]["referenceFeatures"] == PICTURES
+    assert manifest["quality"]["referenceFeatures"] == IMAGES
 
 
 def test_a_kept_reference_gives_the_same_figures_without_the_data(
     place: Workplace, arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "reference.npz"
-    assert main([*arguments, "--data", str(place.pictures), "--save-reference", str(file)]) == 0
+    assert main([*arguments, "--data", str(place.images), "--save-reference", str(file)]) == 0
     first = told(capsys)
     assert main([*arguments, "--reference", str(file)]) == 0
     again = told(capsys)
@@ -73,7 +73,7 @@ def test_statistics_of_another_tool_give_the_distance_alone_and_say_why(
     place: Workplace, arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     kept, bare = tmp_path / "kept.npz", tmp_path / "bare.npz"
-    assert main([*arguments, "--data", str(place.pictures), "--save-reference", str(kept)]) == 0
+    assert main([*arguments, "--data", str(place.images), "--save-reference", str(kept)]) == 0
     first = told(capsys)
     with np.load(kept) as arrays:
         np.savez(bare, arrays["features"], mu=arrays["mu"], sigma=arrays["sigma"])
@@ -157,7 +157,7 @@ def test_arguments_that_do_not_fit_are_explained(
 def test_people_read_a_table(
     place: Workplace, manifest: dict[str, Any], arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*(a for a in arguments if a != "--json"), "--data", str(place.pictures)]) == 0
+    assert main([*(a for a in arguments if a != "--json"), "--data", str(place.images)]) == 0
     printed = capsys.readouterr().out
     assert f"sparse               {manifest['fid']['sparse']}\n" in printed
     assert f"sparse recall        {manifest['quality']['sparse']['recall']}\n" in printed
@@ -169,10 +169,10 @@ class Counting:
     def __init__(self, extractor: Any) -> None:
         self._extractor, self.dims, self.metric = extractor, extractor.dims, extractor.metric
         self.preprocessing = extractor.preprocessing
-        self.pictures = 0
+        self.images = 0
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        self.pictures += len(images)
+        self.images += len(images)
         return self._extractor(images)
 
 
@@ -187,46 +187,46 @@ def measured(place: Workplace, samples: int) -> tuple[module.Measurement, int, d
     evaluator = Evaluator(
         CONFIG, Plan(samples, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu")
     )
-    evaluator.set_reference(open_dataset("image-folder", place.pictures, 32, 1))
+    evaluator.set_reference(open_dataset("image-folder", place.images, 32, 1))
     evaluator.extractor = counting = Counting(evaluator.extractor)
     torch.manual_seed(1)
     result = evaluator.measure(build_model(CONFIG), lambda passes: None, keep=3)
     return (
         result,
-        counting.pictures,
+        counting.images,
         {**evaluator.figures(None, result.distance, "as pretrained"), **evaluator.quality({"dense": result})},
     )
 
 
 @pytest.mark.parametrize("batch", [1, 4, 7, 100])
-def test_exactly_as_many_pictures_are_measured_as_asked_for(
+def test_exactly_as_many_images_are_measured_as_asked_for(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(module, "SAMPLE_BATCH", batch)
-    result, pictures, _ = measured(place, 10)
-    assert pictures == len(result.features) == 10
+    result, images, _ = measured(place, 10)
+    assert images == len(result.features) == 10
     assert len(result.images) == 3
 
 
-class InTurn(World):
-    """A world whose processes run one after the other, rank 0 last, which gathers the values of the
+class InTurn(ProcessGroup):
+    """A group whose processes run one after the other, rank 0 last, which gathers the values of the
     others."""
 
     def __init__(self, rank: int, size: int, handed: list[list[Any]]) -> None:
         super().__init__(rank, size)
         self.handed = handed
 
-    def gathered(self, value: Any) -> list[Any]:
+    def gather(self, value: Any) -> list[Any]:
         self.handed[self.rank].append(value)
         turn = len(self.handed[self.rank]) - 1
-        return [values[turn] for values in self.handed] if self.leads else []
+        return [values[turn] for values in self.handed] if self.is_rank_zero else []
 
-    def told(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         return value
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
-def test_fifty_thousand_pictures_in_batches_of_128_are_each_drawn_and_counted_once(
+def test_fifty_thousand_images_in_batches_of_128_are_each_drawn_and_counted_once(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     """An image is its own number, and so is its feature."""
@@ -240,7 +240,7 @@ def test_fifty_thousand_pictures_in_batches_of_128_are_each_drawn_and_counted_on
         return numbers.view(-1, 1, 1, 1).float()
 
     evaluator = Evaluator(CONFIG, plan, place.extractor, torch.device("cpu"))
-    evaluator.extractor = lambda pictures: pictures.flatten(1)
+    evaluator.extractor = lambda images: images.flatten(1)
     evaluator.reference = Reference(FrechetStats(), None)
     counted: list[FrechetStats] = []
     monkeypatch.setattr(module, "SAMPLE_BATCH", 128)
@@ -248,8 +248,8 @@ def test_fifty_thousand_pictures_in_batches_of_128_are_each_drawn_and_counted_on
     monkeypatch.setattr(module, "frechet_distance", lambda stats, reference: counted.append(stats) or 0.0)
     handed: list[list[Any]] = [[] for _ in range(processes)]
     for rank in reversed(range(processes)):
-        world = InTurn(rank, processes, handed)
-        result = evaluator.measure(nn.Identity(), lambda passes: None, keep=300, world=world)
+        group = InTurn(rank, processes, handed)
+        result = evaluator.measure(nn.Identity(), lambda passes: None, keep=300, processes=group)
 
     assert sorted(i for batch in drawn for i in batch) == list(range(50_000))
     assert sorted(len(batch) for batch in drawn) == [80] + 390 * [128]
@@ -272,7 +272,7 @@ def test_batches_of_5_and_25_measure_the_same(place: Workplace, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("samples", "has_quality"), [(2, False), (3, False), (4, True), (100, True)])
-def test_few_pictures_give_a_finite_figure_that_is_marked(
+def test_few_images_give_a_finite_figure_that_is_marked(
     place: Workplace, samples: int, has_quality: bool
 ) -> None:
     result, _, figures = measured(place, samples)

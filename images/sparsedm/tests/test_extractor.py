@@ -50,7 +50,7 @@ def test_features_of_the_training_images_are_standardised(trained) -> None:
     np.testing.assert_allclose(features.std(dim=0), 1, atol=1e-3)
 
 
-def test_features_are_those_of_the_8_bit_picture_and_of_no_batch_mate(trained) -> None:
+def test_features_are_those_of_the_8_bit_image_and_of_no_batch_mate(trained) -> None:
     extractor, _, _ = load_extractor(trained)
     images = bars(6, 2).batch(range(6))[0]
     shifted = images + 0.4 / 127.5  # less than half a grey level

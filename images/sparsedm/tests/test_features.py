@@ -120,7 +120,7 @@ def test_training_draws_around_the_mean_by_seed_and_number_alone(imagenet: Path,
     assert not torch.equal(other, whole)
 
 
-def test_texts_are_chosen_among_those_of_the_picture(mscoco: Path, tmp_path: Path) -> None:
+def test_texts_are_chosen_among_those_of_the_image(mscoco: Path, tmp_path: Path) -> None:
     assert convert("mscoco256-features", mscoco, tmp_path / "out", "--shard-samples", "2") == 0
     data = open_dataset("mscoco256-features", tmp_path / "out", 32, 4)
     assert data.labels is None
@@ -182,7 +182,7 @@ def test_a_damaged_file_is_named_and_runs_nothing(
     assert "never be printed" not in capsys.readouterr().out
 
 
-def test_a_picture_without_text_is_named(mscoco: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_image_without_text_is_named(mscoco: Path, tmp_path: Path, capsys: Any) -> None:
     (mscoco / "1_0.npy").unlink()
     assert convert("mscoco256-features", mscoco, tmp_path / "out") == 3
     assert "1_0.npy can't be converted (it is missing" in capsys.readouterr().err

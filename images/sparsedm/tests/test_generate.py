@@ -34,10 +34,10 @@ def test_a_grid_is_filled_row_by_row() -> None:
 
 
 def test_colours_and_scale() -> None:
-    picture = image_grid(torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(1, 3, 4, 4), scale=2)
-    assert picture.mode == "RGB"
-    assert picture.size == (8, 8)
-    assert picture.getpixel((0, 0)) == (255, 0, 0)
+    image = image_grid(torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(1, 3, 4, 4), scale=2)
+    assert image.mode == "RGB"
+    assert image.size == (8, 8)
+    assert image.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_latents_and_empty_sets_have_no_grid() -> None:
@@ -60,7 +60,7 @@ def model(tmp_path):
 
 
 def test_the_command_draws_one_column_per_class(model, tmp_path) -> None:
-    out = tmp_path / "pictures" / "grid.png"
+    out = tmp_path / "images" / "grid.png"
     arguments = ["generate", "--model", str(model), "--steps", "2", "--scale", "1", "--out", str(out)]
     assert main([*arguments, "--classes", "dog", "cat", "--count", "3"]) == 0
     grid = np.asarray(Image.open(out))

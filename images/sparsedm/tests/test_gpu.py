@@ -165,7 +165,7 @@ def test_the_optimizer_is_the_fused_one(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["dpm-solver++", "euler-maruyama"])
-def test_pictures_come_from_the_same_noise_as_on_a_cpu(sampler: str) -> None:
+def test_images_come_from_the_same_noise_as_on_a_cpu(sampler: str) -> None:
     torch.manual_seed(0)
     model = build_model(CONFIG).eval()
     labels = torch.tensor([0, 1, 0])

@@ -142,14 +142,14 @@ def test_the_features_are_the_librarys_before_its_own_resizing(
     assert torch.equal(extractor.features((resized - 128) / 128), want)
 
 
-def test_pictures_are_resized_about_the_centres_of_their_pixels() -> None:
+def test_images_are_resized_about_the_centres_of_their_pixels() -> None:
     """By hand, from left to right: the value at place i is that at (i + 1/2) · 2 / 299 - 1/2."""
     row = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 2, 2)
     places = np.clip((np.arange(299) + 0.5) * 2 / 299 - 0.5, 0, 1)
     np.testing.assert_allclose(prepared(row)[0, 1, 150], 2 * places - 1, atol=1e-5)
 
 
-def test_grey_pictures_are_taken_as_red_green_and_blue() -> None:
+def test_grey_images_are_taken_as_red_green_and_blue() -> None:
     grey = torch.randint(0, 256, (2, 1, 8, 8), generator=torch.Generator().manual_seed(2)).byte()
     assert torch.equal(prepared(grey), prepared(grey.repeat(1, 3, 1, 1)))
 

@@ -39,7 +39,7 @@ OF_KAGGLE = "image_id,partition\n000001.jpg,0\n000002.jpg,1\n000003.jpg,2\n00000
 @pytest.mark.parametrize("inner", ["", "img_align_celeba", "img_align_celeba/img_align_celeba"])
 @pytest.mark.parametrize("name", ["list_eval_partition.txt", "list_eval_partition.csv"])
 @pytest.mark.parametrize("ending", ["jpg", "JPG", "png"])
-def test_celebas_test_pictures_are_not_trained_on(tmp_path: Path, inner: str, name: str, ending: str) -> None:
+def test_celebas_test_images_are_not_trained_on(tmp_path: Path, inner: str, name: str, ending: str) -> None:
     faces(tmp_path / "celeba" / inner, ending)
     (tmp_path / "celeba" / name).write_text(OF_AUTHORS if name.endswith("txt") else OF_KAGGLE)
     assert greys(tmp_path / "celeba") == [1, 4]
@@ -81,7 +81,7 @@ def test_a_damaged_partition_is_named(tmp_path: Path, text: str) -> None:
         open_dataset("celeba", tmp_path, 64, 3)
 
 
-def test_pictures_that_the_partition_does_not_know_and_those_that_lack_are_told(tmp_path: Path) -> None:
+def test_images_that_the_partition_does_not_know_and_those_that_lack_are_told(tmp_path: Path) -> None:
     faces(tmp_path)
     (tmp_path / "._000001.jpg").write_bytes(b"\0\5\x16\7")
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000009.jpg 0\n")

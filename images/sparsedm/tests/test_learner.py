@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sparsedm.diffusion.objective import Batch, Objective
-from sparsedm.runtime.processes import ALONE, World
+from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.methods.ste import Ste
 from sparsedm.sparsity.pattern import Pattern
@@ -49,7 +49,7 @@ class Recording(Ste):
 
 
 def gradient_of_a_step(
-    gradients: list[tuple[float, float]], world: World = ALONE, **settings: Any
+    gradients: list[tuple[float, float]], processes: ProcessGroup = SINGLE_PROCESS, **settings: Any
 ) -> tuple[torch.Tensor, int]:
     """What the optimizer is given, and the overflows on the way. The images of a batch have the gradients
     one by one, and the batch has their mean."""
@@ -60,7 +60,7 @@ def gradient_of_a_step(
     targets = -torch.tensor(gradients)
     batch = Batch(torch.ones_like(targets), torch.zeros(len(targets)), None, targets)
     objective = Objective(state.student, dense, 0.0, training.precision)
-    Learner(state, objective, method, training, lambda step: batch, world=world).step(0, 0.1, 0.0)
+    Learner(state, objective, method, training, lambda step: batch, processes=processes).step(0, 0.1, 0.0)
     return method.gradient, state.overflows
 
 
@@ -111,10 +111,10 @@ def test_the_sum_of_four_parts_is_clipped_and_no_part_of_it(
     assert found.tolist() == pytest.approx(want, rel=1e-3)
 
 
-class BesideAnother(World):
+class BesideAnother(ProcessGroup):
     """A process beside one whose gradient is (0, 8)."""
 
-    def average(self, numbers: torch.Tensor, gradients: list[torch.Tensor]) -> None:
+    def all_reduce_mean(self, numbers: torch.Tensor, gradients: list[torch.Tensor]) -> None:
         for gradient, other in zip(gradients, (0.0, 8.0), strict=True):
             gradient.copy_((gradient + other) / 2)
 

@@ -124,7 +124,7 @@ def test_the_kept_features_do_not_depend_on_the_batches(batch: int) -> None:
     assert len(kept.unique()) == 20
 
 
-def test_fewer_pictures_than_the_limit_are_all_kept_in_order() -> None:
+def test_fewer_images_than_the_limit_are_all_kept_in_order() -> None:
     sample = FeatureSample(6, limit=20)
     sample.update(torch.arange(6.0)[:, None])
     assert sample.features().flatten().tolist() == [0, 1, 2, 3, 4, 5]

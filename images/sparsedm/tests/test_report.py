@@ -103,8 +103,8 @@ def test_the_report_needs_no_other_file(undisturbed: Path) -> None:
     report = report_of(undisturbed)
     assert re.findall(r'(?:src|href)="(?!data:)', report) == []
     assert "<script" not in report
-    picture = re.search(r'src="data:image/png;base64,([^"]+)"', report)
-    assert base64.b64decode(picture[1]) == (undisturbed / "samples.png").read_bytes()
+    image = re.search(r'src="data:image/png;base64,([^"]+)"', report)
+    assert base64.b64decode(image[1]) == (undisturbed / "samples.png").read_bytes()
 
 
 def test_the_same_content_gives_the_same_bytes(place: Workplace, undisturbed: Path) -> None:

@@ -62,7 +62,7 @@ async def in_batch(painter: Painter) -> None:
     await asyncio.to_thread(painter.begun.acquire)
 
 
-def test_each_picture_comes_back_to_its_own_request() -> None:
+def test_each_image_comes_back_to_its_own_request() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
         first, second = batcher.submit([1, 1], [10, 11]), batcher.submit([2], [20])
         assert await asyncio.gather(*first, *second) == [(1, 10), (1, 11), (2, 20)]
@@ -84,8 +84,8 @@ def test_what_waits_is_drawn_together_up_to_the_limit() -> None:
 
 def test_a_request_larger_than_a_batch_is_drawn_in_several() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        pictures = await asyncio.gather(*batcher.submit([0] * 6, range(6)))
-        assert [seed for _, seed in pictures] == list(range(6))
+        images = await asyncio.gather(*batcher.submit([0] * 6, range(6)))
+        assert [seed for _, seed in images] == list(range(6))
 
     assert run(scenario).batches == [[0, 1, 2, 3], [4, 5]]
 
@@ -145,7 +145,7 @@ def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
 def test_what_is_drawn_in_a_time_are_whole_batches_of_at_most_a_queue(within: float, want: int) -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
         batcher.measured(8.0)
-        assert batcher.most_pictures(within) == want
+        assert batcher.most_images(within) == want
 
     run(scenario, max_queue=10)
 
@@ -162,13 +162,13 @@ def test_what_cannot_be_drawn_in_time_is_given_up_with_the_batch_under_way() -> 
     assert run(scenario).batches == [[0, 1, 2, 3]], "nothing more is begun"
 
 
-def test_cancelled_pictures_are_not_drawn_and_make_room() -> None:
+def test_cancelled_images_are_not_drawn_and_make_room() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
         batcher.submit([0], [0])
         await in_batch(painter)
-        for picture in batcher.submit([0] * 8, range(1, 9)):
-            picture.cancel()
+        for image in batcher.submit([0] * 8, range(1, 9)):
+            image.cancel()
         await asyncio.sleep(0)
         assert batcher.waiting == 0
         batcher.submit([0], [9])

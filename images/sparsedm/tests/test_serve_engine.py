@@ -32,7 +32,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_a_picture_depends_on_its_class_and_seed_alone(artifact: Path, precision: str) -> None:
+def test_a_image_depends_on_its_class_and_seed_alone(artifact: Path, precision: str) -> None:
     engine = Engine.load(artifact, SPEC.model_copy(update={"precision": precision}), device=CPU)
     alone = engine.draw([3], [7])[0]
     for place in range(4):
@@ -43,9 +43,9 @@ def test_a_picture_depends_on_its_class_and_seed_alone(artifact: Path, precision
     assert (engine.draw([2], [7])[0] != alone).any()
 
 
-def test_pictures_are_bytes_in_the_model_s_size(artifact: Path) -> None:
-    pictures = Engine.load(artifact, SPEC, device=CPU).draw([0, 1], [0, 1])
-    assert [(p.shape, p.dtype) for p in pictures] == [((32, 32, 1), np.uint8)] * 2
+def test_images_are_bytes_in_the_model_s_size(artifact: Path) -> None:
+    images = Engine.load(artifact, SPEC, device=CPU).draw([0, 1], [0, 1])
+    assert [(p.shape, p.dtype) for p in images] == [((32, 32, 1), np.uint8)] * 2
 
 
 def test_a_model_without_classes_draws_without_labels(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_dense_by_wish_is_told_as_such() -> None:
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
+def test_on_a_gpu_sparse_images_look_like_dense_ones(tmp_path: Path) -> None:
     config = dataclasses.replace(CONFIG, width=1024, heads=16)
     write_artifact(tmp_path, config)
     spec = EngineSpec(steps=3, max_batch_size=8, precision="bf16")
@@ -256,7 +256,7 @@ def test_on_a_gpu_sparse_pictures_look_like_dense_ones(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("batch", [1, 8])
-def test_sparse_products_of_every_layer_draw_the_dense_pictures(
+def test_sparse_products_of_every_layer_draw_the_dense_images(
     batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the rows, 36 for one image, are no multiple of 8; sparse products are used even where they

@@ -75,14 +75,14 @@ def server(
         yield server
 
 
-def pictures(response: httpx.Response) -> list[Image.Image]:
+def images(response: httpx.Response) -> list[Image.Image]:
     assert response.status_code == 200, response.text
     return [Image.open(io.BytesIO(base64.b64decode(d["b64_json"]))) for d in response.json()["data"]]
 
 
-def test_a_prompt_gives_as_many_pictures_as_asked_for(server: ServerProcess) -> None:
+def test_a_prompt_gives_as_many_images_as_asked_for(server: ServerProcess) -> None:
     response = server.generate(prompt="a photo of an ankle boot", n=3, seed=5, size="64x64", model="clothes")
-    assert [picture.size for picture in pictures(response)] == [(64, 64)] * 3
+    assert [image.size for image in images(response)] == [(64, 64)] * 3
     body = response.json()
     assert [(d["seed"], d["revised_prompt"]) for d in body["data"]] == [(s, "ankle boot") for s in (5, 6, 7)]
     assert (body["output_format"], body["size"]) == ("png", "64x64")
@@ -94,7 +94,7 @@ def test_openai_s_own_nulls_and_names_are_accepted(server: ServerProcess) -> Non
         background=None, moderation=None, stream=None, partial_images=None, style=None, seed=None,
         output_compression=None, safety_identifier=None,
     )  # fmt: skip
-    assert pictures(response)[0].size == (32, 32)
+    assert images(response)[0].size == (32, 32)
 
 
 def test_parameters_at_openai_s_defaults_are_accepted(server: ServerProcess) -> None:
@@ -102,17 +102,17 @@ def test_parameters_at_openai_s_defaults_are_accepted(server: ServerProcess) -> 
         n=1, size="auto", response_format="b64_json", output_format="png", quality="auto", background="auto",
         moderation="auto", stream=False, partial_images=0, style="vivid", output_compression=100,
     )  # fmt: skip
-    assert pictures(response)[0].size == (32, 32)
+    assert images(response)[0].size == (32, 32)
     assert response.json()["background"] == "opaque"
     assert server.generate(quality="standard", background="opaque", moderation="low").status_code == 200
 
 
-def test_without_a_seed_each_picture_is_another(server: ServerProcess) -> None:
+def test_without_a_seed_each_image_is_another(server: ServerProcess) -> None:
     first, second = (server.generate().json()["data"][0] for _ in range(2))
     assert first["seed"] != second["seed"]
 
 
-def test_a_picture_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None:
+def test_a_image_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None:
     alone = server.generate(seed=42).json()["data"][0]["b64_json"]
 
     def batched() -> list[httpx.Response] | None:
@@ -248,7 +248,7 @@ def test_a_body_of_another_type_is_told_the_right_one(
 def test_a_mark_before_the_json_is_passed_over(server: ServerProcess) -> None:
     body = b'\xef\xbb\xbf{"prompt": "dress"}'
     headers = {"Content-Type": "application/json;charset=UTF-8"}
-    assert pictures(server.client.post("/v1/images/generations", content=body, headers=headers))
+    assert images(server.client.post("/v1/images/generations", content=body, headers=headers))
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v2/health/ready", "/metrics", "/nothing", "/openapi.json"])
@@ -314,7 +314,7 @@ def test_models_are_listed_for_both_protocols(server: ServerProcess) -> None:
     assert get("/v2/health/ready") == {"ready": True}
 
 
-def test_metrics_count_requests_batches_and_pictures(server: ServerProcess) -> None:
+def test_metrics_count_requests_batches_and_images(server: ServerProcess) -> None:
     before = server.metric("sparsedm_images_total")
     server.generate(n=3)
     assert server.metric("sparsedm_images_total") == before + 3
@@ -402,8 +402,8 @@ def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolE
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "draining"
     assert server.status("/v2/health/live") == 200
-    assert pictures(drawing.result())
-    assert pictures(waiting.result())
+    assert images(drawing.result())
+    assert images(waiting.result())
     assert server.exit_code() == 0
 
 

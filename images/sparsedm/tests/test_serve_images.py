@@ -28,14 +28,14 @@ def test_other_sizes_are_refused_with_what_is_possible(size: str) -> None:
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
-def test_a_picture_keeps_its_pixels(channels: int, mode: str) -> None:
+def test_a_image_keeps_its_pixels(channels: int, mode: str) -> None:
     pixels = np.arange(8 * 8 * channels, dtype=np.uint8).reshape(8, 8, channels)
-    picture = Image.open(io.BytesIO(png(pixels, 8)))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", mode, (8, 8))
-    assert (np.asarray(picture).reshape(pixels.shape) == pixels).all()
+    image = Image.open(io.BytesIO(png(pixels, 8)))
+    assert (image.format, image.mode, image.size) == ("PNG", mode, (8, 8))
+    assert (np.asarray(image).reshape(pixels.shape) == pixels).all()
 
 
-def test_an_enlarged_picture_has_the_size_asked_for() -> None:
-    picture = Image.open(io.BytesIO(png(np.full((8, 8, 1), 200, np.uint8), 32)))
-    assert picture.size == (32, 32)
-    assert np.asarray(picture).min() == np.asarray(picture).max() == 200
+def test_an_enlarged_image_has_the_size_asked_for() -> None:
+    image = Image.open(io.BytesIO(png(np.full((8, 8, 1), 200, np.uint8), 32)))
+    assert image.size == (32, 32)
+    assert np.asarray(image).min() == np.asarray(image).max() == 200

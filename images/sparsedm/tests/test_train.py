@@ -120,8 +120,8 @@ def test_the_report_and_the_sample_grid(learned: tuple[dict[str, Any], Path]) ->
     manifest, directory = learned
     report = (directory / "report.html").read_text()
     assert f"<td>{manifest['fid']['dense']}</td><td>{manifest['fid']['sparse']}</td>" in report
-    picture = base64.b64encode((directory / "samples.png").read_bytes()).decode()
-    assert f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{picture}">' in report
+    image = base64.b64encode((directory / "samples.png").read_bytes()).decode()
+    assert f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{image}">' in report
     assert re.search(r"<td>5</td><td>2:4</td><td>80 to 100</td><td>0\.\d{4}</td><td>\d\.\d{3} %</td>", report)
     assert Image.open(directory / "samples.png").size[0] > 100
 
@@ -511,7 +511,7 @@ def test_a_full_volume_is_known_from_other_faults(error: Exception, explained: b
         raise error
 
 
-def test_an_extractor_of_other_pictures_ends_with_3_before_the_training(
+def test_an_extractor_of_other_images_ends_with_3_before_the_training(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = place.directory / "colour.safetensors"

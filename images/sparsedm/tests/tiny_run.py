@@ -28,7 +28,7 @@ MODEL = {
     "numClasses": 2, "finalConv": False, "prediction": "noise",
 }  # fmt: skip
 CONFIG = UViTConfig(32, 8, 1, width=32, depth=3, heads=2, num_classes=2, final_conv=False, prediction="noise")
-PICTURES = 44
+IMAGES = 44
 """With batches of 8 an epoch ends in the middle of a batch."""
 
 
@@ -39,21 +39,21 @@ class Workplace:
         self.directory = directory
         self.weights = directory / "dense.safetensors"
         self.extractor = directory / "extractor.safetensors"
-        self.pictures = directory / "pictures"
+        self.images = directory / "images"
         torch.manual_seed(1)
         save_file(build_model(CONFIG).state_dict(), self.weights)
         metadata = {"name": "test-cnn", "channels": "1", "classes": "2"}
         save_file(Classifier(1, 2).state_dict(), self.extractor, metadata=metadata)
-        self._draw_pictures()
+        self._draw_images()
 
-    def _draw_pictures(self) -> None:
+    def _draw_images(self) -> None:
         """Class "left" is bright on the left, "right" on the right, each with its own brightness."""
-        for i in range(PICTURES):
+        for i in range(IMAGES):
             side = ("left", "right")[i % 2]
             pixels = np.full((32, 32), 20, dtype=np.uint8)
             bright = pixels[:, :16] if side == "left" else pixels[:, 16:]
             bright[:] = 120 + 3 * i
-            folder = self.pictures / side
+            folder = self.images / side
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / f"{i:02d}.png")
 
@@ -61,7 +61,7 @@ class Workplace:
         """The configuration; `training__steps=3` changes training.steps."""
         spec: dict[str, Any] = {
             "model": {"config": dict(MODEL), "pretrained": {"uri": f"file://{self.weights}"}},
-            "dataset": {"format": "image-folder", "uri": f"file://{self.pictures}"},
+            "dataset": {"format": "image-folder", "uri": f"file://{self.images}"},
             "sparsity": {},
             "training": {"steps": 20, "batchSize": 8, "learningRate": "0.001", "warmupSteps": 3},
             "checkpoint": {"everySteps": 5},

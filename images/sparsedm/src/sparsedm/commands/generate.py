@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from sparsedm.data.images import image_grid
-from sparsedm.diffusion.samplers import PICTURE_CHANNELS, SAMPLERS, sample
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS, sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import (
     CLASSES,
@@ -86,7 +86,7 @@ def class_labels(wanted: list[str], classes: list[str], num_classes: int) -> lis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     shipped = WEIGHTS_DIR / "fashion-mnist-uvit-tiny.safetensors"
     parser.add_argument("--model", type=Path, default=shipped, help="artefact directory or .safetensors file")
-    presets = sorted(name for name, config in PRESETS.items() if config.channels in PICTURE_CHANNELS)
+    presets = sorted(name for name, config in PRESETS.items() if config.channels in IMAGE_CHANNELS)
     parser.add_argument("--preset", choices=presets, help="architecture of a file without a manifest")
     parser.add_argument(
         "--classes", nargs="+", default=[], help="names or numbers, one column each (default: all)"
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     limit_threads()
     drawable = open_model(args.model, args.preset)
     config = config_of(drawable.model)
-    if config.channels not in PICTURE_CHANNELS or config.context:
+    if config.channels not in IMAGE_CHANNELS or config.context:
         raise InputError(
             "ModelUnsupported", "The model draws latents or after a text, which this command can't show."
         )

@@ -10,7 +10,7 @@ import torch
 
 from sparsedm.data import FORMATS, open_dataset
 from sparsedm.data.contents import fit_classes, lines, record
-from sparsedm.diffusion.samplers import PICTURE_CHANNELS
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS
 from sparsedm.errors import InputError
 from sparsedm.models import CLASSES, PRESETS
 from sparsedm.runtime.device import limit_threads
@@ -20,7 +20,7 @@ from sparsedm.training.pretraining import PretrainConfig, Pretraining, train
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = PretrainConfig()
-    presets = sorted(name for name, config in PRESETS.items() if config.channels in PICTURE_CHANNELS)
+    presets = sorted(name for name, config in PRESETS.items() if config.channels in IMAGE_CHANNELS)
     parser.add_argument("--preset", choices=presets, default=defaults.preset, help="architecture")
     parser.add_argument("--width", type=int, help="width in place of the preset's, as 64 for half of 128")
     parser.add_argument(

@@ -15,7 +15,7 @@ import sys
 
 from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
 from sparsedm.runtime.launch import launch, processes_to_start
-from sparsedm.runtime.processes import open_world
+from sparsedm.runtime.processes import open_process_group
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
@@ -79,9 +79,9 @@ def run_here(args: argparse.Namespace) -> int:
 
 
 def _train_together(config: TrainConfig, client: ReportClient, console: Console) -> None:
-    with StopSignal() as stop, open_world() as world:
+    with StopSignal() as stop, open_process_group() as processes:
         try:
-            train(config, client, console, stop, world)
+            train(config, client, console, stop, processes)
         except ProcessLost:
             stop.check(
                 "the other processes stopped before this one; a retry goes on from the last checkpoint."

@@ -13,8 +13,8 @@ from PIL import Image
 from sparsedm.data.colours import converted
 from sparsedm.data.contents import Notes, shown
 from sparsedm.data.folders import TOOL, is_tools
+from sparsedm.data.image_files import ImageFileDataset
 from sparsedm.data.layouts import contents, folders_of, holding
-from sparsedm.data.pictures import PictureDataset
 from sparsedm.errors import InputError
 
 SIZE = (178, 218)
@@ -29,7 +29,7 @@ PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
 SPLITS = {"train": "0", "test": "2"}
 
 
-def open_celeba(path: Path, image_size: int, channels: int, split: str) -> PictureDataset:
+def open_celeba(path: Path, image_size: int, channels: int, split: str) -> ImageFileDataset:
     """(N, 3, image_size, image_size) without labels, mirrored at random in training.
 
     Where list_eval_partition lies in `path` or in a folder around the images below it, those of the split;
@@ -43,7 +43,7 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
         )
     notes = Notes(path.absolute())
     folders = [folder for folder in folders_of(path) if folder.name.startswith(FOLDER)]
-    files = next((found for folder in [*folders, path] if (found := _pictures(folder, notes))), [])
+    files = next((found for folder in [*folders, path] if (found := _images(folder, notes))), [])
     around = holding(path, *PARTITIONS)
     if around is not None and files:
         partition = next(around / name for name in PARTITIONS if (around / name).is_file())
@@ -58,10 +58,10 @@ def open_celeba(path: Path, image_size: int, channels: int, split: str) -> Pictu
         )
     needed = f"aligned images of CelebA have {SIZE[0]}x{SIZE[1]}: take those of {FOLDER}.zip."
     face = partial(_face, image_size=image_size)
-    return PictureDataset(files, SIZE, needed, face, horizontal_flip=True, notes=notes)
+    return ImageFileDataset(files, SIZE, needed, face, horizontal_flip=True, notes=notes)
 
 
-def _pictures(folder: Path, notes: Notes) -> list[Path]:
+def _images(folder: Path, notes: Notes) -> list[Path]:
     with os.scandir(folder) as entries:  # scandir knows files from folders without a stat for each
         names = sorted(e.name for e in entries if e.name.lower().endswith(ENDINGS) and e.is_file())
     for name in names:
@@ -100,9 +100,9 @@ def _read_partition(partition: Path) -> dict[str, str]:
     return splits
 
 
-def _face(picture: Image.Image, image_size: int) -> np.ndarray:
+def _face(image: Image.Image, image_size: int) -> np.ndarray:
     """(3, image_size, image_size) uint8."""
     x, y, half = *CENTRE, SIDE // 2
-    face = converted(picture, "RGB").crop((x - half, y - half, x + half, y + half))
+    face = converted(image, "RGB").crop((x - half, y - half, x + half, y + half))
     scaled = face.resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(scaled).transpose(2, 0, 1)

@@ -45,49 +45,49 @@ UNPROFILED = "images with an unusable colour profile, taken as sRGB"
 FRAMES = "images with several frames, of which the first is used"
 
 
-def obstacle(picture: Image.Image) -> str | None:
+def obstacle(image: Image.Image) -> str | None:
     """Why an open image can't be converted, by its header, as a clause; None when it can."""
-    if picture.mode in BASE or _scaled_by_pillow(picture):
+    if image.mode in BASE or _scaled_by_pillow(image):
         return None
-    if picture.mode in ("I", "F"):
-        values = "32-bit integers" if picture.mode == "I" else "floating-point numbers"
+    if image.mode in ("I", "F"):
+        values = "32-bit integers" if image.mode == "I" else "floating-point numbers"
         return f"its values are {values}, without a stated black and white: save it with 8 or 16 bits"
-    return f"its colours have the unknown mode {picture.mode}: save it as RGB"
+    return f"its colours have the unknown mode {image.mode}: save it as RGB"
 
 
-def remarks(picture: Image.Image) -> Iterator[str]:
+def remarks(image: Image.Image) -> Iterator[str]:
     """What the conversion of an open image will change, by its header."""
-    if picture.has_transparency_data:
+    if image.has_transparency_data:
         yield TRANSPARENT
-    if picture.mode in GREY_16 or _scaled_by_pillow(picture):
+    if image.mode in GREY_16 or _scaled_by_pillow(image):
         yield DEEP
     # A PNG's EXIF data may follow its pixels, which Pillow would decode to find it.
-    if (picture.format != "PNG" or "exif" in picture.info) and orientation(picture) != 1:
+    if (image.format != "PNG" or "exif" in image.info) and orientation(image) != 1:
         yield TURNED
-    if profile := picture.info.get("icc_profile"):
-        conversion = _to_srgb(profile, BASE.get(picture.mode, "L"))
+    if profile := image.info.get("icc_profile"):
+        conversion = _to_srgb(profile, BASE.get(image.mode, "L"))
         if conversion is None:
             yield UNPROFILED
         elif conversion.transform is not None:
             yield PROFILED
-    if getattr(picture, "is_animated", False) and picture.format not in STILL:
+    if getattr(image, "is_animated", False) and image.format not in STILL:
         yield FRAMES
 
 
-def orientation(picture: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """1 to 8; from 5 on, width and height are swapped."""
-    value = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
     return value if value in range(1, 9) else 1
 
 
-def converted(picture: Image.Image, mode: Mode) -> Image.Image:
+def converted(image: Image.Image, mode: Mode) -> Image.Image:
     """The image, decoded here, in 8-bit "L" or "RGB". Raises as Pillow does where it is damaged."""
-    rounded = any(";16" in str(tile.args) for tile in getattr(picture, "tile", []))
-    profile = picture.info.get("icc_profile")
-    picture.load()
-    if rounded and picture.mode == "RGB":
-        _round_transparency(picture)
-    upright = ImageOps.exif_transpose(picture) if orientation(picture) != 1 else picture
+    rounded = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+    profile = image.info.get("icc_profile")
+    image.load()
+    if rounded and image.mode == "RGB":
+        _round_transparency(image)
+    upright = ImageOps.exif_transpose(image) if orientation(image) != 1 else image
     colours, alpha = _parted(upright)
     colours = _in_srgb(colours, profile)
     if alpha is not None:
@@ -96,40 +96,40 @@ def converted(picture: Image.Image, mode: Mode) -> Image.Image:
     return colours.convert(mode)
 
 
-def _scaled_by_pillow(picture: Image.Image) -> bool:
+def _scaled_by_pillow(image: Image.Image) -> bool:
     """A PGM of more than 8 bits, whose values Pillow brings to 0 ... 65535."""
-    return picture.mode == "I" and picture.format == "PPM"
+    return image.mode == "I" and image.format == "PPM"
 
 
-def _round_transparency(picture: Image.Image) -> None:
+def _round_transparency(image: Image.Image) -> None:
     """The transparent colour of a 16-bit PNG, as Pillow has cut the pixels: to their upper 8 bits."""
-    colour = picture.info.get("transparency")
+    colour = image.info.get("transparency")
     if isinstance(colour, tuple):
-        picture.info["transparency"] = tuple(value >> 8 for value in colour)
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
 
 
-def _parted(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _parted(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Colours in their base mode, and the mask of what is opaque, or None."""
-    if picture.mode in GREY_16 or picture.mode == "I":
-        return _grey_of_16(picture)
-    base = BASE[picture.mode]
-    if not picture.has_transparency_data:
-        return picture if picture.mode == base else picture.convert(base), None
+    if image.mode in GREY_16 or image.mode == "I":
+        return _grey_of_16(image)
+    base = BASE[image.mode]
+    if not image.has_transparency_data:
+        return image if image.mode == base else image.convert(base), None
     # Premultiplied colours are divided first; convert() drops alpha and keeps the colours below it.
-    whole = picture.convert("LA" if picture.mode in ("La", "LA") else "RGBA")
+    whole = image.convert("LA" if image.mode in ("La", "LA") else "RGBA")
     return whole.convert("L" if base == "L" else "RGB"), whole.getchannel("A")
 
 
-def _grey_of_16(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _grey_of_16(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Worked example: 65535 -> 255, 32896 = 128 · 257 -> 128, 257 -> 1."""
-    values = np.asarray(picture).astype(np.uint32)
-    tags = getattr(picture, "tag_v2", {})
+    values = np.asarray(image).astype(np.uint32)
+    tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
     highest = 2**bits - 1 if 8 < bits < 16 else MAX_16
     grey = np.minimum((values * 255 + highest // 2) // highest, 255).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey
-    clear = picture.info.get("transparency")
+    clear = image.info.get("transparency")
     alpha = None
     if isinstance(clear, int):
         alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))

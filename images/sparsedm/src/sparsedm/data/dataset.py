@@ -1,4 +1,4 @@
-"""Images as bytes, in memory or in files (pictures.py), turned into the network's input batch by batch."""
+"""Images as bytes, in memory or in files (image_files.py), turned into the network's input batch by batch."""
 
 from __future__ import annotations
 

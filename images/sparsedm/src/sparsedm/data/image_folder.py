@@ -11,13 +11,13 @@ from PIL import Image
 from sparsedm.data.colours import Mode, converted
 from sparsedm.data.contents import sentences, shown
 from sparsedm.data.folders import list_images
-from sparsedm.data.pictures import PictureDataset
+from sparsedm.data.image_files import ImageFileDataset
 from sparsedm.errors import InputError
 
 MODES: dict[int, Mode] = {1: "L", 3: "RGB"}
 
 
-def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> PictureDataset:
+def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> ImageFileDataset:
     """(N, channels, image_size, image_size); grey images become RGB and vice versa, as the model needs.
 
     With sub-folders each is a class, and every image lies in one; without any, there are no labels. Images
@@ -36,7 +36,7 @@ def open_image_folder(path: Path, image_size: int, channels: int, split: str = "
             f"{shown(path)} holds no images: give a folder of PNG or JPEG files, or one with a folder for "
             f"each class.{passed_over}",
         )
-    return PictureDataset(
+    return ImageFileDataset(
         found.files,
         (image_size, image_size),
         f"the model takes {image_size}x{image_size}: resize the images first.",
@@ -47,7 +47,7 @@ def open_image_folder(path: Path, image_size: int, channels: int, split: str = "
     )
 
 
-def pixels(picture: Image.Image, mode: Mode) -> np.ndarray:
+def pixels(image: Image.Image, mode: Mode) -> np.ndarray:
     """(channels, height, width) uint8."""
-    values = np.asarray(converted(picture, mode))
+    values = np.asarray(converted(image, mode))
     return values.reshape(*values.shape[:2], -1).transpose(2, 0, 1)

@@ -39,5 +39,5 @@ def image_grid(images: Tensor, columns: int | None = None, gap: int = 2, scale: 
     for index, pixels in enumerate(to_uint8(images).permute(0, 2, 3, 1).numpy()):
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = pixels
-    picture = Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
-    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    image = Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)

@@ -23,7 +23,7 @@ from sparsedm.diffusion.process import NoiseProcess
 
 SAMPLERS = ("dpm-solver++", "ddim", "euler-maruyama")
 
-PICTURE_CHANNELS = (1, 3)
+IMAGE_CHANNELS = (1, 3)
 """Grey and RGB, whose values are bounded; other numbers mean latents, which are unbounded."""
 
 
@@ -131,7 +131,7 @@ def sample(
     if not images:
         return torch.empty(0, config.channels, config.image_size, config.image_size)
     whole = torch.cat(images)
-    return whole.clamp(-1.0, 1.0) if config.channels in PICTURE_CHANNELS else whole
+    return whole.clamp(-1.0, 1.0) if config.channels in IMAGE_CHANNELS else whole
 
 
 def _check(

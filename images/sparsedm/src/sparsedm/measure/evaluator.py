@@ -31,7 +31,7 @@ from sparsedm.measure.kernel_distance import KernelDistance, kernel_distance
 from sparsedm.measure.precision_recall import NEIGHBOURS, Manifold
 from sparsedm.measure.reference import FeatureSample, Reference
 from sparsedm.models import ModelConfig
-from sparsedm.runtime.processes import ALONE, World
+from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 
 SAMPLE_BATCH = 100
 REFERENCE_BATCH = 1000
@@ -108,7 +108,7 @@ class Evaluator:
         plan: Plan,
         extractor_path: Path,
         device: torch.device,
-        decode: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+        decode: Callable[[Tensor], Tensor] = lambda images: images,
         metric: str | None = None,
     ) -> None:
         """`decode` makes images of what the model draws; latents need one. `metric` "fid" takes no other
@@ -186,31 +186,31 @@ class Evaluator:
         model: nn.Module,
         on_work: OnWork,
         keep: int = 0,
-        world: World = ALONE,
+        processes: ProcessGroup = SINGLE_PROCESS,
         choosing: bool = False,
     ) -> Measurement:
-        """The processes of `world` take turns to draw a batch. The distance is broadcast to all; only rank 0
-        needs the reference, and only its Measurement has images and features. `on_work` gets the work of
+        """The processes take turns to draw a batch. The distance is broadcast to all; only rank 0 needs the
+        reference, and only its Measurement has images and features. `on_work` gets the work of
         all processes; `choosing` as in Plan."""
-        if world.leads and self.reference is None:
+        if processes.is_rank_zero and self.reference is None:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
         seeds = self.plan.seeds(choosing)
         model.eval()
-        for first in range(0, self.plan.samples, SAMPLE_BATCH * world.size):
-            at_once = min(SAMPLE_BATCH * world.size, self.plan.samples - first)
+        for first in range(0, self.plan.samples, SAMPLE_BATCH * processes.size):
+            at_once = min(SAMPLE_BATCH * processes.size, self.plan.samples - first)
             passes = at_once * self.plan.passes_of_a_step
-            start = first + SAMPLE_BATCH * world.rank
+            start = first + SAMPLE_BATCH * processes.rank
             own = self._draw(model, seeds, start, passes, on_work)
             found = self.extractor(own) if len(own) else None
-            for features, images in world.gathered((found, own[: max(0, keep - start)])):
+            for features, images in processes.gather((found, own[: max(0, keep - start)])):
                 if features is not None:
                     stats.update(features)
                     sample.update(features)
                     kept.append(images)
-        if not world.leads or self.reference is None:
-            return Measurement(world.told(0.0), torch.empty(0), torch.empty(0))
-        distance = world.told(frechet_distance(stats, self.reference.stats))
+        if not processes.is_rank_zero or self.reference is None:
+            return Measurement(processes.broadcast(0.0), torch.empty(0), torch.empty(0))
+        distance = processes.broadcast(frechet_distance(stats, self.reference.stats))
         return Measurement(distance, torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:

@@ -88,15 +88,15 @@ class Extractor:
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, 32, 32) in [-1, 1] -> (B, 64) standardised features, of the images rounded to 8 bits."""
         network = self.network
-        return (network.embedding(_as_picture(images)) - network.feature_mean) / network.feature_std
+        return (network.embedding(_as_bytes(images)) - network.feature_mean) / network.feature_std
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
         """(B, C, 32, 32) in [-1, 1] -> (B,) int64, the most likely class of each image."""
-        return self.network(_as_picture(images)).argmax(dim=1)
+        return self.network(_as_bytes(images)).argmax(dim=1)
 
 
-def _as_picture(images: Tensor) -> Tensor:
+def _as_bytes(images: Tensor) -> Tensor:
     """Rounds to 8 bits, as saved images and the data set's images have."""
     return to_uint8(images).float().div_(127.5).sub_(1.0)
 

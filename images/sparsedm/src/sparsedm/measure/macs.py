@@ -142,7 +142,7 @@ def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], i
         watch(name, module)
     try:
         with _Attention() as attention, torch.no_grad():
-            model.eval()(*_one_picture(config))
+            model.eval()(*_one_image(config))
     except Exception as error:
         raise InputError(
             "ModelUnsupported",
@@ -152,7 +152,7 @@ def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], i
     return seen, attention.macs
 
 
-def _one_picture(config: DiffusersConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+def _one_image(config: DiffusersConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """Inputs of the network, on the meta device."""
     x = torch.empty(1, config.channels, config.image_size, config.image_size, device="meta")
     y = None

@@ -48,5 +48,5 @@ class Autoencoder:
         return torch.cat(parts)
 
     def _decode(self, latents: Tensor) -> Tensor:
-        pictures = self._network.decode(latents.to(self._device) / self._scale).sample
-        return pictures.clamp(-1.0, 1.0).float().cpu()
+        images = self._network.decode(latents.to(self._device) / self._scale).sample
+        return images.clamp(-1.0, 1.0).float().cpu()

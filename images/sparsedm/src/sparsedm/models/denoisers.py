@@ -188,8 +188,8 @@ class _Adapter:
     """Mixin for a class of diffusers: its forward is called like that of our own networks."""
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        config, (picture, has_return_dict) = self.sparsedm_config, _inputs(type(self).__mro__[2])
-        inputs = {picture: x, "timestep": config.process.network_time(t)}
+        config, (image, has_return_dict) = self.sparsedm_config, _inputs(type(self).__mro__[2])
+        inputs = {image: x, "timestep": config.process.network_time(t)}
         if y is not None:
             inputs["encoder_hidden_states" if config.context else "class_labels"] = y
         if has_return_dict:
@@ -210,16 +210,16 @@ def _inputs(cls: type[nn.Module]) -> tuple[str, bool]:
     Raises ValueError where forward needs what an image, a time and a condition can't give.
     """
     parameters = inspect.signature(cls.forward).parameters
-    picture = next((name for name in ("sample", "hidden_states") if name in parameters), None)
-    known = {"self", picture, "timestep", "class_labels", "encoder_hidden_states"}
+    image = next((name for name in ("sample", "hidden_states") if name in parameters), None)
+    known = {"self", image, "timestep", "class_labels", "encoder_hidden_states"}
     required = [
         n for n, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
     ]
     others = [name for name in required if name not in known]
-    if picture is None or "timestep" not in parameters or others:
+    if image is None or "timestep" not in parameters or others:
         lack = f"it needs {', '.join(others)} too" if others else "its forward takes no sample and timestep"
         raise ValueError(f"an image, a time and labels or text do not drive it: {lack}")
-    return picture, "return_dict" in parameters
+    return image, "return_dict" in parameters
 
 
 def read_directory(path: Path, architecture: str) -> tuple[DiffusersConfig, Path]:

@@ -73,16 +73,16 @@ def sample_grid(
         for i, image in enumerate(images):
             row, column = divmod(i, columns)
             sheet.paste(
-                _picture(image, side), (_GAP + column * (side + _GAP), top + _BAND + row * (side + _GAP))
+                _enlarged(image, side), (_GAP + column * (side + _GAP), top + _BAND + row * (side + _GAP))
             )
     return sheet
 
 
-def _picture(image: Tensor, side: int) -> Image.Image:
+def _enlarged(image: Tensor, side: int) -> Image.Image:
     pixels = to_uint8(image).permute(1, 2, 0).numpy()
     grey = pixels.shape[2] != 3
-    picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels))
-    return picture.convert("RGB").resize((side, side), Image.Resampling.NEAREST)
+    drawn = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if grey else pixels))
+    return drawn.convert("RGB").resize((side, side), Image.Resampling.NEAREST)
 
 
 def comparison_table(manifest: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
     """report.html of an artifact; `course` is None where nothing was trained, `grid` is the samples' PNG."""
     what = f"{manifest['pattern']} sparse" if manifest["layers"] else "trained on"
     title = escape(f"{manifest['name']}, {what}")
-    picture = base64.b64encode(grid).decode()
+    encoded = base64.b64encode(grid).decode()
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -143,7 +143,7 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
         *(_paragraph(sentence) for sentence in _caveats(manifest)),
         "<h2>Samples</h2>",
         _paragraph("Dense above, sparse below, same seeds."),
-        f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{picture}">',
+        f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{encoded}">',
         *([] if course is None else _training(course, manifest["fid"])),
         "<h2>Provenance</h2>",
         _list([f"{key}: {_inline(value)}" for key, value in _origins(manifest).items()]),

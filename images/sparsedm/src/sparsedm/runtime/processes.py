@@ -29,26 +29,26 @@ T = TypeVar("T")
 
 STEP_TIMEOUT = timedelta(minutes=10)
 """Timeout of a collective within a training step."""
-LEAD_TIMEOUT = timedelta(days=30)
+RANK_ZERO_TIMEOUT = timedelta(days=30)
 """Timeout while a process draws images or saves: in effect none."""
 
 FINAL_ERROR = "sparsedm/final-error"
 """Key in the shared store under which a process reports an error that only it may have met."""
 
 
-class World:
+class ProcessGroup:
     """Process `rank` of `size`. Only rank 0 writes and reports."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank = rank
         self.size = size
-        self._patient: dist.ProcessGroup | None = None
+        self._untimed: dist.ProcessGroup | None = None
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         return self.rank == 0
 
-    def share(self, whole: int) -> slice:
+    def shard(self, whole: int) -> slice:
         """This process's share of a batch of `whole` images."""
         each = whole // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
@@ -65,47 +65,47 @@ class World:
             )
 
     @torch.no_grad()
-    def average(self, numbers: Tensor, gradients: Sequence[Tensor]) -> None:
+    def all_reduce_mean(self, numbers: Tensor, gradients: Sequence[Tensor]) -> None:
         """Replaces `numbers` (1-D) and the gradients by their means over the processes, in one all-reduce."""
         if self.size == 1:
             return
         parts = [numbers.float(), *(gradient.flatten().float() for gradient in gradients)]
         flat = torch.cat(parts)
-        with self._together():
+        with self._collective():
             dist.all_reduce(flat)
         flat /= self.size
         means = flat.split([part.numel() for part in parts])
         for target, mean in zip([numbers, *gradients], means, strict=True):
             target.copy_(mean.view_as(target))
 
-    def lead(self, work: Callable[[], T]) -> T | None:
+    def on_rank_zero(self, work: Callable[[], T]) -> T | None:
         """Rank 0 does the work; the others wait until it is done and get None."""
-        result = work() if self.leads else None
-        self.wait()
+        result = work() if self.is_rank_zero else None
+        self.barrier()
         return result
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """A barrier over all processes."""
         if self.size > 1:
-            with self._together():
-                dist.barrier(group=self._patient)
+            with self._collective():
+                dist.barrier(group=self._untimed)
 
-    def gathered(self, value: T) -> list[T]:
+    def gather(self, value: T) -> list[T]:
         """Every process's value in the order of ranks, on rank 0; empty on the others."""
         if self.size == 1:
             return [value]
-        values = [value] * self.size if self.leads else None
-        with self._together():
-            dist.gather_object(value, values, group=self._patient)
+        values = [value] * self.size if self.is_rank_zero else None
+        with self._collective():
+            dist.gather_object(value, values, group=self._untimed)
         return values or []
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Rank 0's value, broadcast to all processes."""
         if self.size == 1:
             return value
         values = [value]
-        with self._together():
-            dist.broadcast_object_list(values, src=0, group=self._patient)
+        with self._collective():
+            dist.broadcast_object_list(values, src=0, group=self._untimed)
         return values[0]
 
     def check_same(self, what: str, digest: str, step: int) -> None:
@@ -113,14 +113,14 @@ class World:
         if self.size == 1:
             return
         digests = [""] * self.size
-        with self._together():
-            dist.all_gather_object(digests, digest, group=self._patient)
+        with self._collective():
+            dist.all_gather_object(digests, digest, group=self._untimed)
         other = next((rank for rank, found in enumerate(digests) if found != digests[0]), None)
         if other is not None:
             raise ProcessesDiffer(what, other, step)
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _collective(self) -> Iterator[None]:
         """Wraps a collective; raises ProcessLost where another process has ended or does not join in time."""
         cause = None
         try:
@@ -134,39 +134,39 @@ class World:
         """Creates the process groups: NCCL between GPUs, gloo between CPUs; barriers always use gloo."""
         if self.size == 1:
             return
-        with self._together():
+        with self._collective():
             backend = "nccl" if torch.cuda.is_available() else "gloo"
             dist.init_process_group(backend, timeout=STEP_TIMEOUT)
-            self._patient = dist.new_group(backend="gloo", timeout=LEAD_TIMEOUT)
+            self._untimed = dist.new_group(backend="gloo", timeout=RANK_ZERO_TIMEOUT)
 
     def leave(self) -> None:
         """Destroys the process groups. The threads of a group that is still referenced when Python exits
         would abort the process and hide its exit code."""
         if self.size > 1 and dist.is_initialized():
-            self._patient = None
+            self._untimed = None
             dist.destroy_process_group()
 
 
-ALONE = World()
-"""The world of a single process."""
+SINGLE_PROCESS = ProcessGroup()
+"""Of a run that is not spread over several."""
 
 
 @contextmanager
-def open_world(env: Mapping[str, str] = os.environ) -> Iterator[World]:
-    """The world in which torchrun, or `sparsedm train` itself, started this process."""
-    world = World(int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1")))
-    world.join()
+def open_process_group(env: Mapping[str, str] = os.environ) -> Iterator[ProcessGroup]:
+    """The group in which torchrun, or `sparsedm train` itself, started this process."""
+    processes = ProcessGroup(int(env.get("RANK", "0")), int(env.get("WORLD_SIZE", "1")))
+    processes.join()
     try:
-        yield world
+        yield processes
     except InputError as error:
-        if world.size > 1:
-            _tell(error, env)
+        if processes.size > 1:
+            _pass_on(error, env)
         raise
     finally:
-        world.leave()
+        processes.leave()
 
 
-def _tell(error: InputError, env: Mapping[str, str]) -> None:
+def _pass_on(error: InputError, env: Mapping[str, str]) -> None:
     """Passes the error to `launch`, which reports it: for example a file that only this share of a batch
     needs."""
     with suppress(RuntimeError):

@@ -55,10 +55,8 @@ def create_app(service: Service) -> FastAPI:
             raise bad_request(str(error), "prompt", "unknown_class") from error
         seed = body.seed if body.seed is not None else secrets.randbits(32)
         seeds = [seed + i for i in range(body.n)]
-        pictures = await _unless_disconnected(request, service.submit(label, seeds))
-        encoded = await asyncio.gather(
-            *(asyncio.to_thread(png_base64, picture, side) for picture in pictures)
-        )
+        images = await _unless_disconnected(request, service.submit(label, seeds))
+        encoded = await asyncio.gather(*(asyncio.to_thread(png_base64, image, side) for image in images))
         service.latencies.add(time.perf_counter() - started)
         name = service.class_name(label)
         data = [
@@ -93,9 +91,9 @@ def _shown(name: str) -> str:
     return name[:100].encode("utf-8", "replace").decode("utf-8")
 
 
-async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[Any]]) -> list[Any]:
+async def _unless_disconnected(request: Request, images: list[asyncio.Future[Any]]) -> list[Any]:
     """The images. When the client disconnects, its waiting images leave the queue."""
-    drawn = asyncio.create_task(_all(pictures))
+    drawn = asyncio.create_task(_all(images))
     gone = asyncio.create_task(_disconnect(request))
     try:
         await asyncio.wait({drawn, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,9 +116,9 @@ async def _unless_disconnected(request: Request, pictures: list[asyncio.Future[A
         drawn.cancel()
 
 
-async def _all(pictures: list[asyncio.Future[Any]]) -> list[Any]:
+async def _all(images: list[asyncio.Future[Any]]) -> list[Any]:
     """A task can be cancelled silently; the future that `gather` returns logs the cancellation."""
-    return await asyncio.gather(*pictures)
+    return await asyncio.gather(*images)
 
 
 async def _disconnect(request: Request) -> None:

@@ -38,7 +38,7 @@ class Draining(Exception):
 
 
 @dataclass(eq=False)
-class _Picture:
+class _Row:
     label: int | None
     seed: int
     enqueued: float
@@ -65,10 +65,10 @@ class Batcher:
         self._max_batch = max_batch
         self._max_delay = max_delay
         self._on_batch = on_batch
-        self._queue: deque[_Picture] = deque()
+        self._queue: deque[_Row] = deque()
         self._changed = asyncio.Event()
         self._closing = False
-        self._batch: list[_Picture] = []
+        self._batch: list[_Row] = []
         """The images being drawn."""
         self._started = 0.0
         """When the batch that is being drawn began, in the event loop's time."""
@@ -90,7 +90,7 @@ class Batcher:
         before = self.batch_seconds or seconds
         self.batch_seconds = MEMORY * before + (1 - MEMORY) * seconds
 
-    def most_pictures(self, within: float) -> int:
+    def most_images(self, within: float) -> int:
         """How many an idle server draws in `within` seconds, at most a whole queue."""
         if within >= self._seconds_for(self.max_queue):
             return self.max_queue
@@ -102,8 +102,8 @@ class Batcher:
         current = max(0.0, self._started + self.batch_seconds - now) if self._batch else 0.0
         return current + self._seconds_for(self.waiting + more)
 
-    def _seconds_for(self, pictures: int) -> float:
-        return math.ceil(pictures / self._max_batch) * self.batch_seconds
+    def _seconds_for(self, rows: int) -> float:
+        return math.ceil(rows / self._max_batch) * self.batch_seconds
 
     def submit(
         self, labels: Sequence[int | None], seeds: Sequence[int], within: float = math.inf
@@ -118,15 +118,15 @@ class Batcher:
         if self.waiting + len(seeds) > self.max_queue or late > 0:
             raise QueueFull(math.ceil(max(1.0, self._until_room(len(seeds)), late)))
         loop = asyncio.get_running_loop()
-        pictures = [
-            _Picture(label, seed, loop.time(), loop.create_future())
+        rows = [
+            _Row(label, seed, loop.time(), loop.create_future())
             for label, seed in zip(labels, seeds, strict=True)
         ]
-        for picture in pictures:
-            picture.result.add_done_callback(self._forget_cancelled)
-        self._queue.extend(pictures)
+        for row in rows:
+            row.result.add_done_callback(self._forget_cancelled)
+        self._queue.extend(rows)
         self._changed.set()
-        return [picture.result for picture in pictures]
+        return [row.result for row in rows]
 
     def _until_room(self, wanted: int) -> float:
         """Seconds until the queue has room for `wanted` images at the measured rate."""
@@ -135,7 +135,7 @@ class Batcher:
 
     def _forget_cancelled(self, result: asyncio.Future[Any]) -> None:
         if result.cancelled():
-            self._queue = deque(picture for picture in self._queue if not picture.result.cancelled())
+            self._queue = deque(row for row in self._queue if not row.result.cancelled())
 
     async def run(self) -> None:
         """Draws batches until `drain` was called and the queue is empty."""
@@ -156,9 +156,9 @@ class Batcher:
 
     def give_up(self) -> None:
         """Fails everything accepted with Draining, when there is no time left to draw it."""
-        for picture in [*self._batch, *self._queue]:
-            if not picture.result.done():
-                picture.result.set_exception(Draining())
+        for row in [*self._batch, *self._queue]:
+            if not row.result.done():
+                row.result.set_exception(Draining())
         self._queue.clear()
 
     async def _change(self, timeout: float | None = None) -> None:
@@ -178,7 +178,7 @@ class Batcher:
                 return
             await self._change(left)
 
-    async def _draw_batch(self, batch: list[_Picture]) -> None:
+    async def _draw_batch(self, batch: list[_Row]) -> None:
         loop = asyncio.get_running_loop()
         self._batch, self._started = batch, loop.time()
         try:
@@ -188,15 +188,15 @@ class Batcher:
         failed = sum(isinstance(image, Exception) for image in images)
         self.failures = self.failures + 1 if failed == len(batch) else 0
         self._on_batch(len(batch) - failed, failed, loop.time() - self._started)
-        for picture, image in zip(batch, images, strict=True):
-            if picture.result.done():
+        for row, image in zip(batch, images, strict=True):
+            if row.result.done():
                 continue
             if isinstance(image, Exception):
-                picture.result.set_exception(image)
+                row.result.set_exception(image)
             else:
-                picture.result.set_result(image)
+                row.result.set_result(image)
 
-    async def _drawn(self, batch: Sequence[_Picture]) -> Sequence[Any]:
+    async def _drawn(self, batch: Sequence[_Row]) -> Sequence[Any]:
         """An image or an error for each. A failed batch is drawn again one by one, so that one bad
         image does not fail the others."""
         loop = asyncio.get_running_loop()
@@ -209,6 +209,6 @@ class Batcher:
             log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
             if len(batch) == 1:
                 return [error]
-            return [image for picture in batch for image in await self._drawn([picture])]
+            return [image for row in batch for image in await self._drawn([row])]
         self.measured(loop.time() - started)
         return images

@@ -20,7 +20,7 @@ from torch import nn
 
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data.images import to_uint8
-from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
 from sparsedm.errors import InputError
 from sparsedm.models import config_of
 from sparsedm.runtime.device import limit_threads, pick_device
@@ -80,7 +80,7 @@ class Engine:
                 "it was replaced since the SparseFinetune ended.",
             )
         config = config_of(model)
-        if config.channels not in PICTURE_CHANNELS:
+        if config.channels not in IMAGE_CHANNELS:
             raise InputError(
                 "ModelUnsupported",
                 f"The model draws {config.channels} channels, and an image has 1 or 3: "

@@ -30,11 +30,11 @@ def side_of(size: str | None, image_size: int) -> int:
 
 def png(pixels: np.ndarray, side: int) -> bytes:
     """`pixels` is (H, W, C) uint8 with one channel or three."""
-    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    if picture.width != side:
-        picture = picture.resize((side, side), Image.Resampling.BICUBIC)
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    if image.width != side:
+        image = image.resize((side, side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -184,7 +184,7 @@ class Service:
         if not self.stopping:
             # A single batch is accepted even if it is too slow for any stop: better than serving nothing.
             within = max(within, batcher.batch_seconds)
-            most = batcher.most_pictures(within)
+            most = batcher.most_images(within)
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
         try:

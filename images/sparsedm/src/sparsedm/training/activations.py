@@ -88,10 +88,10 @@ def _drop_gradient(weight: Tensor) -> None:
 
 def _batch(config: ModelConfig, training: TrainingSpec) -> Batch:
     count = training.batch_size
-    pictures = torch.empty(count, config.channels, config.image_size, config.image_size)
+    images = torch.empty(count, config.channels, config.image_size, config.image_size)
     labels = None
     if config.context:
         labels = torch.empty(count, *config.context)
     elif config.num_classes:
         labels = torch.zeros(count, dtype=torch.int64)
-    return Batch(pictures, torch.empty(count), labels, pictures)
+    return Batch(images, torch.empty(count), labels, images)

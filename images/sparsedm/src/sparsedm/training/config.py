@@ -147,7 +147,7 @@ class TrainingSpec:
     compile: bool
 
     @property
-    def pictures_per_step(self) -> int:
+    def images_per_step(self) -> int:
         return self.batch_size * self.gradient_accumulation_steps
 
 

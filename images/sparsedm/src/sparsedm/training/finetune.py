@@ -32,7 +32,7 @@ from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.runtime.device import limit_threads, pick_device
-from sparsedm.runtime.processes import ALONE, World
+from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.runtime.progress import Console, Pace, RunProgress
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
@@ -62,23 +62,27 @@ REFERENCE_FILE = "reference.npz"
 
 
 def train(
-    config: TrainConfig, client: ReportClient, console: Console, stop: StopSignal, world: World = ALONE
+    config: TrainConfig,
+    client: ReportClient,
+    console: Console,
+    stop: StopSignal,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> dict[str, Any]:
     """Trains, measures, writes the artifact, and returns its manifest, or {} on ranks other than 0. A
     finished run is only reported again."""
-    world.check_batch(config.training.batch_size)
-    output = world.lead(lambda: claim_output(config)) or resolve_uri(config.output.uri)
-    manifest = _finished(config, output, client, world)
+    processes.check_batch(config.training.batch_size)
+    output = processes.on_rank_zero(lambda: claim_output(config)) or resolve_uri(config.output.uri)
+    manifest = _finished(config, output, client, processes)
     if manifest is None:
-        with hold_output(config, output) if world.leads else nullcontext() as lock:
+        with hold_output(config, output) if processes.is_rank_zero else nullcontext() as lock:
             # The trainer from which the output was taken over may have finished the run.
-            manifest = _finished(config, output, client, world)
+            manifest = _finished(config, output, client, processes)
             if manifest is None:
-                finetune = Finetune(config, output, client, console, stop, world, lock)
+                finetune = Finetune(config, output, client, console, stop, processes, lock)
                 finetune.resume()
                 finetune.train()
                 manifest = finetune.finish()
-    if not world.leads:
+    if not processes.is_rank_zero:
         return manifest
     client.update(urgent=True, **result_of(config, manifest))
     fid = manifest["fid"]
@@ -88,9 +92,13 @@ def train(
     return manifest
 
 
-def _finished(config: TrainConfig, output: Path, client: ReportClient, world: World) -> dict[str, Any] | None:
+def _finished(
+    config: TrainConfig, output: Path, client: ReportClient, processes: ProcessGroup
+) -> dict[str, Any] | None:
     """The manifest of a finished run, on all processes."""
-    manifest = world.told(finished_manifest(output, config.digest()) if world.leads else None)
+    manifest = processes.broadcast(
+        finished_manifest(output, config.digest()) if processes.is_rank_zero else None
+    )
     if manifest is not None:
         client.update(progress=finished_progress(manifest))
     return manifest
@@ -106,11 +114,11 @@ class Finetune:
         client: ReportClient,
         console: Console,
         stop: StopSignal,
-        world: World = ALONE,
+        processes: ProcessGroup = SINGLE_PROCESS,
         lock: OutputLock | None = None,
     ) -> None:
         self.config, self.output, self.client, self.console = config, output, client, console
-        self.stop, self.world, self.lock = stop, world, lock
+        self.stop, self.processes, self.lock = stop, processes, lock
         training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
@@ -141,7 +149,7 @@ class Finetune:
         for line in lines(self.data):
             console.say(f"Data: {line}")
         self.reference_cache = output / REFERENCE_FILE
-        if self.evaluator.reference is None and world.leads and not self.reference_cache.exists():
+        if self.evaluator.reference is None and processes.is_rank_zero and not self.reference_cache.exists():
             self.progress.reference.planned += len(self.dataset) * self._passes_of_features
         self.order = SampleOrder(len(self.dataset), training.seed)
 
@@ -156,7 +164,7 @@ class Finetune:
             training.compile,
         )
         self.learner = Learner(
-            self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, world
+            self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, processes
         )
         self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep, self._staging)
         self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
@@ -207,7 +215,7 @@ class Finetune:
         weights = self._sparse_weights() if best is None else best.weights
         dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
         sparse = self._measure(weights, keep=GRID_IMAGES)
-        if not self.world.leads:
+        if not self.processes.is_rank_zero:
             return {}
         fid = self.evaluator.figures(dense.distance, sparse.distance, self._which_weights())
         quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
@@ -221,15 +229,15 @@ class Finetune:
         )
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
         grid = sample_grid(dense.images, sparse.images, columns, titles, classes or ())
-        picture = io.BytesIO()
-        grid.save(picture, "PNG", optimize=True)
-        write_atomically(self.output / SAMPLES_FILE, picture.getvalue(), self._staging)
+        image = io.BytesIO()
+        grid.save(image, "PNG", optimize=True)
+        write_atomically(self.output / SAMPLES_FILE, image.getvalue(), self._staging)
 
         name = self.config.model.preset or self.config.model.architecture
         identity = Identity(name, self.model_config, classes, pattern, self.selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
-            text = write_report(manifest, self._course(), picture.getvalue())
+            text = write_report(manifest, self._course(), image.getvalue())
             write_atomically(self.output / REPORT_FILE, text.encode(), self._staging)
 
         manifest = save_artifact(
@@ -266,7 +274,7 @@ class Finetune:
 
     def _passes_of_a_step(self) -> int:
         """Forward, backward (as two), and the teacher's forward, per image."""
-        return self.config.training.pictures_per_step * (4 if self.method.distillation_weight else 3)
+        return self.config.training.images_per_step * (4 if self.method.distillation_weight else 3)
 
     @property
     def _passes_of_features(self) -> float:
@@ -310,7 +318,7 @@ class Finetune:
                 self.dense, self.config, self.output, self.progress, self.stop, self._staging
             )
 
-        dataset = self.world.lead(opened)
+        dataset = self.processes.on_rank_zero(opened)
         return opened() if dataset is None else dataset
 
     def _draw(self, step: int) -> Batch:
@@ -318,8 +326,8 @@ class Finetune:
 
     def _batch(self, step: int, generator: torch.Generator) -> Batch:
         """This process's share of the step's images, with noise that is drawn for the whole batch."""
-        size = self.config.training.pictures_per_step
-        share = self.world.share(size)
+        size = self.config.training.images_per_step
+        share = self.processes.shard(size)
         count = share.stop - share.start
         x0, labels = self.dataset.training_batch(self.order, step * size + share.start, count)
         return noisy_batch(
@@ -374,7 +382,7 @@ class Finetune:
             self.client.update(sparsity=self._sparsity())
         speed = {}
         if pace.rate is not None:
-            images = pace.rate * self.config.training.pictures_per_step / self._passes_of_a_step()
+            images = pace.rate * self.config.training.images_per_step / self._passes_of_a_step()
             speed = {"samplesPerSecond": f"{images:.1f}"}
         self.progress.update(
             transition=begins,
@@ -393,8 +401,8 @@ class Finetune:
 
     def _save_checkpoint(self) -> None:
         step, digest = self.state.step, self.layers.digest()
-        self.world.check_same("masks", digest, step)
-        path = self.world.lead(lambda: self.state.save(self.store))
+        self.processes.check_same("masks", digest, step)
+        path = self.processes.on_rank_zero(lambda: self.state.save(self.store))
         if path is not None:
             uri = f"{self.config.output.uri}/checkpoints/{path.name}"
             self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
@@ -425,13 +433,13 @@ class Finetune:
 
     def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
         """Runs on all processes, which all draw."""
-        if self.evaluator.reference is None and self.world.leads:
+        if self.evaluator.reference is None and self.processes.is_rank_zero:
             work = self._work(self.progress.reference, self._passes_of_features)
             self.evaluator.set_reference(self.dataset, self.reference_cache, work, self._staging)
         model = build_model(self.model_config)
         model.load_state_dict(weights)
         return self.evaluator.measure(
-            model.to(self.device), self._work(self.progress.evaluation), keep, self.world, choosing
+            model.to(self.device), self._work(self.progress.evaluation), keep, self.processes, choosing
         )
 
     def _work(self, pace: Pace, passes_each: float = 1.0) -> Callable[[int], None]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from sparsedm.data import ArrayDataset
 from sparsedm.data.images import to_uint8
-from sparsedm.diffusion.samplers import PICTURE_CHANNELS, sample
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
 from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import SAMPLE_BATCH, image_seeds
@@ -40,7 +40,7 @@ def open_generated(
 ) -> ArrayDataset:
     """`dataset.samples` images of the dense model, every class equally often."""
     model = config_of(dense)
-    if model.channels not in PICTURE_CHANNELS or model.context:
+    if model.channels not in IMAGE_CHANNELS or model.context:
         raise InputError(
             "DatasetMismatch",
             "dataset.format generated draws images by class, and the model draws latents or after texts: "

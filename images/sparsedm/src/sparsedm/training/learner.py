@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sparsedm.diffusion.objective import Batch, Objective
 from sparsedm.errors import Diverged
-from sparsedm.runtime.processes import ALONE, World
+from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.sparsity.layers import MaskedLayers, Selection
 from sparsedm.sparsity.methods import Method
 from sparsedm.sparsity.ranking import build_ranking
@@ -67,10 +67,10 @@ class Learner:
         training: TrainingSpec,
         draw: Callable[[int], Batch],
         stops: Callable[[], bool] = lambda: False,
-        world: World = ALONE,
+        processes: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         self.state, self.objective, self.method, self.draw = state, objective, method, draw
-        self.stops, self.world, self.seed = stops, world, training.seed
+        self.stops, self.processes, self.seed = stops, processes, training.seed
         self.parts = training.gradient_accumulation_steps
         self.limit = training.gradient_clip or float("inf")
 
@@ -118,7 +118,7 @@ class Learner:
     def _backward(self, step: int) -> Tensor:
         """Sums the gradients of the batch's parts, and takes their mean over the processes; returns (2,): the
         mean loss, and a stop flag, above 0 where a process received a stop signal."""
-        torch.manual_seed(_dropout_seed(self.seed, step, self.world.rank))
+        torch.manual_seed(_dropout_seed(self.seed, step, self.processes.rank))
         numbers = torch.zeros(2, device=self.state.noise.device)
         for part in self.draw(step).parts(self.parts):
             loss = self.objective(part) / self.parts
@@ -126,7 +126,7 @@ class Learner:
             numbers[0] += loss.detach()
         numbers[1] = float(self.stops())
         parameters = self.state.student.parameters()
-        self.world.average(numbers, [p.grad for p in parameters if p.grad is not None])
+        self.processes.all_reduce_mean(numbers, [p.grad for p in parameters if p.grad is not None])
         return numbers
 
 

@@ -23,7 +23,7 @@ from sparsedm.runtime.device import own_cores
 CHECKED_AT_ONCE = 1000
 
 
-class PictureDataset(ImageDataset):
+class ImageFileDataset(ImageDataset):
     """ArrayDataset for files: memory holds their names and the images of two batches.
 
     Opening reads every header, so that a file that is not an image, has another size or colours that can't be
@@ -52,7 +52,7 @@ class PictureDataset(ImageDataset):
         self._size, self._needed, self._decode = size, needed, decode
         self._formats = readable()[0]
         self._threads = own_cores()
-        self._pool = ThreadPoolExecutor(self._threads, "pictures")
+        self._pool = ThreadPoolExecutor(self._threads, "images")
         self._ahead: tuple[list[int], list[Future[list[np.ndarray]]]] = ([], [])
         self._last_start: int | None = None
         starts = range(0, len(files), CHECKED_AT_ONCE)
@@ -88,22 +88,22 @@ class PictureDataset(ImageDataset):
         return [self._pool.submit(self._read, part) for part in parts]
 
     def _read(self, chosen: list[int]) -> list[np.ndarray]:
-        pictures = []
+        images = []
         for i in chosen:
-            with self._opened(self._files[i]) as picture:
-                pictures.append(self._decode(picture))
-        return pictures
+            with self._opened(self._files[i]) as image:
+                images.append(self._decode(image))
+        return images
 
     def _check(self, start: int, end: int) -> Notes:
         notes = Notes(self.notes.root)
         for file in self._files[start:end]:
-            with self._opened(file) as picture:
-                if problem := obstacle(picture):
+            with self._opened(file) as image:
+                if problem := obstacle(image):
                     raise InputError(
                         "DatasetUnreadable",
                         f"{shown(file)} can't be made 8-bit grey or RGB: {problem}, or remove it.",
                     )
-                for remark in remarks(picture):
+                for remark in remarks(image):
                     notes.add(remark, file)
         return notes
 
@@ -112,13 +112,13 @@ class PictureDataset(ImageDataset):
         """An image whose header is read and whose size fits. An OSError with a number, other than a
         missing file, is the volume's fault and not the image's; a retry may succeed."""
         try:
-            with Image.open(file, formats=self._formats) as picture:
-                if picture.size != self._size and _upright(picture) != self._size:
-                    width, height = _upright(picture)
+            with Image.open(file, formats=self._formats) as image:
+                if image.size != self._size and _upright(image) != self._size:
+                    width, height = _upright(image)
                     raise InputError(
                         "DatasetMismatch", f"{shown(file)} has {width}x{height} pixels, and {self._needed}"
                     )
-                yield picture
+                yield image
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise
@@ -128,10 +128,10 @@ class PictureDataset(ImageDataset):
             ) from error
 
 
-def _upright(picture: Image.Image) -> tuple[int, int]:
+def _upright(image: Image.Image) -> tuple[int, int]:
     """Width and height once it is turned by its EXIF orientation."""
-    width, height = picture.size
-    return (height, width) if orientation(picture) > 4 else (width, height)
+    width, height = image.size
+    return (height, width) if orientation(image) > 4 else (width, height)
 
 
 def _reason(error: Exception, file: str) -> str:

@@ -23,7 +23,7 @@ from sparsedm.data import SampleOrder
 from sparsedm.errors import ConfigError
 from sparsedm.measure.evaluator import SAMPLE_BATCH
 from sparsedm.runtime import launch
-from sparsedm.runtime.processes import World
+from sparsedm.runtime.processes import ProcessGroup
 from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
 
@@ -133,9 +133,10 @@ def test_two_processes_end_as_one(
 DISTURBED = """
 import json, os, pathlib, signal, sys
 from datetime import timedelta
-from sparsedm import learner, world
+from sparsedm.runtime import processes
+from sparsedm.training import learner
 from sparsedm.cli import main
-from sparsedm.output_lock import OutputLock
+from sparsedm.artifact.output_lock import OutputLock
 
 def spoil_a_mask(state):
     masking = next(iter(state.layers.weights()))[2]
@@ -163,7 +164,7 @@ def disturbed(self, step, *rest):
 
 learner.Learner.step = disturbed
 if what == "SIGSTOP":
-    world.STEP_TIMEOUT = timedelta(seconds=20)
+    processes.STEP_TIMEOUT = timedelta(seconds=20)
 sys.exit(main(["train"]))
 """
 
@@ -259,23 +260,23 @@ def test_an_error_of_the_input_ends_all_with_its_own_code(place: Workplace) -> N
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_a_picture_that_one_process_cannot_read_is_told_whose_share_it_may_be(
+def test_a_image_that_one_process_cannot_read_is_told_whose_share_it_may_be(
     place: Workplace, together: Together, who: int
 ) -> None:
     """In step 3, each of whose processes takes 4 images."""
-    pictures = place.directory / f"pictures-{who}"
-    shutil.copytree(place.pictures, pictures)
-    files = sorted(pictures.glob("*/*"))
+    images = place.directory / f"images-{who}"
+    shutil.copytree(place.images, images)
+    files = sorted(images.glob("*/*"))
     file = files[SampleOrder(len(files), 0).indices(3 * 8 + 4 * who, 1)[0]]
     file.write_bytes(file.read_bytes()[:60])
-    ended = together(2, spec_of(place, f"cut-off-{who}", dataset__uri=f"file://{pictures}", training__seed=0))
+    ended = together(2, spec_of(place, f"cut-off-{who}", dataset__uri=f"file://{images}", training__seed=0))
     assert ended.code == 3, ended.err
     assert told(place)["error"]["reason"] == "DatasetUnreadable"
     assert f"{file} is not a readable image" in told(place)["error"]["message"]
     assert newest(place, f"cut-off-{who}") == 3
 
 
-def test_the_same_pictures_are_drawn_and_measured_on_one_two_and_four_processes(
+def test_the_same_images_are_drawn_and_measured_on_one_two_and_four_processes(
     place: Workplace, together: Together
 ) -> None:
     """Of a model that is masked without training, so that nothing else can differ; the images it is
@@ -322,11 +323,11 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused_with_the_remedy() -> None:
-    World(0, 4).check_batch(64)
+    ProcessGroup(0, 4).check_batch(64)
     with pytest.raises(ConfigError, match="64 is not a multiple of the 6 processes that train: write 66"):
-        World(0, 6).check_batch(64)
+        ProcessGroup(0, 6).check_batch(64)
 
 
 def test_shares_lie_side_by_side() -> None:
-    shares = [World(rank, 4).share(24) for rank in range(4)]
+    shares = [ProcessGroup(rank, 4).shard(24) for rank in range(4)]
     assert [number for share in shares for number in range(24)[share]] == list(range(24))
