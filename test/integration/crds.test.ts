@@ -148,7 +148,7 @@ describe('a SparseFinetune is refused', () => {
       'an unknown sampler',
       { evaluation: { sampler: 'euler' } },
       'spec.evaluation.sampler',
-      'supported values: "dpm-solver++", "euler-maruyama"',
+      'supported values: "dpm-solver++", "ddim", "euler-maruyama"',
     ],
     ['no weights', { model: { pretrained: undefined } }, 'spec.model.pretrained', 'Required value'],
     [

@@ -13,7 +13,7 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "w6XPnXYTDLGoBBwWZwUCaW69jhhAVcbfe6wqz30JQ"
+      "$ref": "E02Z0aDljw6QjaM4K33I3smlzkHrKUIzaBBASwJkkQ"
     },
     "status": {
       "$ref": "z972JM2J0D8WVaDmgSUcHanc2zGjkxF4pQIaVb8fQmo"
@@ -163,7 +163,7 @@ const schema47 = {
       "$ref": "YuYdGiI4QdJdTgw3I5JJLTZArK6hiMXSBZ6dwl1vZ8"
     },
     "evaluation": {
-      "$ref": "vmEVl6cnbp75uMMtafRTnBSpG8GQ8QzDJKa0KAa7pw"
+      "$ref": "iGzL64QejrGab1HadeogAB7OQfrxZGiBscKtfQIF8Oo"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -4858,7 +4858,7 @@ const schema100 = {
       "$ref": "TnO73preTyq2Z90rf5x3esfQAN6DXNUrX5qiry0ma5o"
     },
     "sampler": {
-      "$ref": "mgeG2m3a4uFlHIKH3eRuMAEidns4zv2G6nlOjQznUU"
+      "$ref": "zhLNKUlET1cYLsPOC3QsDr0Az6RLjTZbzThRh840"
     },
     "extractorUri": {
       "$ref": "0gtOKNAmIG1iYIZ0jEe2fESx65np8CACRcraUaZlw"
@@ -5120,7 +5120,7 @@ function validate215(data, {
 }
 const schema105 = {
   "type": "string",
-  "enum": ["dpm-solver++", "euler-maruyama"],
+  "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
@@ -5148,7 +5148,7 @@ function validate217(data, {
     }
     errors++;
   }
-  if (!(data === "dpm-solver++" || data === "euler-maruyama")) {
+  if (!(data === "dpm-solver++" || data === "ddim" || data === "euler-maruyama")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",

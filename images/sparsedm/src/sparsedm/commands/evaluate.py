@@ -15,6 +15,7 @@ from typing import Any
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data import open_dataset
 from sparsedm.data.features import SCALES
+from sparsedm.diffusion.samplers import SAMPLERS
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.evaluator import Evaluator, Plan, guidance_for
 from sparsedm.measure.inception import WEIGHTS_NAME
@@ -22,7 +23,7 @@ from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.progress import Console, format_duration
-from sparsedm.training.config import DEFAULT_EXTRACTOR, FORMATS, METRICS, SAMPLERS
+from sparsedm.training.config import DEFAULT_EXTRACTOR, FORMATS, METRICS
 from sparsedm.uris import resolve_uri
 
 

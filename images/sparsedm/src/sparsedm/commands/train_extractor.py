@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from safetensors.torch import save
 
 from sparsedm import __version__
 from sparsedm.data import FORMATS, open_dataset
+from sparsedm.files import write_atomically
 from sparsedm.measure.extractor import FEATURES, accuracy, load_extractor, train_classifier
 from sparsedm.runtime.device import limit_threads
 
@@ -37,9 +37,7 @@ def run(args: argparse.Namespace) -> int:
     data = open_dataset(args.dataset, args.data, 32, args.channels)
     network = train_classifier(data, args.epochs, args.seed)
     metadata = {"name": args.name, "channels": str(args.channels), "classes": str(network.head.out_features)}
-    temporary = args.out.with_name(f".{args.out.name}.tmp")
-    temporary.write_bytes(save(network.state_dict(), metadata=metadata))
-    os.replace(temporary, args.out)
+    write_atomically(args.out, save(network.state_dict(), metadata=metadata))
     extractor, name, digest = load_extractor(args.out)
     test = open_dataset(args.dataset, args.data, 32, args.channels, split="test")
     manifest = {

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from sparsedm.diffusion.process import PREDICTIONS
+from sparsedm.diffusion.samplers import SAMPLERS
 from sparsedm.errors import ConfigError
 from sparsedm.models import PRESETS, UViTConfig
 from sparsedm.sparsity.methods import METHODS
@@ -57,7 +58,6 @@ PULLING = ("sparsedm", "sr-ste", "sr-ste-decoupled")
 TAUGHT = ("sparsedm", "cast")
 """Methods that distil from the dense model."""
 PRECISIONS = ("fp32", "bf16", "fp16")
-SAMPLERS = ("dpm-solver++", "euler-maruyama")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
 SELECTIONS = ("last", "best")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from safetensors.torch import save
 from tqdm import tqdm
 
 from sparsedm import __version__
-from sparsedm.files import file_sha256
+from sparsedm.files import file_sha256, write_atomically
 from sparsedm.measure.assess import assess, reference_stats
 from sparsedm.measure.extractor import load_extractor
 from sparsedm.models import CLASSES
@@ -27,7 +26,7 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
     """
     model = run.ema_model()
     tensors = {name: value.float().cpu().contiguous() for name, value in sorted(model.state_dict().items())}
-    _replace(path, save(tensors))
+    write_atomically(path, save(tensors))
     manifest: dict[str, Any] = {
         "schemaVersion": 1,
         "name": run.config.name,
@@ -45,7 +44,7 @@ def export_dense(run: Pretraining, path: Path, extractor_path: Path | None, per_
     }
     if extractor_path is not None:
         manifest["figures"] = _figures(run, extractor_path, per_class)
-    _replace(path.with_suffix(".json"), (json.dumps(manifest, indent=2) + "\n").encode())
+    write_atomically(path.with_suffix(".json"), (json.dumps(manifest, indent=2) + "\n").encode())
     return manifest
 
 
@@ -80,10 +79,3 @@ def _figures(run: Pretraining, extractor_path: Path, per_class: int) -> dict[str
             bar.update(done - bar.n)
 
         return assess(run.ema_model(), extractor, reference, classes, per_class, progress=progress)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """A reader sees the old file or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)

@@ -7,9 +7,9 @@ drawn on the CPU, so a run sees the same noise on every device.
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from sparsedm.data.images import image_grid
 from sparsedm.diffusion.process import stratified_times
 from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import Diverged, InputError
+from sparsedm.files import write_atomically
 from sparsedm.models import PRESETS, UViT, UViTConfig, build_model, load_weights
 from sparsedm.runtime.device import pick_device
 from sparsedm.runtime.stop import StopSignal
@@ -124,8 +125,6 @@ class Pretraining:
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Writes to a temporary file and renames it: a reader sees the old checkpoint or the new one,
-        whole."""
         state = {
             "config": json.dumps(asdict(self.config)),
             "model": self.model.state_dict(),
@@ -135,12 +134,9 @@ class Pretraining:
             "step": self.step,
             "seconds": self.seconds,
         }
-        temporary = self.checkpoint_path.with_suffix(".tmp")
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.checkpoint_path)
+        data = io.BytesIO()
+        torch.save(state, data)
+        write_atomically(self.checkpoint_path, data.getvalue())
 
     def resume(self) -> bool:
         """Loads the folder's checkpoint; false when there is none."""

@@ -340,9 +340,9 @@ export interface ISparseFinetune {
        */
       "guidance"?: string;
       /**
-       * The sampler. dpm-solver++ solves the probability-flow ODE in few steps, euler-maruyama integrates the reverse SDE, as in the published figures of CIFAR-10 and CelebA.
+       * The sampler. dpm-solver++ solves the probability-flow ODE in few steps, ddim by its first order, euler-maruyama integrates the reverse SDE, as in the published figures of CIFAR-10 and CelebA.
        */
-      "sampler"?: "dpm-solver++" | "euler-maruyama";
+      "sampler"?: "dpm-solver++" | "ddim" | "euler-maruyama";
       /**
        * Network whose features the distance compares, and after which it is named: a .safetensors file that `sparsedm train-extractor` wrote, or the Inception weights of FID, a .pth or .pt file that holds a state dict alone. The distance is called FID only with pt_inception-2015-12-05-6726825d.pth, which you have to put in a volume claim; its digest is checked.
        */
