@@ -197,7 +197,7 @@ def test_custom_stages() -> None:
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),
-        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++, euler-maruyama"),
+        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++, ddim, euler-maruyama"),
         ("evaluation.extractorUri", "x", "evaluation.extractorUri must be pvc://CLAIM/PATH or file:///PATH"),
         ("output", None, "output.uri is required"),
         ("output.uri", "models", "output.uri must be pvc://CLAIM/PATH"),
