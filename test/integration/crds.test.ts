@@ -164,6 +164,15 @@ describe('a SparseFinetune is refused', () => {
       'give the path of a .safetensors file, or of a .pth',
     ],
     [
+      'mirrored latents',
+      {
+        dataset: { format: 'imagenet256-features', horizontalFlip: true },
+        evaluation: { autoencoderUri: 'pvc://data/vae' },
+      },
+      'spec.dataset.horizontalFlip',
+      'this format holds latents: remove it',
+    ],
+    [
       'a claim without a path',
       { model: { pretrained: { uri: 'pvc://data' } } },
       'spec.model.pretrained.uri',
@@ -1108,6 +1117,8 @@ describe('a SparseFinetune is accepted', () => {
       ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', timesteps: 4000 } }),
     ],
     ['labels that are never dropped', ownConfig({ numClasses: 10, nullClass: false })],
+    ['weights that end in .bin', { model: { pretrained: { uri: 'pvc://data/pytorch_model.bin' } } }],
+    ['mirrored images', { dataset: { format: 'image-folder', horizontalFlip: true } }],
     ['weights by a state dict', { model: { pretrained: { uri: 'pvc://data/cifar10_uvit_small.pth' } } }],
     [
       'a folder of diffusers',

@@ -117,6 +117,30 @@ def test_an_own_model_becomes_the_networks_configuration() -> None:
     assert config.model.config["prediction"] == "noise"
 
 
+@pytest.mark.parametrize(
+    ("format", "given", "want"),
+    [
+        ("cifar10", None, True),
+        ("celeba", None, True),
+        ("fashion-mnist", None, False),
+        ("image-folder", None, False),
+        ("image-folder", True, True),
+        ("celeba", False, False),
+    ],
+)
+def test_images_are_mirrored_as_in_the_published_runs_unless_told_otherwise(
+    format: str, given: bool | None, want: bool
+) -> None:
+    value = with_value("dataset.horizontalFlip", given, with_value("dataset.format", format))
+    assert parse_config(value).dataset.horizontal_flip is want
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".bin"])
+def test_a_file_of_weights_may_have_any_of_the_usual_endings(suffix: str) -> None:
+    config = parse_config(with_value("model.pretrained.uri", f"pvc://data/dense{suffix}"))
+    assert config.model.pretrained_uri.endswith(suffix)
+
+
 @pytest.mark.parametrize("architecture", ["unet", "dit", "diffusers"])
 def test_a_directory_of_diffusers_needs_no_preset(architecture: str) -> None:
     model = {"architecture": architecture, "pretrained": {"uri": "pvc://weights/ddpm-cifar10"}}
@@ -140,7 +164,7 @@ def test_custom_stages() -> None:
         ("model.architecture", "gan", "model.architecture must be one of uvit, unet, dit, diffusers"),
         ("model.architecture", "unet", "model.preset must be absent when model.architecture is unet"),
         ("model.architecture", "dit", "must be the directory that diffusers wrote when model"),
-        ("model.pretrained.uri", "pvc://data/dense.ckpt", "must be a file ending in .safetensors, .pth, .pt"),
+        ("model.pretrained.uri", "pvc://data/dense.ckpt", "ending in .safetensors, .pth, .pt, .bin"),
         ("model.pretrained", None, "model.pretrained.uri is required: give pvc://CLAIM/PATH or file:///PATH"),
         ("model.pretrained.uri", "s3://b/k", "model.pretrained.uri must be pvc://CLAIM/PATH or file:///PATH"),
         ("model.pretrained.uri", "pvc://a/../b", "model.pretrained.uri must be"),
@@ -151,6 +175,11 @@ def test_custom_stages() -> None:
         ("model.pretrained.sha256", "abc", "sha256 must be 64 lower-case hexadecimal digits"),
         ("dataset.format", "mnist", "dataset.format must be one of fashion-mnist, cifar10"),
         ("dataset.uri", None, "dataset.uri is required"),
+        ("dataset.horizontalFlip", "yes", "dataset.horizontalFlip must be true or false"),
+        (
+            "dataset", {"format": "mscoco256-features", "uri": "pvc://d/x", "horizontalFlip": False},
+            "dataset.horizontalFlip must be absent when dataset.format is mscoco256-features",
+        ),
         ("dataset.format", "imagenet256-features", "evaluation.autoencoderUri is required when dataset"),
         ("evaluation.autoencoderUri", "pvc://data/vae", "evaluation.autoencoderUri must be absent when"),
         ("dataset.format", "generated", "dataset.uri must be absent when dataset.format is generated"),
@@ -197,7 +226,7 @@ def test_custom_stages() -> None:
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),
-        ("evaluation.sampler", "euler", "evaluation.sampler must be one of dpm-solver++, ddim, euler-maruyama"),
+        ("evaluation.sampler", "euler", "sampler must be one of dpm-solver++, ddim, euler-maruyama"),
         ("evaluation.extractorUri", "x", "evaluation.extractorUri must be pvc://CLAIM/PATH or file:///PATH"),
         ("output", None, "output.uri is required"),
         ("output.uri", "models", "output.uri must be pvc://CLAIM/PATH"),

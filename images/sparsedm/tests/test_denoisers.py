@@ -219,6 +219,29 @@ def test_a_class_that_does_not_serve_is_named(name: str, want: str) -> None:
         build_model(DiffusersConfig("diffusers", settings))
 
 
+def test_tied_weights_are_refused_by_both_names(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TiedNet(library().UNet2DModel):
+        """A network whose attention shares one matrix between queries and keys."""
+
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            attention = self.mid_block.attentions[0]
+            attention.to_k.weight = attention.to_q.weight
+
+    directory = write_directory(tmp_path / "tied", "unet", _class_name="TiedNet")
+    monkeypatch.setattr(library(), "TiedNet", TiedNet, raising=False)
+    model = {"architecture": "diffusers", "pretrained": {"uri": f"file://{directory}"}}
+    spec = place.spec("tied", model=model)
+    code, told = place.command(spec, monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "ModelUnsupported")
+    name = "mid_block.attentions.0"
+    assert f"TiedNet ties {name}.to_k.weight to {name}.to_q.weight" in told["error"]["message"]
+    with pytest.raises(InputError, match="are one tensor"):
+        describe(parse_config(spec))
+
+
 def test_no_directory_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"There is no folder .*none: check the path"):
         read_directory(tmp_path / "none", "unet")

@@ -341,12 +341,19 @@ def test_texts_for_a_model_of_classes_are_refused(place: Workplace, mscoco: Path
         place.train(spec)
 
 
+def spoil_decoder(directory: Path) -> None:
+    weights = load_file(directory / WEIGHTS_FILE)
+    weights["decoder.conv_out.weight"][0] = float("nan")
+    save_file(weights, directory / WEIGHTS_FILE)
+
+
 @pytest.mark.parametrize(
     ("change", "want"),
     [
         (lambda d: (d / CONFIG_FILE).unlink(), r"no readable config\.json"),
         (lambda d: (d / CONFIG_FILE).write_text('{"_class_name": "VQModel"}'), "holds a VQModel"),
         (lambda d: (d / WEIGHTS_FILE).unlink(), "no weights at"),
+        (spoil_decoder, r"holds NaN or infinity in decoder\.conv_out\.weight: use another autoencoder"),
     ],
 )
 def test_another_autoencoder_is_refused(

@@ -35,7 +35,7 @@ from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.ranking import build_ranking
 from sparsedm.training import finetune as train_module
 from sparsedm.training import learner as learner_module
-from sparsedm.training.config import load_config
+from sparsedm.training.config import load_config, parse_config
 from tiny_run import CONFIG, Workplace
 
 
@@ -411,6 +411,24 @@ def test_two_runs_of_one_configuration_give_equal_weights_and_figures(place: Wor
     assert one["weights"]["sha256"] == two["weights"]["sha256"]
     assert one["maskDigest"] == two["maskDigest"]
     assert one["fid"] == two["fid"]
+
+
+@pytest.mark.parametrize("mirrors", [False, True])
+def test_images_of_a_folder_are_mirrored_where_the_spec_says_so(place: Workplace, mirrors: bool) -> None:
+    """Class "left" is bright on the left; mirrored it is bright on the right."""
+    spec = place.spec(f"mirrored-{mirrors}", training__steps=1, training__warmupSteps=0)
+    if mirrors:
+        spec["dataset"]["horizontalFlip"] = True
+    console = Console(io.StringIO())
+    run = train_module.Finetune(
+        parse_config(spec), place.directory / f"mirrored-{mirrors}", ReportClient(None, None), console,
+        StopSignal(),
+    )  # fmt: skip
+    images, labels = run.dataset.training_batch(run.order, 0, 44)
+    brighter = images[..., :16].mean(dim=(1, 2, 3)) > images[..., 16:].mean(dim=(1, 2, 3))
+    as_stored = int((brighter == (labels == 0)).sum())
+    assert (as_stored < 44) == mirrors
+    assert as_stored == 44 - mirrors * int(run.order.flips(0, 44).sum())
 
 
 # --- how a run may end -----------------------------------------------------------------------------------

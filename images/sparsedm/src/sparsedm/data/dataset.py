@@ -18,13 +18,15 @@ class Dataset(Protocol):
     """What training and evaluation need from a data set: images or latents, with labels, texts or neither.
 
     labels: (N,) int64, or None without classes. nothing: (L, D), the text that stands for none, else None.
-    notes: what its reader skipped or converted.
+    notes: what its reader skipped or converted. horizontal_flip: whether training mirrors images at random,
+    by default as in the format's published runs; latents never are.
     """
 
     labels: np.ndarray | None
     classes: list[str] | None
     nothing: Tensor | None
     notes: Notes
+    horizontal_flip: bool
 
     def __len__(self) -> int: ...
 
@@ -37,7 +39,7 @@ class ImageDataset(ABC):
     """Images of one size with optional labels.
 
     labels: (N,) int64, or None. classes: names by label index, or None.
-    horizontal_flip: whether training may mirror an image without changing what it shows.
+    horizontal_flip: whether training mirrors each image with probability 1/2.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class ImageDataset(ABC):
         return x, None if self.labels is None else torch.from_numpy(self.labels[chosen])
 
     def training_batch(self, order: SampleOrder, start: int, count: int) -> tuple[Tensor, Tensor | None]:
-        """Samples number start ... start + count - 1 of `order`, mirrored at random where data allow it."""
+        """Samples number start ... start + count - 1 of `order`, mirrored at random if so set."""
         flips = order.flips(start, count) if self.horizontal_flip else None
         return self.batch(order.indices(start, count), flips)
 

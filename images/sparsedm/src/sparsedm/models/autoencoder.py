@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsedm.errors import InputError
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
-from sparsedm.models.weights import load_weights
+from sparsedm.models.weights import first_not_finite, load_weights
 
 CLASS = "AutoencoderKL"
 BATCH = 8
@@ -39,6 +39,11 @@ class Autoencoder:
             )
         network = library().AutoencoderKL.from_config(settings)
         load_weights(network, directory / WEIGHTS_FILE)
+        if bad := first_not_finite(network):
+            raise InputError(
+                "AutoencoderNotFinite",
+                f"{directory / WEIGHTS_FILE} holds NaN or infinity in {bad}: use another autoencoder.",
+            )
         self._network = network.to(device).eval().requires_grad_(False)
         self._scale, self._device = scale, device
 

@@ -58,6 +58,20 @@ def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) 
     return digest
 
 
+def first_not_finite(model: nn.Module) -> str | None:
+    """Name of the first tensor that holds NaN or infinity."""
+    return next((name for name, t in model.state_dict().items() if not torch.isfinite(t).all()), None)
+
+
+def check_finite(model: nn.Module, source: str | Path) -> None:
+    """A NaN in the dense weights is the input's fault, not a divergence of the training. Raises
+    InputError."""
+    if bad := first_not_finite(model):
+        raise InputError(
+            "PretrainedNotFinite", f"The weights {source} hold NaN or infinity in {bad}: use other weights."
+        )
+
+
 def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Removes what compiling and training on several GPUs add to names."""
     named = {".".join(p for p in name.split(".") if p not in WRAPPER_PARTS): t for name, t in tensors.items()}

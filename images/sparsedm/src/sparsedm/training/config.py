@@ -31,7 +31,8 @@ from sparsedm.sparsity.schedule import FAMILIES
 from sparsedm.training.learning_rate import SCHEDULES as LEARNING_RATE_SCHEDULES
 
 ARCHITECTURES = ("uvit", "unet", "dit", "diffusers")
-WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+EXTRACTOR_SUFFIXES = (".safetensors", ".pth", ".pt")
 PRESET_NAMES = tuple(PRESETS)
 FORMATS = (
     "fashion-mnist",
@@ -44,6 +45,8 @@ FORMATS = (
     "generated",
 )
 LATENT_FORMATS = tuple(name for name in FORMATS if name.endswith("-features"))
+MIRRORED_FORMATS = ("cifar10", "celeba")
+"""Formats whose published runs mirror images at random."""
 METHOD_NAMES = tuple(METHODS)
 SCHEDULES = ("progressive", "fixed", "custom")
 ONE_RHYTHM = {
@@ -95,9 +98,12 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
+    """`horizontal_flip` mirrors each image with probability 1/2 in training."""
+
     format: str
     uri: str | None
     samples: int
+    horizontal_flip: bool
 
 
 @dataclass(frozen=True)
@@ -524,8 +530,13 @@ def _dataset(r: _Reader) -> DatasetSpec:
     samples = r.integer("samples", 10_000, 1, 10_000_000)
     if kind == "generated" and uri is not None:
         r.complain("uri", "must be absent when dataset.format is generated: the dense model draws the data.")
+    if kind in LATENT_FORMATS and r.has("horizontalFlip"):
+        r.complain(
+            "horizontalFlip", f"must be absent when dataset.format is {kind}: latents are not mirrored."
+        )
+    horizontal_flip = r.boolean("horizontalFlip", kind in MIRRORED_FORMATS)
     r.finish()
-    return DatasetSpec(kind, uri, samples)
+    return DatasetSpec(kind, uri, samples, horizontal_flip)
 
 
 def _training(r: _Reader) -> TrainingSpec:
@@ -737,9 +748,10 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
 
 def _check_files(r: _Reader, spec: EvaluationSpec) -> None:
     extractor, statistics = spec.extractor_uri, spec.reference_stats_uri
-    if not extractor.endswith(WEIGHT_SUFFIXES):
+    if not extractor.endswith(EXTRACTOR_SUFFIXES):
         r.complain(
-            "extractorUri", f"must be a file ending in {', '.join(WEIGHT_SUFFIXES)}, not {_show(extractor)}."
+            "extractorUri",
+            f"must be a file ending in {', '.join(EXTRACTOR_SUFFIXES)}, not {_show(extractor)}.",
         )
     if spec.metric == "fid" and extractor.endswith(".safetensors"):
         r.complain(

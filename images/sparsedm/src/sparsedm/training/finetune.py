@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
 from sparsedm.artifact.output_lock import OutputLock
@@ -28,7 +28,7 @@ from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
 from sparsedm.measure.macs import count_macs
-from sparsedm.models import CLASSES, build_model, load_weights
+from sparsedm.models import CLASSES, build_model, check_finite, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.runtime.device import limit_threads, pick_device
@@ -301,6 +301,7 @@ class Finetune:
             dataset = self._open_generated()
         else:
             dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
+        dataset.horizontal_flip = spec.horizontal_flip
         fit_classes(dataset, model.num_classes, CLASSES.get(self.config.model.preset or ""))
         if (model.context is None) != (dataset.nothing is None):
             raise InputError(
@@ -504,17 +505,6 @@ class Finetune:
             return "as pretrained"
         which, best = f"EMA, decay {self.config.training.ema_decay:g}", self.state.best
         return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
-
-
-def check_finite(model: nn.Module, uri: str) -> None:
-    """A NaN in the dense weights is the input's fault, not a divergence of the training."""
-    bad = next(
-        (name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()), None
-    )
-    if bad is not None:
-        raise InputError(
-            "PretrainedNotFinite", f"The weights {uri} hold NaN or infinity in {bad}: use other weights."
-        )
 
 
 def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -139,7 +139,7 @@ export interface ISparseFinetune {
        */
       "pretrained": {
         /**
-         * For a U-ViT a .safetensors file, or a .pth or .pt file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+         * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
          */
         "uri": string;
         /**
@@ -164,6 +164,10 @@ export interface ISparseFinetune {
        * Number of images that format generated makes before training.
        */
       "samples"?: number;
+      /**
+       * Whether training mirrors each image, left to right, with probability 1/2. Absent means as in the published runs: true for cifar10 and celeba, false for any other format. The published runs of ImageNet 64 mirror too, so write true for their image-folder.
+       */
+      "horizontalFlip"?: boolean;
     };
     /**
      * Which weights become zero, and how the model gets there.
@@ -328,7 +332,7 @@ export interface ISparseFinetune {
        */
       "metric"?: "fid" | "fd";
       /**
-       * Samples that each model draws for the Frechet distance. The distance falls as their number grows, so compare only distances over the same number. With no more samples than feature dimensions it is rank-deficient, and the status says so.
+       * Samples that each model draws for the Frechet distance. The distance falls as their number grows, so compare only distances over the same number. With no more samples than the extractor has features it is rank-deficient, and the status says so.
        */
       "samples"?: number;
       /**
@@ -913,7 +917,7 @@ export interface ISparseFinetune {
        */
       "weights"?: string;
       /**
-       * True when there are no more samples than feature dimensions, so that their covariance is singular.
+       * True when there are no more samples, or images of the reference, than the extractor has features, so that a covariance is singular.
        */
       "rankDeficient"?: boolean;
     };
