@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sparsedm.cli import main
@@ -16,7 +17,8 @@ from sparsedm.data import open_dataset
 from sparsedm.measure import evaluator as module
 from sparsedm.measure.evaluator import Evaluator, Plan
 from sparsedm.measure.frechet import FrechetStats
-from sparsedm.measure.reference import KEPT_FEATURES, Reference
+from sparsedm.measure.precision_recall import Manifold
+from sparsedm.measure.reference import KEPT_FEATURES, Reference, some_of
 from sparsedm.models import build_model
 from sparsedm.runtime.processes import ProcessGroup
 from tiny_run import CONFIG, IMAGES, Workplace
@@ -54,7 +56,12 @@ def test_it_measures_what_the_training_measured(
 ) -> None:
     assert main([*arguments, "--data", str(place.images)]) == 0
     assert told(capsys) == {**manifest["fid"], "quality": manifest["quality"]}
-    assert manifest["quality"]["referenceFeatures"] == IMAGES
+    quality = manifest["quality"]
+    assert (quality["referenceFeatures"], quality["sampleFeatures"], quality["compared"]) == (
+        IMAGES,
+        SAMPLES,
+        SAMPLES,
+    )
 
 
 def test_a_kept_reference_gives_the_same_figures_without_the_data(
@@ -152,6 +159,18 @@ def test_arguments_that_do_not_fit_are_explained(
 ) -> None:
     assert main([*arguments, *more]) in (2, 3)
     assert want in capsys.readouterr().err
+
+
+def test_dense_weights_that_are_not_finite_are_named(
+    place: Workplace, arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    weights = load_file(place.weights)
+    weights["mid_block.attn.qkv.weight"][0, 0] = float("inf")
+    file = tmp_path / "dense.safetensors"
+    save_file(weights, file)
+    spoiled = [str(file) if argument == str(place.weights) else argument for argument in arguments]
+    assert main([*spoiled, "--data", str(place.images)]) == 3
+    assert f"{file} hold NaN or infinity in mid_block.attn.qkv.weight" in capsys.readouterr().err
 
 
 def test_people_read_a_table(
@@ -271,12 +290,52 @@ def test_batches_of_5_and_25_measure_the_same(place: Workplace, monkeypatch: pyt
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("samples", "images", "want"), [(65, 65, False), (64, 65, True), (65, 64, True), (1000, 3, True)]
+)
+def test_too_few_of_either_make_a_covariance_singular(
+    place: Workplace, samples: int, images: int, want: bool
+) -> None:
+    evaluator = Evaluator(
+        CONFIG, Plan(samples, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu")
+    )
+    evaluator.reference = Reference(FrechetStats.of(images, np.zeros(64), np.eye(64)), None)
+    assert evaluator.figures(None, 1.0, "EMA")["rankDeficient"] is want
+
+
+@pytest.mark.parametrize(("real", "drawn"), [(40, 200), (200, 40), (100, 100)])
+def test_precision_and_recall_compare_as_many_real_as_drawn_images(
+    place: Workplace, real: int, drawn: int
+) -> None:
+    """Both sets are of one distribution: precision and recall may differ by chance alone, and not because a
+    larger set spans a larger manifold."""
+    random = torch.Generator().manual_seed(3)
+    features, samples = (torch.randn(n, 8, generator=random) for n in (real, drawn))
+    evaluator = Evaluator(
+        CONFIG, Plan(drawn, 1, 0.0, "dpm-solver++", 0), place.extractor, torch.device("cpu")
+    )
+    evaluator.reference = Reference(FrechetStats.of(real, np.zeros(8), np.eye(8)), features)
+    quality = evaluator.quality({"dense": module.Measurement(0.0, torch.empty(0), samples)})
+    fewer = min(real, drawn)
+    assert (quality["compared"], quality["referenceFeatures"], quality["sampleFeatures"]) == (
+        fewer,
+        real,
+        drawn,
+    )
+    some_real, some_drawn = some_of(features, fewer), some_of(samples, fewer)
+    assert (len(some_real), len(some_drawn)) == (fewer, fewer)
+    want = (Manifold(some_real).share(some_drawn), Manifold(some_drawn).share(some_real))
+    found = quality["dense"]
+    assert (float(found["precision"]), float(found["recall"])) == pytest.approx(want, abs=1e-4)
+    assert found["kidSubsetSize"] == fewer // 2
+
+
 @pytest.mark.parametrize(("samples", "has_quality"), [(2, False), (3, False), (4, True), (100, True)])
 def test_few_images_give_a_finite_figure_that_is_marked(
     place: Workplace, samples: int, has_quality: bool
 ) -> None:
     result, _, figures = measured(place, samples)
     assert np.isfinite(result.distance)
-    assert figures["rankDeficient"] == (samples <= result.features.shape[1])
+    assert figures["rankDeficient"], "there are no more reference images than features"
     assert ("absent" not in figures) == has_quality
     assert ("dense" in figures) == has_quality

@@ -9,7 +9,7 @@ import torch
 
 from sparsedm.errors import InputError
 from sparsedm.measure.frechet import FrechetStats, frechet_distance
-from sparsedm.measure.reference import FeatureSample, Reference
+from sparsedm.measure.reference import FeatureSample, Reference, some_of
 
 
 def reference_of(features: np.ndarray) -> Reference:
@@ -122,6 +122,15 @@ def test_the_kept_features_do_not_depend_on_the_batches(batch: int) -> None:
     assert torch.equal(parts.features(), kept)
     assert kept.shape == (20, 1)
     assert len(kept.unique()) == 20
+
+
+def test_some_features_are_always_the_same_ones_in_order_and_of_every_class() -> None:
+    features = torch.arange(1000.0)[:, None]
+    some = some_of(features, 100)
+    assert torch.equal(some_of(features, 100), some)
+    assert torch.equal(some.flatten(), some.flatten().unique()), "in order, each once"
+    assert (some.flatten() % 10).unique().numel() == 10, "as many classes as samples in turn have"
+    assert torch.equal(some_of(features, 1000), features)
 
 
 def test_fewer_images_than_the_limit_are_all_kept_in_order() -> None:

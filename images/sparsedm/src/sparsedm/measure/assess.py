@@ -59,7 +59,7 @@ def assess(
         "metric": extractor.metric,
         "extractorDigest": extractor.digest,
         "distance": round(frechet_distance(stats, reference), 3),
-        "rankDeficient": stats.rank_deficient,
+        "rankDeficient": stats.rank_deficient or reference.rank_deficient,
         "samples": stats.n,
         "referenceSamples": reference.n,
         "sampler": sampler,

@@ -29,7 +29,7 @@ from sparsedm.measure.frechet import FrechetStats, frechet_distance
 from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME
 from sparsedm.measure.kernel_distance import KernelDistance, kernel_distance
 from sparsedm.measure.precision_recall import NEIGHBOURS, Manifold
-from sparsedm.measure.reference import FeatureSample, Reference
+from sparsedm.measure.reference import KEPT_FEATURES, FeatureSample, Reference, some_of
 from sparsedm.models import ModelConfig
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 
@@ -258,7 +258,7 @@ class Evaluator:
             "steps": self.plan.steps,
             "guidance": decimal(self.plan.guidance),
             "weights": weights,
-            "rankDeficient": self.plan.samples <= self.reference.stats.dims,
+            "rankDeficient": min(self.plan.samples, self.reference.stats.n) <= self.reference.stats.dims,
         }
         if dense is not None:
             figures |= {"dense": decimal(dense, 2), "increase": decimal(sparse - dense, 2)}
@@ -266,22 +266,30 @@ class Evaluator:
 
     def quality(self, measured: Mapping[str, Measurement]) -> dict[str, Any]:
         """Precision, recall and KID of each model by its name, with what they depend on; or `absent`, a
-        sentence that says why there are none."""
+        sentence that says why there are none.
+
+        A manifold grows with the points that span it, so precision and recall compare as many real images as
+        drawn ones (`compared`), chosen by some_of; KID takes subsets of equal size itself.
+        """
         real = None if self.reference is None else self.reference.features
         if real is None:
             return {"absent": "The reference is statistics alone, without features of real images."}
-        if min(len(real), self.plan.samples) <= NEIGHBOURS:
+        drawn = min(self.plan.samples, KEPT_FEATURES)
+        compared = min(len(real), drawn)
+        if compared <= NEIGHBOURS:
             return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real images."}
-        manifold = Manifold(real)
-        figures = {
-            name: {
-                "precision": decimal(manifold.share(m.features)),
-                "recall": decimal(Manifold(m.features).share(real)),
+        some_real = some_of(real, compared)
+        manifold = Manifold(some_real)
+        figures = {}
+        for name, m in measured.items():
+            some_drawn = some_of(m.features, compared)
+            figures[name] = {
+                "precision": decimal(manifold.share(some_drawn)),
+                "recall": decimal(Manifold(some_drawn).share(some_real)),
                 **kernel_figures(kernel_distance(real, m.features, self.plan.seed)),
             }
-            for name, m in measured.items()
-        }
-        return {**figures, "neighbours": NEIGHBOURS, "referenceFeatures": len(real)}
+        numbers = {"compared": compared, "referenceFeatures": len(real), "sampleFeatures": drawn}
+        return {**figures, "neighbours": NEIGHBOURS, **numbers}
 
 
 def kernel_figures(kid: KernelDistance) -> dict[str, Any]:

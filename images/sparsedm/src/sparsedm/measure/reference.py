@@ -46,6 +46,14 @@ class FeatureSample:
         return torch.cat(self._parts)
 
 
+def some_of(features: Tensor, count: int) -> Tensor:
+    """`count` of the (n, dims) features, in their order: always the same ones of n, and not every k-th, which
+    could all be of one class."""
+    sample = FeatureSample(len(features), count)
+    sample.update(features)
+    return sample.features()
+
+
 @dataclass(frozen=True)
 class Reference:
     """`features` (n, dims) is None where only the statistics are known."""

@@ -164,8 +164,8 @@ def _caveats(manifest: Mapping[str, Any]) -> list[str]:
         "samples is larger, so compare only distances with the same number of samples."
     )
     coarse = (
-        f"With {fid['samples']} samples the covariance is rank-deficient: compare the two figures with each "
-        "other only."
+        f"{fid['samples']} samples, or the reference images, are no more than the extractor has features, so "
+        "a covariance is rank-deficient: compare the two figures with each other only."
     )
     return [
         coarse if fid["rankDeficient"] else reliable,
@@ -184,8 +184,9 @@ def _quality_caveat(quality: Mapping[str, Any] | None) -> list[str]:
         return [f"Precision, recall and KID are absent. {quality['absent']}"]
     kid = quality["sparse"]
     return [
-        f"Precision and recall with {quality['neighbours']} neighbours, KID over {kid['kidSubsets']} subsets "
-        f"of {kid['kidSubsetSize']} (mean ± deviation), against {quality['referenceFeatures']} real images."
+        f"Precision and recall with {quality['neighbours']} neighbours compare {quality['compared']} drawn "
+        f"with as many real images, of {quality['sampleFeatures']} and {quality['referenceFeatures']}. KID: "
+        f"{kid['kidSubsets']} subsets of {kid['kidSubsetSize']} of each (mean ± deviation)."
     ]
 
 
