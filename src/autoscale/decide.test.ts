@@ -1,0 +1,248 @@
+import { describe, expect, it } from 'vitest';
+import {
+  decide,
+  initialState,
+  type Decision,
+  type Sample,
+  type ScalingConfig,
+  type ScalingState,
+} from './decide';
+import { NO_LOAD, type Load } from './load';
+
+const SECOND = 1000;
+
+function config(changes: Partial<ScalingConfig> = {}): ScalingConfig {
+  return {
+    minReplicas: 1,
+    maxReplicas: 10,
+    target: { figure: 'denoisingSeconds', value: 2 },
+    scaleDownStabilizationSeconds: 300,
+    idleSeconds: 60,
+    panicPercent: 200,
+    ...changes,
+  };
+}
+
+const concurrency = (value: number) => ({ target: { figure: 'concurrency', value } as const });
+const images = (value: number) => ({ target: { figure: 'queuedImages', value } as const });
+
+/** Pods with these loads, reported now; undefined for one without a report. */
+function pods(now: number, ...loads: (Partial<Load> | undefined)[]): Sample['pods'] {
+  return loads.map((load) =>
+    load === undefined ? {} : { report: { at: now, load: { ...NO_LOAD, ...load } } },
+  );
+}
+
+/** Decides every 2 s with the loads of the pods there are, given as a function of time and replicas. */
+function play(
+  scaling: ScalingConfig,
+  seconds: number,
+  loads: (second: number, replicas: number) => (Partial<Load> | undefined)[],
+  { replicas = 1, state = initialState(replicas, 0), from = 0 } = {},
+): { decisions: Decision[]; replicas: number; state: ScalingState } {
+  const decisions: Decision[] = [];
+  for (let second = from; second <= from + seconds; second += 2) {
+    const now = second * SECOND;
+    const decision = decide(
+      scaling,
+      state,
+      { present: replicas, pods: pods(now, ...loads(second, replicas)) },
+      now,
+    );
+    decisions.push(decision);
+    ({ replicas, state } = decision);
+  }
+  return { decisions, replicas, state };
+}
+
+const each = (load: Partial<Load>) => (_: number, replicas: number) =>
+  Array.from({ length: replicas }, () => load);
+/** A total load, spread over the replicas. */
+const total = (load: Partial<Load>) => (_: number, replicas: number) =>
+  Array.from({ length: replicas }, () =>
+    Object.fromEntries(Object.entries(load).map(([name, value]) => [name, value / replicas])),
+  );
+
+describe('the target', () => {
+  it.each([
+    ['concurrency: 12 requests with 4 in each', config(concurrency(4)), { requests: 12 }, 3],
+    ['queuedImages: 25 images with 10 in each', config(images(10)), { queuedImages: 25 }, 3],
+    ['denoisingSeconds: 9 s waiting with 2 s in each', config(), { denoisingSeconds: 9 }, 5],
+    [
+      'a short queue where much arrives: 2.2 s in a second',
+      config(),
+      { denoisingSeconds: 1, offeredLoad: 2.2 },
+      4,
+    ],
+    ['arrivals do not count for concurrency', config(concurrency(4)), { requests: 4, offeredLoad: 5 }, 1],
+    ['maxReplicas', config(), { denoisingSeconds: 900 }, 10],
+    ['minReplicas', config({ minReplicas: 2 }), {}, 2],
+    ['a deviation of a tenth changes nothing', config(concurrency(4)), { requests: 4.4 }, 1],
+    ['sums of decimals do not cost a replica', config(concurrency(0.1)), { requests: 0.1 + 0.2 }, 3],
+  ])('%s', (_, scaling, load, want) => {
+    expect(play(scaling, 0, () => [load]).replicas).toBe(want);
+  });
+
+  it('gives more at once, and says why', () => {
+    const { decisions } = play(config(), 0, () => [
+      { denoisingSeconds: 5.4, queuedImages: 20, offeredLoad: 1.25 },
+    ]);
+    expect(decisions[0]?.reason).toBe(
+      'Scales from 1 to 3 in a burst: 5.4 s of denoising wait, with a target of 2 s in a replica; 1.25 s of denoising arrive in a second, of 0.7 s that a replica should draw.',
+    );
+  });
+
+  it('says when the load needs more than maxReplicas', () => {
+    const { decisions } = play(config({ maxReplicas: 3 }), 2, total({ denoisingSeconds: 50 }));
+    expect(decisions.map(({ outcome }) => outcome)).toEqual(['burst', 'atMaximum']);
+    expect(decisions[1]?.reason).toMatch(/^The load needs more than maxReplicas, 3: 50 s of denoising wait/);
+  });
+});
+
+describe('fewer replicas', () => {
+  it('come once fewer were enough for the whole window', () => {
+    const quiet = play(config(), 298, each({}), { replicas: 5 });
+    expect(quiet.replicas).toBe(5);
+    expect(quiet.decisions.at(-1)?.outcome).toBe('stabilizing');
+    const { decisions } = play(config(), 2, each({}), { ...quiet, from: 300 });
+    expect(decisions.map(({ replicas }) => replicas)).toEqual([1, 1]);
+    expect(decisions[0]?.outcome).toBe('down');
+  });
+
+  it('come only down to the highest need of the window', () => {
+    const load = (second: number, replicas: number) =>
+      total({ requests: second >= 100 && second < 200 ? 12 : 1 })(second, replicas);
+    const { decisions } = play(config(concurrency(4)), 420, load, { replicas: 5 });
+    expect(decisions.at(-1)?.replicas).toBe(3);
+  });
+
+  it('come at once where the window is 0', () => {
+    expect(play(config({ scaleDownStabilizationSeconds: 0 }), 0, each({}), { replicas: 5 }).replicas).toBe(1);
+  });
+
+  it('come at once with a lower maxReplicas, also without reports', () => {
+    expect(play(config({ maxReplicas: 3 }), 0, each({}), { replicas: 5 }).replicas).toBe(3);
+    expect(play(config({ maxReplicas: 3 }), 0, () => [undefined], { replicas: 5 }).replicas).toBe(3);
+  });
+});
+
+describe('a burst', () => {
+  const scaling = config({ ...concurrency(4), scaleDownStabilizationSeconds: 0 });
+  const burst = (second: number, replicas: number) =>
+    total({ requests: second >= 60 && second < 70 ? 32 : 4 })(second, replicas);
+
+  it('is answered by its short mean, long before the mean of a minute shows it', () => {
+    const { decisions } = play(scaling, 66, burst);
+    expect(decisions.at(-1)?.replicas).toBe(8);
+    expect(decisions.filter(({ outcome }) => outcome === 'burst').length).toBeGreaterThan(0);
+  });
+
+  it('is none below panicPercent', () => {
+    const { decisions } = play({ ...scaling, panicPercent: 1000 }, 66, burst);
+    expect(decisions.at(-1)?.replicas).toBeLessThan(5);
+    expect(decisions.map(({ outcome }) => outcome)).not.toContain('burst');
+  });
+
+  it('keeps every replica for a minute after it', () => {
+    const { decisions } = play(scaling, 118, burst);
+    expect(decisions.at(-1)?.replicas).toBe(8);
+    expect(decisions.at(-1)?.outcome).toBe('panic');
+  });
+
+  it('ends without a collapse where a window is set', () => {
+    const { decisions } = play({ ...scaling, scaleDownStabilizationSeconds: 300 }, 360, burst);
+    expect(decisions.at(-1)?.replicas).toBe(8);
+  });
+
+  it('is not seen in replicas that are silent', () => {
+    const { decisions } = play(scaling, 60, () => [{ requests: 4 }, undefined, undefined], { replicas: 3 });
+    expect(decisions.map(({ outcome }) => outcome)).not.toContain('burst');
+  });
+});
+
+describe('replicas without a fresh report', () => {
+  it('count as empty where more are needed', () => {
+    expect(
+      play(config(concurrency(4)), 0, () => [{ requests: 12 }, undefined], { replicas: 2 }).replicas,
+    ).toBe(3);
+  });
+
+  it('count as at their target where fewer are needed', () => {
+    const scaling = config({ ...concurrency(4), scaleDownStabilizationSeconds: 0 });
+    const loads = [{ requests: 1 }, {}, {}, undefined, undefined];
+    const { decisions } = play(scaling, 0, () => loads, { replicas: 5 });
+    expect(decisions[0]?.replicas).toBe(3);
+    expect(decisions[0]?.reason).toMatch(/2 replicas have no fresh report, which changes nothing\.$/);
+  });
+
+  it('are never the reason for a change', () => {
+    const scaling = config({ ...concurrency(4), scaleDownStabilizationSeconds: 0 });
+    expect(play(scaling, 60, () => [{ requests: 4 }, undefined], { replicas: 2 }).replicas).toBe(2);
+  });
+
+  it('keep what is there when there is no other, and say so', () => {
+    const { replicas, decisions } = play(config(), 600, (_, count) => Array.from({ length: count }), {
+      replicas: 4,
+    });
+    expect(replicas).toBe(4);
+    expect(decisions.at(-1)).toMatchObject({
+      outcome: 'noReports',
+      reason: 'No replica has reported its load: the number of replicas stays 4.',
+    });
+  });
+
+  it('are those whose report is older than 30 s', () => {
+    const state = initialState(4, 0);
+    const report = (age: number) => ({ report: { at: 100_000 - age, load: NO_LOAD } });
+    const at = (age: number) => decide(config(), state, { present: 4, pods: [report(age)] }, 100_000).outcome;
+    expect([at(30_000), at(30_001)]).toEqual(['stabilizing', 'noReports']);
+  });
+
+  it('leave a full window before fewer, once they report again', () => {
+    const silent = play(config(), 600, (_, count) => Array.from({ length: count }), { replicas: 4 });
+    const { decisions } = play(config(), 302, each({}), { ...silent, from: 602 });
+    const first = decisions.findIndex(({ replicas }) => replicas < 4);
+    expect(first * 2).toBeGreaterThanOrEqual(298);
+  });
+});
+
+describe('an operator that starts', () => {
+  it('begins its window with the replicas that it finds', () => {
+    const { decisions } = play(config(), 298, each({}), { replicas: 6 });
+    expect(decisions.every(({ replicas }) => replicas === 6)).toBe(true);
+  });
+
+  it('keeps them where nothing has reported yet', () => {
+    expect(play(config(), 0, () => [], { replicas: 6 }).decisions[0]?.reason).toBe(
+      'There is no pod yet: the number of replicas stays 6.',
+    );
+  });
+});
+
+describe('zero', () => {
+  const scaling = config({ minReplicas: 0 });
+
+  it('is reached after idleSeconds without a request', () => {
+    const { decisions } = play(scaling, 60, each({}));
+    expect(decisions.map(({ replicas }) => replicas)).toEqual([...Array.from({ length: 30 }, () => 1), 0]);
+    expect(decisions.at(-1)?.reason).toMatch(/^Scales from 1 to 0 after 60 s without a request/);
+  });
+
+  it('is not reached with minReplicas 1', () => {
+    expect(play(config(), 600, each({})).replicas).toBe(1);
+  });
+
+  it.each([
+    ['a request that is drawn', [{ requests: 0.1 }]],
+    ['an image that waits', [{ queuedImages: 1 }]],
+    ['a replica that is silent', [{}, undefined]],
+    ['no report at all', [undefined]],
+  ])('is not reached with %s', (_, loads) => {
+    expect(play(scaling, 600, () => loads, { replicas: loads.length }).replicas).toBeGreaterThan(0);
+  });
+
+  it('stays until somebody wakes the service', () => {
+    const { decisions } = play(scaling, 10, () => [], { replicas: 0 });
+    expect(decisions.at(-1)).toMatchObject({ replicas: 0, reason: 'No replica runs and no request waits.' });
+  });
+});
