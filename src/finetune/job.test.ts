@@ -86,6 +86,14 @@ describe('the Job of a SparseFinetune', () => {
     }
   });
 
+  it('mounts no claim of weights for a run from random ones', () => {
+    const model = { preset: 'fashion-mnist-uvit-tiny', initialization: 'random' } as const;
+    const container = containerOf(buildJob(aFinetune({ model }), settings));
+    expect(container.volumeMounts!.filter(({ name }) => name.startsWith('claim-'))).toHaveLength(2);
+    const { value } = container.env!.find(({ name }) => name === 'SPARSEDM_CONFIG')!;
+    expect(JSON.parse(value!)).toMatchObject({ model });
+  });
+
   it('gives the pod a token for reports and no other', () => {
     const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
     expect(automountServiceAccountToken).toBe(false);

@@ -94,7 +94,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
           [REPORT_URL]: reportUrl(settings.reportsUrl, 'finetunes', namespace, name),
         },
         claims: [
-          { uri: finetune.spec.model.pretrained.uri },
+          { uri: finetune.spec.model.pretrained?.uri },
           { uri: finetune.spec.dataset.uri },
           { uri: finetune.spec.evaluation?.extractorUri },
           { uri: finetune.spec.evaluation?.referenceStatsUri },

@@ -150,7 +150,12 @@ describe('a SparseFinetune is refused', () => {
       'spec.evaluation.sampler',
       'supported values: "dpm-solver++", "ddim", "euler-maruyama"',
     ],
-    ['no weights', { model: { pretrained: undefined } }, 'spec.model.pretrained', 'Required value'],
+    [
+      'no weights',
+      { model: { pretrained: undefined } },
+      'spec.model.pretrained',
+      'or initialization: random to train a dense model from none',
+    ],
     [
       'weights by https',
       { model: { pretrained: { uri: 'https://host/x.safetensors' } } },
@@ -586,6 +591,16 @@ describe('a SparseFinetune is refused', () => {
       { evaluation: { guidance: '-0.5' } },
       'spec.evaluation.guidance',
       'a decimal from 0 to 20 in quotes',
+    ],
+    [
+      'a gate beside no dense model',
+      {
+        model: { initialization: 'random', pretrained: undefined },
+        sparsity: { method: 'dense' },
+        acceptance: { maxFidIncrease: '9' },
+      },
+      'spec.acceptance',
+      'a run from random weights has none beside it: remove acceptance',
     ],
     ['an empty gate', { acceptance: {} }, 'spec.acceptance', 'an empty gate accepts everything'],
     [
@@ -1218,6 +1233,7 @@ describe('a SparseFinetune is accepted', () => {
     expect(spec).toEqual({
       model: {
         architecture: 'uvit',
+        initialization: 'pretrained',
         preset: 'fashion-mnist-uvit-tiny',
         pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
       },

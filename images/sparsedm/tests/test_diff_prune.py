@@ -13,6 +13,7 @@ import yaml
 from safetensors.torch import save_file
 
 from sparsedm.cli import main
+from sparsedm.commands import diff_prune as command
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion import DiscreteBetas, RectifiedFlow, VPLinear
 from sparsedm.errors import InputError
@@ -20,7 +21,6 @@ from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, UViTConfig, build_model
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
-from sparsedm.training import diff_prune
 from sparsedm.training.config import parse_config
 from sparsedm.training.diff_prune import (
     Kept,
@@ -161,7 +161,7 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     monkeypatch.setitem(PRESETS, "tiny", preset)
     images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8), dtype=np.uint8)
     data = ArrayDataset(images, np.arange(20) % 2)
-    monkeypatch.setattr(diff_prune, "open_dataset", lambda *args: data)
+    monkeypatch.setattr(command, "open_dataset", lambda *args: data)
     weights, out = tmp_path / "dense.safetensors", tmp_path / "small.safetensors"
     torch.manual_seed(0)
     save_file(build_model(preset).state_dict(), weights)

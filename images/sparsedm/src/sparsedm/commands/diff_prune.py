@@ -73,13 +73,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def spec_fields(config: UViTConfig) -> dict[str, Any]:
-    """`model.config` of a SparseFinetune that trains the smaller model on."""
+    """`model.config` of a SparseFinetune."""
     fields = {
         "imageSize": config.image_size, "patchSize": config.patch_size, "channels": config.channels,
-        "width": config.width, "depth": config.depth, "heads": config.heads, "headWidth": config.head_width,
-        "mlpWidth": config.mlp_width, "numClasses": config.num_classes,
-        "finalConv": config.final_conv, "prediction": config.prediction,
+        "width": config.width, "depth": config.depth, "heads": config.heads,
+        "numClasses": config.num_classes, "finalConv": config.final_conv, "prediction": config.prediction,
     }  # fmt: skip
+    for name, width in (("headWidth", config.head_width), ("mlpWidth", config.mlp_width)):
+        if width:
+            fields[name] = width
     if config.num_classes and not config.null_class:
         fields["nullClass"] = False
     if config.guidable and config.label_dropout != UViTConfig.label_dropout:

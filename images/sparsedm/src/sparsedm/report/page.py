@@ -1,5 +1,7 @@
 """What a person looks at: the sample grid (dense above sparse, same seeds) and report.html, one file with
-figures, curves and images. Equal manifests, courses and grids give equal bytes."""
+figures, curves and images. Equal manifests, courses and grids give equal bytes.
+
+A model that was trained from random weights stands alone: its `fid` has no `dense`."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import yaml
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -49,25 +52,25 @@ class Course:
     history: Sequence[Mapping[str, Any]]
 
 
-def sample_grid(
-    dense: Tensor, sparse: Tensor, columns: int, titles: tuple[str, str], classes: Sequence[str]
-) -> Image.Image:
-    """Two blocks of images, (n, C, H, W) in [-1, 1] each; the same place in both has the same seed and class.
+def sample_grid(blocks: Mapping[str, Tensor], columns: int, classes: Sequence[str]) -> Image.Image:
+    """A block of images, (n, C, H, W) in [-1, 1], below each title; the same place in all has the same seed
+    and class.
 
     `classes` names the columns where column i shows class i; empty otherwise.
     """
-    scale = max(1, _CELL // dense.shape[-1])
-    side = dense.shape[-1] * scale
-    rows = -(-len(dense) // columns)
+    first = next(iter(blocks.values()))
+    side = first.shape[-1] * max(1, _CELL // first.shape[-1])
+    rows = -(-len(first) // columns)
     block = _BAND + rows * (side + _GAP)
     header = _BAND if classes else 0
-    sheet = Image.new("RGB", (columns * (side + _GAP) + _GAP, header + 2 * block + _GAP), "white")
+    size = (columns * (side + _GAP) + _GAP, header + len(blocks) * block + _GAP)
+    sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=11)
     for column, name in enumerate(classes[:columns]):
         middle = _GAP + column * (side + _GAP) + side / 2
         draw.text((middle, header / 2), name, fill="black", font=font, anchor="mm")
-    for number, (images, title) in enumerate(zip((dense, sparse), titles, strict=True)):
+    for number, (title, images) in enumerate(blocks.items()):
         top = header + number * block
         draw.text((_GAP, top + _BAND / 2), title, fill="black", font=font, anchor="lm")
         for i, image in enumerate(images):
@@ -88,6 +91,8 @@ def _enlarged(image: Tensor, side: int) -> Image.Image:
 def comparison_table(manifest: Mapping[str, Any]) -> str:
     """Dense against sparse."""
     fid, macs, sparsity = manifest["fid"], manifest["macs"], manifest["sparsity"]
+    if "dense" not in fid:
+        return _figures_alone(manifest)
     zeros = round(float(sparsity["achieved"]) * sparsity["maskedParameters"])
     total = sparsity["totalParameters"]
     rows = [
@@ -105,19 +110,39 @@ def comparison_table(manifest: Mapping[str, Any]) -> str:
     return _table(("", "dense", "sparse", "change"), rows)
 
 
+def _figures_alone(manifest: Mapping[str, Any]) -> str:
+    """Of a model that was trained from random weights."""
+    fid, macs, quality = manifest["fid"], manifest["macs"], manifest.get("quality", {}).get("sparse", {})
+    rows = [
+        (f"Frechet distance ({fid['metric']}, lower is better)", fid["sparse"]),
+        *((title, _spread(quality, key)) for key, title in _QUALITY.items() if key in quality),
+        ("MACs per image and step, linear", _giga(macs["dense"])),
+        ("MACs with attention products", _giga(macs["totalDense"])),
+        ("Parameters", f"{manifest['sparsity']['totalParameters']:,}"),
+    ]
+    return _table(("", "trained"), rows)
+
+
+_QUALITY = {
+    "precision": "Precision (realism, higher is better)",
+    "recall": "Recall (variety, higher is better)",
+    "kid": "KID (lower is better)",
+}
+
+
+def _spread(quality: Mapping[str, Any], key: str) -> str:
+    """A figure, with its deviation where it has one."""
+    return quality[key] + (f" ± {quality['kidDeviation']}" if key == "kid" else "")
+
+
 def _quality_rows(quality: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     if "dense" not in quality:
         return []
     dense, sparse = quality["dense"], quality["sparse"]
     rows = []
-    for key, title in (
-        ("precision", "Precision (realism, higher is better)"),
-        ("recall", "Recall (variety, higher is better)"),
-        ("kid", "KID (lower is better)"),
-    ):
+    for key, title in _QUALITY.items():
         change = decimal(float(sparse[key]) - float(dense[key]), 6)
-        spread = [f" ± {m['kidDeviation']}" if key == "kid" else "" for m in (dense, sparse)]
-        rows.append((title, dense[key] + spread[0], sparse[key] + spread[1], _signed(change)))
+        rows.append((title, _spread(dense, key), _spread(sparse, key), _signed(change)))
     return rows
 
 
@@ -131,8 +156,11 @@ def _giga(macs: int) -> str:
 
 def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes) -> str:
     """report.html of an artifact; `course` is None where nothing was trained, `grid` is the samples' PNG."""
-    what = f"{manifest['pattern']} sparse" if manifest["layers"] else "trained on"
+    alone = "dense" not in manifest["fid"]
+    trained = "trained from random weights" if alone else "trained on"
+    what = f"{manifest['pattern']} sparse" if manifest["layers"] else trained
     title = escape(f"{manifest['name']}, {what}")
+    shown = "Samples of the trained model" if alone else "Dense samples above sparse samples"
     encoded = base64.b64encode(grid).decode()
     parts = [
         "<!doctype html>",
@@ -142,11 +170,12 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
         comparison_table(manifest),
         *(_paragraph(sentence) for sentence in _caveats(manifest)),
         "<h2>Samples</h2>",
-        _paragraph("Dense above, sparse below, same seeds."),
-        f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{encoded}">',
+        _paragraph(f"{shown}." if alone else "Dense above, sparse below, same seeds."),
+        f'<img alt="{shown}" src="data:image/png;base64,{encoded}">',
         *([] if course is None else _training(course, manifest["fid"])),
         "<h2>Provenance</h2>",
         _list([f"{key}: {_inline(value)}" for key, value in _origins(manifest).items()]),
+        *_configuration(manifest["provenance"].get("configuration")),
         *_data(manifest["provenance"].get("data")),
         "<h2>Layers left dense</h2>",
         _list([f"{layer['name']}: {layer['reason']}" for layer in manifest["skippedLayers"]] or ["None."]),
@@ -159,13 +188,15 @@ def write_report(manifest: Mapping[str, Any], course: Course | None, grid: bytes
 
 def _caveats(manifest: Mapping[str, Any]) -> list[str]:
     fid = manifest["fid"]
+    source = "Both figures come" if "dense" in fid else "The figure comes"
     reliable = (
-        f"Both figures come from {fid['samples']} samples of the same seeds; a Frechet distance of fewer "
+        f"{source} from {fid['samples']} samples of the same seeds; a Frechet distance of fewer "
         "samples is larger, so compare only distances with the same number of samples."
     )
+    comparable = "the two figures with each other only" if "dense" in fid else "it with no other distance"
     coarse = (
         f"{fid['samples']} samples, or the reference images, are no more than the extractor has features, so "
-        "a covariance is rank-deficient: compare the two figures with each other only."
+        f"a covariance is rank-deficient: compare {comparable}."
     )
     return [
         coarse if fid["rankDeficient"] else reliable,
@@ -192,11 +223,18 @@ def _quality_caveat(quality: Mapping[str, Any] | None) -> list[str]:
 
 def _origins(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{key: value for key, value in manifest["provenance"].items() if key != "data"},
+        **{k: value for k, value in manifest["provenance"].items() if k not in ("data", "configuration")},
         "masks' digest": manifest["maskDigest"],
         "reference statistics": manifest["fid"]["referenceDigest"],
         "extractor": manifest["fid"]["extractorDigest"],
     }
+
+
+def _configuration(given: Mapping[str, Any] | None) -> list[str]:
+    """As `sparsedm train --config` reads it."""
+    if given is None:
+        return []
+    return ["<h2>Configuration</h2>", f"<pre>{escape(yaml.safe_dump(dict(given), sort_keys=False))}</pre>"]
 
 
 def _data(found: Mapping[str, Any] | None) -> list[str]:
@@ -239,7 +277,9 @@ def curves(course: Course, fid: Mapping[str, Any]) -> list[str]:
     """Loss, learning rate, distance, sparsity and mask moves over the steps, as SVG."""
     steps, points = course.schedule.total_steps, course.points
     on_the_way = [(entry["step"], float(entry["distance"])) for entry in course.history]
-    dense = Series(f"dense {fid['dense']}", [(0, float(fid["dense"]))], level=True)
+    dense = []
+    if "dense" in fid:
+        dense = [Series(f"dense {fid['dense']}", [(0, float(fid["dense"]))], level=True)]
     sparsity = [
         (step, 100 * stage.pattern.sparsity)
         for stage in course.schedule.stages
@@ -249,9 +289,9 @@ def curves(course: Course, fid: Mapping[str, Any]) -> list[str]:
         ("Loss", "mean loss", [Series("loss", [(p.step, p.loss) for p in points])]),
         ("Learning rate", "learning rate", [Series("rate", [(p.step, p.rate) for p in points])]),
         (
-            f"{fid['metric']} of the sparse model",
+            f"{fid['metric']} of the {'sparse' if dense else 'trained'} model",
             fid["metric"],
-            [Series("sparse", [*on_the_way, (steps, float(fid["sparse"]))]), dense],
+            [Series("sparse" if dense else "trained", [*on_the_way, (steps, float(fid["sparse"]))]), *dense],
         ),
         ("Sparsity that the stages ask for", "zeros, %", [Series("sparsity", sparsity)]),
         ("Mask moves", "weights in a step", [Series("moves", [(p.step, p.flips) for p in points])]),

@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from sparsedm.sparsity.schedule import FAMILIES
 from sparsedm.training.learning_rate import SCHEDULES as LEARNING_RATE_SCHEDULES
 
 ARCHITECTURES = ("uvit", "unet", "dit", "diffusers")
+INITIALIZATIONS = ("pretrained", "random")
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 EXTRACTOR_SUFFIXES = (".safetensors", ".pth", ".pt")
 PRESET_NAMES = tuple(PRESETS)
@@ -87,13 +88,19 @@ _URI = re.compile(
 @dataclass(frozen=True)
 class ModelSpec:
     """For uvit exactly one of `preset` and `config` is set, for the others none: the directory at
-    `pretrained_uri` describes them. `config` holds UViTConfig's fields, snake_case."""
+    `pretrained_uri` describes them. `config` holds UViTConfig's fields, snake_case. Without `pretrained_uri`
+    the weights are drawn from training.seed."""
 
     architecture: str
     preset: str | None
     config: dict[str, Any] | None
-    pretrained_uri: str
+    pretrained_uri: str | None
     pretrained_sha256: str | None
+
+    @property
+    def initialization(self) -> str:
+        """One of INITIALIZATIONS."""
+        return "random" if self.pretrained_uri is None else "pretrained"
 
 
 @dataclass(frozen=True)
@@ -196,11 +203,14 @@ class TrainConfig:
     checkpoint: CheckpointSpec
     evaluation: EvaluationSpec
     output: OutputSpec
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The spec parts as they were read, which `--config` reads again."""
 
     def digest(self) -> str:
         """`sha256:...` of the configuration with its defaults filled in: two spellings of one run have one
         digest."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=str)
+        settings = {name: value for name, value in asdict(self).items() if name != "given"}
+        canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
@@ -396,14 +406,17 @@ def parse_config(value: Any) -> TrainConfig:
     checkpoint = _checkpoint(root.object("checkpoint"))
     evaluation = _evaluation(root.object("evaluation"), dataset.format)
     _check_effects(problems, model, sparsity, training, evaluation)
+    if model.initialization == "random":
+        _check_random(problems, sparsity, dataset)
     output = root.object("output")
     output_uri = output.uri("uri", "pvc or file")
     output.finish()
     root.finish(ignored=OPERATOR_PARTS)
     if problems:
         raise ConfigError(list(problems))
+    given = {part: value[part] for part in SPEC_PARTS if value.get(part)}
     return TrainConfig(
-        model, dataset, sparsity, training, checkpoint, evaluation, OutputSpec(output_uri or "")
+        model, dataset, sparsity, training, checkpoint, evaluation, OutputSpec(output_uri or ""), given
     )
 
 
@@ -422,9 +435,24 @@ def _model(r: _Reader) -> ModelSpec:
             )
     preset = r.choice("preset", PRESET_NAMES, None) if r.has("preset") else r.take("preset")
     config = _uvit_config(r.object("config")) if r.has("config") else r.take("config")
-    uri, sha256 = _pretrained(r.object("pretrained"), architecture)
+    uri, sha256 = _start(r, architecture)
     r.finish()
     return ModelSpec(architecture, preset, config, uri, sha256)
+
+
+def _start(r: _Reader, architecture: str) -> tuple[str | None, str | None]:
+    """Where the first weights lie and their digest; None where they are random."""
+    if r.choice("initialization", INITIALIZATIONS, "pretrained") == "pretrained":
+        return _pretrained(r.object("pretrained"), architecture)
+    if r.take("pretrained") is not None:
+        r.complain("pretrained", "must be absent when model.initialization is random: no weights are read.")
+    if architecture != "uvit":
+        r.complain(
+            "initialization",
+            f"must be pretrained when model.architecture is {architecture}: the config.json in "
+            "model.pretrained.uri describes the model.",
+        )
+    return None, None
 
 
 def _pretrained(r: _Reader, architecture: str) -> tuple[str, str | None]:
@@ -644,6 +672,21 @@ def _check_effects(
         )
     if evaluation.guidance not in (None, 0.5, 0.0) and _has_no_condition(model):
         problems.add("evaluation.guidance", "must be absent: the model knows no class or text for none.")
+
+
+def _check_random(problems: _Problems, sparsity: SparsitySpec, dataset: DatasetSpec) -> None:
+    if sparsity.method != "dense":
+        problems.add(
+            "sparsity.method",
+            f"must be dense when model.initialization is random, not {sparsity.method}: train a dense model "
+            "first, and make it sparse in a second run.",
+        )
+    if dataset.format == "generated":
+        problems.add(
+            "dataset.format",
+            "must not be generated when model.initialization is random: there is no dense model to draw the "
+            "data.",
+        )
 
 
 def _check_untrained(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import yaml
 
 from sparsedm.data.contents import lines
 from sparsedm.measure.macs import Macs, bare_model, count_macs
@@ -116,10 +117,13 @@ def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, mas
 
 def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
     """`inputs` are the input dimensions of the masked layers."""
+    steps = config.training.steps
     if not METHODS[config.sparsity.method].trains:
         return f"No training: the dense model is masked once with {config.sparsity.pattern}."
     if not METHODS[config.sparsity.method].masks:
-        return f"Training without masks for {config.training.steps} steps, as a control."
+        if config.model.initialization == "random":
+            return f"Training from random weights, of seed {config.training.seed}, for {steps} steps."
+        return f"Training without masks for {steps} steps, as a control."
     schedule = schedule_of(config)
     rows = [[str(s.number), str(s.pattern), str(s.start), str(s.end)] for s in schedule.stages]
     unfit = [
@@ -140,10 +144,9 @@ def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
 
 def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:
     plan = evaluation_plan(config, model_config)
-    return (
-        f"Then dense and sparse draw {plan.samples} images each: {plan.sampler}, {plan.steps} steps, "
-        f"guidance {plan.guidance:g}, seed {plan.seed}."
-    )
+    random = config.model.initialization == "random"
+    who = f"it draws {plan.samples} images" if random else f"dense and sparse draw {plan.samples} images each"
+    return f"Then {who}: {plan.sampler}, {plan.steps} steps, guidance {plan.guidance:g}, seed {plan.seed}."
 
 
 def describe_artifact(manifest: Mapping[str, Any]) -> str:
@@ -165,12 +168,24 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
         _figures("fid", manifest["fid"]),
         *_quality(manifest.get("quality", {})),
         _figures("weights", {**manifest["weights"], "maskDigest": manifest["maskDigest"]}),
-        _figures("provenance", {k: v for k, v in manifest["provenance"].items() if k != "data"}),
+        _figures(
+            "provenance",
+            {k: v for k, v in manifest["provenance"].items() if k not in ("data", "configuration")},
+        ),
+        *_configuration(manifest["provenance"].get("configuration")),
         *_data(manifest["provenance"].get("data")),
     ]
     if manifest["classes"]:
         sections.insert(1, f"classes: {', '.join(manifest['classes'])}")
     return "\n\n".join(sections)
+
+
+def _configuration(given: Mapping[str, Any] | None) -> list[str]:
+    """As `sparsedm train --config` reads it; an artifact of an earlier version has none."""
+    if given is None:
+        return []
+    text = yaml.safe_dump(dict(given), sort_keys=False)
+    return ["\n".join(["configuration:", *(f"  {line}" for line in text.splitlines())])]
 
 
 def _data(found: Mapping[str, Any] | None) -> list[str]:

@@ -3,6 +3,8 @@
 dense weights -> student (masked), teacher (frozen), EMA
 each step: masks -> batch -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
 EMA under the mask -> dense and sparse measured alike -> artifact
+
+From random weights the same run trains a dense model: nothing is masked, and it is measured alone.
 """
 
 from __future__ import annotations
@@ -85,11 +87,15 @@ def train(
     if not processes.is_rank_zero:
         return manifest
     client.update(urgent=True, **result_of(config, manifest))
-    fid = manifest["fid"]
-    console.say(
-        f"{output}: dense {fid['dense']}, sparse {fid['sparse']} ({fid['metric']}), {manifest['pattern']}."
-    )
+    console.say(f"{output}: {_outcome(manifest)}.")
     return manifest
+
+
+def _outcome(manifest: dict[str, Any]) -> str:
+    fid = manifest["fid"]
+    if "dense" not in fid:
+        return f"trained from random weights, {fid['sparse']} ({fid['metric']})"
+    return f"dense {fid['dense']}, sparse {fid['sparse']} ({fid['metric']}), {manifest['pattern']}"
 
 
 def _finished(
@@ -129,8 +135,10 @@ class Finetune:
         for sentence in assumptions(config):
             console.say(sentence)
         self.dense = build_model(self.model_config)
-        self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
-        check_finite(self.dense, config.model.pretrained_uri)
+        self.pretrained_sha256 = None
+        if weights is not None:
+            self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
+            check_finite(self.dense, config.model.pretrained_uri or weights)
         self.dense.to(self.device).eval().requires_grad_(False)
         self.selection = select(self.dense, config)
         self.method = build_method(
@@ -213,22 +221,22 @@ class Finetune:
         self.progress.enter("evaluating")
         best = self.state.best
         weights = self._sparse_weights() if best is None else best.weights
-        dense = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
-        sparse = self._measure(weights, keep=GRID_IMAGES)
+        measured = {}
+        if self._has_dense:
+            measured["dense"] = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
+        measured["sparse"] = self._measure(weights, keep=GRID_IMAGES)
         if not self.processes.is_rank_zero:
             return {}
-        fid = self.evaluator.figures(dense.distance, sparse.distance, self._which_weights())
-        quality = self.evaluator.quality({"dense": dense, "sparse": sparse})
+        distances = {name: found.distance for name, found in measured.items()}
+        fid = self.evaluator.figures(distances.get("dense"), distances["sparse"], self._which_weights())
+        quality = self.evaluator.quality(measured)
 
         self.progress.enter("exporting")
         classes = classes_of(self.model_config, self.dataset)
         pattern = self.config.sparsity.pattern
-        titles = (
-            f"dense, {fid['metric']} {fid['dense']}",
-            f"{f'{pattern} sparse' if self.method.masks else 'trained on'}, {fid['metric']} {fid['sparse']}",
-        )
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
-        grid = sample_grid(dense.images, sparse.images, columns, titles, classes or ())
+        blocks = {self._title(name, fid): found.images for name, found in measured.items()}
+        grid = sample_grid(blocks, columns, classes or ())
         image = io.BytesIO()
         grid.save(image, "PNG", optimize=True)
         write_atomically(self.output / SAMPLES_FILE, image.getvalue(), self._staging)
@@ -265,8 +273,20 @@ class Finetune:
             total_steps=steps,
             stages=len(self.schedule.stages) if self.method.trains else 1,
             training=Pace(steps * self._passes_of_a_step()),
-            evaluation=Pace(self.plan.passes() * (2 + on_the_way)),
+            evaluation=Pace(self.plan.passes() * (1 + self._has_dense + on_the_way)),
         )
+
+    @property
+    def _has_dense(self) -> bool:
+        """Whether there is a dense model to measure the trained one beside; random weights are none."""
+        return self.config.model.initialization == "pretrained"
+
+    def _title(self, name: str, fid: dict[str, Any]) -> str:
+        """Of the images of one model."""
+        what = {"dense": "dense", "sparse": f"{self.config.sparsity.pattern} sparse"}[name]
+        if name == "sparse" and not self.method.masks:
+            what = "trained on" if self._has_dense else "trained"
+        return f"{what}, {fid['metric']} {fid[name]}"
 
     @property
     def _chooses(self) -> bool:
@@ -488,7 +508,9 @@ class Finetune:
         return {
             "run": run_name(),
             "configDigest": config.digest(),
-            "pretrainedSha256": self.pretrained_sha256,
+            "configuration": config.given,
+            "initialization": config.model.initialization,
+            **({} if self.pretrained_sha256 is None else {"pretrainedSha256": self.pretrained_sha256}),
             "dataset": config.dataset.uri or "generated",
             "data": self.data,
             "reference": config.evaluation.reference_stats_uri or "the data set",

@@ -29,10 +29,12 @@ DEFAULT_LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Globs to include and to exclude, by architecture, where the user names no layers to include."""
 
 
-def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
-    """The network's configuration and the file with its dense weights. Raises InputError."""
-    path = resolve_uri(config.model.pretrained_uri)
-    if config.model.architecture != "uvit":
+def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path | None]:
+    """The network's configuration and the file with its dense weights, None where it starts from random ones.
+    Raises InputError."""
+    uri = config.model.pretrained_uri
+    path = None if uri is None else resolve_uri(uri)
+    if path is not None and config.model.architecture != "uvit":
         return read_directory(path, config.model.architecture)
     if config.model.preset:
         return PRESETS[config.model.preset], path
@@ -41,16 +43,15 @@ def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path]:
 
 def assumptions(config: TrainConfig) -> list[str]:
     """Assumptions about the dense model, as sentences."""
-    path = resolve_uri(config.model.pretrained_uri)
-    if config.model.architecture == "uvit":
+    uri, (_, weights) = config.model.pretrained_uri, dense_model(config)
+    if config.model.architecture == "uvit" or uri is None or weights is None:
         return []
-    weights = dense_model(config)[1].name
-    chosen = [] if weights == WEIGHTS_FILE else [f"The dense weights are read from {weights}."]
-    if not without_scheduler(path):
+    chosen = [] if weights.name == WEIGHTS_FILE else [f"The dense weights are read from {weights.name}."]
+    if not without_scheduler(resolve_uri(uri)):
         return chosen
     return [
         *chosen,
-        f"There is no scheduler_config.json beside the model in {config.model.pretrained_uri}: it is taken "
+        f"There is no scheduler_config.json beside the model in {uri}: it is taken "
         "to predict noise, and to have been trained on DDPM's process with linear betas.",
     ]
 

@@ -135,9 +135,13 @@ export interface ISparseFinetune {
         };
       };
       /**
-       * Weights of the dense model.
+       * Where the first weights come from. pretrained reads them from model.pretrained; random draws them by training.seed, and the run trains a dense model, which a second run makes sparse.
        */
-      "pretrained": {
+      "initialization"?: "pretrained" | "random";
+      /**
+       * Weights of the dense model. Required unless initialization is random.
+       */
+      "pretrained"?: {
         /**
          * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
          */
@@ -877,11 +881,11 @@ export interface ISparseFinetune {
        */
       "samples"?: number;
       /**
-       * Distance of the dense model.
+       * Distance of the dense model. Absent, with increase, where the run began from random weights.
        */
       "dense"?: string;
       /**
-       * Distance of the sparse model.
+       * Distance of the trained model.
        */
       "sparse"?: string;
       /**
