@@ -37,7 +37,7 @@ export default tseslint.config(
           ),
           patterns: [
             {
-              group: ['**/runtime/transport', '**/runtime/credentials', '**/runtime/manager'],
+              group: ['**/runtime/http/**', '**/runtime/manager'],
               message: 'Reconcilers talk to the API through KubeClient alone.',
             },
           ],

@@ -2,12 +2,12 @@ import { Command } from 'commander';
 import { operatorCommand, type Config } from './config';
 import { createOperator } from './operator';
 import { realClock } from './runtime/clock';
-import { loadConnection } from './runtime/credentials';
+import { loadConnection } from './runtime/http/credentials';
 import { LeadershipLostError } from './runtime/errors';
-import { serveHealth, serveMetrics, type Served } from './runtime/http';
-import { createLogger, type Logger } from './runtime/logger';
-import { createMetrics } from './runtime/metrics';
-import { createTransport } from './runtime/transport';
+import { serveHealth, serveMetrics, type Served } from './runtime/http/endpoints';
+import { createLogger, type Logger } from './runtime/telemetry/logger';
+import { createMetrics } from './runtime/telemetry/metrics';
+import { createTransport } from './runtime/http/transport';
 import { startTracing } from './tracing';
 import { version } from '../package.json';
 

@@ -6,10 +6,10 @@ import { createOperator } from './operator';
 import { realClock } from './runtime/clock';
 import { ApiError, LeadershipLostError } from './runtime/errors';
 import type { Lease } from './runtime/leader';
-import { silentLogger } from './runtime/logger';
-import { createMetrics } from './runtime/metrics';
+import { silentLogger } from './runtime/telemetry/logger';
+import { createMetrics } from './runtime/telemetry/metrics';
 import { collectionPath, type KubeObject } from './runtime/objects';
-import type { Request, Transport, WatchRequest } from './runtime/transport';
+import type { Request, Transport, WatchRequest } from './runtime/http/transport';
 import { POD_DEFAULTS } from './workload/pod';
 
 const config: Config = {

@@ -4,10 +4,10 @@ import { json, refusal, scriptedServer, type Answer } from '../test/integration/
 import { realClock } from './runtime/clock';
 import { createController, type Reconciler } from './runtime/controller';
 import { createEventRecorder } from './runtime/events';
-import { silentLogger, type Logger } from './runtime/logger';
-import { createMetrics } from './runtime/metrics';
-import { noTracing, type Tracing } from './runtime/tracing';
-import { createTransport, type Transport } from './runtime/transport';
+import { silentLogger, type Logger } from './runtime/telemetry/logger';
+import { createMetrics } from './runtime/telemetry/metrics';
+import { noTracing, type Tracing } from './runtime/telemetry/tracing';
+import { createTransport, type Transport } from './runtime/http/transport';
 import { startTracing } from './tracing';
 
 let receiver: OtlpReceiver;

@@ -1,7 +1,7 @@
 import type { Clock } from './runtime/clock';
-import type { Logger } from './runtime/logger';
-import { readTraceSettings } from './runtime/trace-settings';
-import { noTracing, type Tracing } from './runtime/tracing';
+import type { Logger } from './runtime/telemetry/logger';
+import { readTraceSettings } from './runtime/telemetry/trace-settings';
+import { noTracing, type Tracing } from './runtime/telemetry/tracing';
 
 export type TracingOptions = {
   env: Readonly<Record<string, string | undefined>>;
@@ -23,7 +23,7 @@ export async function startTracing({
   const complain = (detail: string) => logger.warn('a setting of the traces is not honoured', { detail });
   const settings = readTraceSettings(env, complain);
   if (settings === undefined) return noTracing;
-  const { createOpenTelemetry } = await import('./runtime/opentelemetry');
+  const { createOpenTelemetry } = await import('./runtime/telemetry/opentelemetry');
   logger.info('traces are exported', { sampler: settings.sampler, protocol: settings.protocol });
   return createOpenTelemetry({
     settings,

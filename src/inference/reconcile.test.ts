@@ -4,8 +4,8 @@ import { createKubeClient } from '../kube/client';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
 import { FakeClock } from '../runtime/clock';
 import { collectionPath, type KubeObject } from '../runtime/objects';
-import { ObjectStore } from '../runtime/store';
-import type { Request, Transport } from '../runtime/transport';
+import { ObjectStore } from '../runtime/cache/store';
+import type { Request, Transport } from '../runtime/http/transport';
 import { aService, settings } from './fixtures';
 import { createServiceReconciler, SERVICE_INDEX, serviceOfPod } from './reconcile';
 

@@ -10,7 +10,7 @@ import type { Reconciler, ReconcileResult } from '../runtime/controller';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import { keyOf, type ObjectKey } from '../runtime/objects';
-import type { Store } from '../runtime/store';
+import type { Store } from '../runtime/cache/store';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import type { DeploymentSettings } from './deployment';

@@ -9,7 +9,7 @@ import {
   type ObjectKey,
   type Resource,
 } from '../runtime/objects';
-import type { Query, Transport } from '../runtime/transport';
+import type { Query, Transport } from '../runtime/http/transport';
 import { covers, equalJson, mergePatch, stableStringify } from './patch';
 
 export type WriteOptions = { fieldManager?: string };

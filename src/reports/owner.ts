@@ -3,7 +3,7 @@ import type { KubeClient } from '../kube/client';
 import { controllerOf, isOwnedBy } from '../kube/owner';
 import { deployments, jobs, pods, type Deployment, type Job, type Pod } from '../kube/resources';
 import type { KubeObject, OwnerReference, Resource } from '../runtime/objects';
-import type { Store } from '../runtime/store';
+import type { Store } from '../runtime/cache/store';
 import type { Reporter } from './review';
 
 export type OwnerLookup = {

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import type { Clock } from '../runtime/clock';
-import type { Logger } from '../runtime/logger';
-import type { Store } from '../runtime/store';
+import type { Logger } from '../runtime/telemetry/logger';
+import type { Store } from '../runtime/cache/store';
 import { parseFinetuneReport, parseServiceReport, type Parsed } from './body';
 import { createRateLimit } from './limit';
 import type { OwnerLookup } from './owner';

@@ -3,7 +3,7 @@ import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import type { KubeClient, StatusOptions } from '../kube/client';
 import { FakeClock } from '../runtime/clock';
 import { ApiError } from '../runtime/errors';
-import { ObjectStore } from '../runtime/store';
+import { ObjectStore } from '../runtime/cache/store';
 import { createSink, withFinetuneReport, withServiceReport } from './sink';
 
 const now = new Date('2026-01-01T00:00:00Z');

@@ -13,7 +13,7 @@ import { timestamp } from '../kube/conditions';
 import type { Clock } from '../runtime/clock';
 import { isConflict } from '../runtime/errors';
 import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../runtime/objects';
-import type { Store } from '../runtime/store';
+import type { Store } from '../runtime/cache/store';
 import type { FinetuneReport, ServiceReport } from './body';
 import { createCoalescer, type Coalescer, type Receipt } from './coalesce';
 import { ownResults } from './own';

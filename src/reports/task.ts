@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '../runtime/logger';
+import type { Logger } from '../runtime/telemetry/logger';
 import type { Task } from '../runtime/manager';
 import type { Sink } from './sink';
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { createController, type Reconciler } from './controller';
 import { ApiError } from './errors';
-import { silentLogger, type Logger } from './logger';
-import { createMetrics } from './metrics';
+import { silentLogger, type Logger } from './telemetry/logger';
+import { createMetrics } from './telemetry/metrics';
 import type { ObjectKey } from './objects';
 
 const key = (name: string): ObjectKey => ({ namespace: 'a', name });

@@ -1,12 +1,12 @@
 import type { BackoffOptions } from './backoff';
 import type { Clock } from './clock';
 import { ApiError, isConflict } from './errors';
-import type { Logger } from './logger';
-import type { Metrics } from './metrics';
+import type { Logger } from './telemetry/logger';
+import type { Metrics } from './telemetry/metrics';
 import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
-import { WorkQueue, type Priority } from './queue';
-import type { Index, Transform } from './store';
-import { noTracing, type Span, type Tracing } from './tracing';
+import { WorkQueue, type Priority } from './queue/queue';
+import type { Index, Transform } from './cache/store';
+import { noTracing, type Span, type Tracing } from './telemetry/tracing';
 
 /** When to reconcile again although nothing changes, and with which priority; default normal. */
 export type ReconcileResult = { requeueAfterMs?: number; priority?: Priority } | undefined;

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { ApiError, TransportError } from './errors';
 import { createEventRecorder } from './events';
-import { silentLogger } from './logger';
-import { createMetrics } from './metrics';
+import { silentLogger } from './telemetry/logger';
+import { createMetrics } from './telemetry/metrics';
 import type { KubeObject } from './objects';
-import type { Request, Transport } from './transport';
+import type { Request, Transport } from './http/transport';
 
 const object: KubeObject = {
   apiVersion: 'sparsedm.io/v1alpha1',

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { sleep, type Clock } from './clock';
 import { isNotFound, isPassing } from './errors';
-import type { Logger } from './logger';
-import type { Metrics } from './metrics';
+import type { Logger } from './telemetry/logger';
+import type { Metrics } from './telemetry/metrics';
 import type { KubeObject } from './objects';
 import { cutToBytes } from './text';
-import type { Pace } from './pace';
-import type { Transport } from './transport';
+import type { Pace } from './queue/pace';
+import type { Transport } from './http/transport';
 
 export type EventType = 'Normal' | 'Warning';
 

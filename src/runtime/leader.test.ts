@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
 import { ApiError, LeadershipLostError, TransportError } from './errors';
 import { createLeaderElector, type Lease } from './leader';
-import { silentLogger } from './logger';
-import { createMetrics } from './metrics';
-import type { Request, Transport, WatchEvent, WatchRequest } from './transport';
+import { silentLogger } from './telemetry/logger';
+import { createMetrics } from './telemetry/metrics';
+import type { Request, Transport, WatchEvent, WatchRequest } from './http/transport';
 
 type Mode = 'works' | 'fails' | 'hangs';
 /** What becomes of a candidate's requests and of its watches; a watch that hangs is cut off in what it follows too. */

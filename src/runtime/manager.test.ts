@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { FakeClock } from './clock';
-import { silentLogger } from './logger';
+import { silentLogger } from './telemetry/logger';
 import { createManager, type ManagerOptions } from './manager';
-import { createMetrics } from './metrics';
+import { createMetrics } from './telemetry/metrics';
 import type { KubeObject, Resource } from './objects';
-import type { Transport, WatchEvent, WatchRequest } from './transport';
+import type { Transport, WatchEvent, WatchRequest } from './http/transport';
 
 const parents: Resource = {
   group: 'x.io',

@@ -1,4 +1,4 @@
-import { createCache, type Cache, type CacheState } from './cache';
+import { createCache, type Cache, type CacheState } from './cache/cache';
 import { sleep, type Clock } from './clock';
 import {
   createController,
@@ -9,14 +9,14 @@ import {
   type Watched,
 } from './controller';
 import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderTiming } from './leader';
-import type { Logger } from './logger';
-import type { Metrics } from './metrics';
+import type { Logger } from './telemetry/logger';
+import type { Metrics } from './telemetry/metrics';
 import { keyOf, keyText, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
-import type { Priority, QueueState } from './queue';
-import type { ReflectorTuning } from './reflector';
-import type { Store, StoreChange } from './store';
-import type { Tracing } from './tracing';
-import type { Transport } from './transport';
+import type { Priority, QueueState } from './queue/queue';
+import type { ReflectorTuning } from './cache/reflector';
+import type { Store, StoreChange } from './cache/store';
+import type { Tracing } from './telemetry/tracing';
+import type { Transport } from './http/transport';
 
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
   name: string;

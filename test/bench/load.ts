@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes } from '../../src/api/types';
 import { collectionPath } from '../../src/runtime/objects';
-import type { Transport } from '../../src/runtime/transport';
+import type { Transport } from '../../src/runtime/http/transport';
 import { finetune } from '../integration/specs';
 import { namespace } from './world';
 

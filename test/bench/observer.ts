@@ -6,7 +6,7 @@ import { ApiError } from '../../src/runtime/errors';
 import { labels } from '../../src/kube/names';
 import { jobs, pods } from '../../src/kube/resources';
 import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
-import type { Transport, WatchEvent } from '../../src/runtime/transport';
+import type { Transport, WatchEvent } from '../../src/runtime/http/transport';
 import { createJobController } from './job-controller';
 import { namespace, nodeNames } from './world';
 

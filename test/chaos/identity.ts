@@ -2,7 +2,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
-import { loadConnection } from '../../src/runtime/credentials';
+import { loadConnection } from '../../src/runtime/http/credentials';
 import { createAccount } from '../integration/stand-ins';
 import type { World } from './world';
 

@@ -3,7 +3,7 @@
  * trainer's termination message. The Job controller is real.
  */
 import type { Reconciler } from '../../src/runtime/controller';
-import type { Store } from '../../src/runtime/store';
+import type { Store } from '../../src/runtime/cache/store';
 import { labels } from '../../src/kube/names';
 import type { Pod } from '../../src/kube/resources';
 import type { ApiServer } from '../integration/api-server';

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadConnection } from '../../src/runtime/credentials';
+import { loadConnection } from '../../src/runtime/http/credentials';
 import { tally } from '../bench/statistics';
 import type { Random } from './random';
 

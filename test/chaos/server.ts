@@ -9,7 +9,7 @@ import { trainJobName } from '../../src/kube/names';
 import { jobs } from '../../src/kube/resources';
 import { realClock } from '../../src/runtime/clock';
 import { leases } from '../../src/runtime/leader';
-import { createTransport } from '../../src/runtime/transport';
+import { createTransport } from '../../src/runtime/http/transport';
 import { request } from '../cluster/http';
 import { ensurePki, readCredentials, type TlsFiles } from '../cluster/pki';
 import { waitFor } from '../cluster/wait';

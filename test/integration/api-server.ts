@@ -7,12 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createKubeClient, type KubeClient } from '../../src/kube/client';
 import { namespaces } from '../../src/kube/resources';
 import { realClock } from '../../src/runtime/clock';
-import { loadConnection } from '../../src/runtime/credentials';
-import { silentLogger, type Logger } from '../../src/runtime/logger';
+import { loadConnection } from '../../src/runtime/http/credentials';
+import { silentLogger, type Logger } from '../../src/runtime/telemetry/logger';
 import { createManager, type Manager, type ManagerOptions } from '../../src/runtime/manager';
-import { createMetrics } from '../../src/runtime/metrics';
+import { createMetrics } from '../../src/runtime/telemetry/metrics';
 import { keyOf, type KubeObject, type Resource } from '../../src/runtime/objects';
-import { createTransport, type Transport } from '../../src/runtime/transport';
+import { createTransport, type Transport } from '../../src/runtime/http/transport';
 
 export type ApiServer = {
   kubeconfig: string;

@@ -1,7 +1,7 @@
 /** A scripted API server for tests: a real HTTP server that answers, and misbehaves, on cue. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Connection } from '../../src/runtime/credentials';
+import type { Connection } from '../../src/runtime/http/credentials';
 
 export type SeenRequest = {
   method: string;

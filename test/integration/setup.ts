@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { parseAllDocuments } from 'yaml';
 import { realClock } from '../../src/runtime/clock';
-import { loadConnection } from '../../src/runtime/credentials';
+import { loadConnection } from '../../src/runtime/http/credentials';
 import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
-import { createTransport, type Transport } from '../../src/runtime/transport';
+import { createTransport, type Transport } from '../../src/runtime/http/transport';
 import { startControlPlane } from '../cluster/index';
 import { waitFor } from '../cluster/wait';
 

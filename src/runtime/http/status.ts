@@ -1,4 +1,4 @@
-import { ApiError, type StatusDetails } from './errors';
+import { ApiError, type StatusDetails } from '../errors';
 
 /** metav1.Status, the body of every refusal. */
 type Status = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
-import { createMetrics } from './metrics';
+import { FakeClock } from '../clock';
+import { createMetrics } from '../telemetry/metrics';
 import { WorkQueue, type Priority } from './queue';
 
 function newQueue(backoff = { baseMs: 10, capMs: 1000 }) {

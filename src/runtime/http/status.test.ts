@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isAlreadyExists, isConflict, isGone, isNotFound } from './errors';
+import { isAlreadyExists, isConflict, isGone, isNotFound } from '../errors';
 import { errorFromResponse, errorFromStatus, parseRetryAfter } from './status';
 
 const status = (fields: object) => JSON.stringify({ kind: 'Status', status: 'Failure', ...fields });

@@ -6,11 +6,11 @@ import {
   scriptedServer,
   type Answer,
   type ScriptedServer,
-} from '../../test/integration/scripted-server';
-import { FakeClock, realClock, type Clock } from './clock';
+} from '../../../test/integration/scripted-server';
+import { FakeClock, realClock, type Clock } from '../clock';
 import type { Credentials } from './credentials';
-import { ApiError, LeadershipLostError, TransportError } from './errors';
-import { createMetrics } from './metrics';
+import { ApiError, LeadershipLostError, TransportError } from '../errors';
+import { createMetrics } from '../telemetry/metrics';
 import { createTransport, type Transport, type WatchEvent } from './transport';
 
 const open: (() => Promise<void>)[] = [];

@@ -27,8 +27,8 @@ import {
   TracerProvider,
   type Sampler,
 } from '@opentelemetry/sdk-trace';
-import { sleep, type Clock } from './clock';
-import { messageOf } from './errors';
+import { sleep, type Clock } from '../clock';
+import { messageOf } from '../errors';
 import { redactText, type Logger } from './logger';
 import type { TraceSettings } from './trace-settings';
 import { unrecorded, type Span, type SpanStart, type Tracing } from './tracing';

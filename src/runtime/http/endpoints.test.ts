@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { serve, serveHealth, serveMetrics, type Served } from './http';
-import { createMetrics } from './metrics';
+import { serve, serveHealth, serveMetrics, type Served } from './endpoints';
+import { createMetrics } from '../telemetry/metrics';
 
 const open: Served[] = [];
 afterEach(async () => {

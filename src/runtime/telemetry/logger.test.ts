@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { ApiError, TransportError } from './errors';
+import { ApiError, TransportError } from '../errors';
 import { createLogger, redact, redactText } from './logger';
 
 function capture(level: 'error' | 'warn' | 'info' | 'debug' = 'debug') {

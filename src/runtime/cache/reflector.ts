@@ -1,9 +1,9 @@
-import { backoffDelay, jittered } from './backoff';
-import { sleep, type Clock } from './clock';
-import { ApiError, isGone, isNotFound } from './errors';
+import { backoffDelay, jittered } from '../backoff';
+import { sleep, type Clock } from '../clock';
+import { ApiError, isGone, isNotFound } from '../errors';
 import { createInitialEvents, isRefusedStream } from './initial-events';
-import type { Logger } from './logger';
-import type { Metrics } from './metrics';
+import type { Logger } from '../telemetry/logger';
+import type { Metrics } from '../telemetry/metrics';
 import {
   apiVersionOf,
   collectionPath,
@@ -11,9 +11,9 @@ import {
   type KubeObject,
   type ObjectMeta,
   type Resource,
-} from './objects';
+} from '../objects';
 import type { ObjectStore, Transform } from './store';
-import type { Transport, WatchEvent } from './transport';
+import type { Transport, WatchEvent } from '../http/transport';
 
 export type ReflectorOptions<T extends KubeObject> = {
   transport: Transport;

@@ -1,4 +1,4 @@
-import { compareResourceVersions, keyText, keyOf, type KubeObject } from './objects';
+import { compareResourceVersions, keyText, keyOf, type KubeObject } from '../objects';
 
 /** Read side of a cache. Objects are shared: readers must not change them. */
 export type Store<T> = {

@@ -7,14 +7,14 @@ import {
   type Answer,
   type ScriptedServer,
   type SeenRequest,
-} from '../../test/integration/scripted-server';
-import { FakeClock, realClock, type Clock } from './clock';
-import { silentLogger } from './logger';
-import { createMetrics } from './metrics';
-import type { KubeObject, Resource } from './objects';
+} from '../../../test/integration/scripted-server';
+import { FakeClock, realClock, type Clock } from '../clock';
+import { silentLogger } from '../telemetry/logger';
+import { createMetrics } from '../telemetry/metrics';
+import type { KubeObject, Resource } from '../objects';
 import { createReflector, type ReflectorTuning } from './reflector';
 import { ObjectStore } from './store';
-import { createTransport } from './transport';
+import { createTransport } from '../http/transport';
 
 type Thing = KubeObject & { value?: string };
 const things: Resource<Thing> = {

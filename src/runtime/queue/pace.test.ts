@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
+import { FakeClock } from '../clock';
 import { coalescingWindow, createPace } from './pace';
-import type { Transport } from './transport';
+import type { Transport } from '../http/transport';
 
 describe('the time that a change waits', () => {
   test.each([

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { createLogger as createWinston, format, transports, type Logger as Winston } from 'winston';
-import { ApiError, TransportError } from './errors';
+import { ApiError, TransportError } from '../errors';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type Metadata = Record<string, unknown>;

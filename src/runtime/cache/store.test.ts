@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { KubeObject } from './objects';
+import type { KubeObject } from '../objects';
 import { ObjectStore, unionStore, type StoreChange } from './store';
 
 type Pod = KubeObject & { value?: string };

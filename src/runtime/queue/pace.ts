@@ -1,5 +1,5 @@
-import type { Clock } from './clock';
-import type { Transport } from './transport';
+import type { Clock } from '../clock';
+import type { Transport } from '../http/transport';
 
 /** How much work is due, and how fast the API server takes it. */
 export type Load = {
