@@ -1,15 +1,15 @@
 import { Command } from 'commander';
+import { version } from '../package.json';
 import { operatorCommand, type Config } from './config';
 import { createOperator } from './operator';
 import { realClock } from './runtime/clock';
-import { loadConnection } from './runtime/http/credentials';
 import { LeadershipLostError } from './runtime/errors';
+import { loadConnection } from './runtime/http/credentials';
 import { serveHealth, serveMetrics, type Served } from './runtime/http/endpoints';
+import { createTransport } from './runtime/http/transport';
 import { createLogger, type Logger } from './runtime/telemetry/logger';
 import { createMetrics } from './runtime/telemetry/metrics';
-import { createTransport } from './runtime/http/transport';
 import { startTracing } from './tracing';
-import { version } from '../package.json';
 
 /** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
 function stopSignal(logger: Logger): AbortSignal {

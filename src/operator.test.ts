@@ -1,15 +1,15 @@
 import { expect, it, vi } from 'vitest';
+import { aFinetune } from '../test/support/finetune';
+import { silentLogger } from '../test/support/silent-logger';
 import { sparseFinetunes, type SparseFinetune } from './api/types';
 import type { Config } from './config';
-import { aFinetune } from './finetune/fixtures';
 import { createOperator } from './operator';
 import { realClock } from './runtime/clock';
 import { ApiError, LeadershipLostError } from './runtime/errors';
-import type { Lease } from './runtime/leader';
-import { silentLogger } from './runtime/telemetry/logger';
-import { createMetrics } from './runtime/telemetry/metrics';
-import { collectionPath, type KubeObject } from './runtime/objects';
 import type { Request, Transport, WatchRequest } from './runtime/http/transport';
+import type { Lease } from './runtime/leader';
+import { collectionPath, type KubeObject } from './runtime/objects';
+import { createMetrics } from './runtime/telemetry/metrics';
 import { POD_DEFAULTS } from './workload/pod';
 
 const config: Config = {

@@ -21,13 +21,13 @@ import { reportTask } from './reports/task';
 import type { Clock } from './runtime/clock';
 import { LeadershipLostError } from './runtime/errors';
 import { createEventRecorder } from './runtime/events';
-import type { Logger } from './runtime/telemetry/logger';
-import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
-import type { Metrics } from './runtime/telemetry/metrics';
-import { createPace } from './runtime/queue/pace';
-import { keyOf, keyText, parseKey } from './runtime/objects';
-import type { Tracing } from './runtime/telemetry/tracing';
 import type { Transport } from './runtime/http/transport';
+import { createManager, type Manager, type ManagerOptions } from './runtime/manager';
+import { keyOf, keyText, parseKey } from './runtime/objects';
+import { createPace } from './runtime/queue/pace';
+import type { Logger } from './runtime/telemetry/logger';
+import type { Metrics } from './runtime/telemetry/metrics';
+import type { Tracing } from './runtime/telemetry/tracing';
 
 export type OperatorDependencies = {
   config: Config;

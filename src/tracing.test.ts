@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startOtlpReceiver, type OtlpReceiver } from '../test/integration/otlp-receiver';
 import { json, refusal, scriptedServer, type Answer } from '../test/integration/scripted-server';
+import { silentLogger } from '../test/support/silent-logger';
 import { realClock } from './runtime/clock';
 import { createController, type Reconciler } from './runtime/controller';
 import { createEventRecorder } from './runtime/events';
-import { silentLogger, type Logger } from './runtime/telemetry/logger';
+import { createTransport, type Transport } from './runtime/http/transport';
+import type { Logger } from './runtime/telemetry/logger';
 import { createMetrics } from './runtime/telemetry/metrics';
 import { noTracing, type Tracing } from './runtime/telemetry/tracing';
-import { createTransport, type Transport } from './runtime/http/transport';
 import { startTracing } from './tracing';
 
 let receiver: OtlpReceiver;

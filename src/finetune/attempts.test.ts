@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { aFinetune, aJob, aPod, running, terminated } from '../../test/support/finetune';
 import { countAttempts } from './attempts';
-import { aFinetune, aJob, aPod, running, terminated } from './fixtures';
 
 const job = aJob(aFinetune());
 const failed = terminated({ exitCode: 137, reason: 'OOMKilled' });

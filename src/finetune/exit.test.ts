@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { aFinetune, aJob, aPod, running, terminated } from '../../test/support/finetune';
 import { failureOf } from './exit';
-import { aFinetune, aJob, aPod, running, terminated } from './fixtures';
 
 const job = aJob(aFinetune());
 const told = JSON.stringify({ error: { reason: 'DatasetMissing', message: 'There is no data set.' } });

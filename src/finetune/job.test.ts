@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { aFinetune, aJob, settings } from '../../test/support/finetune';
 import { defined } from '../api/defined';
-import { aFinetune, aJob, settings } from './fixtures';
 import type { Job } from '../kube/resources';
 import { buildJob, controlledJob, controlsDiffer, suspendManagers } from './job';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { FakeClock } from '../runtime/clock';
+import { FakeClock } from '../../test/support/fake-clock';
+import { aFinetune } from '../../test/support/finetune';
 import { rememberNames } from './earlier-pod';
-import { aFinetune } from './fixtures';
 
 const key = { namespace: 'ml', name: 'shirts' };
 const holder = (uid: string) => {

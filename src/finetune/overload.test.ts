@@ -3,22 +3,23 @@
  * window saves there, the same on any machine.
  */
 import { expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
+import { aFinetune, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import { silentLogger } from '../../test/support/silent-logger';
+import { unhurried } from '../../test/support/unhurried';
 import type { SparseFinetune } from '../api/types';
 import { createKubeClient } from '../kube/client';
 import { isTrue } from '../kube/conditions';
+import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
-import { FakeClock } from '../runtime/clock';
+import { ObjectStore } from '../runtime/cache/store';
 import { createController } from '../runtime/controller';
 import { createEventRecorder } from '../runtime/events';
-import { silentLogger } from '../runtime/telemetry/logger';
-import { createMetrics } from '../runtime/telemetry/metrics';
-import { keyOf, type KubeObject } from '../runtime/objects';
-import { createPace, unhurried, type Pace } from '../runtime/queue/pace';
-import { ObjectStore } from '../runtime/cache/store';
 import type { Request, Transport } from '../runtime/http/transport';
-import { aFinetune, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { keyOf, type KubeObject } from '../runtime/objects';
+import { createPace, type Pace } from '../runtime/queue/pace';
+import { createMetrics } from '../runtime/telemetry/metrics';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
-import { trainerLabels } from '../kube/names';
 
 const runs = 400;
 const createdPerSecond = 40;

@@ -1,15 +1,15 @@
 /** What of a run is told when the API server is behind, and when it is not. */
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import { silentLogger } from '../../test/support/silent-logger';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
-import { FakeClock } from '../runtime/clock';
-import { silentLogger } from '../runtime/telemetry/logger';
-import { createPace } from '../runtime/queue/pace';
 import { ObjectStore } from '../runtime/cache/store';
 import type { Transport } from '../runtime/http/transport';
-import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { createPace } from '../runtime/queue/pace';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
 import { isOvertaken } from './transitions';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aFinetune, aJob, aPod, ended, finished, running, settings } from './fixtures';
+import { aFinetune, aJob, aPod, ended, finished, running, settings } from '../../test/support/finetune';
 import { plan } from './plan';
 import { podsOfRun, type Observed } from './situation';
 

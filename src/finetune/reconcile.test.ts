@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import { silentLogger } from '../../test/support/silent-logger';
+import { unhurried } from '../../test/support/unhurried';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { trainerLabels } from '../kube/names';
 import type { Job, Pod } from '../kube/resources';
-import { FakeClock } from '../runtime/clock';
-import { ApiError } from '../runtime/errors';
-import { silentLogger } from '../runtime/telemetry/logger';
-import { unhurried } from '../runtime/queue/pace';
 import { ObjectStore } from '../runtime/cache/store';
-import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from './fixtures';
+import { ApiError } from '../runtime/errors';
 import { buildJob } from './job';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './reconcile';
 

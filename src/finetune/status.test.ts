@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { aFinetune, aJob, aPod, ended, finished, running, startedAt, terminated } from '../../test/support/finetune';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
-import { aFinetune, aJob, aPod, ended, finished, running, startedAt, terminated } from './fixtures';
 import type { Job, Pod } from '../kube/resources';
 import type { Observed } from './situation';
 import { buildStatus } from './status';

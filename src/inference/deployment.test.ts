@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
+import { aService, settings, uriModel } from '../../test/support/inference';
 import { buildDeployment, RESTART_ANNOTATION, templateInputs, templateModel } from './deployment';
-import { aService, settings, uriModel } from './fixtures';
 import { buildService, selectorText, serviceUrl } from './service';
 
 const tuned = { uri: 'pvc://models/a/b', sha256: 'a'.repeat(64), finetune: { name: 'tuned', uid: 'u' } };

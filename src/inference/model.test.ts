@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { aFinetune, aService, condition, succeeded } from '../../test/support/inference';
 import type { ServedModel, SparseFinetune } from '../api/types';
-import { aFinetune, aService, condition, succeeded } from './fixtures';
 import { resolveModel } from './model';
 
 const reference = { finetuneRef: { name: 'tuned' } };

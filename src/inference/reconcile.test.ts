@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
+import { aService, settings } from '../../test/support/inference';
 import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import { createKubeClient } from '../kube/client';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
-import { FakeClock } from '../runtime/clock';
-import { collectionPath, type KubeObject } from '../runtime/objects';
 import { ObjectStore } from '../runtime/cache/store';
 import type { Request, Transport } from '../runtime/http/transport';
-import { aService, settings } from './fixtures';
+import { collectionPath, type KubeObject } from '../runtime/objects';
 import { createServiceReconciler, SERVICE_INDEX, serviceOfPod } from './reconcile';
 
 const key = { namespace: 'ml', name: 'shirts' };

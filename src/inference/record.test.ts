@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { aService, settings, uriModel } from '../../test/support/inference';
 import type { Deployment } from '../kube/resources';
 import { buildDeployment } from './deployment';
-import { aService, settings, uriModel } from './fixtures';
 import {
   APPLIED_ANNOTATION,
   drift,

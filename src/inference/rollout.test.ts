@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { aDeployment, aService, rolledOut } from '../../test/support/inference';
+import { settings } from '../../test/support/inference';
 import { cachedPod } from '../kube/cached';
 import type { Deployment, Pod } from '../kube/resources';
 import { REPLACE } from './deployment';
-import { aDeployment, aService, rolledOut } from './fixtures';
 import { plan } from './plan';
 import { readRecord, withRecord } from './record';
 import { findUnplaced, hasArrived, isComplete, needsReplacement } from './rollout';
 import { buildService } from './service';
-import { settings } from './fixtures';
 
 const now = new Date('2026-01-01T00:01:00Z');
 const longAgo = '2026-01-01T00:00:00Z';

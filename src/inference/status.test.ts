@@ -1,8 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { SparseInferenceServiceStatus } from '../api/types';
-import { findCondition } from '../kube/conditions';
-import type { Deployment, Service } from '../kube/resources';
-import { buildDeployment, REPLACE } from './deployment';
 import {
   aDeployment,
   aFinetune,
@@ -13,7 +9,11 @@ import {
   settings,
   succeeded,
   uriModel,
-} from './fixtures';
+} from '../../test/support/inference';
+import type { SparseInferenceServiceStatus } from '../api/types';
+import { findCondition } from '../kube/conditions';
+import type { Deployment, Service } from '../kube/resources';
+import { buildDeployment, REPLACE } from './deployment';
 import { plan, type Observed } from './plan';
 import { withRecord } from './record';
 import { buildService } from './service';

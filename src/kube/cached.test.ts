@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { plan } from '../finetune/plan';
-import { aFinetune, aJob, aPod, ended, running, settings, startedAt } from '../finetune/fixtures';
+import { aFinetune, aJob, aPod, ended, running, settings, startedAt } from '../../test/support/finetune';
 import { controlsDiffer } from '../finetune/job';
+import { plan } from '../finetune/plan';
 import { judge } from '../finetune/situation';
 import { cachedJob, cachedPod } from './cached';
 import type { Pod } from './resources';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ApiError, LeadershipLostError } from '../runtime/errors';
-import type { KubeObject, Resource } from '../runtime/objects';
 import type { Request, Transport } from '../runtime/http/transport';
+import type { KubeObject, Resource } from '../runtime/objects';
 import { appliedDigestAnnotation, createKubeClient, type KubeClientOptions } from './client';
 
 type Thing = KubeObject & { spec?: { cpu?: string; other?: number }; status?: Record<string, unknown> };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isConflict, isNotFound } from '../runtime/errors';
+import type { Query, Transport } from '../runtime/http/transport';
 import {
   apiVersionOf,
   collectionPath,
@@ -9,7 +10,6 @@ import {
   type ObjectKey,
   type Resource,
 } from '../runtime/objects';
-import type { Query, Transport } from '../runtime/http/transport';
 import { covers, equalJson, mergePatch, stableStringify } from './patch';
 
 export type WriteOptions = { fieldManager?: string };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../runtime/clock';
+import { FakeClock } from '../../test/support/fake-clock';
 import { ApiError } from '../runtime/errors';
 import { createCoalescer, type CoalescerOptions } from './coalesce';
 

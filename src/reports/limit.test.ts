@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FakeClock } from '../runtime/clock';
+import { FakeClock } from '../../test/support/fake-clock';
 import { createRateLimit } from './limit';
 
 it('lets a burst through, then a steady rate, for each key', () => {

@@ -2,8 +2,8 @@ import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { controllerOf, isOwnedBy } from '../kube/owner';
 import { deployments, jobs, pods, type Deployment, type Job, type Pod } from '../kube/resources';
-import type { KubeObject, OwnerReference, Resource } from '../runtime/objects';
 import type { Store } from '../runtime/cache/store';
+import type { KubeObject, OwnerReference, Resource } from '../runtime/objects';
 import type { Reporter } from './review';
 
 export type OwnerLookup = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
 import type { KubeClient } from '../kube/client';
-import { FakeClock } from '../runtime/clock';
 import { createTokenReviewer, TooManyReviewsError, type Reporter } from './review';
 
 const good = {

@@ -1,12 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { SparseFinetune, SparseInferenceService } from '../api/types';
+import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import type { Logger } from '../runtime/telemetry/logger';
-import type { Store } from '../runtime/cache/store';
 import { parseFinetuneReport, parseServiceReport, type Parsed } from './body';
+import type { Receipt } from './coalesce';
 import { createRateLimit } from './limit';
 import type { OwnerLookup } from './owner';
-import type { Receipt } from './coalesce';
 import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
 import type { Sink } from './sink';
 

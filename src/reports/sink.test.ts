@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
 import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import type { KubeClient, StatusOptions } from '../kube/client';
-import { FakeClock } from '../runtime/clock';
-import { ApiError } from '../runtime/errors';
 import { ObjectStore } from '../runtime/cache/store';
+import { ApiError } from '../runtime/errors';
 import { createSink, withFinetuneReport, withServiceReport } from './sink';
 
 const now = new Date('2026-01-01T00:00:00Z');

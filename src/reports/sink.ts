@@ -10,10 +10,10 @@ import {
 import { isFinished } from '../finetune/situation';
 import type { KubeClient } from '../kube/client';
 import { timestamp } from '../kube/conditions';
+import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import { isConflict } from '../runtime/errors';
 import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../runtime/objects';
-import type { Store } from '../runtime/cache/store';
 import type { FinetuneReport, ServiceReport } from './body';
 import { createCoalescer, type Coalescer, type Receipt } from './coalesce';
 import { ownResults } from './own';

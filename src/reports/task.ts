@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '../runtime/telemetry/logger';
 import type { Task } from '../runtime/manager';
+import type { Logger } from '../runtime/telemetry/logger';
 import type { Sink } from './sink';
 
 /** Time for requests in progress on a graceful stop. */

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
+import { FakeClock } from '../../test/support/fake-clock';
+import { silentLogger } from '../../test/support/silent-logger';
 import { createController, type Reconciler } from './controller';
 import { ApiError } from './errors';
-import { silentLogger, type Logger } from './telemetry/logger';
-import { createMetrics } from './telemetry/metrics';
 import type { ObjectKey } from './objects';
+import type { Logger } from './telemetry/logger';
+import { createMetrics } from './telemetry/metrics';
 
 const key = (name: string): ObjectKey => ({ namespace: 'a', name });
 const tick = () => new Promise((resolve) => setImmediate(resolve));

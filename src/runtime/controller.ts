@@ -1,11 +1,11 @@
 import type { BackoffOptions } from './backoff';
+import type { Index, Transform } from './cache/store';
 import type { Clock } from './clock';
 import { ApiError, isConflict } from './errors';
-import type { Logger } from './telemetry/logger';
-import type { Metrics } from './telemetry/metrics';
 import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
 import { WorkQueue, type Priority } from './queue/queue';
-import type { Index, Transform } from './cache/store';
+import type { Logger } from './telemetry/logger';
+import type { Metrics } from './telemetry/metrics';
 import { noTracing, type Span, type Tracing } from './telemetry/tracing';
 
 /** When to reconcile again although nothing changes, and with which priority; default normal. */

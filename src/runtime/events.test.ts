@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
+import { FakeClock } from '../../test/support/fake-clock';
+import { silentLogger } from '../../test/support/silent-logger';
 import { ApiError, TransportError } from './errors';
 import { createEventRecorder } from './events';
-import { silentLogger } from './telemetry/logger';
-import { createMetrics } from './telemetry/metrics';
-import type { KubeObject } from './objects';
 import type { Request, Transport } from './http/transport';
+import type { KubeObject } from './objects';
+import { createMetrics } from './telemetry/metrics';
 
 const object: KubeObject = {
   apiVersion: 'sparsedm.io/v1alpha1',

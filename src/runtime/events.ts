@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { sleep, type Clock } from './clock';
 import { isNotFound, isPassing } from './errors';
+import type { Transport } from './http/transport';
+import type { KubeObject } from './objects';
+import type { Pace } from './queue/pace';
 import type { Logger } from './telemetry/logger';
 import type { Metrics } from './telemetry/metrics';
-import type { KubeObject } from './objects';
 import { cutToBytes } from './text';
-import type { Pace } from './queue/pace';
-import type { Transport } from './http/transport';
 
 export type EventType = 'Normal' | 'Warning';
 

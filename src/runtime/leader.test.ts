@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
+import { FakeClock } from '../../test/support/fake-clock';
+import { silentLogger } from '../../test/support/silent-logger';
 import { ApiError, LeadershipLostError, TransportError } from './errors';
-import { createLeaderElector, type Lease } from './leader';
-import { silentLogger } from './telemetry/logger';
-import { createMetrics } from './telemetry/metrics';
 import type { Request, Transport, WatchEvent, WatchRequest } from './http/transport';
+import { createLeaderElector, type Lease } from './leader';
+import { createMetrics } from './telemetry/metrics';
 
 type Mode = 'works' | 'fails' | 'hangs';
 /** What becomes of a candidate's requests and of its watches; a watch that hangs is cut off in what it follows too. */

@@ -1,9 +1,9 @@
 import { sleep, type Clock } from './clock';
 import { isAlreadyExists, isConflict, isNotFound, LeadershipLostError } from './errors';
+import type { Transport } from './http/transport';
+import { collectionPath, objectPath, type KubeObject, type Resource } from './objects';
 import type { Logger } from './telemetry/logger';
 import type { Metrics } from './telemetry/metrics';
-import { collectionPath, objectPath, type KubeObject, type Resource } from './objects';
-import type { Transport } from './http/transport';
 
 export type LeaseSpec = {
   holderIdentity?: string;

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { FakeClock } from './clock';
-import { silentLogger } from './telemetry/logger';
-import { createManager, type ManagerOptions } from './manager';
-import { createMetrics } from './telemetry/metrics';
-import type { KubeObject, Resource } from './objects';
+import { FakeClock } from '../../test/support/fake-clock';
+import { silentLogger } from '../../test/support/silent-logger';
 import type { Transport, WatchEvent, WatchRequest } from './http/transport';
+import { createManager, type ManagerOptions } from './manager';
+import type { KubeObject, Resource } from './objects';
+import { createMetrics } from './telemetry/metrics';
 
 const parents: Resource = {
   group: 'x.io',

@@ -1,4 +1,6 @@
 import { createCache, type Cache, type CacheState } from './cache/cache';
+import type { ReflectorTuning } from './cache/reflector';
+import type { Store, StoreChange } from './cache/store';
 import { sleep, type Clock } from './clock';
 import {
   createController,
@@ -8,15 +10,13 @@ import {
   type WatchOptions,
   type Watched,
 } from './controller';
+import type { Transport } from './http/transport';
 import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderTiming } from './leader';
-import type { Logger } from './telemetry/logger';
-import type { Metrics } from './telemetry/metrics';
 import { keyOf, keyText, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';
 import type { Priority, QueueState } from './queue/queue';
-import type { ReflectorTuning } from './cache/reflector';
-import type { Store, StoreChange } from './cache/store';
+import type { Logger } from './telemetry/logger';
+import type { Metrics } from './telemetry/metrics';
 import type { Tracing } from './telemetry/tracing';
-import type { Transport } from './http/transport';
 
 export type ControllerSpec<T extends KubeObject = KubeObject> = {
   name: string;

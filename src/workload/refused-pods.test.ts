@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock';
 import type { KubeClient } from '../kube/client';
 import type { Job } from '../kube/resources';
-import { FakeClock } from '../runtime/clock';
 import { ApiError } from '../runtime/errors';
 import { createPodRefusals } from './refused-pods';
 

@@ -6,8 +6,8 @@
 import { timestamp } from '../../src/kube/conditions';
 import { ownerReference } from '../../src/kube/owner';
 import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
-import { collectionPath, keyOf, objectPath } from '../../src/runtime/objects';
 import type { Transport, WatchEvent } from '../../src/runtime/http/transport';
+import { collectionPath, keyOf, objectPath } from '../../src/runtime/objects';
 
 export type JobController = {
   takeJob(event: WatchEvent): void;

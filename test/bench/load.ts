@@ -1,8 +1,8 @@
 /** The load: SparseFinetunes, created at a steady rate by a bounded number of workers. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes } from '../../src/api/types';
-import { collectionPath } from '../../src/runtime/objects';
 import type { Transport } from '../../src/runtime/http/transport';
+import { collectionPath } from '../../src/runtime/objects';
 import { finetune } from '../integration/specs';
 import { namespace } from './world';
 

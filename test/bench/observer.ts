@@ -2,11 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import { isTrue } from '../../src/kube/conditions';
-import { ApiError } from '../../src/runtime/errors';
 import { labels } from '../../src/kube/names';
 import { jobs, pods } from '../../src/kube/resources';
-import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
+import { ApiError } from '../../src/runtime/errors';
 import type { Transport, WatchEvent } from '../../src/runtime/http/transport';
+import { collectionPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { createJobController } from './job-controller';
 import { namespace, nodeNames } from './world';
 

@@ -1,8 +1,8 @@
 /** A user for each operator process, so that the audit log tells them apart. */
 import { rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { loadConnection } from '../../src/runtime/http/credentials';
+import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { createAccount } from '../integration/stand-ins';
 import type { World } from './world';
 

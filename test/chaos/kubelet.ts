@@ -2,10 +2,10 @@
  * Simulates scheduler and kubelet, without nodes: each pod runs after a delay, and succeeds after another one with a
  * trainer's termination message. The Job controller is real.
  */
-import type { Reconciler } from '../../src/runtime/controller';
-import type { Store } from '../../src/runtime/cache/store';
 import { labels } from '../../src/kube/names';
 import type { Pod } from '../../src/kube/resources';
+import type { Store } from '../../src/runtime/cache/store';
+import type { Reconciler } from '../../src/runtime/controller';
 import type { ApiServer } from '../integration/api-server';
 import { endPod, runPod } from '../integration/stand-ins';
 import type { Random } from './random';

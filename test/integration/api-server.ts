@@ -8,11 +8,12 @@ import { createKubeClient, type KubeClient } from '../../src/kube/client';
 import { namespaces } from '../../src/kube/resources';
 import { realClock } from '../../src/runtime/clock';
 import { loadConnection } from '../../src/runtime/http/credentials';
-import { silentLogger, type Logger } from '../../src/runtime/telemetry/logger';
-import { createManager, type Manager, type ManagerOptions } from '../../src/runtime/manager';
-import { createMetrics } from '../../src/runtime/telemetry/metrics';
-import { keyOf, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { createTransport, type Transport } from '../../src/runtime/http/transport';
+import { createManager, type Manager, type ManagerOptions } from '../../src/runtime/manager';
+import { keyOf, type KubeObject, type Resource } from '../../src/runtime/objects';
+import type { Logger } from '../../src/runtime/telemetry/logger';
+import { createMetrics } from '../../src/runtime/telemetry/metrics';
+import { silentLogger } from '../support/silent-logger';
 
 export type ApiServer = {
   kubeconfig: string;

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sparseFinetunes, type SparseFinetuneStatus } from '../../src/api/types';
 import { realClock, sleep } from '../../src/runtime/clock';
-import type { KubeObject, Resource } from '../../src/runtime/objects';
 import type { Request, Transport } from '../../src/runtime/http/transport';
+import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { eventually, openApiServer, type ApiServer } from './harness';
 import {
   completeJob,

@@ -6,8 +6,8 @@ import type { TestProject } from 'vitest/node';
 import { parseAllDocuments } from 'yaml';
 import { realClock } from '../../src/runtime/clock';
 import { loadConnection } from '../../src/runtime/http/credentials';
-import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { createTransport, type Transport } from '../../src/runtime/http/transport';
+import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { startControlPlane } from '../cluster/index';
 import { waitFor } from '../cluster/wait';
 

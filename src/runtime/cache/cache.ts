@@ -1,12 +1,12 @@
 import type { Clock } from '../clock';
 import type { WatchOptions } from '../controller';
+import type { Transport } from '../http/transport';
+import { resourceName, type KubeObject, type Resource } from '../objects';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
-import { resourceName, type KubeObject, type Resource } from '../objects';
 import { createReflector, stripManagedFields, type ReflectorState, type ReflectorTuning } from './reflector';
 import { parseSelector } from './selector';
 import { ObjectStore, unionStore, type Store, type StoreListener } from './store';
-import type { Transport } from '../http/transport';
 
 export type CacheOptions<T extends KubeObject> = {
   transport: Transport;

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock';
 import { ApiError, TransportError } from '../errors';
-import { keyOf, keyText, type KubeObject } from '../objects';
 import type { WatchEvent } from '../http/transport';
+import { keyOf, keyText, type KubeObject } from '../objects';
 
 /** On the bookmark that ends the initial events of a watch (KEP-3157). */
 const endAnnotation = 'k8s.io/initial-events-end';

@@ -8,13 +8,14 @@ import {
   type ScriptedServer,
   type SeenRequest,
 } from '../../../test/integration/scripted-server';
-import { FakeClock, realClock, type Clock } from '../clock';
-import { silentLogger } from '../telemetry/logger';
-import { createMetrics } from '../telemetry/metrics';
+import { FakeClock } from '../../../test/support/fake-clock';
+import { silentLogger } from '../../../test/support/silent-logger';
+import { realClock, type Clock } from '../clock';
+import { createTransport } from '../http/transport';
 import type { KubeObject, Resource } from '../objects';
+import { createMetrics } from '../telemetry/metrics';
 import { createReflector, type ReflectorTuning } from './reflector';
 import { ObjectStore } from './store';
-import { createTransport } from '../http/transport';
 
 type Thing = KubeObject & { value?: string };
 const things: Resource<Thing> = {

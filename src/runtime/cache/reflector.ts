@@ -1,9 +1,7 @@
 import { backoffDelay, jittered } from '../backoff';
 import { sleep, type Clock } from '../clock';
 import { ApiError, isGone, isNotFound } from '../errors';
-import { createInitialEvents, isRefusedStream } from './initial-events';
-import type { Logger } from '../telemetry/logger';
-import type { Metrics } from '../telemetry/metrics';
+import type { Transport, WatchEvent } from '../http/transport';
 import {
   apiVersionOf,
   collectionPath,
@@ -12,8 +10,10 @@ import {
   type ObjectMeta,
   type Resource,
 } from '../objects';
+import type { Logger } from '../telemetry/logger';
+import type { Metrics } from '../telemetry/metrics';
+import { createInitialEvents, isRefusedStream } from './initial-events';
 import type { ObjectStore, Transform } from './store';
-import type { Transport, WatchEvent } from '../http/transport';
 
 export type ReflectorOptions<T extends KubeObject> = {
   transport: Transport;

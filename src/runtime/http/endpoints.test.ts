@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { serve, serveHealth, serveMetrics, type Served } from './endpoints';
 import { createMetrics } from '../telemetry/metrics';
+import { serve, serveHealth, serveMetrics, type Served } from './endpoints';
 
 const open: Served[] = [];
 afterEach(async () => {

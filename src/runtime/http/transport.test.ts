@@ -7,10 +7,11 @@ import {
   type Answer,
   type ScriptedServer,
 } from '../../../test/integration/scripted-server';
-import { FakeClock, realClock, type Clock } from '../clock';
-import type { Credentials } from './credentials';
+import { FakeClock } from '../../../test/support/fake-clock';
+import { realClock, type Clock } from '../clock';
 import { ApiError, LeadershipLostError, TransportError } from '../errors';
 import { createMetrics } from '../telemetry/metrics';
+import type { Credentials } from './credentials';
 import { createTransport, type Transport, type WatchEvent } from './transport';
 
 const open: (() => Promise<void>)[] = [];

@@ -1,14 +1,14 @@
 import { Agent, ProxyAgent, Socks5ProxyAgent, type Dispatcher } from 'undici';
 import type { Clock } from '../clock';
 import { sleep } from '../clock';
+import { ApiError, LeadershipLostError, TransportError } from '../errors';
+import { routeOf, type KubeObject } from '../objects';
+import type { Metrics } from '../telemetry/metrics';
+import { noTracing, type Span, type Tracing } from '../telemetry/tracing';
 import type { Connection, Credentials, TlsMaterial } from './credentials';
 import { checkTls, sameTls } from './credentials';
-import { ApiError, LeadershipLostError, TransportError } from '../errors';
 import { createLineSplitter } from './lines';
-import type { Metrics } from '../telemetry/metrics';
-import { routeOf, type KubeObject } from '../objects';
 import { errorFromResponse, errorFromStatus, parseRetryAfter } from './status';
-import { noTracing, type Span, type Tracing } from '../telemetry/tracing';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 

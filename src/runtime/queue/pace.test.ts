@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../clock';
-import { coalescingWindow, createPace } from './pace';
+import { FakeClock } from '../../../test/support/fake-clock';
 import type { Transport } from '../http/transport';
+import { coalescingWindow, createPace } from './pace';
 
 describe('the time that a change waits', () => {
   test.each([

@@ -103,12 +103,3 @@ export function createPace(options: PaceOptions): Pace {
     }),
   };
 }
-
-/** A pace that writes everything at once. */
-export const unhurried: Pace = {
-  statusWait: () => 0,
-  isWaiting: () => false,
-  settle: () => undefined,
-  eventWait: () => 0,
-  measured: (transport) => transport,
-};

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FakeClock } from '../clock';
+import { FakeClock } from '../../../test/support/fake-clock';
 import { createMetrics } from '../telemetry/metrics';
 import { WorkQueue, type Priority } from './queue';
 

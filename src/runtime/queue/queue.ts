@@ -1,7 +1,7 @@
 import { backoffDelay, type BackoffOptions } from '../backoff';
 import type { Clock } from '../clock';
-import { FairLane } from './lane';
 import type { Metrics, QueueProgress } from '../telemetry/metrics';
+import { FairLane } from './lane';
 
 /**
  * What a user has just asked for (a new object, another spec) goes before changes of what runs, and those before the

@@ -87,12 +87,3 @@ export function createLogger(options: { level: LogLevel; stream?: Writable }): L
   });
   return wrap(winston, {});
 }
-
-/** For tests and short commands that log nothing. */
-export const silentLogger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silentLogger,
-};

@@ -1,16 +1,16 @@
-/** Objects for the unit tests of this folder: what the API server would hold. */
+/** Services, their models, Deployments and pods as the API server would hold them. */
 import type {
   SparseFinetune,
   SparseFinetuneStatus,
   SparseInferenceService,
   SparseInferenceServiceSpec,
   SparseInferenceServiceStatus,
-} from '../api/types';
-import type { Condition, ConditionStatus } from '../kube/conditions';
-import type { Deployment, Pod } from '../kube/resources';
-import { POD_DEFAULTS } from '../workload/pod';
-import { buildDeployment } from './deployment';
-import { withRecord } from './record';
+} from '../../src/api/types';
+import { buildDeployment } from '../../src/inference/deployment';
+import { withRecord } from '../../src/inference/record';
+import type { Condition, ConditionStatus } from '../../src/kube/conditions';
+import type { Deployment, Pod } from '../../src/kube/resources';
+import { POD_DEFAULTS } from '../../src/workload/pod';
 
 export const settings = {
   image: 'server:1',

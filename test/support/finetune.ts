@@ -1,10 +1,10 @@
-/** Objects for the unit tests of this folder: what the API server would hold. */
-import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '../api/types';
-import type { Condition } from '../kube/conditions';
-import { ownerReference } from '../kube/owner';
-import type { Job, Pod } from '../kube/resources';
-import { POD_DEFAULTS } from '../workload/pod';
-import { buildJob } from './job';
+/** Training runs, their Jobs and pods as the API server would hold them. */
+import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '../../src/api/types';
+import { buildJob } from '../../src/finetune/job';
+import type { Condition } from '../../src/kube/conditions';
+import { ownerReference } from '../../src/kube/owner';
+import type { Job, Pod } from '../../src/kube/resources';
+import { POD_DEFAULTS } from '../../src/workload/pod';
 
 export const settings = {
   image: 'trainer:1',
