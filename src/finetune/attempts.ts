@@ -1,6 +1,6 @@
-import { defined } from '../api/defined';
 import type { AttemptsStatus } from '../api/types';
 import type { Pod } from '../kube/resources';
+import { defined } from '../runtime/defined';
 import { byCreation, isOver } from '../workload/pod-state';
 import { failureOf } from './exit';
 

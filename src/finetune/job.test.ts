@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aFinetune, aJob, settings } from '../../test/support/finetune';
-import { defined } from '../api/defined';
 import type { Job } from '../kube/resources';
+import { defined } from '../runtime/defined';
 import { buildJob, controlledJob, controlsDiffer, suspendManagers } from './job';
 
 function containerOf(job: ReturnType<typeof buildJob>) {

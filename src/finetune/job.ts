@@ -1,9 +1,9 @@
-import { defined } from '../api/defined';
 import type { SparseFinetune } from '../api/types';
 import { FIELD_MANAGER } from '../kube/client';
 import { annotations, trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
+import { defined } from '../runtime/defined';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 import { reportUrl } from '../workload/report-url';
 

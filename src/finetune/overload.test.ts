@@ -4,7 +4,15 @@
  */
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
-import { aFinetune, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import {
+  aFinetune,
+  aPod,
+  ended,
+  running,
+  settings,
+  startedAt,
+  terminated,
+} from '../../test/support/finetune';
 import { silentLogger } from '../../test/support/silent-logger';
 import { unhurried } from '../../test/support/unhurried';
 import type { SparseFinetune } from '../api/types';

@@ -1,7 +1,16 @@
 /** What of a run is told when the API server is behind, and when it is not. */
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
-import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import {
+  aFinetune,
+  aJob,
+  aPod,
+  ended,
+  running,
+  settings,
+  startedAt,
+  terminated,
+} from '../../test/support/finetune';
 import { silentLogger } from '../../test/support/silent-logger';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import type { KubeClient } from '../kube/client';

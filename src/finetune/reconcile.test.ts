@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
-import { aFinetune, aJob, aPod, ended, running, settings, startedAt, terminated } from '../../test/support/finetune';
+import {
+  aFinetune,
+  aJob,
+  aPod,
+  ended,
+  running,
+  settings,
+  startedAt,
+  terminated,
+} from '../../test/support/finetune';
 import { silentLogger } from '../../test/support/silent-logger';
 import { unhurried } from '../../test/support/unhurried';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';

@@ -1,5 +1,5 @@
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
-import { defined } from '../api/defined';
+import { defined } from '../runtime/defined';
 import { ApiError } from '../runtime/errors';
 
 /** The parts of a status that come from the trainer. */

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { aFinetune, aJob, aPod, ended, finished, running, startedAt, terminated } from '../../test/support/finetune';
+import {
+  aFinetune,
+  aJob,
+  aPod,
+  ended,
+  finished,
+  running,
+  startedAt,
+  terminated,
+} from '../../test/support/finetune';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import type { Job, Pod } from '../kube/resources';

@@ -1,19 +1,19 @@
 import { REASONS, STALLED, type FinetuneCondition } from '../api/conditions';
-import { defined } from '../api/defined';
 import { judgeGate } from '../api/gate';
-import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
+import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition, timestamp } from '../kube/conditions';
 import { trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import type { FinetuneReport } from '../reports/body';
 import { ownResults } from '../reports/own';
-import { isOver } from '../workload/pod-state';
 import { lasting } from '../reports/progress';
+import { defined } from '../runtime/defined';
+import { isOver } from '../workload/pod-state';
 import { countAttempts } from './attempts';
-import { judge, type Observed, type Situation } from './situation';
 import { explainAddresses } from './report-address';
 import { explainHeldOpen, type HeldOpen } from './sidecar';
+import { judge, type Observed, type Situation } from './situation';
 import { jobExists, notSuspended, view, type Active, type View } from './view';
 
 /** Time without a report after which a running trainer counts as silent. */

@@ -1,9 +1,9 @@
 import { REASONS } from '../api/conditions';
-import { defined } from '../api/defined';
 import { judgeGate } from '../api/gate';
 import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
+import { defined } from '../runtime/defined';
 import type { Trouble } from '../workload/pod-state';
 
 export type Resolution = {

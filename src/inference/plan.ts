@@ -1,9 +1,9 @@
 import { REASONS } from '../api/conditions';
-import { defined } from '../api/defined';
 import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { isOwnedBy } from '../kube/owner';
 import { covers, equalJson } from '../kube/patch';
 import type { Deployment, Pod, Service } from '../kube/resources';
+import { defined } from '../runtime/defined';
 import type { KubeObject } from '../runtime/objects';
 import type { Refusal } from '../workload/refusal';
 import {

@@ -1,5 +1,4 @@
 import { REASONS } from '../api/conditions';
-import { defined } from '../api/defined';
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
 import { FIELD_MANAGER, type KubeClient } from '../kube/client';
 import { labels, serverDeploymentName, serviceName } from '../kube/names';
@@ -8,6 +7,7 @@ import { deployments, services, type Deployment, type Pod, type Service } from '
 import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
+import { defined } from '../runtime/defined';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import { keyOf, type ObjectKey } from '../runtime/objects';

@@ -1,5 +1,4 @@
 import { RECONCILING, REASONS, STALLED, type ServiceCondition } from '../api/conditions';
-import { defined } from '../api/defined';
 import type {
   ServedModel,
   ServicePhase,
@@ -9,6 +8,7 @@ import type {
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
 import { parseTerminationMessage, wordsIn } from '../reports/body';
+import { defined } from '../runtime/defined';
 import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';

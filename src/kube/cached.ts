@@ -2,7 +2,7 @@
  * What the caches keep of Jobs and pods: only the parts that the operator reads. Ten thousand runs have ten thousand of
  * each, and most of a Job and a pod is the template that we wrote ourselves.
  */
-import { defined } from '../api/defined';
+import { defined } from '../runtime/defined';
 import type { ObjectMeta } from '../runtime/objects';
 import { annotations, labels } from './names';
 import type { Job, Pod } from './resources';

@@ -1,5 +1,5 @@
-import { defined } from '../api/defined';
 import type { SparseFinetune } from '../api/types';
+import { defined } from '../runtime/defined';
 import type { FinetuneReport } from './body';
 
 /**

@@ -1,4 +1,3 @@
-import { defined } from '../api/defined';
 import {
   sparseFinetunes,
   sparseInferenceServices,
@@ -12,6 +11,7 @@ import type { KubeClient } from '../kube/client';
 import { timestamp } from '../kube/conditions';
 import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
+import { defined } from '../runtime/defined';
 import { isConflict } from '../runtime/errors';
 import { keyOf, keyText, parseKey, type KubeObject, type Resource } from '../runtime/objects';
 import type { FinetuneReport, ServiceReport } from './body';

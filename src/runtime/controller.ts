@@ -1,5 +1,5 @@
 import type { BackoffOptions } from './backoff';
-import type { Index, Transform } from './cache/store';
+import type { WatchOptions } from './cache/cache';
 import type { Clock } from './clock';
 import { ApiError, isConflict } from './errors';
 import { keyText, parseKey, type KubeObject, type ObjectKey, type Resource } from './objects';
@@ -14,13 +14,6 @@ export type ReconcileResult = { requeueAfterMs?: number; priority?: Priority } |
 export type Reconciler = {
   /** Moves one object's world closer to its spec. When it throws, the key is retried with back-off. */
   reconcile(key: ObjectKey): Promise<ReconcileResult | void>;
-};
-
-export type WatchOptions<T> = {
-  labelSelector?: string;
-  /** Drops unread parts of an object before it is cached; managedFields are always dropped. */
-  transform?: Transform<T>;
-  indexes?: Readonly<Record<string, Index<T>>>;
 };
 
 /** Objects whose changes enqueue the owner that controls them. */

@@ -1,15 +1,8 @@
-import { createCache, type Cache, type CacheState } from './cache/cache';
+import { createCache, type Cache, type CacheState, type WatchOptions } from './cache/cache';
 import type { ReflectorTuning } from './cache/reflector';
 import type { Store, StoreChange } from './cache/store';
 import { sleep, type Clock } from './clock';
-import {
-  createController,
-  type Controller,
-  type Owned,
-  type Reconciler,
-  type WatchOptions,
-  type Watched,
-} from './controller';
+import { createController, type Controller, type Owned, type Reconciler, type Watched } from './controller';
 import type { Transport } from './http/transport';
 import { createLeaderElector, type LeaderElector, type LeaderState, type LeaderTiming } from './leader';
 import { keyOf, keyText, resourceName, type KubeObject, type ObjectKey, type Resource } from './objects';

@@ -1,6 +1,6 @@
-import { defined } from '../api/defined';
 import type { PodSettings } from '../api/types';
 import type { PodTemplate } from '../kube/resources';
+import { defined } from '../runtime/defined';
 import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
 
 type PodSpec = NonNullable<PodTemplate['spec']>;

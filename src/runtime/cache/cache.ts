@@ -1,12 +1,18 @@
 import type { Clock } from '../clock';
-import type { WatchOptions } from '../controller';
 import type { Transport } from '../http/transport';
 import { resourceName, type KubeObject, type Resource } from '../objects';
 import type { Logger } from '../telemetry/logger';
 import type { Metrics } from '../telemetry/metrics';
 import { createReflector, stripManagedFields, type ReflectorState, type ReflectorTuning } from './reflector';
 import { parseSelector } from './selector';
-import { ObjectStore, unionStore, type Store, type StoreListener } from './store';
+import { ObjectStore, unionStore, type Index, type Store, type StoreListener, type Transform } from './store';
+
+export type WatchOptions<T> = {
+  labelSelector?: string;
+  /** Drops unread parts of an object before it is cached; managedFields are always dropped. */
+  transform?: Transform<T>;
+  indexes?: Readonly<Record<string, Index<T>>>;
+};
 
 export type CacheOptions<T extends KubeObject> = {
   transport: Transport;
