@@ -1,6 +1,7 @@
 import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from './api/types';
 import type { Config } from './config';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
+import { finetuneReports } from './finetune/report';
 import {
   createServiceReconciler,
   finetuneOfService,
@@ -8,15 +9,16 @@ import {
   SERVICE_INDEX,
   serviceOfPod,
 } from './inference/reconcile';
+import { serviceReports } from './inference/report';
 import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { childSelector } from './kube/names';
 import { deployments, jobs, pods, services, type Pod } from './kube/resources';
+import { createMailbox } from './reports/mailbox';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
 import { createOwnerLookup } from './reports/owner';
 import { createTokenReviewer } from './reports/review';
 import { createReportServer } from './reports/server';
-import { createSink } from './reports/sink';
 import { reportTask } from './reports/task';
 import type { Clock } from './runtime/clock';
 import { LeadershipLostError } from './runtime/errors';
@@ -156,16 +158,20 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   /** Reports need no leader, so they have a separate client without the leader's guard. */
   function addReports(): void {
     const reports = createKubeClient({ transport, observe });
-    // The gauge reads the sink, and the sink counts in the same metrics.
+    // The gauge reads the mailboxes, and they count in the same metrics.
     const counters: { metrics?: ReportMetrics } = {};
-    const sink = createSink({
+    const box = {
       client: reports,
       clock,
-      finetunes: stores.finetunes,
-      services: stores.services,
-      onWrite: (kind, result) => counters.metrics?.wrote(kind, result),
-    });
-    counters.metrics = createReportMetrics(metrics.registry, () => sink.waiting);
+      onWrite: (kind: string, result: string) => counters.metrics?.wrote(kind, result),
+    };
+    const mailboxes = [
+      createMailbox({ ...box, kind: finetuneReports, store: stores.finetunes }),
+      createMailbox({ ...box, kind: serviceReports, store: stores.services }),
+    ];
+    counters.metrics = createReportMetrics(metrics.registry, () =>
+      mailboxes.reduce((sum, { waiting }) => sum + waiting, 0),
+    );
     const server = createReportServer({
       reviewer: createTokenReviewer({
         client: reports,
@@ -173,10 +179,15 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         isKnown: ({ namespace, podName, podUid }) =>
           stores.pods.get(namespace, podName)?.metadata.uid === podUid,
       }),
-      owners: createOwnerLookup({ client: reports, ...stores }),
-      sink,
-      finetunes: stores.finetunes,
-      services: stores.services,
+      owners: createOwnerLookup({
+        client: reports,
+        caches: [
+          [pods, stores.pods],
+          [jobs, stores.jobs],
+          [deployments, stores.deployments],
+        ],
+      }),
+      mailboxes,
       clock,
       logger,
       onAnswer: (kind, status) => counters.metrics?.answered(kind, status),
@@ -186,7 +197,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       reportTask({
         server,
         port: config.ports.reports,
-        sink,
+        mailboxes,
         logger,
         ...(onListening ? { onListening } : {}),
       }),

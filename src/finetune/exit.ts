@@ -1,8 +1,9 @@
 import type { Pod } from '../kube/resources';
-import { parseTerminationMessage, wordsIn } from '../reports/body';
+import { wordsIn } from '../reports/termination';
 import { withUris } from '../workload/claims';
 import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
+import { parseTerminationMessage } from './report';
 
 /** Why a training pod failed: the trainer's own message first, then the kubelet's. Undefined when it did not fail. */
 export function failureOf(pod: Pod): Trouble | undefined {

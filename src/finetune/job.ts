@@ -3,10 +3,11 @@ import { FIELD_MANAGER } from '../kube/client';
 import { annotations, trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
+import { reportUrl } from '../reports/address';
 import { defined } from '../runtime/defined';
 import { workloadPod, type PodDefaults } from '../workload/pod';
-import { reportUrl } from '../workload/report-url';
 
+import { finetuneReports } from './report';
 export type JobSettings = {
   /** Trainer image when the spec names none. */
   image: string;
@@ -91,7 +92,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
         env: {
           SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
           SPARSEDM_RUN: `${namespace}/${name}`,
-          [REPORT_URL]: reportUrl(settings.reportsUrl, 'finetunes', namespace, name),
+          [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
         },
         claims: [
           { uri: finetune.spec.model.pretrained?.uri },

@@ -1,7 +1,8 @@
 import type { SparseFinetune } from '../api/types';
 import type { Job } from '../kube/resources';
 import { buildJob, controlledJob, controlsDiffer, type JobSettings } from './job';
-import { isFinished, judge, type Observed } from './situation';
+import { isFinished } from './progress';
+import { judge, type Observed } from './situation';
 
 export type Plan =
   | { action: 'none' }

@@ -21,11 +21,11 @@ import { createPodRefusals } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
+import { isFinished } from './progress';
 import { withoutRefused } from './refused-status';
 import { reportAddresses } from './report-address';
 import { heldOpenAt } from './sidecar';
 import {
-  isFinished,
   jobCondition,
   judge,
   podsOf,

@@ -1,8 +1,9 @@
 import type { SparseFinetune } from '../api/types';
 import { trainJobName } from '../kube/names';
 import type { Pod } from '../kube/resources';
-import { reportUrl } from '../workload/report-url';
+import { reportUrl } from '../reports/address';
 import { REPORT_URL, TRAINER_CONTAINER } from './job';
+import { finetuneReports } from './report';
 
 /** The address that a pod reports to, and the one at which this operator listens. */
 export type ReportAddresses = { pod: string; operator: string };
@@ -16,7 +17,7 @@ export function reportAddresses(
   const trainer = pod?.spec?.containers.find(({ name }) => name === TRAINER_CONTAINER);
   const told = trainer?.env?.find(({ name }) => name === REPORT_URL)?.value;
   if (told === undefined) return undefined;
-  return { pod: told, operator: reportUrl(base, 'finetunes', metadata.namespace ?? '', metadata.name) };
+  return { pod: told, operator: reportUrl(base, finetuneReports.address, metadata) };
 }
 
 /** A Job keeps the address that it was created with; an operator installed under another name has a different one. */

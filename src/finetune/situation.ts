@@ -1,8 +1,6 @@
 import type { SparseFinetune } from '../api/types';
-import { isTrue } from '../kube/conditions';
 import { controllerOf, isOwnedBy } from '../kube/owner';
 import type { Job, Pod } from '../kube/resources';
-import { parseTerminationMessage, type FinetuneReport } from '../reports/body';
 import {
   byCreation,
   disruption,
@@ -16,6 +14,8 @@ import {
 import type { Refusal } from '../workload/refusal';
 import { endsTheJob, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
+import { isFinished } from './progress';
+import { parseTerminationMessage, type FinetuneReport } from './report';
 import type { ReportAddresses } from './report-address';
 import { heldOpen, type HeldOpen } from './sidecar';
 
@@ -64,10 +64,6 @@ export type Situation =
   | { kind: 'failing'; failure: Trouble; pod: Pod | undefined }
   | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined; held?: HeldOpen }
   | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean; held?: HeldOpen };
-
-export function isFinished({ status }: SparseFinetune): boolean {
-  return isTrue(status?.conditions, 'Finished');
-}
 
 export function jobCondition(job: Job, type: string) {
   return job.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');

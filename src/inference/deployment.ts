@@ -4,9 +4,10 @@ import { serverDeploymentName, serverLabels } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
+import { reportUrl } from '../reports/address';
 import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
-import { reportUrl } from '../workload/report-url';
+import { serviceReports } from './report';
 import { SERVER_PORT } from './service';
 
 export type DeploymentSettings = {
@@ -135,12 +136,11 @@ function environment(
   model: ServedModel,
   settings: DeploymentSettings,
 ): Record<string, string> {
-  const { name, namespace = '' } = service.metadata;
   return {
     ...modelEnvironment(model),
-    SPARSEDM_MODEL_NAME: name,
+    SPARSEDM_MODEL_NAME: service.metadata.name,
     SPARSEDM_ENGINE: JSON.stringify(service.spec.engine ?? {}),
-    SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, 'services', namespace, name),
+    SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, serviceReports.address, service.metadata),
     SPARSEDM_DRAIN_DELAY_SECONDS: String(DRAIN_DELAY_SECONDS),
     SPARSEDM_GRACE_SECONDS: String(graceSeconds(service) - GRACE_MARGIN_SECONDS),
   };

@@ -7,12 +7,13 @@ import type {
 } from '../api/types';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
-import { parseTerminationMessage, wordsIn } from '../reports/body';
+import { wordsIn } from '../reports/termination';
 import { defined } from '../runtime/defined';
 import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type Observed } from './plan';
+import { exitError } from './report';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { selectorText, serviceUrl } from './service';
 
@@ -233,7 +234,7 @@ function crashOf(pod: Pod): Trouble | undefined {
   const status = pod.status?.containerStatuses?.find((each) => each.name === SERVER_CONTAINER);
   const exit = lastExit(pod, SERVER_CONTAINER);
   if (exit === undefined || status?.ready === true) return undefined;
-  return parseTerminationMessage(exit.message)?.error ?? explainCrash(exit);
+  return exitError(exit.message) ?? explainCrash(exit);
 }
 
 function explainCrash({ reason, exitCode, message }: Exit): Trouble {

@@ -46,6 +46,9 @@ export const managedBy = 'sparsedm-operator';
 export const trainerApp = 'sparsedm-trainer';
 export const serverApp = 'sparsedm-server';
 
+/** Audience of the token with which pods report; it is valid for nothing else. */
+export const reportAudience = 'sparsedm.io';
+
 /** Selects every child of the operator. */
 export const childSelector = `${labels.managedBy}=${managedBy}`;
 

@@ -51,6 +51,14 @@ export const deployments: Resource<Deployment> = {
   namespaced: true,
 };
 
+export const replicaSets: Resource = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'replicasets',
+  kind: 'ReplicaSet',
+  namespaced: true,
+};
+
 export const services: Resource<Service> = {
   group: '',
   version: 'v1',

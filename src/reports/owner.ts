@@ -1,36 +1,28 @@
-import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import type { KubeClient } from '../kube/client';
 import { controllerOf, isOwnedBy } from '../kube/owner';
-import { deployments, jobs, pods, type Deployment, type Job, type Pod } from '../kube/resources';
+import { pods } from '../kube/resources';
 import type { Store } from '../runtime/cache/store';
-import type { KubeObject, OwnerReference, Resource } from '../runtime/objects';
+import type { KubeObject, Resource } from '../runtime/objects';
 import type { Reporter } from './review';
 
 export type OwnerLookup = {
-  /** Whether the reporter's pod was made for this object: follows the owner references, each by its uid. */
-  ownsFinetunePod(finetune: SparseFinetune, reporter: Reporter): Promise<boolean>;
-  ownsServicePod(service: SparseInferenceService, reporter: Reporter): Promise<boolean>;
-};
-
-const replicaSets: Resource = {
-  group: 'apps',
-  version: 'v1',
-  plural: 'replicasets',
-  kind: 'ReplicaSet',
-  namespaced: true,
+  /**
+   * Whether the reporter's pod was made for this object: follows the owner references from the pod over `controllers`,
+   * each by its uid.
+   */
+  owns(object: KubeObject, controllers: readonly Resource[], reporter: Reporter): Promise<boolean>;
 };
 
 export type OwnerDependencies = {
   client: Pick<KubeClient, 'get'>;
-  pods: Store<Pod>;
-  jobs: Store<Job>;
-  deployments: Store<Deployment>;
+  /** Looked into before the API server is asked. */
+  caches: readonly (readonly [Resource, Store<KubeObject>])[];
 };
 
 /** Pairs in a generation, of which two are held; a pair takes about 150 bytes. */
 const GENERATION = 20_000;
 
-export function createOwnerLookup({ client, ...stores }: OwnerDependencies): OwnerLookup {
+export function createOwnerLookup({ client, caches }: OwnerDependencies): OwnerLookup {
   /**
    * Pairs of uids, pod and object, that were found to belong together, which never changes. Pairs that were not used
    * while a generation filled are dropped with the next.
@@ -50,61 +42,40 @@ export function createOwnerLookup({ client, ...stores }: OwnerDependencies): Own
     verified.add(pair);
   }
 
-  async function once(
-    reporter: Reporter,
-    object: KubeObject,
-    check: () => Promise<boolean>,
-  ): Promise<boolean> {
-    if (reporter.namespace !== object.metadata.namespace) return false;
-    const pair = `${reporter.podUid} ${object.metadata.uid ?? ''}`;
-    if (isVerified(pair)) return true;
-    if (!(await check())) return false;
-    setVerified(pair);
-    return true;
-  }
-
   /** From the cache, else from the API server: a pod may report before the watch has delivered it. */
-  async function find<T extends KubeObject>(
-    store: Store<T> | undefined,
-    resource: Resource<T>,
+  async function find(
+    resource: Resource,
     namespace: string,
     { name, uid }: { name: string; uid: string },
-  ): Promise<T | undefined> {
+  ): Promise<KubeObject | undefined> {
+    const [, store] = caches.find(([cached]) => cached === resource) ?? [];
     const cached = store?.get(namespace, name);
     if (cached?.metadata.uid === uid) return cached;
     const live = await client.get(resource, { namespace, name });
     return live?.metadata.uid === uid ? live : undefined;
   }
 
-  /** The controller of an object, if it is of this kind. */
-  function controller(object: KubeObject | undefined, kind: string): OwnerReference | undefined {
-    const owner = object && controllerOf(object);
-    return owner?.kind === kind ? owner : undefined;
-  }
-
-  async function podController(reporter: Reporter, kind: string): Promise<OwnerReference | undefined> {
-    const { namespace, podName, podUid } = reporter;
-    return controller(await find(stores.pods, pods, namespace, { name: podName, uid: podUid }), kind);
-  }
-
-  async function isFinetunePod(finetune: SparseFinetune, reporter: Reporter): Promise<boolean> {
-    const owner = await podController(reporter, 'Job');
-    const job = owner && (await find(stores.jobs, jobs, reporter.namespace, owner));
-    return job !== undefined && isOwnedBy(job, finetune);
-  }
-
-  async function isServicePod(service: SparseInferenceService, reporter: Reporter): Promise<boolean> {
-    const { namespace } = reporter;
-    const owner = await podController(reporter, 'ReplicaSet');
-    const replicaSet = owner && (await find(undefined, replicaSets, namespace, owner));
-    const above = controller(replicaSet, 'Deployment');
-    const deployment = above && (await find(stores.deployments, deployments, namespace, above));
-    return deployment !== undefined && isOwnedBy(deployment, service);
+  async function isPodOf(
+    object: KubeObject,
+    controllers: readonly Resource[],
+    { namespace, podName, podUid }: Reporter,
+  ): Promise<boolean> {
+    let found = await find(pods, namespace, { name: podName, uid: podUid });
+    for (const resource of controllers) {
+      const owner = found && controllerOf(found);
+      found = owner?.kind === resource.kind ? await find(resource, namespace, owner) : undefined;
+    }
+    return found !== undefined && isOwnedBy(found, object);
   }
 
   return {
-    ownsFinetunePod: (finetune, reporter) =>
-      once(reporter, finetune, () => isFinetunePod(finetune, reporter)),
-    ownsServicePod: (service, reporter) => once(reporter, service, () => isServicePod(service, reporter)),
+    async owns(object, controllers, reporter) {
+      if (reporter.namespace !== object.metadata.namespace) return false;
+      const pair = `${reporter.podUid} ${object.metadata.uid ?? ''}`;
+      if (isVerified(pair)) return true;
+      if (!(await isPodOf(object, controllers, reporter))) return false;
+      setVerified(pair);
+      return true;
+    },
   };
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '../kube/client';
+import { reportAudience } from '../kube/names';
 import type { Clock } from '../runtime/clock';
 import type { KubeObject, Resource } from '../runtime/objects';
-import { TOKEN_AUDIENCE } from '../workload/pod';
 import { createRateLimit } from './limit';
 
 /** The pod to which a token was issued, according to the API server. */
@@ -88,7 +88,7 @@ export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewe
   function mayBeGood(claims: Claims | undefined): claims is Claims {
     if (claims === undefined) return false;
     return (
-      claims.audiences.includes(TOKEN_AUDIENCE) && claims.expiresAt + CLOCK_SKEW_MS > clock.now().getTime()
+      claims.audiences.includes(reportAudience) && claims.expiresAt + CLOCK_SKEW_MS > clock.now().getTime()
     );
   }
 
@@ -106,7 +106,7 @@ export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewe
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenReview',
       metadata: { name: '' },
-      spec: { token, audiences: [TOKEN_AUDIENCE] },
+      spec: { token, audiences: [reportAudience] },
     });
     const reporter = reporterFrom(answer);
     remember(key, reporter);
@@ -194,7 +194,7 @@ function reporterFrom({ status }: TokenReview): Reporter | undefined {
 }
 
 function isForUs({ authenticated, audiences }: ReviewStatus): boolean {
-  return authenticated === true && audiences?.includes(TOKEN_AUDIENCE) === true;
+  return authenticated === true && audiences?.includes(reportAudience) === true;
 }
 
 function extraOf(status: ReviewStatus, name: string): string | undefined {

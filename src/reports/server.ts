@@ -1,14 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { SparseFinetune, SparseInferenceService } from '../api/types';
-import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
+import { keyText, type ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
-import { parseFinetuneReport, parseServiceReport, type Parsed } from './body';
+import { reportedObject } from './address';
 import type { Receipt } from './coalesce';
 import { createRateLimit } from './limit';
+import { WrongReportError, type Mailbox } from './mailbox';
 import type { OwnerLookup } from './owner';
 import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
-import type { Sink } from './sink';
 
 export const BODY_LIMIT = 64 * 1024;
 
@@ -21,16 +20,14 @@ const REPORT_RATE = { burst: 10, perSecond: 2 };
 export type ReportServerDependencies = {
   reviewer: TokenReviewer;
   owners: OwnerLookup;
-  sink: Sink;
-  finetunes: Store<SparseFinetune>;
-  services: Store<SparseInferenceService>;
+  mailboxes: readonly Mailbox[];
   clock: Clock;
   logger: Logger;
-  /** Called for each answer. */
-  onAnswer?: (kind: Route['kind'] | 'unknown', status: number) => void;
+  /** Called for each answer; the kind is `unknown` where the path names none. */
+  onAnswer?: (kind: string, status: number) => void;
 };
 
-type Route = { kind: 'finetune' | 'service'; namespace: string; name: string };
+type Route = { mailbox: Mailbox; key: ObjectKey };
 
 /** An answer other than 202 and 204. */
 class Refusal extends Error {
@@ -42,20 +39,6 @@ class Refusal extends Error {
   ) {
     super(message);
   }
-}
-
-const ROUTES: readonly [Route['kind'], RegExp][] = [
-  ['finetune', /^\/v1\/finetunes\/([^/]+)\/([^/]+)\/progress$/],
-  ['service', /^\/v1\/services\/([^/]+)\/([^/]+)\/engine$/],
-];
-
-function routeOf(url: string | undefined): Route | undefined {
-  const path = (url ?? '').split('?')[0] ?? '';
-  for (const [kind, pattern] of ROUTES) {
-    const [, namespace, name] = pattern.exec(path) ?? [];
-    if (namespace !== undefined && name !== undefined) return { kind, namespace, name };
-  }
-  return undefined;
 }
 
 function bearerToken(request: IncomingMessage): string {
@@ -87,12 +70,6 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Dropping the wrong fields is not enough: the sender should learn of its error. */
-function valid<T>({ report, problems }: Parsed<T>): T {
-  if (problems.length > 0) throw new Refusal(400, 'BadRequest', problems.slice(0, 10).join(' '));
-  return report;
-}
-
 function send(response: ServerResponse, { status, code, message, retryAfterSeconds }: Refusal): void {
   const body = JSON.stringify({ code, message });
   response.writeHead(status, {
@@ -106,14 +83,23 @@ function send(response: ServerResponse, { status, code, message, retryAfterSecon
 }
 
 /**
- * The report endpoint of trainer and server pods. Any replica answers; it writes progress, figures and engine of the
- * object that owns the reporting pod, and nothing else.
+ * The report endpoint of trainer and server pods. Any replica answers; a report reaches only the object that owns the
+ * reporting pod.
  */
 export function createReportServer(dependencies: ReportServerDependencies): Server {
-  const { reviewer, owners, sink, finetunes, services, clock, logger, onAnswer } = dependencies;
+  const { reviewer, owners, mailboxes, clock, logger, onAnswer } = dependencies;
   const limit = createRateLimit(clock, REPORT_RATE);
 
-  async function authenticate(request: IncomingMessage, { namespace }: Route): Promise<Reporter> {
+  function routeOf(url = ''): Route | undefined {
+    const path = url.split('?')[0] ?? '';
+    for (const mailbox of mailboxes) {
+      const key = reportedObject(mailbox.kind.address, path);
+      if (key !== undefined) return { mailbox, key };
+    }
+    return undefined;
+  }
+
+  async function authenticate(request: IncomingMessage, { namespace }: ObjectKey): Promise<Reporter> {
     const reporter = await reviewer.review(bearerToken(request)).catch(refuseForNow);
     if (reporter === undefined) {
       throw new Refusal(
@@ -138,36 +124,16 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     if (waitMs > 0) throw tooMany('Too many reports', waitMs);
   }
 
-  async function takeFinetuneReport(
-    route: Route,
-    reporter: Reporter,
-    request: IncomingMessage,
-  ): Promise<Receipt> {
-    const finetune = finetunes.get(route.namespace, route.name);
-    if (finetune === undefined) throw notFound('SparseFinetune', route);
-    if (!(await owners.ownsFinetunePod(finetune, reporter))) throw foreignPod();
-    checkRate(keyOf(route));
-    return sink.submitFinetune(finetune, valid(parseFinetuneReport(await readJson(request))));
-  }
-
-  async function takeServiceReport(
-    route: Route,
-    reporter: Reporter,
-    request: IncomingMessage,
-  ): Promise<Receipt> {
-    const service = services.get(route.namespace, route.name);
-    if (service === undefined) throw notFound('SparseInferenceService', route);
-    if (!(await owners.ownsServicePod(service, reporter))) throw foreignPod();
-    checkRate(keyOf(route));
-    return sink.submitService(service, valid(parseServiceReport(await readJson(request))));
-  }
-
   async function take(request: IncomingMessage, route: Route | undefined): Promise<Receipt> {
     if (route === undefined) throw new Refusal(404, 'NotFound', 'There is nothing at this path.');
     if (request.method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', 'Send reports with POST.');
-    const reporter = await authenticate(request, route);
-    const takeReport = route.kind === 'finetune' ? takeFinetuneReport : takeServiceReport;
-    return takeReport(route, reporter, request);
+    const { mailbox, key } = route;
+    const reporter = await authenticate(request, key);
+    const box = mailbox.find(key);
+    if (box === undefined) throw notFound(route);
+    if (!(await owners.owns(box.object, mailbox.kind.controllers, reporter))) throw foreignPod();
+    checkRate(`${mailbox.kind.name} ${keyText(key)}`);
+    return box.put(await readJson(request));
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -179,14 +145,16 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
       status = (await take(request, route)) === 'written' ? 204 : 202;
       response.writeHead(status).end();
     } catch (error) {
-      const refusal = error instanceof Refusal ? error : unavailable(error);
+      const refusal = refusalOf(error);
       status = refusal.status;
       if (!response.headersSent) send(response, refusal);
     }
-    onAnswer?.(route?.kind ?? 'unknown', status);
+    onAnswer?.(route?.mailbox.kind.name ?? 'unknown', status);
   }
 
-  function unavailable(error: unknown): Refusal {
+  function refusalOf(error: unknown): Refusal {
+    if (error instanceof Refusal) return error;
+    if (error instanceof WrongReportError) return new Refusal(400, 'BadRequest', error.message);
     logger.warn('A report could not be stored', { error });
     return new Refusal(503, 'Unavailable', 'The report could not be stored: send it again later.', 5);
   }
@@ -199,10 +167,6 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
   return server;
 }
 
-function keyOf({ kind, namespace, name }: Route): string {
-  return `${kind} ${namespace}/${name}`;
-}
-
 function tooMany(what: string, waitMs: number): Refusal {
   const seconds = Math.ceil(waitMs / 1000);
   return new Refusal(429, 'TooManyRequests', `${what}: send the report again in ${seconds} s.`, seconds);
@@ -212,6 +176,6 @@ function foreignPod(): Refusal {
   return new Refusal(403, 'Forbidden', 'A pod can report only for the object that owns it.');
 }
 
-function notFound(kind: string, { namespace, name }: Route): Refusal {
-  return new Refusal(404, 'NotFound', `There is no ${kind} ${namespace}/${name}.`);
+function notFound({ mailbox, key }: Route): Refusal {
+  return new Refusal(404, 'NotFound', `There is no ${mailbox.kind.resource.kind} ${keyText(key)}.`);
 }

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Task } from '../runtime/manager';
 import type { Logger } from '../runtime/telemetry/logger';
-import type { Sink } from './sink';
+import type { Mailbox } from './mailbox';
 
 /** Time for requests in progress on a graceful stop. */
 const STOP_MS = 5_000;
@@ -26,11 +26,11 @@ async function close(server: Server): Promise<void> {
 export function reportTask(options: {
   server: Server;
   port: number;
-  sink: Sink;
+  mailboxes: readonly Mailbox[];
   logger: Logger;
   onListening?: (port: number) => void;
 }): Task {
-  const { server, port, sink, logger } = options;
+  const { server, port, mailboxes, logger } = options;
   return {
     name: 'reports',
     async run(signal) {
@@ -43,7 +43,7 @@ export function reportTask(options: {
         else signal.addEventListener('abort', () => resolve(), { once: true });
       });
       await close(server);
-      await sink.flush();
+      await Promise.all(mailboxes.map((mailbox) => mailbox.flush()));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { PodSettings } from '../api/types';
+import { reportAudience } from '../kube/names';
 import type { PodTemplate } from '../kube/resources';
 import { defined } from '../runtime/defined';
 import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
@@ -28,8 +29,6 @@ export const POD_DEFAULTS: PodDefaults = {
   },
 };
 
-/** Audience of the token with which pods report; it is valid for nothing else. */
-export const TOKEN_AUDIENCE = 'sparsedm.io';
 export const TOKEN_FOLDER = '/var/run/secrets/sparsedm.io';
 
 export type WorkloadPod = {
@@ -102,7 +101,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
 }
 
 function tokenVolume() {
-  const token = { audience: TOKEN_AUDIENCE, expirationSeconds: 3600, path: 'token' };
+  const token = { audience: reportAudience, expirationSeconds: 3600, path: 'token' };
   return { name: 'token', projected: { sources: [{ serviceAccountToken: token }] } };
 }
 

@@ -1,7 +1,7 @@
 /** A network of the diffusers library through real pods: from its folder on a claim to images, and back to a folder. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
-import { isFinished } from '../../src/finetune/situation';
+import { isFinished } from '../../src/finetune/progress';
 import { findCondition } from '../../src/kube/conditions';
 import {
   apply,

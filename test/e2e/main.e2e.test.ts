@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
-import { isFinished } from '../../src/finetune/situation';
+import { isFinished } from '../../src/finetune/progress';
 import { findCondition } from '../../src/kube/conditions';
 import { allPids, environmentOf } from '../cluster/procfs';
 import {

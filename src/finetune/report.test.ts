@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { aFinetune, finished } from '../../test/support/finetune';
 import { SparseFinetune } from '../api/generated/sparsedm.io/v1alpha1/SparseFinetune';
-import { parseFinetuneReport, parseServiceReport, parseTerminationMessage, wordsIn } from './body';
+import {
+  finetuneReports,
+  parseFinetuneReport,
+  parseTerminationMessage,
+  withReport,
+  type FinetuneReport,
+} from './report';
+
+const now = new Date('2026-01-01T00:00:00Z');
 
 const PROGRESS = [
   'step',
@@ -215,21 +224,32 @@ describe('a trainer’s report', () => {
   });
 });
 
-describe('a server’s report', () => {
-  it('is taken as it is when it is right', () => {
-    const engine = {
-      backend: 'dense',
-      sparseLayers: 0,
-      totalLayers: 26,
-      speedup: '1',
-      latencyMilliseconds: { p50: '4.5', p99: '9' },
-      device: 'cpu',
-      reason: 'no GPU',
+describe('a status with a report in it', () => {
+  it('has the new parts, the rest as before, and our time', () => {
+    const before = {
+      phase: 'Running' as const,
+      progress: { step: 1, loss: '0.5' },
+      attempts: { number: 2 },
+      fid: { dense: '1' },
     };
-    const body = { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x', pattern: '2:4' } };
-    expect(parseServiceReport(body)).toEqual({
-      report: { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x' } },
-      problems: [],
+    const report = {
+      progress: { step: 2, reportedAt: '1999-01-01T00:00:00Z' },
+      attempt: { resumedFromStep: 1 },
+    };
+    expect(withReport(before, report, now)).toEqual({
+      ...before,
+      progress: { step: 2, loss: '0.5', reportedAt: '2026-01-01T00:00:00Z' },
+      attempts: { number: 2, resumedFromStep: 1 },
+    });
+  });
+
+  it('has no time left of an earlier trainer, as one that has just begun knows of none', () => {
+    const before = { progress: { step: 5, phase: 'training', eta: '9m00s', remainingSeconds: 540 } };
+    const report = { progress: { step: 5, phase: 'loading' } };
+    expect(withReport(before, report, now).progress).toEqual({
+      step: 5,
+      phase: 'loading',
+      reportedAt: '2026-01-01T00:00:00Z',
     });
   });
 });
@@ -258,18 +278,29 @@ describe('a termination message', () => {
     expect(parseTerminationMessage(message)).toEqual(want);
   });
 
-  it.each([
-    ['a traceback', ' Traceback: x\n', 'Traceback: x'],
-    ['a report without an error, cut', '{"progress":{"step":1,"tot', undefined],
-    ['nothing', undefined, undefined],
-  ])('that is %s has words for people', (_, message, want) => {
-    expect(wordsIn(message)).toBe(want);
-  });
-
   it('has its long error cut and cleaned, not lost', () => {
     const message = JSON.stringify({ error: { reason: 'X', message: `a\u0000b\n${'c'.repeat(3000)}` } });
     const error = parseTerminationMessage(message)?.error;
     expect(error?.message).toHaveLength(1024);
     expect(error?.message.startsWith('a b c')).toBe(true);
+  });
+});
+
+it('is dropped when the run has ended', () => {
+  const finetune = aFinetune({}, finished('Failed'));
+  expect(finetuneReports.apply(finetune, { progress: { step: 1 } }, now)).toBe(undefined);
+});
+
+describe('the user sees a report at once', () => {
+  const known = { progress: { phase: 'training', stage: 1, step: 5 } };
+  it.each<[string, FinetuneReport, boolean]>([
+    ['not when only the step is new', { progress: { phase: 'training', stage: 1, step: 6 } }, false],
+    ['with a new phase', { progress: { phase: 'evaluating', stage: 1 } }, true],
+    ['with a new stage', { progress: { phase: 'training', stage: 2 } }, true],
+    ['with figures', { fid: { dense: '1' } }, true],
+    ['with its model', { model: { uri: 'pvc://models/shirts' } }, true],
+    ['with an error', { error: { reason: 'X', message: 'm' } }, true],
+  ])('%s', (_, report, want) => {
+    expect(finetuneReports.isUrgent(aFinetune({}, known), report)).toBe(want);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { SparseFinetune } from '../api/types';
-import type { FinetuneReport } from './body';
 import { ownResults } from './own';
+import type { FinetuneReport } from './report';
 
 const finetune = { spec: { output: { uri: 'pvc://models/run' } } } as SparseFinetune;
 const sha256 = 'a'.repeat(64);

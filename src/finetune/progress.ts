@@ -1,4 +1,9 @@
-import type { Progress } from '../api/types';
+import type { Progress, SparseFinetune } from '../api/types';
+import { isTrue } from '../kube/conditions';
+
+export function isFinished({ status }: SparseFinetune): boolean {
+  return isTrue(status?.conditions, 'Finished');
+}
 
 /** Fields of progress that only a running trainer can fill: its speed, the time left and its phase. */
 const OF_THE_MOMENT = ['remainingSeconds', 'eta', 'samplesPerSecond', 'phase'];

@@ -1,12 +1,17 @@
-import type { SparseFinetune } from '../api/types';
+import type { CheckpointStatus, ModelStatus, SparseFinetune } from '../api/types';
 import { defined } from '../runtime/defined';
-import type { FinetuneReport } from './body';
+
+/** The parts of a report that say where something lies. */
+type Placed = { model?: ModelStatus; checkpoint?: CheckpointStatus };
 
 /**
  * A trainer's report without anything that does not belong to this run: its model is at spec.output.uri and nowhere
  * else, because a service mounts that URI, and all other paths are below it.
  */
-export function ownResults({ spec }: Pick<SparseFinetune, 'spec'>, report: FinetuneReport): FinetuneReport {
+export function ownResults<R extends Placed>(
+  { spec }: Pick<SparseFinetune, 'spec'>,
+  report: R,
+): Omit<R, keyof Placed> & Placed {
   const { model, checkpoint, ...rest } = report;
   const own = model?.uri === spec.output.uri ? model : undefined;
   const below = (uri: string | undefined) =>

@@ -1,0 +1,153 @@
+/** What a trainer's report means for its SparseFinetune. */
+import {
+  sparseFinetunes,
+  type AttemptsStatus,
+  type CheckpointStatus,
+  type DistanceStatus,
+  type MacsStatus,
+  type ModelStatus,
+  type Progress,
+  type SparseFinetune,
+  type SparseFinetuneStatus,
+  type SparsityStatus,
+} from '../api/types';
+import { timestamp } from '../kube/conditions';
+import { jobs } from '../kube/resources';
+import {
+  count,
+  decimal,
+  integer,
+  lastItems,
+  object,
+  reader,
+  reportedError,
+  sha256,
+  small,
+  text,
+  time,
+  uri,
+  yesOrNo,
+  type ReportedError,
+} from '../reports/fields';
+import type { ReportKind } from '../reports/kind';
+import { readFinalReport } from '../reports/termination';
+import { defined } from '../runtime/defined';
+import { ownResults } from './own';
+import { isFinished, lasting } from './progress';
+
+export type FinetuneReport = {
+  progress?: Progress;
+  checkpoint?: CheckpointStatus;
+  sparsity?: SparsityStatus;
+  macs?: MacsStatus;
+  fid?: DistanceStatus;
+  model?: ModelStatus;
+  attempt?: Pick<AttemptsStatus, 'resumedFromStep'>;
+  error?: ReportedError;
+};
+
+const stage = integer(0, 1000);
+const digest = text(128);
+
+const progress = object<Progress>({
+  step: count,
+  totalSteps: count,
+  percent: integer(0, 100),
+  display: text(32),
+  stage,
+  stages: stage,
+  stagePattern: text(16),
+  maskFlips: count,
+  phase: text(64),
+  loss: decimal,
+  samplesPerSecond: decimal,
+  remainingSeconds: count,
+  eta: text(32),
+  reportedAt: time,
+  history: lastItems(
+    20,
+    object<NonNullable<Progress['history']>[number]>({ step: count, distance: decimal, sparsity: decimal }, [
+      'step',
+    ]),
+  ),
+});
+
+export const parseFinetuneReport = reader<FinetuneReport>({
+  progress,
+  checkpoint: object<CheckpointStatus>({ uri, step: count, maskDigest: digest }),
+  sparsity: object<SparsityStatus>({
+    pattern: text(16),
+    target: decimal,
+    achieved: decimal,
+    maskedParameters: count,
+    totalParameters: count,
+    maskedLayers: small,
+    skippedLayers: small,
+    compliant: yesOrNo,
+  }),
+  macs: object<MacsStatus>({
+    convention: text(32),
+    dense: count,
+    sparse: count,
+    totalDense: count,
+    totalSparse: count,
+    reductionPercent: decimal,
+  }),
+  fid: object<DistanceStatus>({
+    metric: text(64),
+    samples: small,
+    dense: decimal,
+    sparse: decimal,
+    increase: decimal,
+    referenceDigest: digest,
+    extractorDigest: digest,
+    seed: count,
+    sampler: text(64),
+    steps: small,
+    guidance: decimal,
+    weights: text(128),
+    rankDeficient: yesOrNo,
+  }),
+  model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
+  attempt: object<Pick<AttemptsStatus, 'resumedFromStep'>>({ resumedFromStep: count }),
+  error: reportedError,
+});
+
+/** The trainer's final report in its termination message, as far as it can be read. */
+export function parseTerminationMessage(message: string | undefined): FinetuneReport | undefined {
+  return readFinalReport(message, parseFinetuneReport);
+}
+
+/** The status with a trainer's report in it. The time is the operator's, since pods' clocks can't be trusted. */
+export function withReport(
+  status: SparseFinetuneStatus,
+  report: FinetuneReport,
+  now: Date,
+): SparseFinetuneStatus {
+  const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  return {
+    ...status,
+    ...defined({ checkpoint, sparsity, macs, fid, model }),
+    // A trainer that has just started has no estimate of the time left yet, and the previous trainer's no longer holds.
+    progress: { ...lasting(status.progress ?? {}), ...progress, reportedAt: timestamp(now) },
+    ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),
+  };
+}
+
+/** A new phase or stage, or figures. */
+function isUrgent({ status }: SparseFinetune, { progress, fid, model, error }: FinetuneReport): boolean {
+  if (fid !== undefined || model !== undefined || error !== undefined) return true;
+  const known = status?.progress;
+  return progress !== undefined && (progress.phase !== known?.phase || progress.stage !== known?.stage);
+}
+
+export const finetuneReports = {
+  name: 'finetune',
+  resource: sparseFinetunes,
+  address: { objects: 'finetunes', topic: 'progress' },
+  controllers: [jobs],
+  parse: parseFinetuneReport,
+  isUrgent,
+  apply: (finetune, report, now) =>
+    isFinished(finetune) ? undefined : withReport(finetune.status ?? {}, ownResults(finetune, report), now),
+} satisfies ReportKind<SparseFinetune, FinetuneReport>;

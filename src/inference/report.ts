@@ -1,0 +1,83 @@
+/** What a server's report means for its SparseInferenceService. */
+import {
+  sparseInferenceServices,
+  type EngineStatus,
+  type SparseInferenceService,
+  type SparseInferenceServiceStatus,
+} from '../api/types';
+import { deployments, replicaSets } from '../kube/resources';
+import {
+  decimal,
+  object,
+  reader,
+  reportedError,
+  sha256,
+  small,
+  text,
+  uri,
+  type ReportedError,
+} from '../reports/fields';
+import type { ReportKind } from '../reports/kind';
+import { readFinalReport } from '../reports/termination';
+import { defined } from '../runtime/defined';
+
+type ReportedModel = { uri?: string; sha256?: string };
+export type ServiceReport = { engine?: EngineStatus; model?: ReportedModel };
+
+export const parseServiceReport = reader<ServiceReport>({
+  engine: object<EngineStatus>({
+    backend: text(64),
+    sparseLayers: small,
+    totalLayers: small,
+    speedup: decimal,
+    latencyMilliseconds: object<NonNullable<EngineStatus['latencyMilliseconds']>>({
+      p50: decimal,
+      p99: decimal,
+    }),
+    device: text(256),
+    reason: text(512),
+  }),
+  model: object<ReportedModel>({ uri, sha256 }),
+});
+
+const parseExit = reader<{ error?: ReportedError }>({ error: reportedError });
+
+/** Why the server ended, by its termination message. */
+export function exitError(message: string | undefined): ReportedError | undefined {
+  return readFinalReport(message, parseExit)?.error;
+}
+
+/**
+ * The status with a server's report in it. The digest belongs to the wanted model or to the one that serves, by the URI
+ * that the server names; a report that names another URI, as pods of an earlier version do, is ignored.
+ */
+export function withReport(
+  status: SparseInferenceServiceStatus,
+  { engine, model }: ServiceReport,
+): SparseInferenceServiceStatus {
+  const places = ['wanted', 'model'] as const;
+  const place = places.find((one) => model?.uri !== undefined && model.uri === plain(status[one]?.uri));
+  if (model?.uri !== undefined && place === undefined) return status;
+  const held = place && status[place];
+  const takesDigest = place !== undefined && held?.finetune === undefined && model?.sha256 !== undefined;
+  return {
+    ...status,
+    ...defined({ engine }),
+    ...(takesDigest ? { [place]: { ...held, sha256: model.sha256 } } : {}),
+  };
+}
+
+/** The URI as a server writes its folder: normalised. */
+function plain(uri: string | undefined): string | undefined {
+  return uri?.replace(/\/\.(?=\/|$)/g, '');
+}
+
+export const serviceReports = {
+  name: 'service',
+  resource: sparseInferenceServices,
+  address: { objects: 'services', topic: 'engine' },
+  controllers: [replicaSets, deployments],
+  parse: parseServiceReport,
+  isUrgent: () => true,
+  apply: (service, report) => withReport(service.status ?? {}, report),
+} satisfies ReportKind<SparseInferenceService, ServiceReport>;
