@@ -15,8 +15,8 @@ async function complaints(file: string, code: string): Promise<string[]> {
 
 describe('a reconciler', () => {
   it.each([
-    ['src/finetune/reconcile.ts', "import { createTransport } from '../runtime/transport';"],
-    ['src/inference/plan.ts', "import { createTransport } from '../runtime/transport';"],
+    ['src/finetune/reconcile.ts', "import { createTransport } from '../runtime/http/transport';"],
+    ['src/inference/plan.ts', "import { createTransport } from '../runtime/http/transport';"],
     ['src/workload/refusal.ts', "import { createManager } from '../runtime/manager';"],
     ['src/finetune/job.ts', "import { request } from 'undici';"],
     ['src/inference/service.ts', "import { request } from 'node:https';"],
@@ -29,7 +29,7 @@ describe('a reconciler', () => {
   it.each([
     ['src/finetune/reconcile.ts', "import { isAlreadyExists } from '../runtime/errors';"],
     ['src/operator.ts', "import { createTransport } from './runtime/transport';"],
-    ['src/kube/client.ts', "import { createTransport } from '../runtime/transport';"],
+    ['src/kube/client.ts', "import { createTransport } from '../runtime/http/transport';"],
   ])('and others may do their work: %s with %s', async (file, code) => {
     expect(await complaints(file, code)).toEqual([]);
   });

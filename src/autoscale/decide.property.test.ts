@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decide, initialState, type Sample, type ScalingConfig, type ScalingState } from './decide';
+import type { ScalingConfig } from './config';
+import { decide, initialState, type Sample, type ScalingState } from './decide';
 import { isIdle, sumOf, type Load } from './load';
 
 const amount = (max: number) => fc.double({ min: 0, max, noNaN: true });

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  decide,
-  initialState,
-  type Decision,
-  type Sample,
-  type ScalingConfig,
-  type ScalingState,
-} from './decide';
+import type { ScalingConfig } from './config';
+import { decide, initialState, type Decision, type Sample, type ScalingState } from './decide';
 import { NO_LOAD, type Load } from './load';
 
 const SECOND = 1000;

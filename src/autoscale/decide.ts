@@ -11,20 +11,10 @@
  *    reason for a change. Without any fresh report, what is there stays.
  * 4. To zero only where minReplicas is 0, all replicas report, and no request was in any of them for idleSeconds.
  */
-import { isIdle, replicasFor, sumOf, type Load, type Target } from './load';
-import { append, highest, meanOf, recommend, type Measured, type Recommended } from './window';
+import type { ScalingConfig } from './config';
 import { explain, type Numbers, type Outcome } from './explain';
-
-export type ScalingConfig = {
-  minReplicas: number;
-  maxReplicas: number;
-  target: Target;
-  scaleDownStabilizationSeconds: number;
-  /** Of no effect unless minReplicas is 0. */
-  idleSeconds: number;
-  /** Part of the serving replicas that a burst must need to be one, in per cent. */
-  panicPercent: number;
-};
+import { isIdle, replicasFor, sumOf, type Load } from './load';
+import { append, highest, meanOf, recommend, type Measured, type Recommended } from './window';
 
 export type ScalingState = {
   /** Loads of the last STABLE_SECONDS. */

@@ -1,5 +1,5 @@
 /** Why there are that many replicas, in a sentence with the numbers. */
-import type { ScalingConfig } from './decide';
+import type { ScalingConfig } from './config';
 import { figureOf, UTILIZATION, type Load } from './load';
 
 /**

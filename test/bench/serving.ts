@@ -4,7 +4,7 @@
  */
 import { Command } from 'commander';
 import { alignColumns } from '../../scripts/figures';
-import type { ScalingConfig } from '../../src/autoscale/decide';
+import type { ScalingConfig } from '../../src/autoscale/config';
 import { createRandom } from '../chaos/random';
 import { builtin, fixed, hpa, knative, type Rule } from './serving/rules';
 import { simulate, type Result, type Setting } from './serving/simulate';

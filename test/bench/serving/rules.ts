@@ -1,5 +1,6 @@
 /** The rules that are compared. Each sees the replicas when it is due, and says how many there should be. */
-import { decide, initialState, type ScalingConfig } from '../../../src/autoscale/decide';
+import type { ScalingConfig } from '../../../src/autoscale/config';
+import { decide, initialState } from '../../../src/autoscale/decide';
 import type { Load } from '../../../src/autoscale/load';
 import { newMemory, type Replica, type ReplicaMemory } from './engine';
 
