@@ -28,12 +28,18 @@ FORMATS = {
 
 
 def open_dataset(
-    format: str, path: str | Path, image_size: int, channels: int, split: str = "train"
+    format: str,
+    path: str | Path,
+    image_size: int,
+    channels: int,
+    split: str = "train",
+    class_column: str | None = None,
 ) -> Dataset:
     """The data set at `path` in the shape that the model takes; split is "train" or "test".
 
-    An image folder and features have a single split, used for both. Raises InputError when the
-    folder is missing, a file cannot be read, or the images do not fit the model.
+    An image folder and features have a single split, used for both. class_column: the column of an image
+    folder's metadata.jsonl that holds the class. Raises InputError when the folder is missing, a file cannot
+    be read, or the images do not fit the model.
     """
     if format not in FORMATS:
         raise InputError(
@@ -50,4 +56,11 @@ def open_dataset(
         raise InputError(
             "DatasetNotFound", f"There is no folder {shown(path)}: check the data set's path and the volume."
         )
-    return FORMATS[format](path, image_size, channels, split)
+    if class_column is None:
+        return FORMATS[format](path, image_size, channels, split)
+    if format != "image-folder":
+        raise InputError(
+            "DatasetMismatch",
+            f"dataset.classColumn belongs to format image-folder, and the format is {format}: remove it.",
+        )
+    return open_image_folder(path, image_size, channels, split, class_column)

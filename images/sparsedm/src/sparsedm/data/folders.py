@@ -68,21 +68,21 @@ def is_tools(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Listing:
-    """Paths of images with their labels; without class folders `classes` is None and every label 0."""
+    """Paths of images; their labels, None without classes; names by label, None where classes have none."""
 
     files: list[str]
-    labels: list[int]
+    labels: list[int] | None
     classes: list[str] | None
     notes: Notes
 
 
 @dataclass
-class _Tree:
+class Tree:
     """The images of a folder, and those of the folders in it."""
 
     path: str
     own: list[str] = field(default_factory=list)
-    inner: list[_Tree] = field(default_factory=list)
+    inner: list[Tree] = field(default_factory=list)
 
     def all(self) -> list[str]:
         return [*self.own, *(file for tree in self.inner for file in tree.all())]
@@ -95,7 +95,7 @@ class _Tree:
 def list_images(path: Path) -> Listing:
     """Raises InputError, which names the folder, where an image's class is ambiguous."""
     notes = Notes(path.absolute())
-    tree = _walked(str(path.absolute()), notes, ())
+    tree = walked(str(path.absolute()), notes)
     _confirm(tree, notes)
     full = [folder for folder in tree.inner if folder.all()]
     if full and tree.own:
@@ -107,9 +107,9 @@ def list_images(path: Path) -> Listing:
     if not full:
         for folder in tree.inner:
             notes.add(EMPTY, folder.name)
-        return Listing(tree.own, [0] * len(tree.own), None, notes)
+        return Listing(tree.own, None, None, notes)
     _refuse_other_layouts(path, tree.inner, full)
-    folders = sorted(tree.inner, key=natural_order([folder.name for folder in tree.inner]))
+    folders = sorted(tree.inner, key=lambda folder: natural_order(folder.name))
     files: list[str] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):
@@ -118,25 +118,20 @@ def list_images(path: Path) -> Listing:
         labels += [label] * len(found)
         _note_class(folder, len(found), notes)
     names = _class_names(folders)
-    for alike in _alike(names):
-        notes.add(ALIKE, alike)
+    note_alike(names, notes)
     return Listing(files, labels, names, notes)
 
 
-def natural_order(names: Sequence[str]):
-    """The sort key for class folders, all of which are in `names`: runs of digits count as numbers.
+def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """The sort key for names of classes: runs of digits count as numbers.
 
     Worked example: 0, 1, 2, 10 and class1, class2, class10. The rest is compared as text, capitals first.
     """
-
-    def key(folder: _Tree) -> tuple[list[tuple[int, int, str]], str]:
-        parts = re.findall(r"[0-9]+|[^0-9]+", folder.name)
-        return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], folder.name
-
-    return key
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p) for p in parts], name
 
 
-def _note_class(folder: _Tree, images: int, notes: Notes) -> None:
+def _note_class(folder: Tree, images: int, notes: Notes) -> None:
     if not images:
         notes.add(NO_SAMPLES, folder.name)
     for inner in folder.inner:
@@ -146,17 +141,19 @@ def _note_class(folder: _Tree, images: int, notes: Notes) -> None:
             notes.add(EMPTY, inner.path)
 
 
-def _alike(names: Sequence[str]) -> list[str]:
+def note_alike(names: Sequence[str], notes: Notes) -> None:
     """Worked example: "A" and "a" give "A and a"."""
     groups: dict[Words, list[str]] = {}
     for name in names:
         groups.setdefault(words(name), []).append(name)
-    return [" and ".join(group) for phrase, group in groups.items() if phrase and len(group) > 1]
+    for phrase, group in groups.items():
+        if phrase and len(group) > 1:
+            notes.add(ALIKE, " and ".join(group))
 
 
-def _class_names(folders: Iterable[_Tree]) -> list[str]:
+def _class_names(folders: Iterable[Tree]) -> list[str]:
     """In Unicode's composed form, as a prompt is typed; archives from a Mac have the decomposed one."""
-    names: dict[str, _Tree] = {}
+    names: dict[str, Tree] = {}
     for folder in folders:
         try:
             name = unicodedata.normalize("NFC", os.fsencode(folder.name).decode())
@@ -175,7 +172,7 @@ def _class_names(folders: Iterable[_Tree]) -> list[str]:
     return list(names)
 
 
-def _refuse_other_layouts(path: Path, folders: Sequence[_Tree], full: Sequence[_Tree]) -> None:
+def _refuse_other_layouts(path: Path, folders: Sequence[Tree], full: Sequence[Tree]) -> None:
     """Otherwise splits would become classes, or a folder around the class folders the only class."""
     if all(folder.name.lower() in SPLITS for folder in full):
         names = [folder.name for folder in full]
@@ -203,11 +200,11 @@ def _unclear(problem: str) -> InputError:
     return InputError("DatasetUnreadable", f"{problem[0].upper()}{problem[1:]}.")
 
 
-def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tree:
+def walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...] = ()) -> Tree:
     """All files whose names allow an image; folders and files sorted by name."""
     status = os.stat(path)
     here = (*above, (status.st_dev, status.st_ino))
-    tree = _Tree(path)
+    tree = Tree(path)
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if is_tools(entry.name):
@@ -217,7 +214,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
                 if (inner.st_dev, inner.st_ino) in here:
                     notes.add(LOOP, entry.path)
                 else:
-                    tree.inner.append(_walked(entry.path, notes, here))
+                    tree.inner.append(walked(entry.path, notes, here))
             elif entry.is_file():
                 tree.own.append(entry.path)
             elif entry.is_symlink():
@@ -231,7 +228,7 @@ def _walked(path: str, notes: Notes, above: tuple[tuple[int, int], ...]) -> _Tre
     return tree
 
 
-def _confirm(tree: _Tree, notes: Notes) -> None:
+def _confirm(tree: Tree, notes: Notes) -> None:
     """Keeps the images: by their endings, else by their content."""
     endings, foreign, unknown = readable()[1], [], []
     for file in tree.all():
@@ -255,7 +252,7 @@ def _confirm(tree: _Tree, notes: Notes) -> None:
     _leave_out(tree, no_images)
 
 
-def _leave_out(tree: _Tree, files: set[str]) -> None:
+def _leave_out(tree: Tree, files: set[str]) -> None:
     tree.own = [file for file in tree.own if file not in files]
     for inner in tree.inner:
         _leave_out(inner, files)

@@ -1,4 +1,4 @@
-"""A folder of images; its sub-folders are the classes (folders.py says which, and in which order)."""
+"""A folder of images; classes are folders (folders.py) or a column of metadata.jsonl (metadata.py)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from PIL import Image
 
 from sparsedm.data.colours import Mode, converted
 from sparsedm.data.contents import sentences, shown
-from sparsedm.data.folders import list_images
+from sparsedm.data.folders import Listing, list_images
 from sparsedm.data.image_files import ImageFileDataset
+from sparsedm.data.metadata import FILE as METADATA
+from sparsedm.data.metadata import list_from_metadata
 from sparsedm.errors import InputError
 
 MODES: dict[int, Mode] = {1: "L", 3: "RGB"}
 
 
-def open_image_folder(path: Path, image_size: int, channels: int, split: str = "train") -> ImageFileDataset:
+def open_image_folder(
+    path: Path, image_size: int, channels: int, split: str = "train", class_column: str | None = None
+) -> ImageFileDataset:
     """(N, channels, image_size, image_size); grey images become RGB and vice versa, as the model needs.
 
-    With sub-folders each is a class, and every image lies in one; without any, there are no labels. Images
-    must already have the model's size: how to crop is a choice about the content that only the user can
-    make.
+    With a metadata.jsonl its rows are the images, and `class_column` is their class. Otherwise, with
+    sub-folders, each is a class, and every image lies in one; without any, there are no labels. Images must
+    already have the model's size: how to crop is a choice about the content that only the user can make.
     """
     if channels not in MODES:
         raise InputError(
             "DatasetMismatch", f"An image folder gives 1 or 3 channels, and the model takes {channels}."
         )
-    found = list_images(path)
+    found = _listed(path, class_column)
     if not found.files:
         passed_over = "".join(f" {sentence}." for sentence in sentences(found.notes.record()))
         raise InputError(
@@ -41,10 +45,22 @@ def open_image_folder(path: Path, image_size: int, channels: int, split: str = "
         (image_size, image_size),
         f"the model takes {image_size}x{image_size}: resize the images first.",
         partial(pixels, mode=MODES[channels]),
-        np.array(found.labels) if found.classes else None,
+        None if found.labels is None else np.array(found.labels),
         found.classes,
         notes=found.notes,
     )
+
+
+def _listed(path: Path, class_column: str | None) -> Listing:
+    if (path / METADATA).is_file():
+        return list_from_metadata(path, class_column)
+    if class_column:
+        raise InputError(
+            "DatasetMismatch",
+            f"dataset.classColumn is {class_column}, and {shown(path)} has no {METADATA}: add that file, or "
+            "remove classColumn, so that the folders are the classes.",
+        )
+    return list_images(path)
 
 
 def pixels(image: Image.Image, mode: Mode) -> np.ndarray:

@@ -13,6 +13,10 @@ PRESETS: dict[str, UViTConfig] = {
         image_size=32, patch_size=4, channels=1, width=128, depth=5, heads=4, num_classes=10,
         final_conv=False, prediction="v",
     ),
+    "emoji-uvit-small": UViTConfig(
+        image_size=32, patch_size=4, channels=3, width=256, depth=7, heads=8, num_classes=24,
+        final_conv=False, prediction="v",
+    ),
     "cifar10-uvit-small": UViTConfig(image_size=32, patch_size=2, channels=3, width=512, depth=13, heads=8),
     "celeba64-uvit-small": UViTConfig(image_size=64, patch_size=4, channels=3, width=512, depth=13, heads=8),
     "imagenet64-uvit-mid": UViTConfig(
@@ -53,6 +57,13 @@ PRESETS: dict[str, UViTConfig] = {
 CLASSES: dict[str, list[str]] = {
     "fashion-mnist-uvit-tiny": [
         "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    ],
+    "emoji-uvit-small": [
+        f"{style} {category}"
+        for style in ("fluent", "noto", "twemoji")
+        for category in (
+            "activities", "animals", "food", "objects", "people", "smileys", "symbols", "travel",
+        )
     ],
     "cifar10-uvit-small": [],
     "celeba64-uvit-small": [],

@@ -111,6 +111,7 @@ class DatasetSpec:
     uri: str | None
     samples: int
     horizontal_flip: bool
+    class_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -556,6 +557,11 @@ def _dataset(r: _Reader) -> DatasetSpec:
     kind = r.choice("format", FORMATS, None)
     uri = r.uri("uri", required=kind != "generated")
     samples = r.integer("samples", 10_000, 1, 10_000_000)
+    class_column = r.string("classColumn")
+    if class_column is not None and kind != "image-folder":
+        r.complain(
+            "classColumn", f"must be absent when dataset.format is {kind}: only image-folder has columns."
+        )
     if kind == "generated" and uri is not None:
         r.complain("uri", "must be absent when dataset.format is generated: the dense model draws the data.")
     if kind in LATENT_FORMATS and r.has("horizontalFlip"):
@@ -564,7 +570,7 @@ def _dataset(r: _Reader) -> DatasetSpec:
         )
     horizontal_flip = r.boolean("horizontalFlip", kind in MIRRORED_FORMATS)
     r.finish()
-    return DatasetSpec(kind, uri, samples, horizontal_flip)
+    return DatasetSpec(kind, uri, samples, horizontal_flip, class_column)
 
 
 def _training(r: _Reader) -> TrainingSpec:

@@ -320,7 +320,10 @@ class Finetune:
         if spec.format == "generated":
             dataset = self._open_generated()
         else:
-            dataset = open_dataset(spec.format, resolve_uri(spec.uri), model.image_size, model.channels)
+            dataset = open_dataset(
+                spec.format, resolve_uri(spec.uri), model.image_size, model.channels,
+                class_column=spec.class_column,
+            )  # fmt: skip
         dataset.horizontal_flip = spec.horizontal_flip
         fit_classes(dataset, model.num_classes, CLASSES.get(self.config.model.preset or ""))
         if (model.context is None) != (dataset.nothing is None):
