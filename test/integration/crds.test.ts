@@ -336,6 +336,18 @@ describe('a SparseFinetune is refused', () => {
       'remove it or write format: generated',
     ],
     [
+      'a column of classes for a data set without columns',
+      { dataset: { classColumn: 'style' } },
+      'spec.dataset.classColumn',
+      'remove it, or write format: image-folder',
+    ],
+    [
+      'a column of classes without a name',
+      { dataset: { format: 'image-folder', classColumn: '' } },
+      'spec.dataset.classColumn',
+      'should be at least 1 chars long',
+    ],
+    [
       'a pattern with N above M',
       { sparsity: { pattern: '4:2' } },
       'spec.sparsity.pattern',
@@ -1164,6 +1176,8 @@ describe('a SparseFinetune is accepted', () => {
     ['the sampler of the paper', { evaluation: { sampler: 'euler-maruyama', steps: 1000 } }],
     ['a model that lost heads and channels', ownConfig({ heads: 3, headWidth: 32, mlpWidth: 200 })],
     ['generated images', { dataset: { format: 'generated', uri: undefined, samples: 1000 } }],
+    ['classes in a column', { dataset: { format: 'image-folder', classColumn: 'style' } }],
+    ['the model of emoji', { model: { preset: 'emoji-uvit-small' } }],
     ['custom stages', custom({})],
     ['a short ramp', { sparsity: { schedule: { rampPercent: 20 } } }],
     ['the doubling family', { sparsity: { schedule: { family: 'doubling', rampPercent: 20 } } }],

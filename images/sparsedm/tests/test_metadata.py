@@ -12,6 +12,7 @@ from PIL import Image
 from sparsedm.data import Dataset, open_dataset
 from sparsedm.data.contents import lines, record
 from sparsedm.errors import InputError
+from tiny_run import Workplace
 
 
 def image(path: Path, value: int = 200) -> None:
@@ -32,6 +33,11 @@ def opened(folder: Path, class_column: str | None = None) -> Dataset:
 
 def said(data: Dataset) -> str:
     return "\n".join(lines(record(data)))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workplace:
+    return Workplace(tmp_path)
 
 
 @pytest.fixture
@@ -201,3 +207,25 @@ def test_a_class_column_needs_the_file_and_the_format(folder: Path, tmp_path: Pa
         opened(folder, "style")
     with pytest.raises(InputError, match="belongs to format image-folder, and the format is cifar10"):
         open_dataset("cifar10", tmp_path, 32, 3, class_column="style")
+
+
+def test_a_run_trains_on_the_classes_of_the_column_and_says_so(place: Workplace) -> None:
+    files = sorted(file.relative_to(place.images) for file in place.images.glob("*/*.png"))
+    rows = ({"file_name": str(file), "label": "all", "bright": f"{file.parent.name} half"} for file in files)
+    write(place.images, *rows)
+    manifest = place.train(place.spec("column", dataset__classColumn="bright", training__steps=2))
+    assert manifest["classes"] == ["left half", "right half"]
+    data = manifest["provenance"]["data"]
+    assert data["classes"] == [{"name": f"{side} half", "samples": 22} for side in ("left", "right")]
+    assert [note["what"] for note in data["notes"]] == [
+        "classes are the texts in the column bright of metadata.jsonl"
+    ]
+
+
+def test_a_run_on_the_wrong_column_ends_before_its_first_step(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(place.images, {"file_name": "left/00.png", "label": "all"})
+    code, told = place.command(place.spec("wrong", dataset__classColumn="colour"), monkeypatch)
+    assert (code, told["error"]["reason"]) == (3, "DatasetMismatch")
+    assert "classColumn is colour" in told["error"]["message"]

@@ -16,6 +16,7 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
     ("preset", "want_parameters", "want_tokens"),
     [
         ("fashion-mnist-uvit-tiny", 1_069_584, 66),
+        ("emoji-uvit-small", 5_965_616, 66),
         ("cifar10-uvit-small", 44_255_328, 257),
         ("celeba64-uvit-small", 44_292_228, 257),
         ("imagenet64-uvit-mid", 130_940_292, 258),
@@ -26,7 +27,7 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
         ("mscoco256-uvit-small-deep", 58_345_636, 334),
     ],
 )
-def test_a_preset_has_the_published_size(preset: str, want_parameters: int, want_tokens: int) -> None:
+def test_a_preset_has_its_size(preset: str, want_parameters: int, want_tokens: int) -> None:
     with torch.device("meta"):
         model = build_model(PRESETS[preset])
     assert sum(p.numel() for p in model.parameters()) == want_parameters
