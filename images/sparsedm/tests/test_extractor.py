@@ -74,9 +74,10 @@ def test_labels_are_needed(tmp_path) -> None:
 
 
 def test_the_command_writes_weights_and_manifest(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(
-        module, "open_dataset", lambda *a, split="train": bars(64, 0 if split == "train" else 1)
-    )
+    def opened(format: str, path: str, size: int, channels: int, split: str, class_column: str | None):
+        return bars(64, 0 if split == "train" else 1)
+
+    monkeypatch.setattr(module, "open_dataset", opened)
     out = tmp_path / "fashion.safetensors"
     assert main(["train-extractor", "--data", str(tmp_path), "--epochs", "2", "--out", str(out)]) == 0
     manifest = json.loads(out.with_suffix(".json").read_text())

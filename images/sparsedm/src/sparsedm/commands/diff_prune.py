@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, required=True, help="dense weights (.safetensors)")
     parser.add_argument("--dataset", choices=sorted(FORMATS), required=True, help="format of the data")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--class-column", help="of an image folder's metadata.jsonl (default: label)")
     parser.add_argument("--out", type=Path, required=True, help="the smaller model (.safetensors)")
     parser.add_argument("--pattern", type=Pattern.parse, default=Pattern(2, 4), help="whose MACs to match")
     parser.add_argument("--threshold", type=float, default=0.05, help="T, of the largest loss")
@@ -39,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     limit_threads()
     config, device = PRESETS[args.preset], pick_device()
     smaller = shrunk_config(config, args.pattern)
-    data = open_dataset(args.dataset, args.data, config.image_size, config.channels)
+    data = open_dataset(
+        args.dataset, args.data, config.image_size, config.channels, class_column=args.class_column
+    )
     fit_classes(data, config.num_classes, CLASSES.get(args.preset))
     model = build_model(config)
     digest = load_weights(model, args.weights)
