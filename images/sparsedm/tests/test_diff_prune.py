@@ -161,7 +161,7 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     monkeypatch.setitem(PRESETS, "tiny", preset)
     images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8), dtype=np.uint8)
     data = ArrayDataset(images, np.arange(20) % 2)
-    monkeypatch.setattr(command, "open_dataset", lambda *args: data)
+    monkeypatch.setattr(command, "open_dataset", lambda *args, class_column: data)
     weights, out = tmp_path / "dense.safetensors", tmp_path / "small.safetensors"
     torch.manual_seed(0)
     save_file(build_model(preset).state_dict(), weights)
