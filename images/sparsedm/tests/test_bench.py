@@ -42,10 +42,11 @@ def test_the_last_line_is_a_list_with_one_entry_for_each_model() -> None:
 
 
 def test_a_server_s_batch_is_timed_called_recorded_and_sparse() -> None:
-    result, shown = measured("serve_batch.py", "--steps", "2")
+    result, shown = measured("serve_batch.py", "--steps", "2", "--compiled", "no")
     assert (result["model"], result["batch"], result["layers"]) == ("smoke", 2, 13)
     assert min(result[name] for name in ("called_s", "recorded_s", "sparse_s")) > 0
     assert (
         abs(result["images_per_second"] - 2 / result["sparse_s"]) < 0.5 + 0.01 * result["images_per_second"]
     )
+    assert (result["sparse_layers"], result["sparse_gain"], result["compiled_s"]) == (0, None, None)
     assert "1/1" in shown, "progress is shown"
