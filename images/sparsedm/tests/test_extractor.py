@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from sparsedm.cli import main
+from sparsedm.commands import train_extractor as command
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256
-from sparsedm.measure import extractor as module
 from sparsedm.measure.extractor import accuracy, load_extractor, train_classifier
 from sparsedm.models import WEIGHTS_DIR
 
@@ -77,7 +77,7 @@ def test_the_command_writes_weights_and_manifest(tmp_path, monkeypatch, capsys) 
     def opened(format: str, path: str, size: int, channels: int, split: str, class_column: str | None):
         return bars(64, 0 if split == "train" else 1)
 
-    monkeypatch.setattr(module, "open_dataset", opened)
+    monkeypatch.setattr(command, "open_dataset", opened)
     out = tmp_path / "fashion.safetensors"
     assert main(["train-extractor", "--data", str(tmp_path), "--epochs", "2", "--out", str(out)]) == 0
     manifest = json.loads(out.with_suffix(".json").read_text())
