@@ -74,14 +74,16 @@ describe('the Job of a SparseFinetune', () => {
     ]);
   });
 
-  it('mounts the claims of the extractor, the statistics and the autoencoder too', () => {
+  it('mounts the claims of the held-out data, the extractor, the statistics and the autoencoder too', () => {
     const evaluation = {
+      dataset: { format: 'image-folder' as const, uri: 'pvc://held-out/images' },
       extractorUri: 'pvc://tools/inception.pth',
       referenceStatsUri: 'pvc://statistics/cifar10.npz',
       autoencoderUri: 'pvc://vae/kl-f8',
     };
     const mounts = containerOf(buildJob(aFinetune({ evaluation }), settings)).volumeMounts!;
-    for (const mountPath of ['/mnt/pvc/tools', '/mnt/pvc/statistics', '/mnt/pvc/vae']) {
+    for (const claim of ['held-out', 'tools', 'statistics', 'vae']) {
+      const mountPath = `/mnt/pvc/${claim}`;
       expect(mounts).toContainEqual(expect.objectContaining({ mountPath, readOnly: true }));
     }
   });

@@ -97,6 +97,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
         claims: [
           { uri: finetune.spec.model.pretrained?.uri },
           { uri: finetune.spec.dataset.uri },
+          { uri: finetune.spec.evaluation?.dataset?.uri },
           { uri: finetune.spec.evaluation?.extractorUri },
           { uri: finetune.spec.evaluation?.referenceStatsUri },
           { uri: finetune.spec.evaluation?.autoencoderUri },

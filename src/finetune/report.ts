@@ -99,6 +99,8 @@ export const parseFinetuneReport = reader<FinetuneReport>({
     dense: decimal,
     sparse: decimal,
     increase: decimal,
+    reference: text(64),
+    captions: text(64),
     referenceDigest: digest,
     extractorDigest: digest,
     seed: count,

@@ -47,8 +47,8 @@ def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
-def without_digest(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in figures.items() if key != "referenceDigest"}
+def without_origin(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key not in ("reference", "referenceDigest")}
 
 
 def test_it_measures_what_the_training_measured(
@@ -72,7 +72,8 @@ def test_a_kept_reference_gives_the_same_figures_without_the_data(
     first = told(capsys)
     assert main([*arguments, "--reference", str(file)]) == 0
     again = told(capsys)
-    assert without_digest(again) == without_digest(first)
+    assert without_origin(again) == without_origin(first)
+    assert (first["reference"], again["reference"]) == ("training-data", "statistics")
     assert again["quality"]["sparse"]["precision"] == first["quality"]["sparse"]["precision"]
 
 
@@ -108,7 +109,11 @@ def test_a_run_takes_statistics_from_a_file_and_computes_none(
         manifest["fid"]["sparse"],
     )
     assert "absent" in again["quality"]
-    assert again["provenance"]["reference"] == f"file://{file}"
+    assert again["provenance"]["reference"] == {
+        "source": "statistics",
+        "uri": f"file://{file}",
+        "digest": again["fid"]["referenceDigest"],
+    }
     assert not (place.directory / "against-a-file/reference.npz").exists()
 
 

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.cli import main
 from sparsedm.commands.convert import convert_imagenet, run
 from sparsedm.data import SampleOrder, open_dataset
+from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import InputError
+from sparsedm.measure import evaluator as evaluator_module
 from sparsedm.measure.extractor import Classifier
 from sparsedm.models import PRESETS, DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
@@ -294,6 +297,10 @@ def test_a_run_on_imagenets_latents(place: Workplace, imagenet: Path, tmp_path: 
     manifest = place.train(spec)
     assert manifest["sparsity"]["achieved"] == "0.5"
     assert manifest["fid"]["samples"] == 6
+    assert (manifest["fid"]["metric"], manifest["fid"]["reference"]) == (
+        "fd-test-cnn-decoded",
+        "decoded-training-data",
+    )
     assert (place.directory / "out/samples.png").is_file()
     first = {p.name: p.read_bytes() for p in (place.directory / "out").glob("*.safetensors")}
     spec["output"]["uri"] += "-again"
@@ -309,6 +316,65 @@ def test_a_run_after_texts(place: Workplace, mscoco: Path, tmp_path: Path) -> No
     assert model.config.context == (77, 768)
     assert manifest["classes"] is None
     assert float(manifest["fid"]["guidance"]) == 0.5
+    assert manifest["fid"]["captions"] == "training-data"
+    assert manifest["provenance"]["captions"] == f"file://{tmp_path / 'out'}"
+
+
+def test_captions_are_held_out_and_real_images_compared_with(
+    place: Workplace, mscoco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Once the held-out latents are the reference, once their captions serve beside real images' statistics,
+    and `evaluate` says the same."""
+    convert("mscoco256-features", mscoco, tmp_path / "out")
+    for i in range(3):
+        np.save(mscoco / f"{i}_0.npy", text(i, 7))
+    convert("mscoco256-features", mscoco, tmp_path / "held-out")
+    texts: set[float] = set()
+    whole = sample
+
+    def watched(model: Any, config: Any, labels: torch.Tensor, *rest: Any, **how: Any) -> torch.Tensor:
+        texts.update(labels[:, 0, 0].tolist())
+        return whole(model, config, labels, *rest, **how)
+
+    monkeypatch.setattr(evaluator_module, "sample", watched)
+    spec = latent_spec(place, "mscoco256-features", tmp_path / "out", contextTokens=77, contextWidth=768)
+    spec["evaluation"]["dataset"] = {"format": "mscoco256-features", "uri": f"file://{tmp_path / 'held-out'}"}
+    fid = place.train(spec)["fid"]
+    assert texts == {7.0, 17.0, 27.0}
+    assert (fid["metric"], fid["reference"], fid["captions"]) == (
+        "fd-test-cnn-decoded",
+        "decoded-evaluation-data",
+        "evaluation-data",
+    )
+    texts.clear()
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(5):
+        Image.new("RGB", (32, 32), (50 * i, 0, 0)).save(images / f"{i}.png")
+    spec["evaluation"]["dataset"] = {"format": "image-folder", "uri": f"file://{images}"}
+    spec["output"]["uri"] += "-real"
+    fid = place.train(spec)["fid"]
+    assert texts == {0.0, 10.0, 20.0}
+    assert (fid["metric"], fid["reference"], fid["captions"]) == (
+        "fd-test-cnn",
+        "evaluation-data",
+        "training-data",
+    )
+    arguments = [
+        "evaluate", "--model", str(place.directory / "out-real"), "--dense", str(place.weights), "--json",
+        "--format", "image-folder", "--data", str(images), "--extractor", str(place.extractor), "--samples",
+        "6", "--steps", "2", "--autoencoder", str(place.directory / "vae"), "--latents", "mscoco256-features",
+    ]  # fmt: skip
+    assert main(arguments) == 2
+    assert "--captions is required for a model with text" in capsys.readouterr().err
+    assert main([*arguments, "--captions", str(tmp_path / "out")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["metric"], found["dense"], found["sparse"], found["referenceDigest"]) == (
+        "fd-test-cnn",
+        fid["dense"],
+        fid["sparse"],
+        fid["referenceDigest"],
+    )
 
 
 def test_a_network_of_diffusers_is_trained_after_texts(

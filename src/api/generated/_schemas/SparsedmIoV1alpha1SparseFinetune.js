@@ -13,10 +13,10 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "5A90dkFUgFRIzGeykcEw0f7zsvdkHohQeTHKJqfYfA"
+      "$ref": "PDAQypLyNv47kXgHsLw83LrvI2Fogn1yIARTAiBeYdk"
     },
     "status": {
-      "$ref": "z972JM2J0D8WVaDmgSUcHanc2zGjkxF4pQIaVb8fQmo"
+      "$ref": "caRH3YRVkJTzW1A2QIPKufZFrWKb4HSSB5J0tL9p0M"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -163,7 +163,7 @@ const schema47 = {
       "$ref": "YuYdGiI4QdJdTgw3I5JJLTZArK6hiMXSBZ6dwl1vZ8"
     },
     "evaluation": {
-      "$ref": "iGzL64QejrGab1HadeogAB7OQfrxZGiBscKtfQIF8Oo"
+      "$ref": "6MRjeGiAM77ejur8reFQu66dTslC88qO4ULprgTCUw"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -1800,11 +1800,11 @@ const schema65 = {
   },
   "nullable": true
 };
-const schema16 = {
+const schema15 = {
   "type": "string",
   "maxLength": 512
 };
-function validate31(data, {
+function validate30(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1845,7 +1845,7 @@ function validate31(data, {
     }
     errors++;
   }
-  validate31.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
 const schema35 = {
@@ -1940,13 +1940,13 @@ function validate125(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate31(data.uri, {
+      if (!validate30(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
@@ -3569,12 +3569,12 @@ function validate174(data, {
   validate174.errors = vErrors;
   return errors === 0;
 }
-const schema15 = {
+const schema16 = {
   "type": "string",
   "maxLength": 20,
   "nullable": true
 };
-function validate30(data, {
+function validate31(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3616,7 +3616,7 @@ function validate30(data, {
       errors++;
     }
   }
-  validate30.errors = vErrors;
+  validate31.errors = vErrors;
   return errors === 0;
 }
 function validate140(data, {
@@ -3733,13 +3733,13 @@ function validate140(data, {
       }
     }
     if (data.l1Decay !== undefined) {
-      if (!validate30(data.l1Decay, {
+      if (!validate31(data.l1Decay, {
         instancePath: instancePath + "/l1Decay",
         parentData: data,
         parentDataProperty: "l1Decay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
         errors = vErrors.length;
       }
     }
@@ -5040,6 +5040,9 @@ const schema102 = {
     "referenceStatsUri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
+    "dataset": {
+      "$ref": "r0mXjqZMftGOLJbvyzbeoo818Ig34rdIqYGYK3hd4gI"
+    },
     "autoencoderUri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
@@ -5393,6 +5396,211 @@ function validate224(data, {
   return errors === 0;
 }
 const schema109 = {
+  "type": "object",
+  "required": ["format", "uri"],
+  "properties": {
+    "format": {
+      "$ref": "5Rn5dfEdUUV852S4d2ERIHs4g0HF3tZvXF48OWtM"
+    },
+    "uri": {
+      "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
+    },
+    "split": {
+      "$ref": "qOJnsuvrPhoWXVBScw5QG8tfk66ualAIMX8dNXfM"
+    }
+  },
+  "nullable": true
+};
+const schema110 = {
+  "type": "string",
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features"]
+};
+function validate228(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema110.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate228.errors = vErrors;
+  return errors === 0;
+}
+const schema111 = {
+  "type": "string",
+  "enum": ["test", "train"],
+  "nullable": true
+};
+function validate231(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "test" || data === "train")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema111.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate231.errors = vErrors;
+  return errors === 0;
+}
+function validate227(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.format === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "format"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.uri === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "uri"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.format !== undefined) {
+      if (!validate228(data.format, {
+        instancePath: instancePath + "/format",
+        parentData: data,
+        parentDataProperty: "format",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.uri !== undefined) {
+      if (!validate30(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.split !== undefined) {
+      if (!validate231(data.split, {
+        instancePath: instancePath + "/split",
+        parentData: data,
+        parentDataProperty: "split",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate227.errors = vErrors;
+  return errors === 0;
+}
+const schema112 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5400,7 +5608,7 @@ const schema109 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate228(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5476,16 +5684,16 @@ function validate228(data, {
       errors++;
     }
   }
-  validate228.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema113 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate230(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5515,7 +5723,7 @@ function validate230(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -5525,7 +5733,7 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
 function validate213(data, {
@@ -5630,6 +5838,17 @@ function validate213(data, {
         errors = vErrors.length;
       }
     }
+    if (data.dataset !== undefined) {
+      if (!validate227(data.dataset, {
+        instancePath: instancePath + "/dataset",
+        parentData: data,
+        parentDataProperty: "dataset",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.autoencoderUri !== undefined) {
       if (!validate29(data.autoencoderUri, {
         instancePath: instancePath + "/autoencoderUri",
@@ -5642,24 +5861,24 @@ function validate213(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate228(data.everySteps, {
+      if (!validate235(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate230(data.select, {
+      if (!validate237(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
@@ -5667,7 +5886,7 @@ function validate213(data, {
   validate213.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema114 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -5682,13 +5901,13 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema115 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate235(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5748,7 +5967,7 @@ function validate235(data, {
       errors++;
     }
   }
-  validate235.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
 const schema36 = {
@@ -5820,7 +6039,7 @@ function validate64(data, {
   validate64.errors = vErrors;
   return errors === 0;
 }
-function validate233(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5846,24 +6065,24 @@ function validate233(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate30(data.maxFidIncrease, {
+      if (!validate31(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate235(data.maxFidIncreasePercent, {
+      if (!validate242(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
@@ -5879,10 +6098,10 @@ function validate233(data, {
       }
     }
   }
-  validate233.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema116 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -5891,7 +6110,7 @@ const schema113 = {
     }
   }
 };
-function validate239(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5917,13 +6136,13 @@ function validate239(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate31(data.uri, {
+      if (!validate30(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
@@ -5943,10 +6162,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema117 = {
   "type": "object",
   "properties": {
     "image": {
@@ -5991,13 +6210,13 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema118 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate243(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6055,15 +6274,15 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema119 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate245(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6093,7 +6312,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema116.enum
+        allowedValues: schema119.enum
       }
     };
     if (vErrors === null) {
@@ -6103,10 +6322,10 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema120 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6114,7 +6333,7 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema121 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -6188,7 +6407,7 @@ function validate52(data, {
   validate52.errors = vErrors;
   return errors === 0;
 }
-function validate248(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6240,10 +6459,10 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6286,21 +6505,21 @@ function validate247(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate248(data[i0], {
+      if (!validate255(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate247.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema122 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -6525,7 +6744,7 @@ function validate32(data, {
   validate32.errors = vErrors;
   return errors === 0;
 }
-function validate252(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6573,7 +6792,7 @@ function validate252(data, {
       }
     }
   }
-  validate252.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -6689,7 +6908,7 @@ function validate59(data, {
   validate59.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema123 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6697,7 +6916,7 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema124 = {
   "type": "object",
   "properties": {
     "key": {
@@ -6717,12 +6936,12 @@ const schema121 = {
     }
   }
 };
-const schema122 = {
+const schema125 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate259(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6764,15 +6983,15 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema126 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate261(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6802,7 +7021,7 @@ function validate261(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -6812,15 +7031,15 @@ function validate261(data, {
     }
     errors++;
   }
-  validate261.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema127 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate263(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6862,15 +7081,15 @@ function validate263(data, {
       errors++;
     }
   }
-  validate263.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema128 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate265(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6900,7 +7119,7 @@ function validate265(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema125.enum
+        allowedValues: schema128.enum
       }
     };
     if (vErrors === null) {
@@ -6910,7 +7129,7 @@ function validate265(data, {
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
 const schema34 = {
@@ -6981,7 +7200,7 @@ function validate62(data, {
   validate62.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6991,46 +7210,46 @@ function validate258(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate259(data.key, {
+      if (!validate266(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate261(data.operator, {
+      if (!validate268(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate263(data.value, {
+      if (!validate270(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate265(data.effect, {
+      if (!validate272(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -7061,10 +7280,10 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7107,21 +7326,21 @@ function validate257(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate258(data[i0], {
+      if (!validate265(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate257.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema129 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -7130,7 +7349,7 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -7142,7 +7361,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema131 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -7152,7 +7371,7 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema132 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7572,7 +7791,7 @@ function validate40(data, {
   validate40.errors = vErrors;
   return errors === 0;
 }
-function validate273(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7641,10 +7860,10 @@ function validate273(data, {
     }
     errors++;
   }
-  validate273.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-function validate272(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7686,21 +7905,21 @@ function validate272(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate273(data.nodeSelectorTerms, {
+      if (!validate280(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate272.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema133 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7708,7 +7927,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema134 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -7720,14 +7939,14 @@ const schema131 = {
     }
   }
 };
-const schema132 = {
+const schema135 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate279(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7803,10 +8022,10 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate278(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7848,13 +8067,13 @@ function validate278(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate279(data.weight, {
+      if (!validate286(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -7885,10 +8104,10 @@ function validate278(data, {
     }
     errors++;
   }
-  validate278.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7931,21 +8150,21 @@ function validate277(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate278(data[i0], {
+      if (!validate285(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate277.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7971,32 +8190,32 @@ function validate271(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate272(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate279(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate277(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate284(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate271.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-function validate270(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8022,21 +8241,21 @@ function validate270(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate271(data.nodeAffinity, {
+      if (!validate278(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate270.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema136 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8044,7 +8263,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema137 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8059,12 +8278,12 @@ const schema134 = {
     }
   }
 };
-const schema135 = {
+const schema138 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate289(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8106,10 +8325,10 @@ function validate289(data, {
       errors++;
     }
   }
-  validate289.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema139 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -8231,7 +8450,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8279,10 +8498,10 @@ function validate291(data, {
       }
     }
   }
-  validate291.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-function validate287(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8319,24 +8538,24 @@ function validate287(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate289(data.value, {
+      if (!validate296(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate291(data.valueFrom, {
+      if (!validate298(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
@@ -8356,10 +8575,10 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8402,18 +8621,18 @@ function validate286(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate287(data[i0], {
+      if (!validate294(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate286.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -8483,7 +8702,7 @@ function validate58(data, {
   validate58.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema140 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -8492,11 +8711,11 @@ const schema137 = {
   "properties": {},
   "nullable": true
 };
-const schema138 = {
+const schema141 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate302(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8537,10 +8756,10 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8582,21 +8801,21 @@ function validate301(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate302(data[key0], {
+      if (!validate309(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate301.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-function validate242(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8622,46 +8841,46 @@ function validate242(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate243(data.image, {
+      if (!validate250(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate245(data.imagePullPolicy, {
+      if (!validate252(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate247(data.imagePullSecrets, {
+      if (!validate254(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate252(data.resources, {
+      if (!validate259(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
@@ -8677,35 +8896,35 @@ function validate242(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate257(data.tolerations, {
+      if (!validate264(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate270(data.affinity, {
+      if (!validate277(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate286(data.env, {
+      if (!validate293(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
@@ -8754,21 +8973,21 @@ function validate242(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate301(data.podAnnotations, {
+      if (!validate308(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate242.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema142 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -8776,7 +8995,7 @@ const schema139 = {
   "maximum": 100,
   "nullable": true
 };
-function validate307(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8852,17 +9071,17 @@ function validate307(data, {
       errors++;
     }
   }
-  validate307.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema143 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate309(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8938,17 +9157,17 @@ function validate309(data, {
       errors++;
     }
   }
-  validate309.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema144 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate311(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9024,7 +9243,7 @@ function validate311(data, {
       errors++;
     }
   }
-  validate311.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
 function validate79(data, {
@@ -9151,35 +9370,35 @@ function validate79(data, {
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate233(data.acceptance, {
+      if (!validate240(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate239(data.output, {
+      if (!validate246(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate242(data.trainer, {
+      if (!validate249(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
@@ -9195,35 +9414,35 @@ function validate79(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate307(data.backoffLimit, {
+      if (!validate314(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate309(data.activeDeadlineSeconds, {
+      if (!validate316(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate311(data.ttlSecondsAfterFinished, {
+      if (!validate318(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
@@ -9246,7 +9465,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema145 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -9286,7 +9505,7 @@ const schema142 = {
       "$ref": "TOfpCpGswYkVeXxPPTy4yQISC48ftJkrexbiqzik6Q"
     },
     "fid": {
-      "$ref": "qDi9u6hVIQ00360SLAECCaNSLyIGNOEtUbvT53sc"
+      "$ref": "VtylkhsabikzF1Mblp6Un4yjPfztRdsODdTNNmZcE"
     },
     "model": {
       "$ref": "hMkNOUGRwA1ldFpTeHvvCsM6as2ef6RUND5JE9dSA"
@@ -9294,12 +9513,12 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema146 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate315(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9341,15 +9560,15 @@ function validate315(data, {
       errors++;
     }
   }
-  validate315.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema147 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate317(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9379,7 +9598,7 @@ function validate317(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema144.enum
+        allowedValues: schema147.enum
       }
     };
     if (vErrors === null) {
@@ -9389,7 +9608,7 @@ function validate317(data, {
     }
     errors++;
   }
-  validate317.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -9443,7 +9662,7 @@ function validate61(data, {
   validate61.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema148 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9451,7 +9670,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema149 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -9475,11 +9694,11 @@ const schema146 = {
     }
   }
 };
-const schema147 = {
+const schema150 = {
   "type": "string",
   "maxLength": 64
 };
-function validate323(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9520,14 +9739,14 @@ function validate323(data, {
     }
     errors++;
   }
-  validate323.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema151 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate325(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9557,7 +9776,7 @@ function validate325(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema148.enum
+        allowedValues: schema151.enum
       }
     };
     if (vErrors === null) {
@@ -9567,14 +9786,14 @@ function validate325(data, {
     }
     errors++;
   }
-  validate325.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema152 = {
   "type": "string",
   "format": "date-time"
 };
-function validate328(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9615,14 +9834,14 @@ function validate328(data, {
     }
     errors++;
   }
-  validate328.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema153 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate331(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9663,10 +9882,10 @@ function validate331(data, {
     }
     errors++;
   }
-  validate331.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9756,24 +9975,24 @@ function validate322(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate323(data.type, {
+      if (!validate330(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate325(data.status, {
+      if (!validate332(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
@@ -9789,13 +10008,13 @@ function validate322(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate328(data.lastTransitionTime, {
+      if (!validate335(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
@@ -9811,13 +10030,13 @@ function validate322(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate331(data.message, {
+      if (!validate338(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
@@ -9837,10 +10056,10 @@ function validate322(data, {
     }
     errors++;
   }
-  validate322.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-function validate321(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9883,21 +10102,21 @@ function validate321(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate322(data[i0], {
+      if (!validate329(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate321.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema154 = {
   "type": "object",
   "properties": {
     "number": {
@@ -9969,7 +10188,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10050,10 +10269,10 @@ function validate336(data, {
       }
     }
   }
-  validate336.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema155 = {
   "type": "object",
   "properties": {
     "step": {
@@ -10223,7 +10442,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema156 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -10231,7 +10450,7 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema154 = {
+const schema157 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -10246,12 +10465,12 @@ const schema154 = {
     }
   }
 };
-const schema155 = {
+const schema158 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate360(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10310,10 +10529,10 @@ function validate360(data, {
       errors++;
     }
   }
-  validate360.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10339,13 +10558,13 @@ function validate359(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate360(data.step, {
+      if (!validate367(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
@@ -10387,10 +10606,10 @@ function validate359(data, {
     }
     errors++;
   }
-  validate359.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-function validate358(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10433,21 +10652,21 @@ function validate358(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate359(data[i0], {
+      if (!validate366(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate358.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10627,21 +10846,21 @@ function validate343(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate358(data.history, {
+      if (!validate365(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate343.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema159 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -10756,7 +10975,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate367(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10815,10 +11034,10 @@ function validate367(data, {
       }
     }
   }
-  validate367.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema160 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -10848,7 +11067,7 @@ const schema157 = {
   },
   "nullable": true
 };
-function validate372(data, {
+function validate379(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10962,10 +11181,10 @@ function validate372(data, {
       }
     }
   }
-  validate372.errors = vErrors;
+  validate379.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema161 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -10989,7 +11208,7 @@ const schema158 = {
   },
   "nullable": true
 };
-function validate382(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11081,10 +11300,10 @@ function validate382(data, {
       }
     }
   }
-  validate382.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -11101,6 +11320,12 @@ const schema159 = {
     },
     "increase": {
       "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "reference": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "captions": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     },
     "referenceDigest": {
       "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
@@ -11129,7 +11354,7 @@ const schema159 = {
   },
   "nullable": true
 };
-function validate390(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11206,6 +11431,28 @@ function validate390(data, {
         rootData
       })) {
         vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reference !== undefined) {
+      if (!validate63(data.reference, {
+        instancePath: instancePath + "/reference",
+        parentData: data,
+        parentDataProperty: "reference",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.captions !== undefined) {
+      if (!validate63(data.captions, {
+        instancePath: instancePath + "/captions",
+        parentData: data,
+        parentDataProperty: "captions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
@@ -11298,10 +11545,10 @@ function validate390(data, {
       }
     }
   }
-  validate390.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11322,7 +11569,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate405(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11403,10 +11650,10 @@ function validate405(data, {
       }
     }
   }
-  validate405.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11432,24 +11679,24 @@ function validate314(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate315(data.observedGeneration, {
+      if (!validate322(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate317(data.phase, {
+      if (!validate324(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
@@ -11476,13 +11723,13 @@ function validate314(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate321(data.conditions, {
+      if (!validate328(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
@@ -11498,84 +11745,84 @@ function validate314(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate336(data.attempts, {
+      if (!validate343(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.progress !== undefined) {
-      if (!validate343(data.progress, {
-        instancePath: instancePath + "/progress",
-        parentData: data,
-        parentDataProperty: "progress",
         rootData
       })) {
         vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
+    if (data.progress !== undefined) {
+      if (!validate350(data.progress, {
+        instancePath: instancePath + "/progress",
+        parentData: data,
+        parentDataProperty: "progress",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.checkpoint !== undefined) {
-      if (!validate367(data.checkpoint, {
+      if (!validate374(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate372(data.sparsity, {
+      if (!validate379(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate382(data.macs, {
+      if (!validate389(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate390(data.fid, {
+      if (!validate397(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate405(data.model, {
+      if (!validate414(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate314.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
 function validate70(data, {
@@ -11681,13 +11928,13 @@ function validate70(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate314(data.status, {
+      if (!validate321(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }

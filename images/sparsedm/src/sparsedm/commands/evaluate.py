@@ -1,6 +1,7 @@
 """`sparsedm evaluate --model DIR`: measures an artifact again, with `--dense FILE` beside the dense model.
 
-The reference is a data set (`--data`), or statistics in an npz (`--reference`).
+The reference is a data set (`--data`), or statistics in an npz (`--reference`). The distance is named as in a
+run: what is compared with decodings of latents, or with samples of the dense model, is no FID.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data import open_dataset
 from sparsedm.data.features import SCALES
-from sparsedm.diffusion.samplers import SAMPLERS
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.evaluator import Evaluator, Plan, guidance_for
 from sparsedm.measure.inception import WEIGHTS_NAME
@@ -23,7 +24,13 @@ from sparsedm.models import ModelConfig, build_model, check_finite, config_of, l
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.progress import Console, format_duration
-from sparsedm.training.config import DEFAULT_EXTRACTOR, FORMATS, METRICS
+from sparsedm.training.config import (
+    CAPTIONED_FORMATS,
+    DEFAULT_EXTRACTOR,
+    FORMATS,
+    LATENT_FORMATS,
+    METRICS,
+)
 from sparsedm.uris import resolve_uri
 
 
@@ -32,7 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", required=True, metavar="DIR", help="artifact directory, as training wrote it"
     )
     parser.add_argument("--dense", metavar="FILE", help="dense weights (.safetensors) to measure beside it")
-    parser.add_argument("--data", metavar="DIR", help="data set whose training images are the reference")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="data set that is the reference: images, or latents, which are decoded",
+    )
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="--data was not trained on; of formats that have test images, these are taken",
+    )
     parser.add_argument(
         "--reference",
         metavar="FILE",
@@ -42,7 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-reference", metavar="FILE", type=Path, help="keep the statistics of --data as such an npz"
     )
-    parser.add_argument("--format", default="fashion-mnist", choices=[f for f in FORMATS if f != "generated"])
+    parser.add_argument(
+        "--format",
+        default="fashion-mnist",
+        choices=[f for f in FORMATS if f != "generated"],
+        help="of --data (default fashion-mnist)",
+    )
+    parser.add_argument(
+        "--captions",
+        metavar="DIR",
+        help="data set with latents and texts, after which a model with text draws; default: --data",
+    )
+    parser.add_argument(
+        "--latents",
+        choices=LATENT_FORMATS,
+        help="latents that the model was trained on, where --data is of images; default: the manifest's",
+    )
     parser.add_argument("--autoencoder", metavar="DIR", type=Path, help="makes images of latents")
     parser.add_argument(
         "--extractor", metavar="FILE", help=f"default: the one that ships; {WEIGHTS_NAME} makes it the FID"
@@ -79,8 +110,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)
     extractor = Path(args.extractor) if args.extractor else resolve_uri(DEFAULT_EXTRACTOR)
     decode = {}
-    if args.format in SCALES:
-        decode = {"decode": Autoencoder(args.autoencoder, SCALES[args.format], device)}
+    if latents := _latents(args, manifest, config):
+        decode = {"decode": Autoencoder(args.autoencoder, SCALES[latents], device)}
     evaluator = Evaluator(config, plan, extractor, device, **decode, metric=args.metric)
     _set_reference(evaluator, args, config)
     measured = {}
@@ -99,26 +130,74 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
 def _check_arguments(args: argparse.Namespace, config: ModelConfig) -> None:
     if args.samples < 2:
         raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
-    problems = []
-    if args.format in SCALES and not args.autoencoder:
-        problems.append(f"--autoencoder is required with --format {args.format}.")
-    if not args.data and not args.reference:
-        problems.append("--data or --reference is required: what are the images compared with?")
-    if not args.data and config.context:
-        problems.append("--data is required too for a model with text, which draws after its texts.")
-    if args.save_reference and args.reference:
-        problems.append("--save-reference keeps the statistics of --data: leave out --reference.")
+    problems = [*_problems_of_reference(args), *_problems_of_model(args, config)]
     if problems:
         raise ConfigError(problems)
 
 
+def _problems_of_reference(args: argparse.Namespace) -> Iterator[str]:
+    if not args.data and not args.reference:
+        yield "--data or --reference is required: what are the images compared with?"
+    if args.save_reference and args.reference:
+        yield "--save-reference keeps the statistics of --data: leave out --reference."
+    if args.held_out and not args.data and not args.captions:
+        yield "--held-out is about --data and --captions: give one of them, or leave it out."
+    if args.metric == "fid" and args.format in LATENT_FORMATS and not args.reference:
+        yield (
+            "--metric fid compares with real images, and --data holds latents: give real images there, or "
+            "their statistics in --reference."
+        )
+
+
+def _problems_of_model(args: argparse.Namespace, config: ModelConfig) -> Iterator[str]:
+    if config.channels not in IMAGE_CHANNELS and not args.autoencoder:
+        yield "--autoencoder is required for a model of latents: it makes images of them."
+    if config.channels in IMAGE_CHANNELS and args.format in LATENT_FORMATS:
+        yield f"--format {args.format} is for a model of latents, and this one draws images."
+    if config.context and not _captions_folder(args):
+        yield (
+            "--captions is required for a model with text, which draws after its texts: give a folder of "
+            f"{', '.join(CAPTIONED_FORMATS)}."
+        )
+    if args.captions and not config.context:
+        yield "--captions is for a model with text, and this one has none: leave it out."
+
+
+def _captions_folder(args: argparse.Namespace) -> str | None:
+    return args.captions or (args.data if args.format in CAPTIONED_FORMATS else None)
+
+
+def _latents(args: argparse.Namespace, manifest: Mapping[str, Any], config: ModelConfig) -> str | None:
+    """The format of the latents that the model draws, which knows their scale; None for images."""
+    if config.channels in IMAGE_CHANNELS:
+        return None
+    trained_on = manifest.get("configuration", {}).get("dataset", {}).get("format")
+    found = args.latents or (args.format if args.format in SCALES else trained_on)
+    if found not in SCALES:
+        raise ConfigError(
+            ["--latents is required: the manifest does not say on which latents the model was trained."]
+        )
+    return found
+
+
 def _set_reference(evaluator: Evaluator, args: argparse.Namespace, config: ModelConfig) -> None:
-    dataset = open_dataset(args.format, args.data, config.image_size, config.channels) if args.data else None
-    if args.reference or dataset is None:
-        evaluator.dataset = dataset
+    split, source = ("test", "evaluation-data") if args.held_out else ("train", "training-data")
+    own = (config.image_size, config.channels)
+    if config.context:
+        folder = _captions_folder(args)
+        evaluator.draw_after(open_dataset(CAPTIONED_FORMATS[0], folder, *own, split), source)
+    if args.reference:
         evaluator.load_reference(args.reference)
         return
-    evaluator.set_reference(dataset, on_images=_Counter("reference", len(dataset), args.json))
+    latents = args.format in LATENT_FORMATS
+    size = own if latents else (evaluator.image_size, evaluator.channels)
+    dataset = open_dataset(args.format, args.data, *size, split)
+    evaluator.set_reference(
+        dataset,
+        on_images=_Counter("reference", len(dataset), args.json),
+        source=source,
+        content="decodings" if latents else "images",
+    )
     if args.save_reference:
         evaluator.save_reference(args.save_reference)
 

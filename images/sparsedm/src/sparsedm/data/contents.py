@@ -124,6 +124,19 @@ def fit_classes(dataset: Dataset, num_classes: int, known: Sequence[str] | None 
         _follow(dataset, dataset.classes, known)
 
 
+def fit_held_out(dataset: Dataset, num_classes: int, trained_on: Sequence[str] | None) -> None:
+    """As fit_classes, for data that are only compared with: they need no labels, and where they have classes,
+    those that were `trained_on` if these have names. Raises InputError."""
+    if not num_classes or dataset.labels is None:
+        return
+    fit_classes(dataset, num_classes, trained_on)
+    if trained_on and dataset.classes is not None and dataset.classes != list(trained_on):
+        raise _misfit(
+            f"The classes that are trained on are {_listed(trained_on)}, and those of the held-out data are "
+            f"{_listed(dataset.classes)}"
+        )
+
+
 def _follow(dataset: Dataset, classes: Sequence[str], known: Sequence[str]) -> None:
     places = {_key(name): label for label, name in enumerate(known)}
     labels = [places.get(_key(name)) for name in classes]

@@ -1,17 +1,18 @@
 """Measures dense and sparse in one way: same seeds, labels, sampler and number of samples, one set of
 statistics.
 
-The figure is a Frechet distance over the features of a named extractor to the training images, and bears
-that name (`fd-NAME`); it is an FID only when the extractor is the standard Inception network. Images are
-drawn as bytes before they are measured, as the reference images are. Precision, recall and KID come from the
-same features, where those of the reference are known.
+The figure is a Frechet distance over the features of a named extractor to a reference, and bears that name
+(`fd-NAME`). It is an FID only when the extractor is the standard Inception network and the reference is of
+real images: against decodings of latents it is `fd-NAME-decoded`, against samples of the dense model
+`fd-NAME-dense-samples`. Images are drawn as bytes before they are measured, as the reference images are.
+Precision, recall and KID come from the same features, where those of the reference are known.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,14 @@ from sparsedm.measure.frechet import FrechetStats, frechet_distance
 from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME
 from sparsedm.measure.kernel_distance import KernelDistance, kernel_distance
 from sparsedm.measure.precision_recall import NEIGHBOURS, Manifold
-from sparsedm.measure.reference import KEPT_FEATURES, FeatureSample, Reference, some_of
+from sparsedm.measure.reference import (
+    KEPT_FEATURES,
+    SUFFIXES,
+    Content,
+    FeatureSample,
+    Reference,
+    some_of,
+)
 from sparsedm.models import ModelConfig
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 
@@ -100,7 +108,10 @@ def guidance_for(config: ModelConfig, wanted: float | None) -> float:
 
 
 class Evaluator:
-    """Holds the extractor and the reference statistics, and measures any number of models against them."""
+    """Holds the extractor and the reference statistics, and measures any number of models against them.
+
+    `source` says where the reference comes from: training-data, evaluation-data, statistics or dense-samples.
+    """
 
     def __init__(
         self,
@@ -119,7 +130,10 @@ class Evaluator:
         self.device = device
         self.extractor, self.extractor_name, self.extractor_digest = load_extractor(extractor_path, device)
         self.reference: Reference | None = None
-        self.dataset: Dataset | None = None
+        self.source = ""
+        self.captions: Dataset | None = None
+        self.captions_source = ""
+        self._wants_fid = metric == "fid"
         if metric == "fid" and self.extractor.metric != "FID":
             raise InputError(
                 "ExtractorMismatch",
@@ -132,6 +146,7 @@ class Evaluator:
         """Checked before the training, after which an extractor for other images would fail."""
         config = self.config
         blank = self.decode(torch.zeros(1, config.channels, config.image_size, config.image_size))
+        self.channels, self.image_size = blank.shape[1], blank.shape[3]
         try:
             with FlopCounterMode(display=False) as counter:
                 self.extractor(blank)
@@ -144,30 +159,36 @@ class Evaluator:
             ) from error
         self.extractor_macs = counter.get_total_flops() // 2
 
+    @property
+    def metric(self) -> str:
+        """The distance's name: after the extractor, and after a reference that is not of real images."""
+        suffix = "" if self.reference is None else SUFFIXES[self.reference.content]
+        return f"fd-{self.extractor_name}{suffix}" if suffix else self.extractor.metric
+
     def set_reference(
         self,
         dataset: Dataset,
         cache: Path | None = None,
         on_images: OnWork = lambda images: None,
         staging: Path | None = None,
+        source: str = "training-data",
+        content: Content = "images",
     ) -> None:
         """All images of `dataset`, and features of some: from the npz `cache` if it exists, else kept there
-        (`staging` as in write_atomically).
-
-        A model with text draws after the data set's texts.
-        """
-        self.dataset = dataset
+        (`staging` as in write_atomically). With `content` decodings the data set holds latents."""
+        self.source = source
         if cache is not None and cache.exists():
-            self.load_reference(cache)
+            self.reference = self._checked(cache, replace(self._loaded(cache), content=content))
             return
+        decode = self.decode if content == "decodings" else lambda images: images
         stats, sample = FrechetStats(), FeatureSample(len(dataset))
         for start in range(0, len(dataset), REFERENCE_BATCH):
             images, _ = dataset.batch(np.arange(start, min(start + REFERENCE_BATCH, len(dataset))))
-            features = self.extractor(self.decode(images))
+            features = self.extractor(decode(images))
             stats.update(features)
             sample.update(features)
             on_images(len(images))
-        self.reference = Reference(stats, sample.features())
+        self.reference = self._checked(None, Reference(stats, sample.features(), content))
         if cache is not None:
             self.save_reference(cache, staging)
 
@@ -178,8 +199,26 @@ class Evaluator:
         self.reference.save(path, self.extractor_digest, staging)
 
     def load_reference(self, path: Path) -> None:
-        """From an npz. A model with text draws after the texts of `dataset`, which is then needed too."""
-        self.reference = Reference.load(path, self.extractor_digest, self.extractor.dims)
+        """From an npz."""
+        self.source = "statistics"
+        self.reference = self._checked(path, self._loaded(path))
+
+    def draw_after(self, captions: Dataset, source: str = "training-data") -> None:
+        """A model with text draws after the texts of this data set, in its order."""
+        self.captions, self.captions_source = captions, source
+
+    def _loaded(self, path: Path) -> Reference:
+        return Reference.load(path, self.extractor_digest, self.extractor.dims)
+
+    def _checked(self, path: Path | None, reference: Reference) -> Reference:
+        """Raises InputError where the metric is to be the FID, and this would not be one."""
+        if self._wants_fid and reference.content != "images":
+            raise InputError(
+                "StatisticsMismatch",
+                f"{path or 'The reference'} is of {reference.content}, and the metric fid compares with real "
+                "images: give real images or their statistics, or ask for fd.",
+            )
+        return reference
 
     def measure(
         self,
@@ -214,10 +253,10 @@ class Evaluator:
         return Measurement(distance, torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:
-        """Labels, every class in turn, or the data set's texts in its order; None without either."""
-        if self.config.context and self.dataset is not None:
-            numbers = np.arange(part.start, min(part.stop, self.plan.samples)) % len(self.dataset)
-            return self.dataset.batch(numbers)[1]
+        """Labels, every class in turn, or the captions in their order; None without either."""
+        if self.config.context and self.captions is not None:
+            numbers = np.arange(part.start, min(part.stop, self.plan.samples)) % len(self.captions)
+            return self.captions.batch(numbers)[1]
         labels = self.plan.labels(self.config)
         return None if labels is None else labels[part]
 
@@ -237,9 +276,19 @@ class Evaluator:
             sampler=plan.sampler,
             progress=lambda done, total: on_work(passes),
             device=self.device,
-            nothing=None if self.dataset is None else self.dataset.nothing,
+            nothing=None if self.captions is None else self.captions.nothing,
         )
         return self.decode(drawn)
+
+    @property
+    def reference_digest(self) -> str | None:
+        return None if self.reference is None else statistics_digest(self.reference.stats)
+
+    @property
+    def source_name(self) -> str:
+        """As in `status.fid.reference`: the source, with decoded- before it where it holds latents."""
+        decodes = self.reference is not None and self.reference.content == "decodings"
+        return f"decoded-{self.source}" if decodes and self.source != "statistics" else self.source
 
     def figures(self, dense: float | None, sparse: float, weights: str) -> dict[str, Any]:
         """As in `status.fid`, with everything that a Frechet distance depends on beside it; `weights` says
@@ -247,10 +296,12 @@ class Evaluator:
         if self.reference is None:
             raise ValueError("set_reference comes first.")
         figures = {
-            "metric": self.extractor.metric,
+            "metric": self.metric,
             "samples": self.plan.samples,
             "sparse": decimal(sparse, 2),
-            "referenceDigest": statistics_digest(self.reference.stats),
+            "reference": self.source_name,
+            **({"captions": self.captions_source} if self.config.context else {}),
+            "referenceDigest": self.reference_digest,
             "extractorDigest": self.extractor_digest,
             "preprocessing": self.extractor.preprocessing,
             "seed": self.plan.seed,

@@ -1,7 +1,8 @@
-"""Statistics of the real images that generated ones are compared with, and features of some of them.
+"""Statistics of the images that drawn ones are compared with, and features of some of them.
 
-Kept as an npz with `mu` and `sigma`, as other tools write and read it; this package's
-files add `n`, the extractor's digest and `features`. Nothing in it is ever unpickled.
+Kept as an npz with `mu` and `sigma`, as other tools write and read it; this package's files add `n`, the
+extractor's digest, `features`, and what the images are: a distance to anything but real ones has another
+name. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.frechet import FrechetStats
 
+Content = Literal["images", "decodings", "dense-samples"]
+"""What a reference is of: real images, what an autoencoder makes of their latents, or what the dense model
+draws."""
+SUFFIXES: dict[Content, str] = {"images": "", "decodings": "-decoded", "dense-samples": "-dense-samples"}
+"""What the name of a distance to it ends with."""
 KEPT_FEATURES = 10_000
 _SEED = 0
 
@@ -56,10 +62,12 @@ def some_of(features: Tensor, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Reference:
-    """`features` (n, dims) is None where only the statistics are known."""
+    """`features` (n, dims) is None where only the statistics are known. Statistics of another tool count as
+    those of real images."""
 
     stats: FrechetStats
     features: Tensor | None
+    content: Content = "images"
 
     def save(self, path: Path, extractor_digest: str, staging: Path | None = None) -> None:
         """Writes atomically; `staging` as in write_atomically."""
@@ -68,6 +76,7 @@ class Reference:
             "sigma": self.stats.cov,
             "n": self.stats.n,
             "extractor_digest": extractor_digest,
+            "content": self.content,
         }
         if self.features is not None:
             arrays["features"] = self.features.numpy()
@@ -94,7 +103,7 @@ class Reference:
             )
         n = int(arrays["n"]) if "n" in arrays else dims + 1
         features = torch.from_numpy(arrays["features"]) if "features" in arrays else None
-        return cls(FrechetStats.of(n, mu, sigma), features)
+        return cls(FrechetStats.of(n, mu, sigma), features, _content(path, arrays))
 
 
 def _read(path: Path) -> Mapping[str, np.ndarray]:
@@ -121,6 +130,16 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
             "statistics of the images' features, not the images.",
         )
     return arrays
+
+
+def _content(path: Path, arrays: Mapping[str, np.ndarray]) -> Content:
+    content = str(arrays["content"]) if "content" in arrays else "images"
+    if content not in get_args(Content):
+        raise InputError(
+            "StatisticsUnreadable",
+            f"{path} is of {content}, which this version does not know: give statistics of real images.",
+        )
+    return content
 
 
 def _check(path: Path, mu: np.ndarray, sigma: np.ndarray, dims: int) -> None:

@@ -23,6 +23,7 @@ import yaml
 from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.diffusion.samplers import SAMPLERS
 from sparsedm.errors import ConfigError
+from sparsedm.measure.reference import Content
 from sparsedm.models import PRESETS, UViTConfig
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
@@ -46,6 +47,9 @@ FORMATS = (
     "generated",
 )
 LATENT_FORMATS = tuple(name for name in FORMATS if name.endswith("-features"))
+SPLIT_FORMATS = ("fashion-mnist", "cifar10", "celeba")
+"""Formats that have test images beside those to train on; a folder and features have one set."""
+CAPTIONED_FORMATS = ("mscoco256-features",)
 MIRRORED_FORMATS = ("cifar10", "celeba")
 """Formats whose published runs mirror images at random."""
 METHOD_NAMES = tuple(METHODS)
@@ -62,6 +66,7 @@ PULLING = ("sparsedm", "sr-ste", "sr-ste-decoupled")
 TAUGHT = ("sparsedm", "cast")
 """Methods that distil from the dense model."""
 PRECISIONS = ("fp32", "bf16", "fp16")
+SPLITS = ("test", "train")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
 SELECTIONS = ("last", "best")
@@ -172,11 +177,20 @@ class CheckpointSpec:
 
 
 @dataclass(frozen=True)
+class EvaluationDataset:
+    """Held-out data. `split` is what data.open_dataset takes: "test" also where a format has one set."""
+
+    format: str
+    uri: str
+    split: str
+
+
+@dataclass(frozen=True)
 class EvaluationSpec:
     """`every_steps` 0 evaluates at the end only. `select` says which weights are exported: the last, or the
     best of those that were evaluated. `guidance` None is 0.5 for a class-conditional model, else 0.
-    `autoencoder_uri` is set where the data set holds latents. Without `reference_stats_uri` the data set is
-    the reference."""
+    `autoencoder_uri` is set where the data set to train on holds latents. What is compared with is what
+    TrainConfig.reference says."""
 
     samples: int
     steps: int
@@ -188,6 +202,7 @@ class EvaluationSpec:
     metric: str = "fd"
     reference_stats_uri: str | None = None
     select: str = "last"
+    dataset: EvaluationDataset | None = None
 
 
 @dataclass(frozen=True)
@@ -207,12 +222,34 @@ class TrainConfig:
     given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """The spec parts as they were read, which `--config` reads again."""
 
+    @property
+    def reference(self) -> tuple[str, Content]:
+        """Where the images that are compared with come from, as in `status.fid.reference`, and what they
+        are."""
+        return _reference(self.dataset.format, self.evaluation)
+
+    @property
+    def captions(self) -> DatasetSpec | EvaluationDataset:
+        """The data whose texts a model with text draws after: held-out ones where there are any."""
+        held_out = self.evaluation.dataset
+        return held_out if held_out and held_out.format in CAPTIONED_FORMATS else self.dataset
+
     def digest(self) -> str:
         """`sha256:...` of the configuration with its defaults filled in: two spellings of one run have one
         digest."""
         settings = {name: value for name, value in asdict(self).items() if name != "given"}
         canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _reference(format: str, evaluation: EvaluationSpec) -> tuple[str, Content]:
+    if evaluation.reference_stats_uri:
+        return "statistics", "images"
+    if evaluation.dataset is not None:
+        return "evaluation-data", "decodings" if evaluation.dataset.format in LATENT_FORMATS else "images"
+    if format == "generated":
+        return "dense-samples", "dense-samples"
+    return "training-data", "decodings" if format in LATENT_FORMATS else "images"
 
 
 class _Problems(list[str]):
@@ -405,7 +442,7 @@ def parse_config(value: Any) -> TrainConfig:
     training = _training(root.object("training"))
     sparsity = _sparsity(root.object("sparsity"), training.steps)
     checkpoint = _checkpoint(root.object("checkpoint"))
-    evaluation = _evaluation(root.object("evaluation"), dataset.format)
+    evaluation = _evaluation(root.object("evaluation"), dataset)
     _check_effects(problems, model, sparsity, training, evaluation)
     if model.initialization == "random":
         _check_random(problems, sparsity, dataset)
@@ -765,14 +802,15 @@ def _checkpoint(r: _Reader) -> CheckpointSpec:
     return spec
 
 
-def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
-    latents = format in LATENT_FORMATS
+def _evaluation(r: _Reader, trained_on: DatasetSpec) -> EvaluationSpec:
+    format, latents = trained_on.format, trained_on.format in LATENT_FORMATS
     if latents and not r.has("autoencoderUri"):
         r.complain(
             "autoencoderUri", f"is required when dataset.format is {format}: it makes images of latents."
         )
     if not latents and r.has("autoencoderUri"):
         r.complain("autoencoderUri", f"must be absent when dataset.format is {format}, which holds images.")
+    held_out = r.object("dataset")
     spec = EvaluationSpec(
         samples=r.integer("samples", 500, 2, 1_000_000),
         steps=r.integer("steps", 20, 1, 1000),
@@ -784,6 +822,7 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
         metric=r.choice("metric", METRICS, "fd"),
         reference_stats_uri=r.uri("referenceStatsUri", required=False),
         select=r.choice("select", SELECTIONS, "last"),
+        dataset=_evaluation_dataset(held_out, trained_on) if r.has("dataset") else None,
     )
     if spec.select == "best" and not spec.every_steps:
         r.complain(
@@ -791,8 +830,44 @@ def _evaluation(r: _Reader, format: str) -> EvaluationSpec:
             "must be last without everySteps: best compares evaluations during training, so write both.",
         )
     _check_files(r, spec)
+    _check_reference(r, spec, format)
     r.finish()
     return spec
+
+
+def _evaluation_dataset(r: _Reader, trained_on: DatasetSpec) -> EvaluationDataset:
+    formats = tuple(format for format in FORMATS if format != "generated")
+    format, uri = r.choice("format", formats, None), r.uri("uri") or ""
+    if format in LATENT_FORMATS and format != trained_on.format:
+        r.complain(
+            "format",
+            f"must be {trained_on.format} too, or a format of images, not {format}: only latents like those "
+            "of the training can be decoded.",
+        )
+    has_split = format in SPLIT_FORMATS
+    if not has_split and r.has("split"):
+        r.complain("split", f"must be absent when the format is {format}, which has one set of samples.")
+    split = r.choice("split", SPLITS, "test")
+    same = (format, uri) == (trained_on.format, trained_on.uri)
+    if same and (split == "train" or not has_split):
+        r.problems.add(r.path, "must be absent where it names the data to train on, which is the default.")
+    r.finish()
+    return EvaluationDataset(format, uri, split if has_split else "test")
+
+
+def _check_reference(r: _Reader, spec: EvaluationSpec, format: str) -> None:
+    if spec.reference_stats_uri and spec.dataset and spec.dataset.format not in CAPTIONED_FORMATS:
+        r.complain(
+            "dataset", "must be absent with referenceStatsUri, which already is the reference: remove one."
+        )
+    content = _reference(format, spec)[1]
+    if spec.metric == "fid" and content != "images":
+        what = "the dense model's samples" if content == "dense-samples" else "decodings of latents"
+        r.complain(
+            "metric",
+            f"must be fd, because the reference is {what}: fid needs real images in evaluation.dataset, or "
+            "their statistics in evaluation.referenceStatsUri.",
+        )
 
 
 def _check_files(r: _Reader, spec: EvaluationSpec) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from sparsedm.data.contents import lines
 from sparsedm.measure.macs import Macs, bare_model, count_macs
+from sparsedm.measure.reference import SUFFIXES
 from sparsedm.models import ModelConfig, config_from
 from sparsedm.sparsity.layers import prunable_layers
 from sparsedm.sparsity.methods import METHODS, build_method
@@ -146,7 +147,27 @@ def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:
     plan = evaluation_plan(config, model_config)
     random = config.model.initialization == "random"
     who = f"it draws {plan.samples} images" if random else f"dense and sparse draw {plan.samples} images each"
-    return f"Then {who}: {plan.sampler}, {plan.steps} steps, guidance {plan.guidance:g}, seed {plan.seed}."
+    how = f"{plan.sampler}, {plan.steps} steps, guidance {plan.guidance:g}, seed {plan.seed}"
+    return f"Then {who}: {how}.{_captions(config, model_config)} {_reference(config)}"
+
+
+def _captions(config: TrainConfig, model_config: ModelConfig) -> str:
+    return f" The texts are those of {config.captions.uri}." if model_config.context else ""
+
+
+def _reference(config: TrainConfig) -> str:
+    (source, content), evaluation, dataset = config.reference, config.evaluation, config.dataset
+    held_out = evaluation.dataset
+    name = "the FID" if evaluation.metric == "fid" else f"fd-EXTRACTOR{SUFFIXES[content]}"
+    if source == "statistics":
+        return f"The distance to the statistics in {evaluation.reference_stats_uri} is {name}."
+    if source == "dense-samples":
+        return f"The distance to the dense model's own samples, and not to real images, is {name}."
+    of = f"of {held_out.uri} ({held_out.format}, {held_out.split})" if held_out else f"of {dataset.uri}"
+    which = "held-out" if held_out else "training"
+    if content == "decodings":
+        return f"The distance to decodings of the {which} latents {of}, and not to real images, is {name}."
+    return f"The distance to the {which} images {of} is {name}."
 
 
 def describe_artifact(manifest: Mapping[str, Any]) -> str:

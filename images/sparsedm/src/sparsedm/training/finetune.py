@@ -22,7 +22,7 @@ from torch import Tensor
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
 from sparsedm.artifact.output_lock import OutputLock
 from sparsedm.data import Dataset, SampleOrder, open_dataset
-from sparsedm.data.contents import fit_classes, lines, record
+from sparsedm.data.contents import fit_classes, fit_held_out, lines, record
 from sparsedm.data.features import SCALES
 from sparsedm.decimals import decimal
 from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
@@ -43,7 +43,7 @@ from sparsedm.sparsity.methods import build_method
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.schedule import Stage
 from sparsedm.training.checkpoint import CheckpointStore
-from sparsedm.training.config import TrainConfig
+from sparsedm.training.config import LATENT_FORMATS, TrainConfig
 from sparsedm.training.generated import open_generated
 from sparsedm.training.learner import Learner, begin
 from sparsedm.training.learning_rate import learning_rate_at
@@ -152,13 +152,20 @@ class Finetune:
         self.progress = self._progress()
         self.progress.enter("loading")
         self.evaluator = self._evaluator()
-        self.dataset = self.evaluator.dataset = self._open_dataset()
+        self.dataset = self._open_dataset()
+        self.held_out = self._open_held_out()
+        if self.held_out is not None and config.captions is config.evaluation.dataset:
+            self.evaluator.draw_after(self.held_out, "evaluation-data")
+        else:
+            self.evaluator.draw_after(self.dataset)
         self.data = record(self.dataset)
         for line in lines(self.data):
             console.say(f"Data: {line}")
+        for line in [] if self.held_out is None else lines(record(self.held_out)):
+            console.say(f"Held-out data: {line}")
         self.reference_cache = output / REFERENCE_FILE
         if self.evaluator.reference is None and processes.is_rank_zero and not self.reference_cache.exists():
-            self.progress.reference.planned += len(self.dataset) * self._passes_of_features
+            self.progress.reference.planned += len(self.held_out or self.dataset) * self._passes_of_features
         self.order = SampleOrder(len(self.dataset), training.seed)
 
         # Student, EMA and teacher all start from the dense weights.
@@ -334,6 +341,22 @@ class Finetune:
             )
         return dataset
 
+    def _open_held_out(self) -> Dataset | None:
+        """Images have the size of those that are measured, which are decoded where the model draws
+        latents."""
+        spec, model, evaluator = self.config.evaluation.dataset, self.model_config, self.evaluator
+        if spec is None:
+            return None
+        latents = spec.format in LATENT_FORMATS
+        side = model.image_size if latents else evaluator.image_size
+        channels = model.channels if latents else evaluator.channels
+        try:
+            dataset = open_dataset(spec.format, resolve_uri(spec.uri), side, channels, spec.split)
+            fit_held_out(dataset, model.num_classes, self.dataset.classes)
+        except InputError as error:
+            raise InputError(error.reason, f"evaluation.dataset: {error.message}") from error
+        return dataset
+
     def _open_generated(self) -> Dataset:
         """Drawn by rank 0; the other ranks read what it has drawn."""
 
@@ -459,7 +482,10 @@ class Finetune:
         """Runs on all processes, which all draw."""
         if self.evaluator.reference is None and self.processes.is_rank_zero:
             work = self._work(self.progress.reference, self._passes_of_features)
-            self.evaluator.set_reference(self.dataset, self.reference_cache, work, self._staging)
+            source, content = self.config.reference
+            self.evaluator.set_reference(
+                self.held_out or self.dataset, self.reference_cache, work, self._staging, source, content
+            )
         model = build_model(self.model_config)
         model.load_state_dict(weights)
         return self.evaluator.measure(
@@ -516,7 +542,9 @@ class Finetune:
             **({} if self.pretrained_sha256 is None else {"pretrainedSha256": self.pretrained_sha256}),
             "dataset": config.dataset.uri or "generated",
             "data": self.data,
-            "reference": config.evaluation.reference_stats_uri or "the data set",
+            **({} if self.held_out is None else {"heldOutData": record(self.held_out)}),
+            "reference": self._origin_of_reference(),
+            **({"captions": config.captions.uri} if self.model_config.context else {}),
             "seed": config.training.seed,
             "steps": self.total_steps,
             "method": config.sparsity.method,
@@ -524,6 +552,19 @@ class Finetune:
             "masks": mask_rhythm(config),
             "weights": self._which_weights(),
         }
+
+    def _origin_of_reference(self) -> dict[str, Any]:
+        config, held_out = self.config, self.config.evaluation.dataset
+        if config.evaluation.reference_stats_uri:
+            place = {"uri": config.evaluation.reference_stats_uri}
+        elif held_out is not None:
+            place = {"format": held_out.format, "uri": held_out.uri, "split": held_out.split}
+        elif config.dataset.uri is not None:
+            place = {"format": config.dataset.format, "uri": config.dataset.uri, "split": "train"}
+        else:
+            place = {}
+        evaluator = self.evaluator
+        return {"source": evaluator.source_name, **place, "digest": evaluator.reference_digest}
 
     def _which_weights(self) -> str:
         if not self.total_steps:

@@ -336,7 +336,7 @@ export interface ISparseFinetune {
      */
     "evaluation"?: {
       /**
-       * fid refuses any extractor but the standard Inception network, before training starts. fd takes the extractor that extractorUri names, and the distance is named after it.
+       * fid refuses any extractor but the standard Inception network, and any reference but real images or statistics, before training starts. fd takes the extractor that extractorUri names, and the distance is named after it: fd-NAME, or fd-NAME-decoded against decodings of latents, or fd-NAME-dense-samples against samples of the dense model.
        */
       "metric"?: "fid" | "fd";
       /**
@@ -360,9 +360,26 @@ export interface ISparseFinetune {
        */
       "extractorUri"?: string;
       /**
-       * Statistics of the real images' features, instead of those of the data set: an .npz file with mu and sigma over the same extractor, as pytorch-fid writes it. Precision, recall and KID are then absent, unless `sparsedm evaluate --save-reference` wrote it.
+       * Statistics of real images' features to compare with, instead of images: an .npz file with mu and sigma over the same extractor, as pytorch-fid writes it. Precision, recall and KID are then absent, unless `sparsedm evaluate --save-reference` wrote it.
        */
       "referenceStatsUri"?: string;
+      /**
+       * Held-out data to compare with, instead of spec.dataset. Its images become the reference; for a model of latents they may be real images of the decoded size. Of a format with text its captions are drawn after, instead of those of spec.dataset. Where it has classes, they are those of spec.dataset.
+       */
+      "dataset"?: {
+        /**
+         * How the data are stored, as in spec.dataset.format.
+         */
+        "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features";
+        /**
+         * Folder with the data, as in spec.dataset.uri. It is mounted read-only.
+         */
+        "uri": string;
+        /**
+         * Which images of fashion-mnist, cifar10 or celeba: those to test with, or those to train with. Absent means test.
+         */
+        "split"?: "test" | "train";
+      };
       /**
        * Folder of diffusers' AutoencoderKL, as in dataset.uri, which decodes latents to images before they are measured. Required with the formats that hold latents.
        */
@@ -873,11 +890,11 @@ export interface ISparseFinetune {
       "reductionPercent"?: string;
     };
     /**
-     * The Frechet distance of both models to the data. It is the FID only when metric is FID.
+     * The Frechet distance of both models to the reference. It is the FID only when metric is FID.
      */
     "fid"?: {
       /**
-       * Name of the distance; fd-NAME is a distance over the extractor NAME and can't be compared with FIDs.
+       * Name of the distance; fd-NAME is a distance over the extractor NAME and can't be compared with FIDs, nor with fd-NAME-decoded (to decodings of latents) or fd-NAME-dense-samples (to samples of the dense model).
        */
       "metric"?: string;
       /**
@@ -896,6 +913,14 @@ export interface ISparseFinetune {
        * Distance of the sparse model minus that of the dense one.
        */
       "increase"?: string;
+      /**
+       * What the samples are compared with: training-data, evaluation-data (evaluation.dataset), statistics (evaluation.referenceStatsUri), decoded-training-data or decoded-evaluation-data (what the autoencoder makes of latents), or dense-samples (what the dense model draws).
+       */
+      "reference"?: string;
+      /**
+       * Whose captions a model with text drew after, training-data or evaluation-data.
+       */
+      "captions"?: string;
       /**
        * Digest of the reference statistics.
        */
