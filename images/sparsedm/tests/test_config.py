@@ -376,6 +376,16 @@ def test_two_spellings_of_one_run_have_one_digest_and_other_runs_another() -> No
     assert parse_config(MINIMAL).digest() != parse_config(with_value("training.seed", 1)).digest()
 
 
+@pytest.mark.parametrize(
+    ("steps", "warmup", "every"), [(1, 0, 1), (10, 5, 10), (40, 20, 40), (50, 20, 50), (300, 20, 50)]
+)
+def test_warm_up_and_checkpoints_of_a_short_training_follow_its_steps(
+    steps: int, warmup: int, every: int
+) -> None:
+    config = parse_config(with_value("training.steps", steps))
+    assert (config.training.warmup_steps, config.checkpoint.every_steps) == (warmup, every)
+
+
 EFFECTS = yaml.safe_load(
     (Path(__file__).parents[3] / "test/integration/without-effect.yaml").read_text(encoding="utf-8")
 )

@@ -13,7 +13,7 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "PDAQypLyNv47kXgHsLw83LrvI2Fogn1yIARTAiBeYdk"
+      "$ref": "MbdrcRqNTcsCTpWAwvXdMT9DMrRCsif7jlzHpjz36M"
     },
     "status": {
       "$ref": "caRH3YRVkJTzW1A2QIPKufZFrWKb4HSSB5J0tL9p0M"
@@ -157,10 +157,10 @@ const schema47 = {
       "$ref": "1TJKRFRdplsgd6C3fMCUeUCQTlr9cidpSuEsxVNFLA"
     },
     "training": {
-      "$ref": "yMAHnlxEbWk1DG8gfdXTH6w1w8CCgZoU8Kq9ef5Y1U"
+      "$ref": "QVCTH2XwcDaSk8FxWvlAvMUXet75skBDH7MtcLHOA"
     },
     "checkpoint": {
-      "$ref": "YuYdGiI4QdJdTgw3I5JJLTZArK6hiMXSBZ6dwl1vZ8"
+      "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
     },
     "evaluation": {
       "$ref": "6MRjeGiAM77ejur8reFQu66dTslC88qO4ULprgTCUw"
@@ -3776,7 +3776,7 @@ const schema86 = {
       "$ref": "PdFoBXLzLSkpmp6mXDcROtJjL7zqCZmEXMnBJ8bbA0"
     },
     "warmupSteps": {
-      "$ref": "8MbWnBBJfsN1QuMJr8XgMQGeNu3Uqr4EpD7H9QMId8"
+      "$ref": "LX2Zk0sEFnjPO0BfyUR3RhawOD4jPSUBfvFZuFMYo94"
     },
     "learningRateSchedule": {
       "$ref": "WE9V5ARL4qe4qAcnqsv6j4DmNT6Dupg09mJ5sssP7I"
@@ -4240,7 +4240,6 @@ function validate190(data, {
 const schema93 = {
   "type": "integer",
   "format": "int64",
-  "default": 20,
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
@@ -4799,7 +4798,7 @@ const schema99 = {
   "default": {},
   "properties": {
     "everySteps": {
-      "$ref": "yHeYvAgZuNnbFDO0oHeCkQt0EMOeMuLEro6vI210Y"
+      "$ref": "Ii6uElJ8tYutEJ2GWFGf4ANwo5M0T1EuFdmHnjEBjI"
     },
     "keep": {
       "$ref": "SlRWZoHHL58GCNUOqqW0dYhZjn5H0nOH4NqDgzncTQ"
@@ -4810,7 +4809,6 @@ const schema99 = {
 const schema100 = {
   "type": "integer",
   "format": "int64",
-  "default": 50,
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true

@@ -112,7 +112,7 @@ type Training struct {
 	LearningRate string   `json:"learningRate"`
 	WeightDecay  string   `json:"weightDecay"`
 	Betas        []string `json:"betas"`
-	WarmupSteps  int64    `json:"warmupSteps"`
+	WarmupSteps  int64    `json:"warmupSteps,omitempty"`
 	EMADecay     string   `json:"emaDecay"`
 	Precision    string   `json:"precision"`
 	Seed         int64    `json:"seed"`
@@ -120,7 +120,7 @@ type Training struct {
 }
 
 type Checkpoint struct {
-	EverySteps int64 `json:"everySteps"`
+	EverySteps int64 `json:"everySteps,omitempty"`
 	Keep       int32 `json:"keep"`
 }
 

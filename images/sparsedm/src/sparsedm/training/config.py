@@ -441,9 +441,9 @@ def parse_config(value: Any) -> TrainConfig:
     dataset = _dataset(root.object("dataset"))
     training = _training(root.object("training"))
     sparsity = _sparsity(root.object("sparsity"), training.steps)
-    checkpoint = _checkpoint(root.object("checkpoint"))
+    checkpoint = _checkpoint(root.object("checkpoint"), training.steps)
     evaluation = _evaluation(root.object("evaluation"), dataset)
-    _check_effects(problems, model, sparsity, training, evaluation)
+    _check_effects(problems, model, sparsity, training, checkpoint, evaluation)
     if model.initialization == "random":
         _check_random(problems, sparsity, dataset)
     output = root.object("output")
@@ -611,13 +611,14 @@ def _dataset(r: _Reader) -> DatasetSpec:
 
 
 def _training(r: _Reader) -> TrainingSpec:
+    steps = r.integer("steps", 300, 1, 100_000_000)
     spec = TrainingSpec(
-        steps=r.integer("steps", 300, 1, 100_000_000),
+        steps=steps,
         batch_size=r.integer("batchSize", 64, 1, 65_536),
         learning_rate=r.decimal("learningRate", "0.0002", 0.0, 1.0, open_low=True),
         weight_decay=r.decimal("weightDecay", "0.03", 0.0, 1.0),
         betas=r.decimals("betas", ("0.9", "0.99"), 0.0, 0.99999),
-        warmup_steps=r.integer("warmupSteps", 20, 0, 100_000_000),
+        warmup_steps=r.integer("warmupSteps", min(20, steps // 2), 0, 100_000_000),
         ema_decay=r.decimal("emaDecay", "0.99", 0.0, 0.9999999),
         precision=r.choice("precision", PRECISIONS, "fp32"),
         seed=r.integer("seed", 0, 0, 2**31 - 1),
@@ -681,6 +682,7 @@ def _check_effects(
     model: ModelSpec,
     sparsity: SparsitySpec,
     training: TrainingSpec,
+    checkpoint: CheckpointSpec,
     evaluation: EvaluationSpec,
 ) -> None:
     """Settings that would change nothing. A default is no setting, so that only another value can be one, and
@@ -706,7 +708,7 @@ def _check_effects(
             "patterns.",
         )
     if not method.trains:
-        _check_untrained(problems, sparsity.method, training, evaluation)
+        _check_untrained(problems, sparsity.method, training, checkpoint, evaluation)
     if evaluation.every_steps > training.steps:
         problems.add(
             "evaluation.everySteps",
@@ -733,12 +735,20 @@ def _check_random(problems: _Problems, sparsity: SparsitySpec, dataset: DatasetS
 
 
 def _check_untrained(
-    problems: _Problems, method: str, training: TrainingSpec, evaluation: EvaluationSpec
+    problems: _Problems,
+    method: str,
+    training: TrainingSpec,
+    checkpoint: CheckpointSpec,
+    evaluation: EvaluationSpec,
 ) -> None:
     read = {"seed": training.seed, "batch_size": training.batch_size}
     if replace(_training(_Reader({}, "training", problems)), **read) != training:
         problems.add(
             "training", f"must hold only seed and batchSize with method {method}, which trains nothing."
+        )
+    if _checkpoint(_Reader({}, "checkpoint", problems), training.steps) != checkpoint:
+        problems.add(
+            "checkpoint", f"must be absent: method {method} trains nothing, and saves no checkpoint."
         )
     if evaluation.every_steps:
         problems.add("evaluation.everySteps", f"must be absent: method {method} is measured once.")
@@ -796,8 +806,9 @@ def _stages(r: _Reader, given: Any, target: Pattern, total_steps: int) -> tuple[
     return tuple(whole)
 
 
-def _checkpoint(r: _Reader) -> CheckpointSpec:
-    spec = CheckpointSpec(r.integer("everySteps", 50, 1, 100_000_000), r.integer("keep", 2, 1, 100))
+def _checkpoint(r: _Reader, total_steps: int) -> CheckpointSpec:
+    every = r.integer("everySteps", min(50, total_steps), 1, 100_000_000)
+    spec = CheckpointSpec(every, r.integer("keep", 2, 1, 100))
     r.finish()
     return spec
 

@@ -294,7 +294,7 @@ export interface ISparseFinetune {
        */
       "betas"?: Array<string>;
       /**
-       * Steps in which the learning rate rises linearly from 0; less than steps.
+       * Steps in which the learning rate rises linearly from 0; less than steps. 20 when absent, or half of steps where that is less.
        */
       "warmupSteps"?: number;
       /**
@@ -323,7 +323,7 @@ export interface ISparseFinetune {
      */
     "checkpoint"?: {
       /**
-       * Steps between two checkpoints. One is also saved on termination.
+       * Steps between two checkpoints; at most training.steps. 50 when absent, or training.steps where that is less. One is also saved on termination.
        */
       "everySteps"?: number;
       /**
