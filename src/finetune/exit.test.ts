@@ -47,9 +47,14 @@ describe('why a training pod failed', () => {
       'an unknown exit code with a report that names no error',
       terminated({ exitCode: 1, message: '{"progress":{"step":1,"tot' }),
       'TrainerFailed',
-      'exit code 1; its log says why.',
+      'exit code 1: "kubectl logs a --namespace ml --container trainer" says why.',
     ],
-    ['an unknown exit code without a word', terminated({ exitCode: 1 }), 'TrainerFailed', 'its log says why'],
+    [
+      'an unknown exit code without a word',
+      terminated({ exitCode: 1 }),
+      'TrainerFailed',
+      'exit code 1: "kubectl logs a --namespace ml --container trainer" says why.',
+    ],
     [
       'a command that does not exist',
       terminated({ exitCode: 128, reason: 'StartError', message: 'no such file' }),

@@ -1,7 +1,7 @@
 import type { Pod } from '../kube/resources';
 import { wordsIn } from '../reports/termination';
 import { withUris } from '../workload/claims';
-import { lastExit, podFailure, type Exit, type Trouble } from '../workload/pod-state';
+import { lastExit, logCommand, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
 import { parseTerminationMessage } from './report';
 
@@ -10,7 +10,7 @@ export function failureOf(pod: Pod): Trouble | undefined {
   const exit = lastExit(pod, TRAINER_CONTAINER);
   const failed = exit !== undefined && exit.exitCode !== 0;
   const told = failed ? parseTerminationMessage(exit.message)?.error : undefined;
-  const failure = told ?? podFailure(pod) ?? (failed ? explainExit(exit) : undefined);
+  const failure = told ?? podFailure(pod) ?? (failed ? explainExit(pod, exit) : undefined);
   return failure && { ...failure, message: withUris(failure.message) };
 }
 
@@ -20,7 +20,7 @@ export function endsTheJob(pod: Pod): boolean {
   return exit !== undefined && FINAL_EXIT_CODES.includes(exit.exitCode);
 }
 
-function explainExit({ exitCode, reason, message }: Exit): Trouble {
+function explainExit(pod: Pod, { exitCode, reason, message }: Exit): Trouble {
   if (reason === 'OOMKilled') {
     return {
       reason,
@@ -31,8 +31,9 @@ function explainExit({ exitCode, reason, message }: Exit): Trouble {
   if (exitCode === 143)
     return { reason: 'Terminated', message: 'The trainer was stopped by SIGTERM (exit code 143).' };
   const words = wordsIn(message)?.split('\n').at(-1)?.slice(0, 512);
+  const why = words ? words : `"${logCommand(pod, TRAINER_CONTAINER)}" says why`;
   return {
     reason: reason === 'Error' ? 'TrainerFailed' : reason,
-    message: `The trainer ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}.`,
+    message: `The trainer ended with exit code ${exitCode}: ${why}.`,
   };
 }

@@ -35,6 +35,12 @@ export function hasRecord({ metadata }: Deployment): boolean {
   return metadata.annotations?.[APPLIED_ANNOTATION] !== undefined;
 }
 
+/** Why changes by others are not restored; undefined where they are. */
+export function explainLongRecord({ metadata }: Deployment): string | undefined {
+  if (metadata.annotations?.[APPLIED_ANNOTATION] !== '') return undefined;
+  return `The spec of the Deployment ${metadata.name} is longer than ${LONGEST_RECORD / 1024} KiB, too long to be recorded, so what others change in it is not restored: shorten spec.server.`;
+}
+
 export function readRecord({ metadata }: Deployment): AppliedSpec | undefined {
   try {
     const spec: unknown = JSON.parse(metadata.annotations?.[APPLIED_ANNOTATION] ?? '');

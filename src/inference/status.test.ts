@@ -10,7 +10,7 @@ import {
   succeeded,
   uriModel,
 } from '../../test/support/inference';
-import type { SparseInferenceServiceStatus } from '../api/types';
+import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import type { Deployment, Service } from '../kube/resources';
 import { buildDeployment, REPLACE } from './deployment';
@@ -456,6 +456,23 @@ describe('the status of a service', () => {
     expect(message).toContain('image server:0');
     expect(message).toContain('default image is now server:1');
     expect(message).toContain('kubectl annotate sis/shirts -n ml --overwrite sparsedm.io/restarted-at=');
+  });
+
+  it('gives the command for the log of a server that ended without a word', () => {
+    const { conditions } = statusOf({ ...deployed({}), pods: crash({}) });
+    expect(findCondition(conditions, 'DeploymentReady')?.message).toBe(
+      'The server ended with exit code 1: "kubectl logs a --namespace ml --container server --previous" says why.',
+    );
+  });
+
+  it('says where manual changes are not restored, because the Deployment is too long to be recorded', () => {
+    const long = aService({ server: { env: [{ name: 'LONG', value: 'x'.repeat(128 * 1024) }] } });
+    const messageOf = (service: SparseInferenceService) => {
+      const deployment = aDeployment(service, rolledOut(2));
+      return findCondition(statusOf({ service, deployment }).conditions, 'UpToDate')?.message;
+    };
+    expect(messageOf(aService())).toBe('The wanted version is the one that runs.');
+    expect(messageOf(long)).toContain('what others change in it is not restored: shorten spec.server.');
   });
 
   it('says that what serves goes on, only where something does', () => {

@@ -9,10 +9,18 @@ import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
 import { wordsIn } from '../reports/termination';
 import { defined } from '../runtime/defined';
-import { isDeleting, lastExit, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
+import {
+  isDeleting,
+  lastExit,
+  logCommand,
+  startTrouble,
+  type Exit,
+  type Trouble,
+} from '../workload/pod-state';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type Observed } from './plan';
+import { explainLongRecord } from './record';
 import { exitError } from './report';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { selectorText, serviceUrl } from './service';
@@ -212,7 +220,9 @@ function arrivedVersion(
     const message = `The wanted version runs image ${running}, and the operator's default image is now ${image}. To switch to it: kubectl annotate sis/${name} -n ${namespace} --overwrite ${RESTART_ANNOTATION}="$(date -Is)".`;
     return yes(REASONS.olderImage, message);
   }
-  return yes(REASONS.upToDate, 'The wanted version is the one that runs.');
+  const unrecorded = deployment && explainLongRecord(deployment);
+  const message = 'The wanted version is the one that runs.';
+  return yes(REASONS.upToDate, unrecorded === undefined ? message : `${message} ${unrecorded}`);
 }
 
 function firstOpen(verdicts: readonly Verdict[]): Verdict | undefined {
@@ -234,10 +244,10 @@ function crashOf(pod: Pod): Trouble | undefined {
   const status = pod.status?.containerStatuses?.find((each) => each.name === SERVER_CONTAINER);
   const exit = lastExit(pod, SERVER_CONTAINER);
   if (exit === undefined || status?.ready === true) return undefined;
-  return exitError(exit.message) ?? explainCrash(exit);
+  return exitError(exit.message) ?? explainCrash(pod, exit);
 }
 
-function explainCrash({ reason, exitCode, message }: Exit): Trouble {
+function explainCrash(pod: Pod, { reason, exitCode, message }: Exit): Trouble {
   if (reason === 'OOMKilled') {
     return {
       reason,
@@ -246,10 +256,8 @@ function explainCrash({ reason, exitCode, message }: Exit): Trouble {
     };
   }
   const words = wordsIn(message)?.slice(0, 512);
-  return {
-    reason: 'ServerFailed',
-    message: `The server ended with exit code ${exitCode}${words ? `: ${words}` : '; its log says why'}`,
-  };
+  const why = words ? words : `"${logCommand(pod, SERVER_CONTAINER)}" says why.`;
+  return { reason: 'ServerFailed', message: `The server ended with exit code ${exitCode}: ${why}` };
 }
 
 function isLate({ status }: Deployment): boolean {

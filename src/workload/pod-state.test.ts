@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../kube/resources';
-import { lateAt, lateRemedy, startTrouble, whereabouts } from './pod-state';
+import { lateAt, lateRemedy, logCommand, startTrouble, whereabouts } from './pod-state';
+
+type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
 
 const deletedAt = '2026-01-01T00:01:00Z';
 
@@ -56,5 +58,22 @@ describe('a pod that no node takes', () => {
     const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
     const trouble = startTrouble({ ...pod, status: { phase: 'Pending', conditions } }, 'trainer');
     expect(trouble).toEqual({ reason: 'Unschedulable', message: message + remedy });
+  });
+});
+
+describe('the command for a container’s log', () => {
+  const of = (status: Pick<ContainerStatus, 'state' | 'lastState'>) => {
+    const trainer = { name: 'trainer', image: 'x', imageID: 'x', ready: false, restartCount: 0, ...status };
+    return logCommand({ ...aPod({}), status: { containerStatuses: [trainer] } }, 'trainer');
+  };
+  const ended = { terminated: { exitCode: 1 } };
+
+  it.each([
+    ['it runs', { state: { running: {} } }, ''],
+    ['it has ended', { state: ended }, ''],
+    ['it waits for its restart', { state: { waiting: {} }, lastState: ended }, ' --previous'],
+    ['it was restarted', { state: { running: {} }, lastState: ended }, ' --previous'],
+  ])('names pod, namespace and container where %s', (_, status, want) => {
+    expect(of(status)).toBe(`kubectl logs a --namespace ml --container trainer${want}`);
   });
 });

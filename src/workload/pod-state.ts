@@ -142,6 +142,13 @@ export function lastExit(pod: Pod, container: string): Exit | undefined {
   };
 }
 
+/** The command that shows what a container of the pod wrote; of one that was restarted, before its last restart. */
+export function logCommand(pod: Pod, container: string): string {
+  const { name, namespace = '' } = pod.metadata;
+  const restarted = statusOf(pod, container)?.lastState?.terminated !== undefined;
+  return `kubectl logs ${name} --namespace ${namespace} --container ${container}${restarted ? ' --previous' : ''}`;
+}
+
 /** Why a pod failed although its container gave no reason: eviction, preemption, a lost node. */
 export function podFailure(pod: Pod): Trouble | undefined {
   if (pod.status?.phase !== 'Failed') return undefined;
