@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,16 @@ def test_rows_count_both_halves_of_guidance(artifact: Path) -> None:
     assert Engine.load(artifact, SPEC, device=CPU).rows == 4 * 2 * 18
     unguided = SPEC.model_copy(update={"guidance": 0.0})
     assert Engine.load(artifact, unguided, device=CPU).rows == 4 * 18
+
+
+@pytest.mark.parametrize("sizes", [{"num_classes": 0}, {"null_class": False}])
+def test_guidance_of_a_model_that_can_not_be_guided_is_refused(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    config = dataclasses.replace(CONFIG, **sizes)
+    directory = write_artifact(tmp_path, config, None if "num_classes" in sizes else CLASSES)
+    with pytest.raises(ConfigError, match=r"engine\.guidance must be absent"):
+        Engine.load(directory, SPEC.model_copy(update={"guidance": 1.5}), device=CPU)
+    for value in (0.5, 0.0):
+        Engine.load(directory, SPEC.model_copy(update={"guidance": value}), device=CPU)
 
 
 def test_on_a_cpu_the_status_says_dense_and_why(artifact: Path) -> None:

@@ -21,7 +21,7 @@ from torch import nn
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data.images import to_uint8
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
-from sparsedm.errors import InputError
+from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import config_of
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
@@ -69,7 +69,7 @@ class Engine:
     def load(
         cls, directory: Path, spec: EngineSpec, sha256: str | None = None, device: torch.device | None = None
     ) -> Engine:
-        """Reads and verifies an artifact. Raises InputError with a sentence."""
+        """Reads and verifies an artifact. Raises InputError or ConfigError."""
         limit_threads()
         model, manifest = load_artifact(directory)
         found = manifest["weights"]["sha256"]
@@ -91,6 +91,13 @@ class Engine:
                 "ModelUnsupported",
                 "The model draws after a text encoder's output, and the server has no text encoder: "
                 "serve a model with classes, or one without conditions.",
+            )
+        if spec.guidance not in (EngineSpec().guidance, 0.0) and not config.guidable:
+            raise ConfigError(
+                [
+                    "engine.guidance must be absent: it needs a model that predicts with and without a "
+                    "class, and this one does not."
+                ]
             )
         return cls(model, manifest, spec, device or pick_device())
 

@@ -59,7 +59,7 @@ export interface ISparseInferenceService {
        */
       "steps"?: number;
       /**
-       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string.
+       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default.
        */
       "guidance"?: string;
       /**
