@@ -16,8 +16,8 @@ from sparsedm.cli import main
 from sparsedm.data import open_dataset
 from sparsedm.measure import evaluator as module
 from sparsedm.measure.evaluator import Evaluator, Plan
+from sparsedm.measure.fidelity import precision_recall
 from sparsedm.measure.frechet import FrechetStats
-from sparsedm.measure.precision_recall import Manifold
 from sparsedm.measure.reference import KEPT_FEATURES, Reference, some_of
 from sparsedm.models import build_model
 from sparsedm.runtime.processes import ProcessGroup
@@ -329,7 +329,7 @@ def test_precision_and_recall_compare_as_many_real_as_drawn_images(
     )
     some_real, some_drawn = some_of(features, fewer), some_of(samples, fewer)
     assert (len(some_real), len(some_drawn)) == (fewer, fewer)
-    want = (Manifold(some_real).share(some_drawn), Manifold(some_drawn).share(some_real))
+    want = precision_recall(some_real, some_drawn)
     found = quality["dense"]
     assert (float(found["precision"]), float(found["recall"])) == pytest.approx(want, abs=1e-4)
     assert found["kidSubsetSize"] == fewer // 2

@@ -161,6 +161,20 @@ def test_the_total_is_what_torch_counts(architecture: str) -> None:
     assert 0 < macs.attention < macs.dense
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_closed_form_of_a_preset_is_what_torch_counts(preset: str) -> None:
+    config = PRESETS[preset]
+    y = None
+    if config.context:
+        y = torch.empty(1, *config.context, device="meta")
+    elif config.num_classes:
+        y = torch.zeros(1, dtype=torch.int64, device="meta")
+    x = torch.empty(1, config.channels, config.image_size, config.image_size, device="meta")
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        bare_model(config).eval()(x, torch.empty(1, device="meta"), y)
+    assert counter.get_total_flops() == 2 * count_macs(config).total_dense
+
+
 def test_the_total_of_a_uvit_is_what_torch_counts() -> None:
     config = UViTConfig(8, 2, 4, width=16, depth=3, heads=2, context_tokens=5, context_width=6)
     assert count_macs(config).total_dense == counted(build_model(config), config)

@@ -26,10 +26,9 @@ from sparsedm.decimals import decimal
 from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import InputError
 from sparsedm.measure.extractor import load_extractor
+from sparsedm.measure.fidelity import NEIGHBOURS, KernelDistance, kernel_distance, precision_recall
 from sparsedm.measure.frechet import FrechetStats, frechet_distance
 from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME
-from sparsedm.measure.kernel_distance import KernelDistance, kernel_distance
-from sparsedm.measure.precision_recall import NEIGHBOURS, Manifold
 from sparsedm.measure.reference import (
     KEPT_FEATURES,
     SUFFIXES,
@@ -330,13 +329,12 @@ class Evaluator:
         if compared <= NEIGHBOURS:
             return {"absent": f"It takes at least {NEIGHBOURS + 1} drawn and as many real images."}
         some_real = some_of(real, compared)
-        manifold = Manifold(some_real)
         figures = {}
         for name, m in measured.items():
-            some_drawn = some_of(m.features, compared)
+            precision, recall = precision_recall(some_real, some_of(m.features, compared))
             figures[name] = {
-                "precision": decimal(manifold.share(some_drawn)),
-                "recall": decimal(Manifold(some_drawn).share(some_real)),
+                "precision": decimal(precision),
+                "recall": decimal(recall),
                 **kernel_figures(kernel_distance(real, m.features, self.plan.seed)),
             }
         numbers = {"compared": compared, "referenceFeatures": len(real), "sampleFeatures": drawn}

@@ -5,8 +5,9 @@ with skip_linear 5.66 G). `total` adds the two attention products, L * L * D eac
 G): the figures of DiT. A masked layer counts N/M of its multiply-accumulates.
 
 A layer's multiply-accumulates are its weights times the positions it is applied to. For U-ViT these follow
-from the sizes; a network of diffusers runs once on the meta device, without memory, and is watched.
-test_macs.py checks both against counts from outside.
+from the sizes, in closed form; a network of diffusers runs once on the meta device, without memory, and is
+watched by hooks and by torch's FlopCounterMode, whose first use takes 4 s unless diffusers has loaded what it
+needs. test_macs.py holds both to each other and to published figures.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.errors import InputError
 from sparsedm.models import DiffusersConfig, ModelConfig, UViT, UViTConfig, build_model
@@ -80,7 +81,9 @@ def count_macs(config: ModelConfig, masked: Collection[str] = (), pattern: Patte
         counted = {name: positions(config, name) for name, _ in prunable_layers(model)}
         attention = config.depth * 2 * config.tokens**2 * config.attention_width
     else:
-        counted, attention = _watch(model, config)
+        counted, total = _watch(model, config)
+        linear = sum(module.weight.numel() * counted.get(n, 0) for n, module in prunable_layers(model))
+        attention = total - linear
     layers = []
     for name, module in prunable_layers(model):
         dense = module.weight.numel() * counted.get(name, 0)
@@ -108,26 +111,8 @@ def bare_model(config: ModelConfig) -> nn.Module:
     return model
 
 
-class _Attention(TorchFunctionMode):
-    """Adds up the two products of every attention that runs: query with key, and weights with value.
-
-    (B, heads, L, D) with keys (B, heads, S, D) and values (B, heads, S, E): B heads L S (D + E).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.macs = 0
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is F.scaled_dot_product_attention:
-            given = dict(zip(("query", "key", "value"), args, strict=False)) | (kwargs or {})
-            query, value = given["query"], given["value"]
-            self.macs += query[..., 0].numel() * value.shape[-2] * (query.shape[-1] + value.shape[-1])
-        return function(*args, **(kwargs or {}))
-
-
 def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], int]:
-    """Positions of every layer, and MACs of attention, in one pass of one image. Raises InputError."""
+    """Positions of every layer, and MACs of all products, in one pass of one image. Raises InputError."""
     seen: dict[str, int] = {}
 
     def watch(name: str, module: nn.Module) -> None:
@@ -141,7 +126,8 @@ def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], i
     for name, module in prunable_layers(model):
         watch(name, module)
     try:
-        with _Attention() as attention, torch.no_grad():
+        # Attention as two products, which the counter sees.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
             model.eval()(*_one_image(config))
     except Exception as error:
         raise InputError(
@@ -149,7 +135,7 @@ def _watch(model: nn.Module, config: DiffusersConfig) -> tuple[dict[str, int], i
             f"{config.class_name} can't be run with an image, a time and labels or text alone "
             f"({type(error).__name__}: {error}): choose another model.",
         ) from error
-    return seen, attention.macs
+    return seen, counter.get_total_flops() // 2
 
 
 def _one_image(config: DiffusersConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
