@@ -49,6 +49,9 @@ class Operator:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1/services/ns/clothes/engine"
 
+    def sent_to(self, path: str) -> list[tuple[str, dict[str, Any]]]:
+        return [(authorization, body) for to, authorization, body in self.reports if to == path]
+
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,7 +72,11 @@ def server(
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("server")
     (folder / "token").write_text("secret\n")
-    env = {"SPARSEDM_REPORT_URL": operator.url, "SPARSEDM_TOKEN_FILE": str(folder / "token")}
+    env = {
+        "SPARSEDM_REPORT_URL": operator.url,
+        "SPARSEDM_LOAD_URL": operator.url.replace("/engine", "/load"),
+        "SPARSEDM_TOKEN_FILE": str(folder / "token"),
+    }
     engine = {"steps": 3, "maxBatchSize": 4, "maxBatchDelayMilliseconds": 20}
     with ServerProcess(artifact, engine, folder / "log", **env) as server:
         yield server
@@ -319,6 +326,8 @@ def test_metrics_count_requests_batches_and_images(server: ServerProcess) -> Non
     server.generate(n=3)
     assert server.metric("sparsedm_images_total") == before + 3
     assert server.metric("sparsedm_queue_images") == 0
+    assert server.metric("sparsedm_requests_in_flight") == 0
+    assert server.metric("sparsedm_waiting_denoising_seconds") == 0
     assert server.metric("sparsedm_ready") == 1
     text = server.client.get("/metrics").text
     assert 'sparsedm_requests_total{method="POST",route="/v1/images/generations",status="200"}' in text
@@ -329,8 +338,7 @@ def test_metrics_count_requests_batches_and_images(server: ServerProcess) -> Non
 def test_the_operator_is_told_the_engine_with_the_pod_s_token(
     server: ServerProcess, operator: Operator, artifact: Path
 ) -> None:
-    path, authorization, body = wait_for(lambda: operator.reports, "a report")[0]
-    assert path == "/v1/services/ns/clothes/engine"
+    authorization, body = wait_for(lambda: operator.sent_to("/v1/services/ns/clothes/engine"), "a report")[0]
     assert authorization == "Bearer secret"
     assert set(body) == {"engine", "model"}
     engine = body["engine"]
@@ -338,6 +346,20 @@ def test_the_operator_is_told_the_engine_with_the_pod_s_token(
     assert float(engine["latencyMilliseconds"]["p50"]) > 0
     assert len(body["model"]["sha256"]) == 64
     assert body["model"]["uri"] == artifact.as_uri()
+
+
+def test_the_operator_is_told_the_load_with_the_pod_s_token(
+    server: ServerProcess, operator: Operator
+) -> None:
+    sent = lambda: operator.sent_to("/v1/services/ns/clothes/load")  # noqa: E731
+    before = len(wait_for(sent, "a load"))
+    server.generate(n=4)
+    authorization, body = wait_for(
+        lambda: [one for one in sent()[before:] if one[1]["offeredLoad"] > 0], "the load of four images"
+    )[0]
+    assert authorization == "Bearer secret"
+    assert set(body) == {"requests", "queuedImages", "denoisingSeconds", "offeredLoad", "stepsPerSecond"}
+    assert body["stepsPerSecond"] == pytest.approx(server.metric("sparsedm_steps_per_second"), rel=0.5)
 
 
 def test_each_request_but_probes_is_a_line_of_the_log(server: ServerProcess) -> None:

@@ -7,6 +7,7 @@ to the container's termination message, so it survives while the operator is unr
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
@@ -30,14 +31,18 @@ LONGEST_PAUSE_SECONDS = 60.0
 CLOSING_PAUSE_SECONDS = 1.0
 
 Post = Callable[[dict[str, Any]], None]
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
+"""As Post, and returns the JSON object that the server answers; {} where it answers none. Raises Refused."""
 
 
 class Refused(Exception):
-    """A failed post; `retry_after` is the server's Retry-After in seconds."""
+    """A failed post; `retry_after` is the server's Retry-After in seconds, `status` None where no answer
+    came."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -53,22 +58,43 @@ def http_post(url: str, token_file: Path) -> Post:
     """A Post that sends JSON to `url` with the token of `token_file`, where there is one."""
 
     def post(body: dict[str, Any]) -> None:
+        _exchange(url, token_file, body, POST_TIMEOUT_SECONDS)
+
+    return post
+
+
+def http_ask(url: str, token_file: Path, timeout: float) -> Ask:
+    """An Ask, as `http_post`."""
+
+    def ask(body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = json.loads(_exchange(url, token_file, body, timeout) or b"{}")
+        except ValueError as error:
+            raise Refused("the answer is not JSON") from error
+        return answer if isinstance(answer, dict) else {}
+
+    return ask
+
+
+LONGEST_ANSWER = 4096
+
+
+def _exchange(url: str, token_file: Path, body: dict[str, Any], timeout: float) -> bytes:
+    """The answer's body, or its beginning. Raises Refused."""
+    try:
         headers = {"Content-Type": "application/json"}
         if token_file.is_file():
             headers["Authorization"] = f"Bearer {token_file.read_text().strip()}"
         request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-        try:
-            with _opener.open(request, timeout=POST_TIMEOUT_SECONDS):
-                return
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Refused(
-                    f"HTTP {error.code} {error.reason}", _seconds(error.headers.get("Retry-After"))
-                ) from error
-        except OSError as error:
-            raise Refused(str(error)) from error
-
-    return post
+        with _opener.open(request, timeout=timeout) as answer:
+            return bytes(answer.read(LONGEST_ANSWER))
+    except urllib.error.HTTPError as error:
+        with error:
+            raise Refused(
+                f"HTTP {error.code} {error.reason}", _seconds(error.headers.get("Retry-After")), error.code
+            ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise Refused(str(error)) from error
 
 
 def _seconds(value: str | None) -> float | None:
@@ -76,6 +102,10 @@ def _seconds(value: str | None) -> float | None:
         return max(0.0, float(value)) if value else None
     except ValueError:
         return None
+
+
+def token_file(env: Mapping[str, str] = os.environ) -> Path:
+    return Path(env.get("SPARSEDM_TOKEN_FILE") or DEFAULT_TOKEN_FILE)
 
 
 class ReportClient:
@@ -103,7 +133,7 @@ class ReportClient:
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> ReportClient:
         url = env.get("SPARSEDM_REPORT_URL")
-        post = http_post(url, Path(env.get("SPARSEDM_TOKEN_FILE") or DEFAULT_TOKEN_FILE)) if url else None
+        post = http_post(url, token_file(env)) if url else None
         given = env.get("SPARSEDM_TERMINATION_LOG")
         path = Path(given or DEFAULT_TERMINATION_LOG)
         return cls(post, path if given or path.exists() else None)

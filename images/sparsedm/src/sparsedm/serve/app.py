@@ -55,8 +55,9 @@ def create_app(service: Service) -> FastAPI:
             raise bad_request(str(error), "prompt", "unknown_class") from error
         seed = body.seed if body.seed is not None else secrets.randbits(32)
         seeds = [seed + i for i in range(body.n)]
-        images = await _unless_disconnected(request, service.submit(label, seeds))
-        encoded = await asyncio.gather(*(asyncio.to_thread(png_base64, image, side) for image in images))
+        with service.load.request():
+            images = await _unless_disconnected(request, service.submit(label, seeds))
+            encoded = await asyncio.gather(*(asyncio.to_thread(png_base64, image, side) for image in images))
         service.latencies.add(time.perf_counter() - started)
         name = service.class_name(label)
         data = [

@@ -17,9 +17,10 @@ from types import FrameType
 import uvicorn
 
 from sparsedm.errors import ConfigError, SparseDMError, storage_explained
-from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.report_client import ReportClient, http_ask, token_file
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import DEFAULT_PORT, read_config
+from sparsedm.serve.load import TIMEOUT_SECONDS
 from sparsedm.serve.protocol import Limits, Protocol
 from sparsedm.serve.service import Service
 from sparsedm.serve.telemetry import set_up_logging
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         with storage_explained():
             config = read_config(args.model, args.name, args.engine, args.host, args.port, args.access_log)
-            service = Service(config, reporter)
+            url = os.environ.get("SPARSEDM_LOAD_URL")
+            service = Service(config, reporter, http_ask(url, token_file(), TIMEOUT_SECONDS) if url else None)
             asyncio.run(serve(service, listen(config.host, config.port)))
     except SparseDMError as error:
         reporter.close(timeout=3.0, error={"reason": error.reason, "message": error.message})

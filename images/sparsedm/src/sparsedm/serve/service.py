@@ -18,11 +18,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sparsedm.runtime.report_client import ReportClient
+from sparsedm.runtime.report_client import Ask, ReportClient
 from sparsedm.serve.batcher import Batcher, Draining, QueueFull
 from sparsedm.serve.config import ServeConfig
 from sparsedm.serve.engine import Engine, versions
 from sparsedm.serve.errors import ApiError, bad_request
+from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
 from sparsedm.serve.prompts import ClassNames
 from sparsedm.serve.telemetry import Latencies, Metrics
 from sparsedm.uris import uri_of
@@ -44,12 +45,17 @@ State = Literal["starting", "ready", "leaving", "draining"]
 class Service:
     """Everything that the endpoints need. `start`, `stop`, then `close`, on one event loop."""
 
-    def __init__(self, config: ServeConfig, reporter: ReportClient | None = None) -> None:
+    def __init__(
+        self, config: ServeConfig, reporter: ReportClient | None = None, ask: Ask | None = None
+    ) -> None:
         self.config = config
+        self.load = LoadMeter(self._waiting, self._speed)
         self.metrics = Metrics()
         self.state: State = "starting"
         self.latencies = Latencies()
         self._reporter = reporter
+        self._ask = ask
+        """Reports the load."""
         # One thread: the model is loaded, warmed up and used there and nowhere else.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._engine: Engine | None = None
@@ -57,6 +63,7 @@ class Service:
         self._batcher: Batcher | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
+        self._load_reporting: asyncio.Task[None] | None = None
         self._killed_at: float | None = None
         """Time of SIGKILL on the event loop's clock; None before the stop signal."""
 
@@ -109,11 +116,22 @@ class Service:
         self._engine, self._batcher, self._classes = engine, batcher, classes
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
+        if self._ask is not None:
+            self._load_reporting = asyncio.create_task(LoadReporter(self.load, self._ask).run())
         self._describe(engine)
         self._warn_of_slow_batches(batcher.batch_seconds)
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
+
+    def _waiting(self) -> int:
+        return 0 if self._batcher is None else self._batcher.waiting
+
+    def _speed(self) -> Speed:
+        """0 seconds while the model is being loaded."""
+        engine = self.config.engine
+        seconds = 0.0 if self._batcher is None else self._batcher.batch_seconds
+        return Speed(engine.max_batch_size, engine.steps, seconds)
 
     def _warn_of_slow_batches(self, seconds: float) -> None:
         if seconds > self._work_seconds():
@@ -144,6 +162,9 @@ class Service:
         metrics.queue.set_function(lambda: batcher.waiting)
         metrics.drawing.set_function(lambda: batcher.drawing)
         metrics.ready.set_function(lambda: float(self.ready))
+        metrics.in_flight.set_function(lambda: self.load.requests)
+        metrics.waiting_seconds.set_function(lambda: self.load.waiting_seconds)
+        metrics.speed.set_function(lambda: self._speed().steps_per_second)
 
     def status(self, engine: Engine) -> dict[str, Any]:
         """`status.engine` of the SparseInferenceService."""
@@ -188,14 +209,18 @@ class Service:
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
         try:
-            return batcher.submit([label] * len(seeds), seeds, within)
+            images = batcher.submit([label] * len(seeds), seeds, within)
         except QueueFull as full:
             if self.stopping:
                 raise draining() from full
+            self.load.refused(len(seeds))
+            self.metrics.refused.inc(len(seeds))
             headers = {"Retry-After": str(full.retry_after)}
             raise ApiError(429, str(full), "queue_full", headers=headers) from full
         except Draining as error:
             raise draining() from error
+        self.load.accepted(len(seeds))
+        return images
 
     async def stop(self, delay: float) -> None:
         """Not ready from here on. Accepts for `delay` seconds more, then returns when everything is drawn."""
@@ -206,6 +231,8 @@ class Service:
             self.state = "leaving"
             await asyncio.sleep(delay)
         self.state = "draining"
+        if self._load_reporting is not None:
+            self._load_reporting.cancel()
         if self._batcher is not None and self._drawing is not None:
             await self._drain(self._batcher, self._drawing)
 
@@ -225,7 +252,7 @@ class Service:
 
     def close(self, error: dict[str, str] | None = None) -> None:
         """The last report, the termination message, and the model's thread."""
-        for task in (self._drawing, self._reporting):
+        for task in (self._drawing, self._reporting, self._load_reporting):
             if task is not None:
                 task.cancel()
         if self._reporter is not None:

@@ -63,6 +63,22 @@ class Metrics:
         )  # fmt: skip
         self.queue = Gauge("sparsedm_queue_images", "Images that wait for a batch.", registry=registry)
         self.drawing = Gauge("sparsedm_drawing_images", "Images being drawn.", registry=registry)
+        self.refused = Counter(
+            "sparsedm_refused_images", "Images of requests for which the queue had no room.",
+            registry=registry,
+        )  # fmt: skip
+        self.in_flight = Gauge(
+            "sparsedm_requests_in_flight", "Requests for images that are not answered yet.",
+            registry=registry,
+        )  # fmt: skip
+        self.waiting_seconds = Gauge(
+            "sparsedm_waiting_denoising_seconds", "Time in which the images that wait will be drawn.",
+            registry=registry,
+        )  # fmt: skip
+        self.speed = Gauge(
+            "sparsedm_steps_per_second", "Measured sampler steps of one image in a second, in full batches.",
+            registry=registry,
+        )  # fmt: skip
         self.ready = Gauge("sparsedm_ready", "1 when the server takes requests.", registry=registry)
         self.build = Gauge(
             "sparsedm_build_info", "Always 1; what this server is.",
