@@ -1,7 +1,10 @@
 import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from './api/types';
+import { createAutoscaler } from './autoscale/autoscaler';
+import { createScalingMetrics, type ScalingMetrics } from './autoscale/metrics';
 import type { Config } from './config';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
 import { finetuneReports } from './finetune/report';
+import { createLoadMailbox } from './inference/load';
 import {
   createServiceReconciler,
   finetuneOfService,
@@ -21,6 +24,7 @@ import { createTokenReviewer } from './reports/review';
 import { createReportServer } from './reports/server';
 import { reportTask } from './reports/task';
 import type { Clock } from './runtime/clock';
+import type { Controller } from './runtime/controller';
 import { LeadershipLostError } from './runtime/errors';
 import { createEventRecorder } from './runtime/events';
 import type { Transport } from './runtime/http/transport';
@@ -101,10 +105,17 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   const paced = pace.measured(transport);
   const client = createKubeClient({ transport: paced, observe, guard, signal });
 
-  addControllers();
-  addReports();
+  const scaling: { metrics?: ScalingMetrics } = {};
+  const autoscaler = createAutoscaler({
+    clock,
+    onDecision: (decision, before) => scaling.metrics?.decided(decision, before),
+  });
+  scaling.metrics = createScalingMetrics(metrics.registry, () => autoscaler.decisions());
 
-  function addControllers(): void {
+  addReports(addControllers());
+
+  /** Returns the controller of services. */
+  function addControllers(): Pick<Controller, 'enqueueAfter'> {
     const shared = { client, clock, events, ...stores };
     const { images, reportsUrl, podDefaults, concurrency } = config;
     const finetuneController = 'sparsefinetune';
@@ -132,7 +143,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }),
       concurrency,
     });
-    manager.controller({
+    return manager.controller({
       name: 'sparseinferenceservice',
       for: sparseInferenceServices,
       owns: [
@@ -145,6 +156,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       ],
       reconciler: createServiceReconciler({
         ...shared,
+        autoscaler,
         settings: { image: images.server, reportsUrl, podDefaults },
       }),
       concurrency,
@@ -156,7 +168,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   }
 
   /** Reports need no leader, so they have a separate client without the leader's guard. */
-  function addReports(): void {
+  function addReports(serviceController: Pick<Controller, 'enqueueAfter'>): void {
     const reports = createKubeClient({ transport, observe });
     // The gauge reads the mailboxes, and they count in the same metrics.
     const counters: { metrics?: ReportMetrics } = {};
@@ -168,6 +180,12 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     const mailboxes = [
       createMailbox({ ...box, kind: finetuneReports, store: stores.finetunes }),
       createMailbox({ ...box, kind: serviceReports, store: stores.services }),
+      createLoadMailbox({
+        store: stores.services,
+        isLeader: () => manager.isLeader(),
+        hear: (key, uid, pod, load) =>
+          serviceController.enqueueAfter(key, autoscaler.hear(keyText(key), uid, pod, load)),
+      }),
     ];
     counters.metrics = createReportMetrics(metrics.registry, () =>
       mailboxes.reduce((sum, { waiting }) => sum + waiting, 0),

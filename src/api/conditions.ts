@@ -16,6 +16,7 @@ export const SERVICE_CONDITIONS = [
   'QualityGatePassed',
   'DeploymentReady',
   'UpToDate',
+  'ScalingActive',
   'Ready',
 ] as const;
 export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
@@ -72,4 +73,7 @@ export const REASONS = {
   available: 'Available',
   scaledToZero: 'ScaledToZero',
   serving: 'Serving',
+  replicasGiven: 'ReplicasGiven',
+  loadMeasured: 'LoadMeasured',
+  atMaximum: 'AtMaximum',
 } as const;

@@ -38,6 +38,8 @@ export type Decision = {
   replicas: number;
   state: ScalingState;
   outcome: Outcome;
+  /** Replicas, with a fraction, that the load of the last STABLE_SECONDS needs; undefined without reports. */
+  needed: number | undefined;
   /** A sentence with the numbers. */
   reason: string;
 };
@@ -81,7 +83,13 @@ function hold(config: ScalingConfig, state: ScalingState, numbers: Numbers, now:
   const asleep = present === 0 && config.minReplicas === 0;
   const replicas = asleep ? 0 : bounded(config, present);
   const recommended = recommend(state.recommended, { at: now, replicas: present }, windowMs(config));
-  return conclude(config, { ...state, recommended }, numbers, replicas, asleep ? 'asleep' : 'noReports');
+  const outcome = asleep ? 'asleep' : 'noReports';
+  return conclude(config, numbers, {
+    replicas,
+    outcome,
+    needed: undefined,
+    state: { ...state, recommended },
+  });
 }
 
 function weigh(config: ScalingConfig, state: ScalingState, numbers: Numbers, now: number): Decision {
@@ -94,10 +102,14 @@ function weigh(config: ScalingConfig, state: ScalingState, numbers: Numbers, now
   const wanted = recommendation(panics ? Math.max(stable, burst) : stable, present, silent);
   const recommended = recommend(state.recommended, { at: now, replicas: wanted }, windowMs(config));
   const next = { ...state, recommended, panicUntil: panics ? panicUntil : undefined };
-  if (isAsleep(config, state, now)) return conclude(config, next, numbers, 0, 'idle');
+  const result = { state: next, needed: stable };
+  if (isAsleep(config, state, now)) {
+    return conclude(config, numbers, { ...result, replicas: 0, outcome: 'idle' });
+  }
   const floor = panics ? present : Math.min(present, highest(recommended));
   const replicas = bounded(config, Math.max(wanted, floor));
-  return conclude(config, next, numbers, replicas, outcomeOf(config, { wanted, replicas, present, panics }));
+  const outcome = outcomeOf(config, { recommended, wanted, replicas, present, panics });
+  return conclude(config, numbers, { ...result, replicas, outcome });
 }
 
 /** Rule 3: replicas that do not report change the result only towards what is there. */
@@ -128,22 +140,24 @@ function windowMs({ scaleDownStabilizationSeconds }: ScalingConfig): number {
   return scaleDownStabilizationSeconds * 1000;
 }
 
-type Weighed = { wanted: number; replicas: number; present: number; panics: boolean };
+type Weighed = {
+  recommended: readonly Recommended[];
+  wanted: number;
+  replicas: number;
+  present: number;
+  panics: boolean;
+};
 
-function outcomeOf(config: ScalingConfig, { wanted, replicas, present, panics }: Weighed): Outcome {
+function outcomeOf(config: ScalingConfig, weighed: Weighed): Outcome {
+  const { recommended, wanted, replicas, present, panics } = weighed;
   if (replicas > present) return panics ? 'burst' : 'up';
   if (replicas < present) return 'down';
-  if (wanted > config.maxReplicas) return 'atMaximum';
+  // Of the whole window, so that a load around the maximum does not change its mind all the time.
+  if (replicas === config.maxReplicas && highest(recommended) > replicas) return 'atMaximum';
   if (bounded(config, wanted) < present) return panics ? 'panic' : 'stabilizing';
   return 'steady';
 }
 
-function conclude(
-  config: ScalingConfig,
-  state: ScalingState,
-  numbers: Numbers,
-  replicas: number,
-  outcome: Outcome,
-): Decision {
-  return { replicas, state, outcome, reason: explain(config, numbers, replicas, outcome) };
+function conclude(config: ScalingConfig, numbers: Numbers, decided: Omit<Decision, 'reason'>): Decision {
+  return { ...decided, reason: explain(config, numbers, decided.replicas, decided.outcome) };
 }

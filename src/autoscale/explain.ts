@@ -37,7 +37,7 @@ function doing(config: ScalingConfig, { present }: Numbers, replicas: number, ou
     down: `Scales from ${present} to ${replicas}`,
     idle: `Scales from ${present} to 0 after ${config.idleSeconds} s without a request`,
     steady: `${counted(replicas)} as needed`,
-    atMaximum: `The load needs more than maxReplicas, ${replicas}`,
+    atMaximum: `The load needs, or has just needed, more than maxReplicas, ${replicas}`,
     stabilizing: `${counted(replicas)}, more than now needed, until fewer have been enough for ${config.scaleDownStabilizationSeconds} s`,
     panic: `${counted(replicas)}, none of them to be taken just after a burst`,
   };

@@ -7,7 +7,7 @@ import type { Deployment } from '../kube/resources';
 import { reportUrl } from '../reports/address';
 import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
-import { serviceReports } from './report';
+import { loadAddress, serviceReports } from './report';
 import { SERVER_PORT } from './service';
 
 export type DeploymentSettings = {
@@ -71,6 +71,7 @@ export function buildDeployment(
   service: SparseInferenceService,
   model: ServedModel,
   settings: DeploymentSettings,
+  replicas = service.spec.replicas ?? 1,
 ): Deployment {
   const labels = serverLabels(service.metadata.name);
   const grace = graceSeconds(service);
@@ -79,7 +80,7 @@ export function buildDeployment(
     kind: 'Deployment',
     metadata: deploymentMetadata(service, templateInputs(service, model)),
     spec: {
-      replicas: service.spec.replicas ?? 1,
+      replicas,
       revisionHistoryLimit: 2,
       minReadySeconds: MIN_READY_SECONDS,
       // A pod may have to wait for its predecessor's end before it can start.
@@ -141,6 +142,7 @@ function environment(
     SPARSEDM_MODEL_NAME: service.metadata.name,
     SPARSEDM_ENGINE: JSON.stringify(service.spec.engine ?? {}),
     SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, serviceReports.address, service.metadata),
+    SPARSEDM_LOAD_URL: reportUrl(settings.reportsUrl, loadAddress, service.metadata),
     SPARSEDM_DRAIN_DELAY_SECONDS: String(DRAIN_DELAY_SECONDS),
     SPARSEDM_GRACE_SECONDS: String(graceSeconds(service) - GRACE_MARGIN_SECONDS),
   };

@@ -18,6 +18,7 @@ import {
 import { identityOf, resolveModel, type Resolution } from './model';
 import { drift, fromRecord, hasRecord, readRecord, withRecord } from './record';
 import { findUnplaced, isComplete, isReplacing, needsReplacement, type Strategy } from './rollout';
+import { askedReplicas, type Scaling } from './scaling';
 import { buildService } from './service';
 
 export type Observed = {
@@ -30,6 +31,8 @@ export type Observed = {
   pods: readonly Pod[];
   /** The attach failure of the newest pod's volume, when another node holds it. */
   attachFailure?: string | undefined;
+  /** What the builtin autoscaler wants, where it is in force. */
+  scaling?: Scaling | undefined;
   /** Why the API server refused a child in this pass. */
   refusal?: Refusal | undefined;
 };
@@ -78,7 +81,11 @@ export function wantedReplicas(observed: Observed, resolution: Resolution): numb
   const refused = judged !== undefined && gate.reason === REASONS.gateFailed;
   const target = targetModel(observed, resolution);
   const isDeployed = identityOf(deployedModel(observed, resolution)) === identityOf(judged);
-  return refused && isDeployed && target === undefined ? 0 : (observed.service.spec.replicas ?? 1);
+  return refused && isDeployed && target === undefined ? 0 : asked(observed);
+}
+
+function asked({ service, scaling }: Observed): number {
+  return askedReplicas(service, scaling);
 }
 
 export function isForeign(child: Deployment | Service | undefined, service: SparseInferenceService): boolean {
@@ -136,7 +143,8 @@ function planDeployment(
   const model = targetModel(observed, resolution);
   if (live === undefined) {
     if (model === undefined) return NOTHING;
-    return { ...NOTHING, deployment: withRecord(buildDeployment(service, model, settings)) };
+    const built = buildDeployment(service, model, settings, asked(observed));
+    return { ...NOTHING, deployment: withRecord(built) };
   }
   const wanted = wantedReplicas(observed, resolution);
   const replicas = live.spec?.replicas === wanted ? undefined : wanted;

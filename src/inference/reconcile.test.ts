@@ -1,3 +1,4 @@
+import { createAutoscaler } from '../autoscale/autoscaler';
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
 import { aService, settings } from '../../test/support/inference';
@@ -57,9 +58,11 @@ it('sends a child that the server rewrites once, and not again in every pass', a
       }
     },
   });
+  const clock = new FakeClock();
   const reconciler = createServiceReconciler({
     client,
-    clock: new FakeClock(),
+    clock,
+    autoscaler: createAutoscaler({ clock }),
     events: { event: () => undefined },
     settings,
     ...stores,

@@ -1,3 +1,4 @@
+import type { Autoscaler } from '../autoscale/autoscaler';
 import { REASONS } from '../api/conditions';
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
 import { FIELD_MANAGER, type KubeClient } from '../kube/client';
@@ -10,7 +11,7 @@ import type { Reconciler, ReconcileResult } from '../runtime/controller';
 import { defined } from '../runtime/defined';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
-import { keyOf, type ObjectKey } from '../runtime/objects';
+import { keyOf, keyText, type ObjectKey } from '../runtime/objects';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import type { DeploymentSettings } from './deployment';
@@ -19,6 +20,7 @@ import { APPLIED_ANNOTATION, drift, fromRecord, ownedSpec, readRecord } from './
 import { findUnplaced, isReplacing, PATIENCE_MS, type Unplaced } from './rollout';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
+import { evaluateScaling } from './scaling';
 import { multiAttachFailure } from './volume';
 
 export type ServiceDependencies = {
@@ -26,6 +28,7 @@ export type ServiceDependencies = {
   clock: Clock;
   events: EventRecorder;
   settings: DeploymentSettings;
+  autoscaler: Autoscaler;
   services: Store<SparseInferenceService>;
   finetunes: Store<SparseFinetune>;
   deployments: Store<Deployment>;
@@ -60,12 +63,16 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   function observe(service: SparseInferenceService): Observed {
     const { name, namespace = '' } = service.metadata;
     const { finetuneRef } = service.spec.model;
+    const deployment = dependencies.deployments.get(namespace, serverDeploymentName(name));
+    const ours = isForeign(deployment, service) ? undefined : deployment;
+    const pods = dependencies.pods.byIndex(SERVICE_INDEX, `${namespace}/${name}`);
     return {
       service,
+      deployment,
+      pods,
+      scaling: evaluateScaling(dependencies.autoscaler, service, ours, pods),
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
-      deployment: dependencies.deployments.get(namespace, serverDeploymentName(name)),
       network: dependencies.networks.get(namespace, serviceName(name)),
-      pods: dependencies.pods.byIndex(SERVICE_INDEX, `${namespace}/${name}`),
     };
   }
 
@@ -184,9 +191,26 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     }
   }
 
+  /** An event for each change, not for each look. */
+  function tellOfScaling({ service, scaling }: Observed): void {
+    const before = service.status?.desiredReplicas;
+    if (scaling?.evaluation === undefined || before === undefined || before === scaling.replicas) return;
+    const reason = scaling.replicas > before ? 'ScaledUp' : 'ScaledDown';
+    const { decision } = scaling.evaluation;
+    events.event(
+      service,
+      'Normal',
+      reason,
+      `From ${before} to ${scaling.replicas} replicas. ${decision.reason}`,
+    );
+  }
+
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const service = dependencies.services.get(namespace, name);
-    if (service === undefined || service.metadata.deletionTimestamp !== undefined) return undefined;
+    if (service === undefined || service.metadata.deletionTimestamp !== undefined) {
+      dependencies.autoscaler.forget(keyText({ namespace, name }));
+      return undefined;
+    }
     const before = await withAttachFailure(observe(service));
     const planned = plan(before, settings, clock.now());
     const observed = await apply(before, planned);
@@ -195,11 +219,12 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       for (const { type, reason, message } of transitions(service, status)) {
         events.event(service, type, reason, message);
       }
+      tellOfScaling(observed);
     }
     tellOfDeployment(before, observed, planned);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     if (isHindered(observed)) return { requeueAfterMs: RETRY_REFUSED_MS };
-    return requeueForPlace(observed);
+    return earlier(requeueForPlace(observed), observed.scaling?.evaluation?.againMs);
   }
 
   /** Adds why the node can't attach the volume of a pod that has waited too long. */
@@ -226,6 +251,11 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
 function unplacedOf({ service, deployment, pods }: Observed): Unplaced | undefined {
   if (deployment === undefined || isForeign(deployment, service)) return undefined;
   return isReplacing(deployment.spec?.strategy) ? undefined : findUnplaced(deployment, pods);
+}
+
+function earlier(result: ReconcileResult, ms: number | undefined): ReconcileResult {
+  if (ms === undefined) return result;
+  return { ...result, requeueAfterMs: Math.min(ms, result?.requeueAfterMs ?? Infinity) };
 }
 
 function appliedOf({ metadata }: Deployment): string | undefined {

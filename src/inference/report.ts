@@ -6,6 +6,7 @@ import {
   type SparseInferenceServiceStatus,
 } from '../api/types';
 import { deployments, replicaSets } from '../kube/resources';
+import type { ReportAddress } from '../reports/address';
 import {
   decimal,
   object,
@@ -71,6 +72,9 @@ export function withReport(
 function plain(uri: string | undefined): string | undefined {
   return uri?.replace(/\/\.(?=\/|$)/g, '');
 }
+
+/** Where a server reports its load to; see load.ts. */
+export const loadAddress = { objects: 'services', topic: 'load' } satisfies ReportAddress;
 
 export const serviceReports = {
   name: 'service',

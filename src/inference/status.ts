@@ -23,6 +23,7 @@ import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type 
 import { explainLongRecord } from './record';
 import { exitError } from './report';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
+import { askedReplicas, judgeScaling } from './scaling';
 import { selectorText, serviceUrl } from './service';
 
 /** The status that follows from what is observed; `engine` and a reported model digest stay as they are. */
@@ -47,7 +48,7 @@ export function buildStatus(
     phase: phaseOf(verdicts),
     replicas: counts.all,
     readyReplicas: counts.ready,
-    desiredReplicas: service.spec.replicas ?? 1,
+    desiredReplicas: askedReplicas(service, observed.scaling),
     selector: selectorText(service),
     conditions: conditionsFrom(rest.conditions, verdicts, observedGeneration, now),
   };
@@ -74,6 +75,7 @@ function judge(
     QualityGatePassed: resolution.gate,
     DeploymentReady: deploymentReady,
     UpToDate: upToDate,
+    ScalingActive: judgeScaling(observed.service, observed.scaling),
     Ready: judgeReady(observed, resolution, deploymentReady, model),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
@@ -293,7 +295,9 @@ function judgeReady(
   if (service.spec.replicas === 0) return scaledToZero(service);
   const { ready } = countsOf(deployment);
   const stays = wantedReplicas(observed, resolution) > 0;
-  if (network !== undefined && ready > 0 && stays) return serving(ready, service.spec.replicas ?? 1, model);
+  if (network !== undefined && ready > 0 && stays) {
+    return serving(ready, askedReplicas(service, observed.scaling), model);
+  }
   const open = firstOpen([resolution.ready, resolution.gate, deploymentReady]);
   return open ?? unknown(REASONS.updating, 'No replica is ready.');
 }

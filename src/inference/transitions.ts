@@ -1,3 +1,4 @@
+import { REASONS } from '../api/conditions';
 import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
 import { findCondition, isTrue, type Condition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
@@ -6,7 +7,9 @@ import { identityOf } from './model';
 export type Transition = { type: EventType; reason: string; message: string };
 
 /** Conditions whose turning False is a warning. A reason makes one event, from the first condition that has it. */
-const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'UpToDate'];
+const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'UpToDate', 'ScalingActive'];
+/** Reasons of a False condition that somebody wanted. */
+const CHOSEN: readonly string[] = [REASONS.replicasGiven, REASONS.scaledToZero];
 
 /** The events for a change of status: none while nothing changes for the user. */
 export function transitions(
@@ -29,7 +32,7 @@ function newTroubles(before: Status | undefined, after: Status): Transition[] {
   return TROUBLES.flatMap((type) => {
     const now = findCondition(after.conditions, type);
     const was = findCondition(before?.conditions, type);
-    if (now?.status !== 'False' || told.has(now.reason)) return [];
+    if (now?.status !== 'False' || CHOSEN.includes(now.reason) || told.has(now.reason)) return [];
     told.add(now.reason);
     if (was?.status === 'False' && was.reason === now.reason) return [];
     return [{ type: 'Warning' as const, reason: now.reason, message: now.message }];

@@ -28,6 +28,14 @@ export function integer(low: number, high = Number.MAX_SAFE_INTEGER): Rule {
       : refuse(path, `a whole number from ${low} to ${high}`, problems);
 }
 
+/** A number that need not be whole. */
+export function amount(high: number): Rule {
+  return (value, path, problems) =>
+    typeof value === 'number' && value >= 0 && value <= high
+      ? value
+      : refuse(path, `a number from 0 to ${high}`, problems);
+}
+
 export function text(longest: number): Rule {
   return (value, path, problems) =>
     typeof value === 'string' && value.length <= longest && !hasControlCharacters(value)

@@ -5,6 +5,7 @@ import { isConflict } from '../runtime/errors';
 import { keyOf, keyText, parseKey, type KubeObject, type ObjectKey } from '../runtime/objects';
 import { createCoalescer, type Receipt } from './coalesce';
 import type { Reported, ReportKind } from './kind';
+import type { Reporter } from './review';
 
 export const REPORTS_FIELD_MANAGER = 'sparsedm-reports';
 
@@ -29,16 +30,23 @@ export type MailboxOptions<T extends Reported, R extends object> = {
   onWrite?: (kind: string, result: 'written' | 'dropped' | 'failed') => void;
 };
 
+/** What the sender is told, in JSON. */
+export type Answer = { answer: object };
+
 /** The place of one object's reports. */
 export type Box = {
   readonly object: KubeObject;
   /** Takes the report in a request's body. Rejects with WrongReportError, or when an urgent report can't be written. */
-  put(body: unknown): Promise<Receipt>;
+  put(body: unknown, reporter: Reporter): Promise<Receipt | Answer>;
 };
 
-/** Takes the reports of one kind of object, and writes them into the statuses. */
+/** Takes the reports of one kind of object. */
 export type Mailbox = {
   readonly kind: Pick<ReportKind, 'name' | 'resource' | 'address' | 'controllers'>;
+  /** Whether this replica takes the reports now. */
+  readonly isHere: () => boolean;
+  /** Whether reports lead to writes of the object, so that all its pods together share a limit. */
+  readonly writes: boolean;
   find(key: ObjectKey): Box | undefined;
   /** Writes everything that is waiting, once. */
   flush(): Promise<void>;
@@ -55,6 +63,7 @@ function merge<R extends object>(earlier: Heard<R>, later: Heard<R>): Heard<R> {
   return { uid: later.uid, report: { ...earlier.report, ...later.report } };
 }
 
+/** A mailbox that writes the reports into the statuses. */
 export function createMailbox<T extends Reported, R extends object>(options: MailboxOptions<T, R>): Mailbox {
   const { kind, client, clock, store, onWrite } = options;
 
@@ -108,6 +117,8 @@ export function createMailbox<T extends Reported, R extends object>(options: Mai
 
   return {
     kind,
+    isHere: () => true,
+    writes: true,
     find({ namespace, name }) {
       const object = store.get(namespace, name);
       return object && { object, put: (body) => put(object, body) };

@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/telemetry/logger';
 import { reportedObject } from './address';
 import type { Receipt } from './coalesce';
 import { createRateLimit } from './limit';
-import { WrongReportError, type Mailbox } from './mailbox';
+import { WrongReportError, type Answer, type Mailbox } from './mailbox';
 import type { OwnerLookup } from './owner';
 import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
 
@@ -29,7 +29,7 @@ export type ReportServerDependencies = {
 
 type Route = { mailbox: Mailbox; key: ObjectKey };
 
-/** An answer other than 202 and 204. */
+/** An answer other than 200, 202 and 204. */
 class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -68,6 +68,20 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new Refusal(400, 'BadRequest', 'The body must be JSON.');
   }
+}
+
+/**
+ * 204: the report is written. 202: it will be, unless this process ends first; a run's final report repeats everything.
+ * 200: it is taken, and the body says what follows.
+ */
+function accept(response: ServerResponse, receipt: Receipt | Answer): number {
+  if (typeof receipt !== 'string') {
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(receipt.answer));
+    return 200;
+  }
+  const status = receipt === 'written' ? 204 : 202;
+  response.writeHead(status).end();
+  return status;
 }
 
 function send(response: ServerResponse, { status, code, message, retryAfterSeconds }: Refusal): void {
@@ -124,26 +138,24 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     if (waitMs > 0) throw tooMany('Too many reports', waitMs);
   }
 
-  async function take(request: IncomingMessage, route: Route | undefined): Promise<Receipt> {
+  async function take(request: IncomingMessage, route: Route | undefined): Promise<Receipt | Answer> {
     if (route === undefined) throw new Refusal(404, 'NotFound', 'There is nothing at this path.');
     if (request.method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', 'Send reports with POST.');
     const { mailbox, key } = route;
+    if (!mailbox.isHere()) throw elsewhere();
     const reporter = await authenticate(request, key);
     const box = mailbox.find(key);
     if (box === undefined) throw notFound(route);
     if (!(await owners.owns(box.object, mailbox.kind.controllers, reporter))) throw foreignPod();
-    checkRate(`${mailbox.kind.name} ${keyText(key)}`);
-    return box.put(await readJson(request));
+    if (mailbox.writes) checkRate(`${mailbox.kind.name} ${keyText(key)}`);
+    return box.put(await readJson(request), reporter);
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = routeOf(request.url);
     let status: number;
     try {
-      // 204: the report is written. 202: it will be, unless this process ends first; a run's final report repeats
-      // everything.
-      status = (await take(request, route)) === 'written' ? 204 : 202;
-      response.writeHead(status).end();
+      status = accept(response, await take(request, route));
     } catch (error) {
       const refusal = refusalOf(error);
       status = refusal.status;
@@ -170,6 +182,12 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
 function tooMany(what: string, waitMs: number): Refusal {
   const seconds = Math.ceil(waitMs / 1000);
   return new Refusal(429, 'TooManyRequests', `${what}: send the report again in ${seconds} s.`, seconds);
+}
+
+/** A Service sends each connection to any replica. */
+function elsewhere(): Refusal {
+  const message = 'This replica of the operator does not lead: send the report again over a new connection.';
+  return new Refusal(421, 'NotLeader', message);
 }
 
 function foreignPod(): Refusal {

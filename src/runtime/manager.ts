@@ -58,8 +58,8 @@ export type Manager = {
    * after start.
    */
   watch<T extends KubeObject>(resource: Resource<T>, options?: WatchOptions<T>): Store<T>;
-  /** Call before start. */
-  controller<T extends KubeObject>(spec: ControllerSpec<T>): void;
+  /** Call before start. What it returns asks for passes that no change of an object causes. */
+  controller<T extends KubeObject>(spec: ControllerSpec<T>): Pick<Controller, 'enqueueAfter'>;
   /** Something that runs beside the controllers, on every replica, until the signal aborts; call before start. */
   task(task: Task): void;
   /**
@@ -128,7 +128,7 @@ export function createManager(options: ManagerOptions): Manager {
     return cache;
   }
 
-  function controller<T extends KubeObject>(spec: ControllerSpec<T>): void {
+  function controller<T extends KubeObject>(spec: ControllerSpec<T>): Pick<Controller, 'enqueueAfter'> {
     const { concurrency = 4 } = spec;
     const created = createController({
       name: spec.name,
@@ -168,6 +168,7 @@ export function createManager(options: ManagerOptions): Manager {
         return () => detach.forEach((end) => end());
       },
     });
+    return created;
   }
 
   function readiness(): Readiness {

@@ -759,6 +759,56 @@ describe('a SparseInferenceService is refused', () => {
       'an empty gate accepts everything',
     ],
     ['fewer than no replicas', { replicas: -1 }, 'spec.replicas', 'greater than or equal to 0'],
+    ['scaling without an end', { scaling: {} }, 'spec.scaling', 'write scaling.maxReplicas'],
+    [
+      'scaling to zero, where nothing wakes a service',
+      { scaling: { minReplicas: 0, maxReplicas: 3 } },
+      'spec.scaling.minReplicas',
+      'to stop it, write replicas: 0',
+    ],
+    [
+      'a least number above the most',
+      { scaling: { minReplicas: 4, maxReplicas: 3 } },
+      'spec.scaling.minReplicas',
+      'more than scaling.maxReplicas',
+    ],
+    [
+      'no replicas at most',
+      { scaling: { maxReplicas: 0 } },
+      'spec.scaling.maxReplicas',
+      'greater than or equal to 1',
+    ],
+    [
+      'an autoscaler that does not exist yet',
+      { scaling: { engine: 'keda', maxReplicas: 3 } },
+      'spec.scaling.engine',
+      'supported values: "builtin", "none"',
+    ],
+    [
+      'two targets',
+      { scaling: { maxReplicas: 3, target: { concurrency: 4, queuedImages: 8 } } },
+      'spec.scaling.target',
+      'write exactly one of target.concurrency',
+    ],
+    ['no target', { scaling: { maxReplicas: 3, target: {} } }, 'spec.scaling.target', 'write exactly one'],
+    [
+      'a target in words',
+      { scaling: { maxReplicas: 3, target: { denoisingSeconds: '2s' } } },
+      'spec.scaling.target.denoisingSeconds',
+      'a decimal from 0.1 to 3600 in quotes',
+    ],
+    [
+      'a target of nothing',
+      { scaling: { maxReplicas: 3, target: { denoisingSeconds: '0' } } },
+      'spec.scaling.target.denoisingSeconds',
+      'a decimal from 0.1 to 3600 in quotes',
+    ],
+    [
+      'a burst below what is there',
+      { scaling: { maxReplicas: 3, panicPercent: 100 } },
+      'spec.scaling.panicPercent',
+      'greater than or equal to 110',
+    ],
     [
       'a label of the operator',
       { server: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
@@ -771,7 +821,7 @@ describe('a SparseInferenceService is refused', () => {
       'spec.server.tolerations[0]',
       'remove value or write operator: Equal',
     ],
-    ['a field nobody knows', { scaling: { maxReplicas: 3 } }, 'spec.scaling', 'unknown field'],
+    ['a field nobody knows', { gateway: 'Always' }, 'spec.gateway', 'unknown field'],
   ])('%s', async (_, change, field, remedy) => {
     const message = await refusal(
       tryCreate(sparseInferenceServices, service('bad', server.namespace, change)),
@@ -1311,6 +1361,37 @@ describe('a SparseInferenceService is accepted', () => {
       },
       replicas: 1,
     });
+  });
+
+  it('with scaling and its defaults', async () => {
+    const scaling = { maxReplicas: 3 };
+    const { spec } = await tryCreate(
+      sparseInferenceServices,
+      service('scaled', server.namespace, { scaling }),
+    );
+    expect(spec.scaling).toEqual({
+      engine: 'builtin',
+      minReplicas: 1,
+      maxReplicas: 3,
+      scaleDownStabilizationSeconds: 300,
+      panicPercent: 200,
+    });
+  });
+
+  it.each([{ concurrency: 4 }, { queuedImages: 8 }, { denoisingSeconds: '0.5' }])(
+    'with target %j',
+    async (target) => {
+      const scaling = { maxReplicas: 3, target };
+      const name = `target-${Object.keys(target)[0]!.toLowerCase()}`;
+      const { spec } = await tryCreate(sparseInferenceServices, service(name, server.namespace, { scaling }));
+      expect(spec.scaling?.target).toEqual(target);
+    },
+  );
+
+  it('with engine none and nothing else of scaling', async () => {
+    const scaling = { engine: 'none' };
+    const { spec } = await tryCreate(sparseInferenceServices, service('none', server.namespace, { scaling }));
+    expect(spec.scaling?.engine).toBe('none');
   });
 
   it('with a reference, a gate and no replicas', async () => {

@@ -1,9 +1,7 @@
 /** The report endpoint with real tokens from the real API server. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseFinetunes, sparseInferenceServices } from '../../src/api/types';
-import { ownerReference } from '../../src/kube/owner';
 import { deployments, pods, type Pod } from '../../src/kube/resources';
-import type { KubeObject, Resource } from '../../src/runtime/objects';
 import { eventually, openApiServer, type ApiServer } from './harness';
 import {
   completeJob,
@@ -16,6 +14,7 @@ import {
   startOperator,
   type RunningOperator,
 } from './operator';
+import { createServingPod, podToken } from './serving';
 import { service } from './specs';
 
 let server: ApiServer;
@@ -34,23 +33,8 @@ afterAll(async () => {
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
 
 /** A token as the kubelet mounts it: bound to the pod. */
-async function tokenFor(
-  pod: Pod | undefined,
-  audience = 'sparsedm.io',
-  namespace = server.namespace,
-): Promise<string> {
-  const bound = pod && { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid };
-  const answer = await server.transport.request<{ status: { token: string } }>({
-    method: 'POST',
-    path: `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`,
-    body: {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: { audiences: [audience], expirationSeconds: 600, ...(bound && { boundObjectRef: bound }) },
-    },
-  });
-  return answer.status.token;
-}
+const tokenFor = (pod: Pod | undefined, audience?: string, namespace?: string) =>
+  podToken(server, pod, audience, namespace);
 
 type Answer = { status: number; body: { code?: string; message?: string }; retryAfter: string | null };
 
@@ -253,13 +237,6 @@ describe('a trainer’s report', () => {
 });
 
 describe('a server’s report', () => {
-  const replicaSets: Resource<KubeObject & { spec?: unknown }> = {
-    group: 'apps',
-    version: 'v1',
-    plural: 'replicasets',
-    kind: 'ReplicaSet',
-    namespaced: true,
-  };
   const engine = {
     backend: 'dense',
     sparseLayers: 0,
@@ -278,28 +255,7 @@ describe('a server’s report', () => {
     const deployment = await eventually(
       async () => (await server.client.get(deployments, keyOf(`${name}-server`))) ?? false,
     );
-    const { template, selector } = deployment.spec!;
-    const replicaSet = await server.client.create(replicaSets, {
-      apiVersion: 'apps/v1',
-      kind: 'ReplicaSet',
-      metadata: {
-        name: `${name}-server-1`,
-        namespace: server.namespace,
-        ownerReferences: [{ ...ownerReference(deployment), apiVersion: 'apps/v1', kind: 'Deployment' }],
-      },
-      spec: { replicas: 0, selector, template },
-    });
-    return server.client.create(pods, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        name: `${name}-server-1-a`,
-        namespace: server.namespace,
-        labels: template.metadata!.labels as Record<string, string>,
-        ownerReferences: [{ ...ownerReference(replicaSet), apiVersion: 'apps/v1', kind: 'ReplicaSet' }],
-      },
-      spec: template.spec!,
-    });
+    return createServingPod(server, deployment, 'a');
   }
 
   it('reaches the status with the digest of a model that was given by its URI', async () => {

@@ -89,9 +89,51 @@ export interface ISparseInferenceService {
       "maxFidIncreasePercent"?: number;
     };
     /**
-     * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource.
+     * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource. While spec.scaling is in force, 0 stops the service and every other number is without effect.
      */
     "replicas"?: number;
+    /**
+     * The operator's own autoscaler, by the load that the pods report. It changes the number of pods and ignores spec.replicas, unless that is 0. The condition ScalingActive tells what it does and why.
+     */
+    "scaling"?: {
+      /**
+       * What sets the number of pods. builtin is the operator's autoscaler. With none, spec.replicas is yours, or that of an autoscaler of yours, and the other fields of scaling rest.
+       */
+      "engine"?: "builtin" | "none";
+      /**
+       * The fewest pods. At least 1, because nothing yet wakes a service that has none.
+       */
+      "minReplicas"?: number;
+      /**
+       * The most pods.
+       */
+      "maxReplicas"?: number;
+      /**
+       * The load that each pod should have. Absent means denoisingSeconds "2".
+       */
+      "target"?: {
+        /**
+         * Requests in a pod, waiting or being drawn.
+         */
+        "concurrency"?: number;
+        /**
+         * Images that wait in a pod. There are always enough pods to draw what arrives, at 70 % of their capacity.
+         */
+        "queuedImages"?: number;
+        /**
+         * Seconds that the images waiting in a pod take to be drawn, by its measured speed. Right also where requests differ in size. There are always enough pods to draw what arrives, at 70 % of their capacity. A decimal string.
+         */
+        "denoisingSeconds"?: string;
+      };
+      /**
+       * Time for which fewer pods must have been enough before there are fewer, as in a HorizontalPodAutoscaler.
+       */
+      "scaleDownStabilizationSeconds"?: number;
+      /**
+       * Part of the serving pods that the load of the last 6 seconds must need for a burst, in per cent, as Knative's panic threshold. A burst is answered at once; otherwise the load of the last minute counts.
+       */
+      "panicPercent"?: number;
+    };
     /**
      * The serving pods.
      */
@@ -344,7 +386,7 @@ export interface ISparseInferenceService {
      */
     "selector"?: string;
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**

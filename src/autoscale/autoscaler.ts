@@ -1,0 +1,128 @@
+/**
+ * Keeps what decisions need between them: each pod's newest report with its age, and the state of each service's
+ * decisions. All of it is lost with the process, and the next one starts from the replicas that are there.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../runtime/clock';
+import type { ScalingConfig } from './config';
+import { decide, initialState, type Decision, type ScalingState } from './decide';
+import type { Load } from './load';
+
+/** Shortest time between two decisions on one service. */
+export const DECIDE_MS = 2_000;
+/** Time after which a decision is looked at again although no report came. */
+export const LOOK_AGAIN_MS = 15_000;
+/** Time for the first report of pods that serve. */
+const PATIENCE_MS = 60_000;
+
+/** The pods of a service that are neither ending nor over. */
+export type LivePod = { uid: string; serves: boolean };
+
+export type Evaluation = {
+  replicas: number;
+  decision: Decision;
+  /** Whether pods report; `waiting` where the first reports are not due yet. */
+  reports: 'arrive' | 'waiting' | 'missing';
+  /** When to evaluate again at the latest. */
+  againMs: number;
+};
+
+export type Autoscaler = {
+  /** Keeps a pod's report; returns the milliseconds until the service should be evaluated. */
+  hear(key: string, uid: string, pod: string, load: Load): number;
+  /** Decides, at most once in DECIDE_MS; between, the last decision stands. `found`: the replicas that are set now. */
+  evaluate(
+    key: string,
+    uid: string,
+    config: ScalingConfig,
+    found: number,
+    pods: readonly LivePod[],
+  ): Evaluation;
+  forget(key: string): void;
+  /** The last decision on each service. */
+  decisions(): IterableIterator<[key: string, decision: Decision]>;
+};
+
+export type AutoscalerOptions = {
+  clock: Pick<Clock, 'monotonic'>;
+  /** Called for each decision. */
+  onDecision?: (decision: Decision, before: number) => void;
+};
+
+type Decided = { at: number; config: ScalingConfig; decision: Decision };
+
+type Entry = {
+  /** Of the service: a later one of its name inherits nothing. */
+  uid: string;
+  reports: Map<string, { at: number; load: Load }>;
+  decided: Decided | undefined;
+  /** Since when pods serve, and when one last reported. */
+  servesSince: number | undefined;
+  heardAt: number;
+};
+
+export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Autoscaler {
+  const entries = new Map<string, Entry>();
+
+  function entryOf(key: string, uid: string): Entry {
+    const known = entries.get(key);
+    if (known?.uid === uid) return known;
+    const entry = { uid, reports: new Map(), decided: undefined, servesSince: undefined, heardAt: -Infinity };
+    entries.set(key, entry);
+    return entry;
+  }
+
+  function decideAnew(entry: Entry, config: ScalingConfig, found: number, pods: readonly LivePod[]): Decided {
+    const now = clock.monotonic();
+    const last = entry.decided?.decision;
+    const present = last?.replicas ?? found;
+    const state: ScalingState = last?.state ?? initialState(present, now);
+    const reports = pods.map(({ uid }) => ({ report: entry.reports.get(uid) }));
+    const decision = decide(config, state, { present, pods: reports }, now);
+    onDecision?.(decision, present);
+    return { at: now, config, decision };
+  }
+
+  function reportsOf(entry: Entry, { outcome }: Decision): Evaluation['reports'] {
+    if (outcome !== 'noReports') return 'arrive';
+    if (entry.servesSince === undefined) return 'waiting';
+    const silentMs = clock.monotonic() - Math.max(entry.servesSince, entry.heardAt);
+    return silentMs > PATIENCE_MS ? 'missing' : 'waiting';
+  }
+
+  return {
+    hear(key, uid, pod, load) {
+      const entry = entryOf(key, uid);
+      const now = clock.monotonic();
+      entry.reports.set(pod, { at: now, load });
+      entry.heardAt = now;
+      return entry.decided === undefined ? 0 : Math.max(0, entry.decided.at + DECIDE_MS - now);
+    },
+
+    evaluate(key, uid, config, found, pods) {
+      const entry = entryOf(key, uid);
+      const live = new Set(pods.map((pod) => pod.uid));
+      for (const pod of entry.reports.keys()) if (!live.has(pod)) entry.reports.delete(pod);
+      if (!pods.some(({ serves }) => serves)) entry.servesSince = undefined;
+      else entry.servesSince ??= clock.monotonic();
+      const stands =
+        entry.decided !== undefined &&
+        clock.monotonic() - entry.decided.at < DECIDE_MS &&
+        isDeepStrictEqual(entry.decided.config, config);
+      if (!stands) entry.decided = decideAnew(entry, config, found, pods);
+      const { decision, at } = entry.decided!;
+      return {
+        replicas: decision.replicas,
+        decision,
+        reports: reportsOf(entry, decision),
+        againMs: Math.max(0, at + LOOK_AGAIN_MS - clock.monotonic()),
+      };
+    },
+
+    forget: (key) => void entries.delete(key),
+
+    *decisions() {
+      for (const [key, { decided }] of entries) if (decided !== undefined) yield [key, decided.decision];
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/** The loads that servers report: for the autoscaler, and written nowhere. */
+import type { Load } from '../autoscale/load';
+import { sparseInferenceServices, type SparseInferenceService } from '../api/types';
+import { deployments, replicaSets } from '../kube/resources';
+import { amount, object, reader } from '../reports/fields';
+import { WrongReportError, type Mailbox } from '../reports/mailbox';
+import type { Store } from '../runtime/cache/store';
+import { keyOf, type ObjectKey } from '../runtime/objects';
+import { loadAddress } from './report';
+import { scalingOf } from './scaling';
+
+const MOST = 1e9;
+
+type LoadReport = { load?: Load };
+
+const readLoad = reader<LoadReport>({
+  load: object<Load>(
+    {
+      requests: amount(MOST),
+      queuedImages: amount(MOST),
+      denoisingSeconds: amount(MOST),
+      offeredLoad: amount(MOST),
+    },
+    ['requests', 'queuedImages', 'denoisingSeconds', 'offeredLoad'],
+  ),
+});
+
+/** Seconds until a pod reports again, with and without requests; longer where nothing scales by it. */
+const SCALED = { everySeconds: 2, idleSeconds: 10 };
+const NOT_SCALED = { everySeconds: 30, idleSeconds: 30 };
+
+export type LoadMailboxOptions = {
+  store: Store<SparseInferenceService>;
+  /** Only the leader decides, so only it hears loads. */
+  isLeader: () => boolean;
+  hear: (key: ObjectKey, uid: string, pod: string, load: Load) => void;
+};
+
+export function createLoadMailbox({ store, isLeader, hear }: LoadMailboxOptions): Mailbox {
+  function put(service: SparseInferenceService, body: unknown, pod: string) {
+    const { report, problems } = readLoad({ load: body });
+    if (problems.length > 0) throw new WrongReportError(problems);
+    if (report.load === undefined) throw new WrongReportError(['The report must be a JSON object.']);
+    if (scalingOf(service) === undefined) return { answer: NOT_SCALED };
+    hear(keyOf(service), service.metadata.uid ?? '', pod, report.load);
+    return { answer: SCALED };
+  }
+
+  return {
+    kind: {
+      name: 'load',
+      resource: sparseInferenceServices,
+      address: loadAddress,
+      controllers: [replicaSets, deployments],
+    },
+    isHere: isLeader,
+    writes: false,
+    find({ namespace, name }) {
+      const service = store.get(namespace, name);
+      return (
+        service && {
+          object: service,
+          put: (body, { podUid }) => Promise.resolve().then(() => put(service, body, podUid)),
+        }
+      );
+    },
+    flush: () => Promise.resolve(),
+    waiting: 0,
+  };
+}

@@ -1,0 +1,120 @@
+/** What spec.scaling means for a service, and what the status says about it. */
+import type { Autoscaler, Evaluation, LivePod } from '../autoscale/autoscaler';
+import type { ScalingConfig } from '../autoscale/config';
+import type { Target } from '../autoscale/load';
+import { REASONS } from '../api/conditions';
+import type { SparseInferenceService } from '../api/types';
+import { no, unknown, yes, type Verdict } from '../api/verdict';
+import { findCondition } from '../kube/conditions';
+import type { Deployment, Pod } from '../kube/resources';
+import { keyOf, keyText } from '../runtime/objects';
+import { isDeleting, isOver } from '../workload/pod-state';
+import { isReady } from './rollout';
+
+const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200 };
+const DEFAULT_TARGET: Target = { figure: 'denoisingSeconds', value: 2 };
+
+/** The builtin autoscaler's configuration; undefined where spec.replicas sets the number of pods. */
+export function scalingOf({ spec }: SparseInferenceService): ScalingConfig | undefined {
+  const { scaling, replicas } = spec;
+  if (scaling?.maxReplicas === undefined || scaling.engine === 'none' || replicas === 0) return undefined;
+  const { minReplicas, scaleDownStabilizationSeconds, panicPercent } = { ...DEFAULTS, ...scaling };
+  return {
+    minReplicas,
+    maxReplicas: scaling.maxReplicas,
+    target: targetOf(scaling.target),
+    scaleDownStabilizationSeconds,
+    panicPercent,
+    // Without anything that wakes a service, there is no minReplicas of 0.
+    idleSeconds: 0,
+  };
+}
+
+type GivenTarget = NonNullable<NonNullable<SparseInferenceService['spec']['scaling']>['target']>;
+
+function targetOf({ concurrency, queuedImages, denoisingSeconds }: GivenTarget = {}): Target {
+  if (concurrency !== undefined) return { figure: 'concurrency', value: concurrency };
+  if (queuedImages !== undefined) return { figure: 'queuedImages', value: queuedImages };
+  if (denoisingSeconds === undefined) return DEFAULT_TARGET;
+  return { figure: 'denoisingSeconds', value: Number(denoisingSeconds) };
+}
+
+/** What the builtin autoscaler wants; without an evaluation while there is no Deployment to scale. */
+export type Scaling = { config: ScalingConfig; replicas: number; evaluation: Evaluation | undefined };
+
+/** Undefined where the builtin autoscaler is not in force. */
+export function evaluateScaling(
+  autoscaler: Autoscaler,
+  service: SparseInferenceService,
+  deployment: Deployment | undefined,
+  pods: readonly Pod[],
+): Scaling | undefined {
+  const config = scalingOf(service);
+  const key = keyText(keyOf(service));
+  if (config === undefined || deployment === undefined) {
+    autoscaler.forget(key);
+    return config && { config, replicas: config.minReplicas, evaluation: undefined };
+  }
+  const found = deployment.spec?.replicas ?? 1;
+  const evaluation = autoscaler.evaluate(key, service.metadata.uid ?? '', config, found, livePods(pods));
+  return { config, replicas: evaluation.replicas, evaluation };
+}
+
+function livePods(pods: readonly Pod[]): LivePod[] {
+  return pods
+    .filter((pod) => !isDeleting(pod) && !isOver(pod))
+    .map((pod) => ({ uid: pod.metadata.uid ?? '', serves: isReady(pod) }));
+}
+
+/** The number of pods that is asked for, by whoever sets it. */
+export function askedReplicas(service: SparseInferenceService, scaling: Scaling | undefined): number {
+  return scaling?.replicas ?? service.spec.replicas ?? 1;
+}
+
+export function judgeScaling(service: SparseInferenceService, scaling: Scaling | undefined): Verdict {
+  if (scaling !== undefined) return steadied(service, scaling, judgeBuiltin(service, scaling));
+  const { replicas = 1, scaling: given } = service.spec;
+  if (replicas === 0 && given !== undefined && given.engine !== 'none') {
+    const message =
+      'spec.replicas is 0, which stops the service and the autoscaler until it is another number.';
+    return no(REASONS.scaledToZero, message);
+  }
+  const message = `spec.replicas, ${replicas}, sets the number of pods. People and autoscalers change it through the scale subresource.`;
+  return no(REASONS.replicasGiven, message);
+}
+
+function judgeBuiltin(service: SparseInferenceService, { config, evaluation }: Scaling): Verdict {
+  const { minReplicas, maxReplicas } = config;
+  const owner = `The builtin autoscaler sets the number of pods, ${minReplicas} to ${maxReplicas}; spec.replicas, which kubectl scale writes, is without effect unless it is 0.`;
+  if (evaluation === undefined) {
+    return unknown(REASONS.waitingForModel, `${owner} It begins when there is a Deployment.`);
+  }
+  const { decision, reports } = evaluation;
+  const message = `${decision.reason} ${owner}`;
+  switch (reports) {
+    case 'waiting':
+      return unknown(REASONS.waitingForReports, message);
+    case 'missing':
+      return no(REASONS.noReports, `${message} ${silence(service)}`);
+    case 'arrive':
+      return yes(decision.outcome === 'atMaximum' ? REASONS.atMaximum : REASONS.loadMeasured, message);
+  }
+}
+
+function silence({ metadata: { name, namespace = '' } }: SparseInferenceService): string {
+  return `Pods of an image from before this autoscaler report no load (see UpToDate); otherwise their log says why: kubectl logs -n ${namespace} -l sparsedm.io/service=${name}.`;
+}
+
+/**
+ * The condition holds the decision that last changed something, not the last look: a status that repeats each figure
+ * would be written every two seconds. For the first minute of an operator it is what the one before it wrote.
+ */
+function steadied(service: SparseInferenceService, scaling: Scaling, verdict: Verdict): Verdict {
+  const { metadata, status } = service;
+  const before = findCondition(status?.conditions, 'ScalingActive');
+  if (before === undefined || before.observedGeneration !== metadata.generation) return verdict;
+  if (status?.desiredReplicas !== scaling.replicas) return verdict;
+  const isSame = before.status === verdict.status && before.reason === verdict.reason;
+  const isEarly = verdict.reason === REASONS.waitingForReports && before.reason !== REASONS.waitingForModel;
+  return isSame || isEarly ? before : verdict;
+}
