@@ -96,6 +96,18 @@ describe('the Job of a SparseFinetune', () => {
     expect(JSON.parse(value!)).toMatchObject({ model });
   });
 
+  it("mounts the teacher's claim, and hands the teacher to the trainer", () => {
+    const preset = 'fashion-mnist-uvit-tiny' as const;
+    const teacher = { preset, pretrained: { uri: 'pvc://originals/dense.pth' } };
+    const model = { preset, pretrained: { uri: 'pvc://students/dense.pth' }, teacher };
+    const built = containerOf(buildJob(aFinetune({ model }), settings));
+    for (const mountPath of ['/mnt/pvc/originals', '/mnt/pvc/students']) {
+      expect(built.volumeMounts).toContainEqual(expect.objectContaining({ mountPath, readOnly: true }));
+    }
+    const config = JSON.parse(built.env!.find(({ name }) => name === 'SPARSEDM_CONFIG')!.value!) as object;
+    expect(config).toMatchObject({ model: { teacher } });
+  });
+
   it('gives the pod a token for reports and no other', () => {
     const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
     expect(automountServiceAccountToken).toBe(false);

@@ -5,6 +5,7 @@ import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
 import { reportUrl } from '../reports/address';
 import { defined } from '../runtime/defined';
+import type { ClaimUse } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 
 import { finetuneReports } from './report';
@@ -94,20 +95,27 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
           SPARSEDM_RUN: `${namespace}/${name}`,
           [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
         },
-        claims: [
-          { uri: finetune.spec.model.pretrained?.uri },
-          { uri: finetune.spec.dataset.uri },
-          { uri: finetune.spec.evaluation?.dataset?.uri },
-          { uri: finetune.spec.evaluation?.extractorUri },
-          { uri: finetune.spec.evaluation?.referenceStatsUri },
-          { uri: finetune.spec.evaluation?.autoencoderUri },
-          { uri: finetune.spec.output.uri, writes: true },
-        ],
+        claims: claimsOf(finetune),
         restartPolicy: 'Never',
         terminationGracePeriodSeconds: GRACE_SECONDS,
       }),
     },
   };
+}
+
+/** Every URI of the spec that may lie in a volume claim. */
+function claimsOf({ spec }: SparseFinetune): ClaimUse[] {
+  const { model, dataset, evaluation, output } = spec;
+  return [
+    { uri: model.pretrained?.uri },
+    { uri: model.teacher?.pretrained.uri },
+    { uri: dataset.uri },
+    { uri: evaluation?.dataset?.uri },
+    { uri: evaluation?.extractorUri },
+    { uri: evaluation?.referenceStatsUri },
+    { uri: evaluation?.autoencoderUri },
+    { uri: output.uri, writes: true },
+  ];
 }
 
 /**

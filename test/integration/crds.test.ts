@@ -1136,6 +1136,12 @@ describe('a claim that is no name is refused in', () => {
   const claims = ['data-', 'a.-b', 'Data', 'a'.repeat(254)];
   it.each<[string, (uri: string) => Changes]>([
     ['model.pretrained.uri', (uri) => ({ model: { pretrained: { uri: `${uri}.pth` } } })],
+    [
+      'model.teacher.pretrained.uri',
+      (uri) => ({
+        model: { teacher: { preset: 'fashion-mnist-uvit-tiny', pretrained: { uri: `${uri}.pth` } } },
+      }),
+    ],
     ['dataset.uri', (uri) => ({ dataset: { uri } })],
     ['evaluation.extractorUri', (uri) => ({ evaluation: { extractorUri: `${uri}.pth` } })],
     ['evaluation.referenceStatsUri', (uri) => ({ evaluation: { referenceStatsUri: `${uri}.npz` } })],
@@ -1304,8 +1310,6 @@ describe('a SparseFinetune is accepted', () => {
         maskType: 'magnitude',
         schedule: { type: 'progressive', freezeMaskPercent: 15 },
         layers: {},
-        regularization: '0.0002',
-        distillationWeight: '0.1',
       },
       training: {
         steps: 300,

@@ -78,7 +78,7 @@ class Side:
         chosen = select_layers(dense, PATTERN, exclude=() if method.masks else ("*",))
         self.state = begin(dense, chosen, method, training, "magnitude")
         self.masks, self.rate = method.masks, training.learning_rate
-        objective = Objective(self.state.student, dense, 0.0, training.precision, compiled)
+        objective = Objective(self.state.student, None, 0.0, training.precision, compiled)
         shape = (batch, config.channels, config.image_size, config.image_size)
         x0 = torch.randn(shape, device=self.device).to(memory_format=layout)
         labels = torch.zeros(batch, dtype=torch.int64) if config.num_classes else None

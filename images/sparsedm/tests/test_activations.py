@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -59,13 +61,21 @@ def test_fake_tensors_take_what_real_ones_take(config: ModelConfig, checkpointin
     batch = _batch(config, settings)
     with LiveBytes() as live:
         Objective(student, teacher, 0.1, "fp32")(batch).backward()
-    assert activation_bytes(config, settings, 0.1) == pytest.approx(live.peak, rel=0.05)
+    assert activation_bytes(config, settings, config) == pytest.approx(live.peak, rel=0.05)
 
 
 def test_what_is_computed_again_or_in_fewer_bits_is_not_kept() -> None:
-    plain = activation_bytes(SMALL, training(), 0.1)
-    assert 1.5 * plain < activation_bytes(SMALL, training(batchSize=16), 0.1) < 2 * plain
-    assert activation_bytes(SMALL, training(precision="bf16"), 0.1) < 0.8 * plain
-    assert activation_bytes(SMALL, training(gradientCheckpointing=True), 0.1) < 0.6 * plain
+    plain = activation_bytes(SMALL, training(), SMALL)
+    assert 1.5 * plain < activation_bytes(SMALL, training(batchSize=16), SMALL) < 2 * plain
+    assert activation_bytes(SMALL, training(precision="bf16"), SMALL) < 0.8 * plain
+    assert activation_bytes(SMALL, training(gradientCheckpointing=True), SMALL) < 0.6 * plain
     parts = training(gradientAccumulationSteps=4)
-    assert activation_bytes(SMALL, parts, 0.1) == plain, "one part of a step after the other"
+    assert activation_bytes(SMALL, parts, SMALL) == plain, "one part of a step after the other"
+
+
+def test_a_wide_teacher_takes_memory_of_its_own() -> None:
+    """Its pass is over before the backward pass, and holds a block's values at a time; a small student's
+    activations are few."""
+    wide, narrow = replace(SMALL, width=512), replace(SMALL, width=16)
+    alone, taught = (activation_bytes(narrow, training(), teacher) for teacher in (None, wide))
+    assert taught > 1.2 * alone

@@ -101,6 +101,30 @@ def test_everything_given_is_taken() -> None:
     assert config.training.compile
 
 
+@pytest.mark.parametrize(
+    ("method", "alpha"), [("sparsedm", 0.1), ("cast", 0.1), ("sr-ste", 0.0), ("dense", 0.0)]
+)
+def test_a_method_has_its_own_teacher_and_takes_another(method: str, alpha: float) -> None:
+    assert parse_config(with_value("sparsity.method", method)).distillation_weight == alpha
+    given = parse_config(with_value("sparsity", {"method": method, "distillationWeight": "10"}))
+    assert given.distillation_weight == 10
+
+
+def test_without_training_there_is_no_teacher() -> None:
+    value = with_value("sparsity", {"method": "masked-dense", "distillationWeight": "0.1"})
+    assert parse_config(value).distillation_weight == 0
+
+
+def test_a_teacher_is_read_as_the_model_is() -> None:
+    teacher = {"preset": "imagenet64-uvit-large", "pretrained": {"uri": "pvc://a/b.pth", "sha256": "0" * 64}}
+    value = with_value("model", {**MINIMAL["model"], "preset": "imagenet64-uvit-mid", "teacher": teacher})
+    found = parse_config(value).model.teacher
+    assert found is not None
+    assert (found.preset, found.pretrained_uri, found.pretrained_sha256) == (
+        "imagenet64-uvit-large", "pvc://a/b.pth", "0" * 64,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("method", "want"), [("sparsedm", 1), ("ste", 1), ("cast", 10)])
 def test_a_method_has_its_own_rhythm_of_masks(method: str, want: int) -> None:
     assert parse_config(with_value("sparsity.method", method)).sparsity.mask_update_steps == want
@@ -173,6 +197,16 @@ def test_custom_stages() -> None:
         ("model.pretrained.uri", "file:///a//b", "model.pretrained.uri must be"),
         ("model.pretrained.uri", "file:///a?b", "model.pretrained.uri must be"),
         ("model.pretrained.sha256", "abc", "sha256 must be 64 lower-case hexadecimal digits"),
+        ("model.teacher", {}, "model.teacher.preset or model.teacher.config is required, and not both"),
+        ("model.teacher", {"uri": "pvc://a/b.pth"}, "model.teacher.uri is not a field"),
+        ("model.teacher.pretrained.uri", "pvc://a/b", "model.teacher.pretrained.uri must be a file ending"),
+        ("model.teacher.pretrained.sha256", "a", "model.teacher.pretrained.sha256 must be 64 lower-case"),
+        ("model.teacher.architecture", "dit", "model.teacher.pretrained.uri is required"),
+        (
+            "model.teacher",
+            {"architecture": "dit", "preset": "cifar10-uvit-small"},
+            "model.teacher.preset must be absent when model.teacher.architecture is dit: the config.json in",
+        ),
         ("dataset.format", "mnist", "dataset.format must be one of fashion-mnist, cifar10"),
         ("dataset.uri", None, "dataset.uri is required"),
         ("dataset.horizontalFlip", "yes", "dataset.horizontalFlip must be true or false"),

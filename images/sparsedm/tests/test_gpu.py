@@ -58,7 +58,7 @@ def test_each_method_computes_what_it_computes_on_a_cpu(method: str) -> None:
     here = nn.Sequential(nn.Linear(32, 48), nn.GELU(), nn.Linear(48, 8))
     there = copy.deepcopy(here).to(GPU)
     x = torch.randn(16, 32)
-    chosen = build_method(method, 0.5, 0.0, 0.1)
+    chosen = build_method(method, 0.5, 0.1)
     for model in (here, there):
         layers = MaskedLayers(model, ["0", "2"], chosen.masked_weight, scaling=chosen.scaling)
         assert layers.refresh(Pattern(2, 4)) == 0

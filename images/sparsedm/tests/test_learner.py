@@ -59,7 +59,7 @@ def gradient_of_a_step(
     method.student = state.student
     targets = -torch.tensor(gradients)
     batch = Batch(torch.ones_like(targets), torch.zeros(len(targets)), None, targets)
-    objective = Objective(state.student, dense, 0.0, training.precision)
+    objective = Objective(state.student, None, 0.0, training.precision)
     Learner(state, objective, method, training, lambda step: batch, processes=processes).step(0, 0.1, 0.0)
     return method.gradient, state.overflows
 

@@ -308,7 +308,7 @@ def test_what_is_exported_is_what_the_frozen_forward_computes_with(name: str) ->
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.masks])
 def test_under_open_masks_the_student_is_the_dense_model(name: str) -> None:
-    model, layers = masked_linear(build_method(name, 0.1, 0.1, 1.0))
+    model, layers = masked_linear(build_method(name, 0.1, 1.0))
     x = torch.randn(5, 8, dtype=torch.float64)
     layers.open()
     weight, _ = next(layers.parameters())
@@ -367,23 +367,23 @@ def test_the_factors_of_cast_and_their_gradients_equal_their_formulas(frozen: bo
 
 
 @pytest.mark.parametrize(
-    ("name", "trains", "masks", "alpha"),
+    ("name", "trains", "masks", "pull", "alpha"),
     [
-        ("ste", True, True, 0.0),
-        ("sr-ste", True, True, 0.0),
-        ("sr-ste-decoupled", True, True, 0.0),
-        ("sparsedm", True, True, 0.1),
-        ("s-ste", True, True, 0.0),
-        ("cast", True, True, 0.1),
-        ("asp", True, True, 0.0),
-        ("dense", True, False, 0.0),
-        ("masked-dense", False, True, 0.0),
+        ("ste", True, True, 0.0, 0.0),
+        ("sr-ste", True, True, 2e-4, 0.0),
+        ("sr-ste-decoupled", True, True, 2e-4, 0.0),
+        ("sparsedm", True, True, 2e-4, 0.1),
+        ("s-ste", True, True, 0.0, 0.0),
+        ("cast", True, True, 0.0, 0.1),
+        ("asp", True, True, 0.0, 0.0),
+        ("dense", True, False, 0.0, 0.0),
+        ("masked-dense", False, True, 0.0, 0.0),
     ],
 )
-def test_what_each_method_does(name: str, trains: bool, masks: bool, alpha: float) -> None:
-    method = build_method(name, 0.0002, 0.1)
+def test_what_each_method_does(name: str, trains: bool, masks: bool, pull: float, alpha: float) -> None:
+    method = build_method(name)
     assert (method.name, method.trains, method.masks) == (name, trains, masks)
-    assert method.distillation_weight == alpha
+    assert (method.default_regularization, method.default_distillation) == (pull, alpha)
     assert METHODS[name] is type(method)
 
 

@@ -81,14 +81,14 @@ def test_a_learned_variance_follows_the_teacher_alone() -> None:
     loss.backward()
     assert loss.item() == 4 + 0.5 * (1 + 4) / 2
     alone = Constant([1.0, 5.0])
-    Objective(alone, teacher, 0.0, "fp32")(a_batch()).backward()
+    Objective(alone, None, 0.0, "fp32")(a_batch()).backward()
     assert alone.values.grad is not None
     assert alone.values.grad.tolist() == [-4.0, 0.0]
 
 
 def test_a_model_with_dropout_begins_as_the_dense_one() -> None:
-    student, teacher = Constant([1.0], dropout=0.5).train(), Constant([1.0], dropout=0.5).eval()
-    Objective(student, teacher, 0.0, "fp32").check_start(a_batch())
+    student, dense = Constant([1.0], dropout=0.5).train(), Constant([1.0], dropout=0.5).eval()
+    Objective(student, None, 0.0, "fp32").check_start(a_batch(), dense)
     assert student.training
 
 

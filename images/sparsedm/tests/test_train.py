@@ -619,7 +619,7 @@ def test_a_batch_that_is_no_number_ends_with_the_step(
         return batch
 
     monkeypatch.setattr(train_module, "noisy_batch", spoiled)
-    monkeypatch.setattr(Objective, "check_start", lambda self, batch: None)
+    monkeypatch.setattr(Objective, "check_start", lambda self, batch, dense: None)
     with pytest.raises(Diverged, match="The loss is not finite at step 0"):
         place.train(place.spec("nan-batch"))
 

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate70;
-const schema42 = {
+export const validate = validate108;
+const schema56 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "MbdrcRqNTcsCTpWAwvXdMT9DMrRCsif7jlzHpjz36M"
+      "$ref": "EViqVHRdydbrAr8sxxXtlFAmzNMy6zHZyC1D1d9Nk"
     },
     "status": {
       "$ref": "caRH3YRVkJTzW1A2QIPKufZFrWKb4HSSB5J0tL9p0M"
@@ -22,11 +22,11 @@ const schema42 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema43 = {
+const schema57 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate71(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate71(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema43.enum
+        allowedValues: schema57.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate71(data, {
     }
     errors++;
   }
-  validate71.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema58 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate73(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate73(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema44.enum
+        allowedValues: schema58.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate73(data, {
     }
     errors++;
   }
-  validate73.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema59 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema46 = {};
-import { validate as validate76 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate75(data, {
+const schema60 = {};
+import { validate as validate114 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,31 +130,31 @@ function validate75(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate76(data, {
+    if (!validate114(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+      vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
       errors = vErrors.length;
     }
   }
-  validate75.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema61 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "fWN8FabK8D13vK9UV75cViwx5u8FDOlQsKxCp84qE"
+      "$ref": "VXCfkzsMm1USVddwW9qY13s4g53Ra7fKynSaQrLJbA"
     },
     "dataset": {
       "$ref": "vz865d82psIhnt8KD3yuySWRcBY4uG861U4rvuSqk"
     },
     "sparsity": {
-      "$ref": "1TJKRFRdplsgd6C3fMCUeUCQTlr9cidpSuEsxVNFLA"
+      "$ref": "u8LCoz02kequ23Mf3UmQMVQFknG5AHeCWVm90yhPCEs"
     },
     "training": {
       "$ref": "QVCTH2XwcDaSk8FxWvlAvMUXet75skBDH7MtcLHOA"
@@ -188,7 +188,7 @@ const schema47 = {
     }
   }
 };
-const schema48 = {
+const schema62 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -205,16 +205,19 @@ const schema48 = {
     },
     "pretrained": {
       "$ref": "ggiTgvTCT8OJaSYbFUOq73IViu4drGiie6zTq0c"
+    },
+    "teacher": {
+      "$ref": "RZh9c6XsU7IAWIRowfXFfUacw7rkVO5i0Imb1k5hk"
     }
   }
 };
-const schema49 = {
+const schema10 = {
   "type": "string",
   "enum": ["uvit", "unet", "dit", "diffusers"],
   "default": "uvit",
   "nullable": true
 };
-function validate81(data, {
+function validate25(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -244,7 +247,7 @@ function validate81(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema49.enum
+        allowedValues: schema10.enum
       }
     };
     if (vErrors === null) {
@@ -254,15 +257,15 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate25.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema11 = {
   "type": "string",
   "enum": ["fashion-mnist-uvit-tiny", "emoji-uvit-small", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "imagenet512-uvit-large", "imagenet512-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep"],
   "nullable": true
 };
-function validate83(data, {
+function validate26(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -292,7 +295,7 @@ function validate83(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema50.enum
+        allowedValues: schema11.enum
       }
     };
     if (vErrors === null) {
@@ -302,10 +305,10 @@ function validate83(data, {
     }
     errors++;
   }
-  validate83.errors = vErrors;
+  validate26.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema12 = {
   "type": "object",
   "required": ["imageSize", "patchSize", "channels", "width", "depth", "heads"],
   "properties": {
@@ -360,12 +363,12 @@ const schema51 = {
   },
   "nullable": true
 };
-const schema52 = {
+const schema13 = {
   "type": "integer",
   "minimum": 8,
   "maximum": 512
 };
-function validate86(data, {
+function validate28(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -425,15 +428,15 @@ function validate86(data, {
       errors++;
     }
   }
-  validate86.errors = vErrors;
+  validate28.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema14 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 64
 };
-function validate88(data, {
+function validate30(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -493,15 +496,15 @@ function validate88(data, {
       errors++;
     }
   }
-  validate88.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema15 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 16
 };
-function validate90(data, {
+function validate32(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -561,15 +564,15 @@ function validate90(data, {
       errors++;
     }
   }
-  validate90.errors = vErrors;
+  validate32.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema16 = {
   "type": "integer",
   "minimum": 16,
   "maximum": 8192
 };
-function validate92(data, {
+function validate34(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -629,7 +632,7 @@ function validate92(data, {
       errors++;
     }
   }
-  validate92.errors = vErrors;
+  validate34.errors = vErrors;
   return errors === 0;
 }
 const schema6 = {
@@ -769,13 +772,13 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema17 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate97(data, {
+function validate39(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -835,17 +838,17 @@ function validate97(data, {
       errors++;
     }
   }
-  validate97.errors = vErrors;
+  validate39.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema18 = {
   "type": "integer",
   "default": 0,
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate99(data, {
+function validate41(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -905,16 +908,16 @@ function validate99(data, {
       errors++;
     }
   }
-  validate99.errors = vErrors;
+  validate41.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema19 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 8192,
   "nullable": true
 };
-function validate102(data, {
+function validate44(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -974,7 +977,7 @@ function validate102(data, {
       errors++;
     }
   }
-  validate102.errors = vErrors;
+  validate44.errors = vErrors;
   return errors === 0;
 }
 const schema8 = {
@@ -1009,13 +1012,13 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema20 = {
   "type": "string",
   "enum": ["noise", "v", "velocity"],
   "default": "noise",
   "nullable": true
 };
-function validate105(data, {
+function validate47(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1045,7 +1048,7 @@ function validate105(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema59.enum
+        allowedValues: schema20.enum
       }
     };
     if (vErrors === null) {
@@ -1055,7 +1058,7 @@ function validate105(data, {
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate47.errors = vErrors;
   return errors === 0;
 }
 const schema9 = {
@@ -1109,7 +1112,7 @@ function validate24(data, {
   validate24.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema21 = {
   "type": "object",
   "required": ["kind"],
   "properties": {
@@ -1140,11 +1143,11 @@ const schema60 = {
   },
   "nullable": true
 };
-const schema61 = {
+const schema22 = {
   "type": "string",
   "enum": ["vp-linear", "discrete-betas", "rectified-flow"]
 };
-function validate110(data, {
+function validate52(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1174,7 +1177,7 @@ function validate110(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema61.enum
+        allowedValues: schema22.enum
       }
     };
     if (vErrors === null) {
@@ -1184,15 +1187,15 @@ function validate110(data, {
     }
     errors++;
   }
-  validate110.errors = vErrors;
+  validate52.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema23 = {
   "type": "string",
   "enum": ["linear", "scaled-linear", "cosine"],
   "nullable": true
 };
-function validate114(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1222,7 +1225,7 @@ function validate114(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema62.enum
+        allowedValues: schema23.enum
       }
     };
     if (vErrors === null) {
@@ -1232,16 +1235,16 @@ function validate114(data, {
     }
     errors++;
   }
-  validate114.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema24 = {
   "type": "integer",
   "minimum": 2,
   "maximum": 10000,
   "nullable": true
 };
-function validate118(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1301,10 +1304,10 @@ function validate118(data, {
       errors++;
     }
   }
-  validate118.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-function validate109(data, {
+function validate51(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1346,13 +1349,13 @@ function validate109(data, {
       errors++;
     }
     if (data.kind !== undefined) {
-      if (!validate110(data.kind, {
+      if (!validate52(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
@@ -1379,13 +1382,13 @@ function validate109(data, {
       }
     }
     if (data.betaSchedule !== undefined) {
-      if (!validate114(data.betaSchedule, {
+      if (!validate56(data.betaSchedule, {
         instancePath: instancePath + "/betaSchedule",
         parentData: data,
         parentDataProperty: "betaSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
@@ -1412,13 +1415,13 @@ function validate109(data, {
       }
     }
     if (data.timesteps !== undefined) {
-      if (!validate118(data.timesteps, {
+      if (!validate60(data.timesteps, {
         instancePath: instancePath + "/timesteps",
         parentData: data,
         parentDataProperty: "timesteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
@@ -1434,10 +1437,10 @@ function validate109(data, {
       }
     }
   }
-  validate109.errors = vErrors;
+  validate51.errors = vErrors;
   return errors === 0;
 }
-function validate85(data, {
+function validate27(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1559,46 +1562,46 @@ function validate85(data, {
       errors++;
     }
     if (data.imageSize !== undefined) {
-      if (!validate86(data.imageSize, {
+      if (!validate28(data.imageSize, {
         instancePath: instancePath + "/imageSize",
         parentData: data,
         parentDataProperty: "imageSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
         errors = vErrors.length;
       }
     }
     if (data.patchSize !== undefined) {
-      if (!validate88(data.patchSize, {
+      if (!validate30(data.patchSize, {
         instancePath: instancePath + "/patchSize",
         parentData: data,
         parentDataProperty: "patchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
     if (data.channels !== undefined) {
-      if (!validate90(data.channels, {
+      if (!validate32(data.channels, {
         instancePath: instancePath + "/channels",
         parentData: data,
         parentDataProperty: "channels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
         errors = vErrors.length;
       }
     }
     if (data.width !== undefined) {
-      if (!validate92(data.width, {
+      if (!validate34(data.width, {
         instancePath: instancePath + "/width",
         parentData: data,
         parentDataProperty: "width",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
@@ -1636,24 +1639,24 @@ function validate85(data, {
       }
     }
     if (data.mlpWidth !== undefined) {
-      if (!validate97(data.mlpWidth, {
+      if (!validate39(data.mlpWidth, {
         instancePath: instancePath + "/mlpWidth",
         parentData: data,
         parentDataProperty: "mlpWidth",
         rootData
       })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
         errors = vErrors.length;
       }
     }
     if (data.numClasses !== undefined) {
-      if (!validate99(data.numClasses, {
+      if (!validate41(data.numClasses, {
         instancePath: instancePath + "/numClasses",
         parentData: data,
         parentDataProperty: "numClasses",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
         errors = vErrors.length;
       }
     }
@@ -1669,13 +1672,13 @@ function validate85(data, {
       }
     }
     if (data.contextWidth !== undefined) {
-      if (!validate102(data.contextWidth, {
+      if (!validate44(data.contextWidth, {
         instancePath: instancePath + "/contextWidth",
         parentData: data,
         parentDataProperty: "contextWidth",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
         errors = vErrors.length;
       }
     }
@@ -1691,13 +1694,13 @@ function validate85(data, {
       }
     }
     if (data.prediction !== undefined) {
-      if (!validate105(data.prediction, {
+      if (!validate47(data.prediction, {
         instancePath: instancePath + "/prediction",
         parentData: data,
         parentDataProperty: "prediction",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
         errors = vErrors.length;
       }
     }
@@ -1724,27 +1727,27 @@ function validate85(data, {
       }
     }
     if (data.noiseProcess !== undefined) {
-      if (!validate109(data.noiseProcess, {
+      if (!validate51(data.noiseProcess, {
         instancePath: instancePath + "/noiseProcess",
         parentData: data,
         parentDataProperty: "noiseProcess",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate85.errors = vErrors;
+  validate27.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema63 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate123(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1774,7 +1777,7 @@ function validate123(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema64.enum
+        allowedValues: schema63.enum
       }
     };
     if (vErrors === null) {
@@ -1784,10 +1787,10 @@ function validate123(data, {
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema64 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1800,11 +1803,11 @@ const schema65 = {
   },
   "nullable": true
 };
-const schema15 = {
+const schema25 = {
   "type": "string",
   "maxLength": 512
 };
-function validate30(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1845,15 +1848,15 @@ function validate30(data, {
     }
     errors++;
   }
-  validate30.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-const schema35 = {
+const schema26 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate63(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1895,10 +1898,10 @@ function validate63(data, {
       errors++;
     }
   }
-  validate63.errors = vErrors;
+  validate65.errors = vErrors;
   return errors === 0;
 }
-function validate125(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1940,32 +1943,218 @@ function validate125(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate30(data.uri, {
+      if (!validate64(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate63(data.sha256, {
+      if (!validate65(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate125.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-function validate80(data, {
+const schema65 = {
+  "type": "object",
+  "required": ["pretrained"],
+  "properties": {
+    "architecture": {
+      "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
+    },
+    "preset": {
+      "$ref": "2WHtqeFqj0tu5lc5xMeXa1xBQAzvdaYRFbZbQl7fpt8"
+    },
+    "config": {
+      "$ref": "l8vyEEfufFI78Iz5vqin0cZQm05jdMSI6tA0Z5q0"
+    },
+    "pretrained": {
+      "$ref": "CgsIMiKJ36h2YYwlxmMXhu7WZnN6Ti5Az6CFoEWyms"
+    }
+  },
+  "nullable": true
+};
+const schema66 = {
+  "type": "object",
+  "required": ["uri"],
+  "properties": {
+    "uri": {
+      "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
+    },
+    "sha256": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    }
+  }
+};
+function validate132(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.uri === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "uri"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.uri !== undefined) {
+      if (!validate64(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sha256 !== undefined) {
+      if (!validate65(data.sha256, {
+        instancePath: instancePath + "/sha256",
+        parentData: data,
+        parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate132.errors = vErrors;
+  return errors === 0;
+}
+function validate128(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.pretrained === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "pretrained"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.architecture !== undefined) {
+      if (!validate25(data.architecture, {
+        instancePath: instancePath + "/architecture",
+        parentData: data,
+        parentDataProperty: "architecture",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.preset !== undefined) {
+      if (!validate26(data.preset, {
+        instancePath: instancePath + "/preset",
+        parentData: data,
+        parentDataProperty: "preset",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.config !== undefined) {
+      if (!validate27(data.config, {
+        instancePath: instancePath + "/config",
+        parentData: data,
+        parentDataProperty: "config",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.pretrained !== undefined) {
+      if (!validate132(data.pretrained, {
+        instancePath: instancePath + "/pretrained",
+        parentData: data,
+        parentDataProperty: "pretrained",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate128.errors = vErrors;
+  return errors === 0;
+}
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1975,57 +2164,68 @@ function validate80(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.architecture !== undefined) {
-      if (!validate81(data.architecture, {
+      if (!validate25(data.architecture, {
         instancePath: instancePath + "/architecture",
         parentData: data,
         parentDataProperty: "architecture",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
         errors = vErrors.length;
       }
     }
     if (data.preset !== undefined) {
-      if (!validate83(data.preset, {
+      if (!validate26(data.preset, {
         instancePath: instancePath + "/preset",
         parentData: data,
         parentDataProperty: "preset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
         errors = vErrors.length;
       }
     }
     if (data.config !== undefined) {
-      if (!validate85(data.config, {
+      if (!validate27(data.config, {
         instancePath: instancePath + "/config",
         parentData: data,
         parentDataProperty: "config",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
         errors = vErrors.length;
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate123(data.initialization, {
+      if (!validate122(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate125(data.pretrained, {
+      if (!validate124(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.teacher !== undefined) {
+      if (!validate128(data.teacher, {
+        instancePath: instancePath + "/teacher",
+        parentData: data,
+        parentDataProperty: "teacher",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
@@ -2045,10 +2245,10 @@ function validate80(data, {
     }
     errors++;
   }
-  validate80.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2069,11 +2269,11 @@ const schema66 = {
     }
   }
 };
-const schema67 = {
+const schema68 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "generated"]
 };
-function validate131(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2103,7 +2303,7 @@ function validate131(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema67.enum
+        allowedValues: schema68.enum
       }
     };
     if (vErrors === null) {
@@ -2113,15 +2313,15 @@ function validate131(data, {
     }
     errors++;
   }
-  validate131.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-const schema14 = {
+const schema31 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate29(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2163,16 +2363,16 @@ function validate29(data, {
       errors++;
     }
   }
-  validate29.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema69 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128,
   "nullable": true
 };
-function validate134(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2230,16 +2430,16 @@ function validate134(data, {
       errors++;
     }
   }
-  validate134.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema70 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate136(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2299,14 +2499,14 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema44 = {
   "type": "boolean",
   "nullable": true
 };
-function validate53(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2330,10 +2530,10 @@ function validate53(data, {
     }
     errors++;
   }
-  validate53.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate130(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2359,57 +2559,57 @@ function validate130(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate131(data.format, {
+      if (!validate139(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate29(data.uri, {
+      if (!validate70(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.classColumn !== undefined) {
-      if (!validate134(data.classColumn, {
+      if (!validate142(data.classColumn, {
         instancePath: instancePath + "/classColumn",
         parentData: data,
         parentDataProperty: "classColumn",
         rootData
       })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate136(data.samples, {
+      if (!validate144(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.horizontalFlip !== undefined) {
-      if (!validate53(data.horizontalFlip, {
+      if (!validate92(data.horizontalFlip, {
         instancePath: instancePath + "/horizontalFlip",
         parentData: data,
         parentDataProperty: "horizontalFlip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -2429,10 +2629,10 @@ function validate130(data, {
     }
     errors++;
   }
-  validate130.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema71 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2455,10 +2655,10 @@ const schema70 = {
       "$ref": "wWWJLPwkRQSiVyuQ9c5puFLj4SPpTgS3y9Uam5Xc"
     },
     "regularization": {
-      "$ref": "eTvg9YJLxc8zoCXSa0YS90kNxIdvXGDFgQjVlCUHsk"
+      "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
     },
     "distillationWeight": {
-      "$ref": "40u7xXYA6HtSBg4LelqnwBrMsvmXQL9Sz4Ii8Kr3M78"
+      "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
     },
     "l1Decay": {
       "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
@@ -2466,13 +2666,13 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema72 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate141(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2514,16 +2714,16 @@ function validate141(data, {
       errors++;
     }
   }
-  validate141.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema73 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate143(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2553,7 +2753,7 @@ function validate143(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema72.enum
+        allowedValues: schema73.enum
       }
     };
     if (vErrors === null) {
@@ -2563,16 +2763,16 @@ function validate143(data, {
     }
     errors++;
   }
-  validate143.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema74 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate145(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2602,7 +2802,7 @@ function validate145(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema73.enum
+        allowedValues: schema74.enum
       }
     };
     if (vErrors === null) {
@@ -2612,14 +2812,14 @@ function validate145(data, {
     }
     errors++;
   }
-  validate145.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema10 = {
+const schema27 = {
   "type": "integer",
   "nullable": true
 };
-function validate25(data, {
+function validate66(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2643,10 +2843,10 @@ function validate25(data, {
     }
     errors++;
   }
-  validate25.errors = vErrors;
+  validate66.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2668,13 +2868,13 @@ const schema74 = {
   },
   "nullable": true
 };
-const schema75 = {
+const schema76 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate149(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2704,7 +2904,7 @@ function validate149(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema75.enum
+        allowedValues: schema76.enum
       }
     };
     if (vErrors === null) {
@@ -2714,10 +2914,10 @@ function validate149(data, {
     }
     errors++;
   }
-  validate149.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2726,7 +2926,7 @@ const schema76 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema78 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2738,11 +2938,11 @@ const schema77 = {
     }
   }
 };
-const schema78 = {
+const schema79 = {
   "type": "string",
   "maxLength": 5
 };
-function validate153(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2783,17 +2983,17 @@ function validate153(data, {
     }
     errors++;
   }
-  validate153.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate155(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2869,10 +3069,10 @@ function validate155(data, {
       errors++;
     }
   }
-  validate155.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate152(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2914,24 +3114,24 @@ function validate152(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate153(data.pattern, {
+      if (!validate161(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate155(data.steps, {
+      if (!validate163(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
@@ -2951,10 +3151,10 @@ function validate152(data, {
     }
     errors++;
   }
-  validate152.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-function validate151(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3013,26 +3213,26 @@ function validate151(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate152(data[i0], {
+      if (!validate160(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate151.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema81 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate159(data, {
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3062,7 +3262,7 @@ function validate159(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema80.enum
+        allowedValues: schema81.enum
       }
     };
     if (vErrors === null) {
@@ -3072,15 +3272,15 @@ function validate159(data, {
     }
     errors++;
   }
-  validate159.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate162(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3104,10 +3304,10 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate156(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3133,65 +3333,65 @@ function validate148(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate149(data.type, {
+      if (!validate157(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate151(data.stages, {
+      if (!validate159(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.family !== undefined) {
-      if (!validate159(data.family, {
-        instancePath: instancePath + "/family",
-        parentData: data,
-        parentDataProperty: "family",
         rootData
       })) {
         vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
+    if (data.family !== undefined) {
+      if (!validate167(data.family, {
+        instancePath: instancePath + "/family",
+        parentData: data,
+        parentDataProperty: "family",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.rampPercent !== undefined) {
-      if (!validate25(data.rampPercent, {
+      if (!validate66(data.rampPercent, {
         instancePath: instancePath + "/rampPercent",
         parentData: data,
         parentDataProperty: "rampPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate162(data.freezeMaskPercent, {
+      if (!validate170(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate148.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3204,7 +3404,7 @@ const schema82 = {
   },
   "nullable": true
 };
-const schema83 = {
+const schema84 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3213,12 +3413,12 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema11 = {
+const schema28 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate26(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3275,10 +3475,10 @@ function validate26(data, {
     }
     errors++;
   }
-  validate26.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-function validate166(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3337,21 +3537,21 @@ function validate166(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate26(data[i0], {
+      if (!validate67(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate166.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema85 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3359,7 +3559,7 @@ const schema84 = {
   },
   "nullable": true
 };
-function validate169(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3402,21 +3602,21 @@ function validate169(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate26(data[i0], {
+      if (!validate67(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate169.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-function validate165(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3442,38 +3642,37 @@ function validate165(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate166(data.include, {
+      if (!validate174(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate169(data.exclude, {
+      if (!validate177(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate165.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema13 = {
+const schema29 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.0002",
   "nullable": true
 };
-function validate28(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3515,111 +3714,10 @@ function validate28(data, {
       errors++;
     }
   }
-  validate28.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.1",
-  "nullable": true
-};
-function validate174(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate174.errors = vErrors;
-  return errors === 0;
-}
-const schema16 = {
-  "type": "string",
-  "maxLength": 20,
-  "nullable": true
-};
-function validate31(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate31.errors = vErrors;
-  return errors === 0;
-}
-function validate140(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3645,106 +3743,106 @@ function validate140(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate141(data.pattern, {
+      if (!validate149(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate143(data.method, {
+      if (!validate151(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate145(data.maskType, {
+      if (!validate153(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskUpdateSteps !== undefined) {
-      if (!validate25(data.maskUpdateSteps, {
+      if (!validate66(data.maskUpdateSteps, {
         instancePath: instancePath + "/maskUpdateSteps",
         parentData: data,
         parentDataProperty: "maskUpdateSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate148(data.schedule, {
+      if (!validate156(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate165(data.layers, {
+      if (!validate173(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.regularization !== undefined) {
-      if (!validate28(data.regularization, {
+      if (!validate68(data.regularization, {
         instancePath: instancePath + "/regularization",
         parentData: data,
         parentDataProperty: "regularization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.distillationWeight !== undefined) {
-      if (!validate174(data.distillationWeight, {
+      if (!validate68(data.distillationWeight, {
         instancePath: instancePath + "/distillationWeight",
         parentData: data,
         parentDataProperty: "distillationWeight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.l1Decay !== undefined) {
-      if (!validate31(data.l1Decay, {
+      if (!validate68(data.l1Decay, {
         instancePath: instancePath + "/l1Decay",
         parentData: data,
         parentDataProperty: "l1Decay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate140.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
 const schema86 = {
@@ -3804,7 +3902,7 @@ const schema87 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate179(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3880,7 +3978,7 @@ function validate179(data, {
       errors++;
     }
   }
-  validate179.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
 const schema88 = {
@@ -3890,7 +3988,7 @@ const schema88 = {
   "maximum": 65536,
   "nullable": true
 };
-function validate181(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3950,7 +4048,7 @@ function validate181(data, {
       errors++;
     }
   }
-  validate181.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
 const schema89 = {
@@ -3960,7 +4058,7 @@ const schema89 = {
   "maximum": 1024,
   "nullable": true
 };
-function validate183(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4020,15 +4118,15 @@ function validate183(data, {
       errors++;
     }
   }
-  validate183.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-const schema12 = {
+const schema30 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate27(data, {
+function validate69(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4052,16 +4150,16 @@ function validate27(data, {
     }
     errors++;
   }
-  validate27.errors = vErrors;
+  validate69.errors = vErrors;
   return errors === 0;
 }
 const schema90 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.03",
+  "default": "0.0002",
   "nullable": true
 };
-function validate188(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4103,10 +4201,61 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
 const schema91 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate196(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate196.errors = vErrors;
+  return errors === 0;
+}
+const schema92 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4116,11 +4265,11 @@ const schema91 = {
   },
   "nullable": true
 };
-const schema92 = {
+const schema93 = {
   "type": "string",
   "maxLength": 20
 };
-function validate191(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4161,10 +4310,10 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-function validate190(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4223,28 +4372,28 @@ function validate190(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate191(data[i0], {
+      if (!validate199(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate190.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema94 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate194(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4320,16 +4469,16 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate196(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4359,7 +4508,7 @@ function validate196(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema94.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -4369,16 +4518,16 @@ function validate196(data, {
     }
     errors++;
   }
-  validate196.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate198(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4420,16 +4569,16 @@ function validate198(data, {
       errors++;
     }
   }
-  validate198.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"],
   "default": "fp32",
   "nullable": true
 };
-function validate200(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4459,7 +4608,7 @@ function validate200(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema96.enum
+        allowedValues: schema97.enum
       }
     };
     if (vErrors === null) {
@@ -4469,10 +4618,10 @@ function validate200(data, {
     }
     errors++;
   }
-  validate200.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema98 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4480,7 +4629,7 @@ const schema97 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate202(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4556,16 +4705,16 @@ function validate202(data, {
       errors++;
     }
   }
-  validate202.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema99 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate204(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4607,10 +4756,10 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
-function validate178(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4636,164 +4785,164 @@ function validate178(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate179(data.steps, {
+      if (!validate186(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate181(data.batchSize, {
+      if (!validate188(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate183(data.gradientAccumulationSteps, {
-        instancePath: instancePath + "/gradientAccumulationSteps",
-        parentData: data,
-        parentDataProperty: "gradientAccumulationSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientCheckpointing !== undefined) {
-      if (!validate27(data.gradientCheckpointing, {
-        instancePath: instancePath + "/gradientCheckpointing",
-        parentData: data,
-        parentDataProperty: "gradientCheckpointing",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.compile !== undefined) {
-      if (!validate27(data.compile, {
-        instancePath: instancePath + "/compile",
-        parentData: data,
-        parentDataProperty: "compile",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.learningRate !== undefined) {
-      if (!validate28(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
-        parentData: data,
-        parentDataProperty: "learningRate",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightDecay !== undefined) {
-      if (!validate188(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
-        parentData: data,
-        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate190(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.gradientAccumulationSteps !== undefined) {
+      if (!validate190(data.gradientAccumulationSteps, {
+        instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate194(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.gradientCheckpointing !== undefined) {
+      if (!validate69(data.gradientCheckpointing, {
+        instancePath: instancePath + "/gradientCheckpointing",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "gradientCheckpointing",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.compile !== undefined) {
+      if (!validate69(data.compile, {
+        instancePath: instancePath + "/compile",
+        parentData: data,
+        parentDataProperty: "compile",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.learningRate !== undefined) {
+      if (!validate194(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
+        parentData: data,
+        parentDataProperty: "learningRate",
         rootData
       })) {
         vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate196(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.weightDecay !== undefined) {
+      if (!validate196(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
-    if (data.emaDecay !== undefined) {
-      if (!validate198(data.emaDecay, {
-        instancePath: instancePath + "/emaDecay",
+    if (data.betas !== undefined) {
+      if (!validate198(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "emaDecay",
+        parentDataProperty: "betas",
         rootData
       })) {
         vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
-    if (data.precision !== undefined) {
-      if (!validate200(data.precision, {
-        instancePath: instancePath + "/precision",
+    if (data.warmupSteps !== undefined) {
+      if (!validate202(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.seed !== undefined) {
-      if (!validate202(data.seed, {
-        instancePath: instancePath + "/seed",
-        parentData: data,
-        parentDataProperty: "seed",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
-    if (data.gradientClip !== undefined) {
-      if (!validate204(data.gradientClip, {
-        instancePath: instancePath + "/gradientClip",
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate204(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
-        parentDataProperty: "gradientClip",
+        parentDataProperty: "learningRateSchedule",
         rootData
       })) {
         vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
+    if (data.emaDecay !== undefined) {
+      if (!validate206(data.emaDecay, {
+        instancePath: instancePath + "/emaDecay",
+        parentData: data,
+        parentDataProperty: "emaDecay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate208(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.seed !== undefined) {
+      if (!validate210(data.seed, {
+        instancePath: instancePath + "/seed",
+        parentData: data,
+        parentDataProperty: "seed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gradientClip !== undefined) {
+      if (!validate212(data.gradientClip, {
+        instancePath: instancePath + "/gradientClip",
+        parentData: data,
+        parentDataProperty: "gradientClip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate178.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema100 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4806,14 +4955,14 @@ const schema99 = {
   },
   "nullable": true
 };
-const schema100 = {
+const schema101 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate208(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4889,17 +5038,17 @@ function validate208(data, {
       errors++;
     }
   }
-  validate208.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema102 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate210(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4959,10 +5108,10 @@ function validate210(data, {
       errors++;
     }
   }
-  validate210.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4988,32 +5137,32 @@ function validate207(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate208(data.everySteps, {
+      if (!validate216(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate210(data.keep, {
+      if (!validate218(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate207.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema103 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5053,13 +5202,13 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema104 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate214(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5089,7 +5238,7 @@ function validate214(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema103.enum
+        allowedValues: schema104.enum
       }
     };
     if (vErrors === null) {
@@ -5099,17 +5248,17 @@ function validate214(data, {
     }
     errors++;
   }
-  validate214.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema105 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate216(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5169,17 +5318,17 @@ function validate216(data, {
       errors++;
     }
   }
-  validate216.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema106 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate218(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5239,16 +5388,16 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema107 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate220(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5290,16 +5439,16 @@ function validate220(data, {
       errors++;
     }
   }
-  validate220.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema108 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate222(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5329,7 +5478,7 @@ function validate222(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema108.enum
       }
     };
     if (vErrors === null) {
@@ -5339,16 +5488,16 @@ function validate222(data, {
     }
     errors++;
   }
-  validate222.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema109 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate224(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5390,10 +5539,10 @@ function validate224(data, {
       errors++;
     }
   }
-  validate224.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema110 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5409,11 +5558,11 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema111 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features"]
 };
-function validate228(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5443,7 +5592,7 @@ function validate228(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema111.enum
       }
     };
     if (vErrors === null) {
@@ -5453,15 +5602,15 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate231(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5491,7 +5640,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema111.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -5501,10 +5650,10 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5562,43 +5711,43 @@ function validate227(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate228(data.format, {
+      if (!validate236(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate30(data.uri, {
+      if (!validate64(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.split !== undefined) {
-      if (!validate231(data.split, {
+      if (!validate239(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate227.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema113 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5606,7 +5755,7 @@ const schema112 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate235(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5682,16 +5831,16 @@ function validate235(data, {
       errors++;
     }
   }
-  validate235.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema114 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate237(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5721,7 +5870,7 @@ function validate237(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema113.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -5731,10 +5880,10 @@ function validate237(data, {
     }
     errors++;
   }
-  validate237.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5760,131 +5909,131 @@ function validate213(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate214(data.metric, {
+      if (!validate222(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate216(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.steps !== undefined) {
-      if (!validate218(data.steps, {
-        instancePath: instancePath + "/steps",
-        parentData: data,
-        parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate220(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sampler !== undefined) {
-      if (!validate222(data.sampler, {
-        instancePath: instancePath + "/sampler",
-        parentData: data,
-        parentDataProperty: "sampler",
         rootData
       })) {
         vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
-    if (data.extractorUri !== undefined) {
-      if (!validate224(data.extractorUri, {
-        instancePath: instancePath + "/extractorUri",
+    if (data.samples !== undefined) {
+      if (!validate224(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "extractorUri",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
+    if (data.steps !== undefined) {
+      if (!validate226(data.steps, {
+        instancePath: instancePath + "/steps",
+        parentData: data,
+        parentDataProperty: "steps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.guidance !== undefined) {
+      if (!validate228(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sampler !== undefined) {
+      if (!validate230(data.sampler, {
+        instancePath: instancePath + "/sampler",
+        parentData: data,
+        parentDataProperty: "sampler",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.extractorUri !== undefined) {
+      if (!validate232(data.extractorUri, {
+        instancePath: instancePath + "/extractorUri",
+        parentData: data,
+        parentDataProperty: "extractorUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.referenceStatsUri !== undefined) {
-      if (!validate29(data.referenceStatsUri, {
+      if (!validate70(data.referenceStatsUri, {
         instancePath: instancePath + "/referenceStatsUri",
         parentData: data,
         parentDataProperty: "referenceStatsUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate227(data.dataset, {
+      if (!validate235(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.autoencoderUri !== undefined) {
-      if (!validate29(data.autoencoderUri, {
-        instancePath: instancePath + "/autoencoderUri",
-        parentData: data,
-        parentDataProperty: "autoencoderUri",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.everySteps !== undefined) {
-      if (!validate235(data.everySteps, {
-        instancePath: instancePath + "/everySteps",
-        parentData: data,
-        parentDataProperty: "everySteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
+    if (data.autoencoderUri !== undefined) {
+      if (!validate70(data.autoencoderUri, {
+        instancePath: instancePath + "/autoencoderUri",
+        parentData: data,
+        parentDataProperty: "autoencoderUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.everySteps !== undefined) {
+      if (!validate243(data.everySteps, {
+        instancePath: instancePath + "/everySteps",
+        parentData: data,
+        parentDataProperty: "everySteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.select !== undefined) {
-      if (!validate237(data.select, {
+      if (!validate245(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate213.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema115 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -5899,13 +6048,13 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema116 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate242(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5965,16 +6114,16 @@ function validate242(data, {
       errors++;
     }
   }
-  validate242.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema50 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate64(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6034,10 +6183,10 @@ function validate64(data, {
       errors++;
     }
   }
-  validate64.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6063,43 +6212,43 @@ function validate240(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate31(data.maxFidIncrease, {
+      if (!validate68(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate242(data.maxFidIncreasePercent, {
+      if (!validate250(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate64(data.minMacsReductionPercent, {
+      if (!validate102(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate240.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6108,7 +6257,7 @@ const schema116 = {
     }
   }
 };
-function validate246(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6134,13 +6283,13 @@ function validate246(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate30(data.uri, {
+      if (!validate64(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
@@ -6160,10 +6309,10 @@ function validate246(data, {
     }
     errors++;
   }
-  validate246.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "object",
   "properties": {
     "image": {
@@ -6208,13 +6357,13 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema119 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate250(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6272,15 +6421,15 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema120 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate252(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6310,7 +6459,7 @@ function validate252(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema119.enum
+        allowedValues: schema120.enum
       }
     };
     if (vErrors === null) {
@@ -6320,10 +6469,10 @@ function validate252(data, {
     }
     errors++;
   }
-  validate252.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6331,7 +6480,7 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema122 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -6340,12 +6489,12 @@ const schema121 = {
     }
   }
 };
-const schema28 = {
+const schema43 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate52(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6402,10 +6551,10 @@ function validate52(data, {
     }
     errors++;
   }
-  validate52.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6431,13 +6580,13 @@ function validate255(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate52(data.name, {
+      if (!validate91(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -6457,10 +6606,10 @@ function validate255(data, {
     }
     errors++;
   }
-  validate255.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-function validate254(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6503,21 +6652,21 @@ function validate254(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate255(data[i0], {
+      if (!validate263(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate254.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema123 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -6529,7 +6678,7 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema17 = {
+const schema32 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -6538,7 +6687,7 @@ const schema17 = {
   "properties": {},
   "nullable": true
 };
-const schema18 = {
+const schema33 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -6546,10 +6695,10 @@ const schema18 = {
   }],
   "maxLength": 32
 };
-const schema19 = {
+const schema34 = {
   "type": "integer"
 };
-function validate34(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6573,13 +6722,13 @@ function validate34(data, {
     }
     errors++;
   }
-  validate34.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-const schema20 = {
+const schema35 = {
   "type": "string"
 };
-function validate36(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6603,10 +6752,10 @@ function validate36(data, {
     }
     errors++;
   }
-  validate36.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-function validate33(data, {
+function validate72(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6617,26 +6766,26 @@ function validate33(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate34(data, {
+  if (!validate73(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+    vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate36(data, {
+    if (!validate75(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+      vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -6683,10 +6832,10 @@ function validate33(data, {
       errors++;
     }
   }
-  validate33.errors = vErrors;
+  validate72.errors = vErrors;
   return errors === 0;
 }
-function validate32(data, {
+function validate71(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6728,21 +6877,21 @@ function validate32(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate33(data[key0], {
+      if (!validate72(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate32.errors = vErrors;
+  validate71.errors = vErrors;
   return errors === 0;
 }
-function validate259(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6768,32 +6917,32 @@ function validate259(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate32(data.requests, {
+      if (!validate71(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate32(data.limits, {
+      if (!validate71(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate259.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema47 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -6802,11 +6951,11 @@ const schema32 = {
   "properties": {},
   "nullable": true
 };
-const schema21 = {
+const schema36 = {
   "type": "string",
   "maxLength": 63
 };
-function validate39(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6847,10 +6996,10 @@ function validate39(data, {
     }
     errors++;
   }
-  validate39.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
-function validate59(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6892,21 +7041,21 @@ function validate59(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate39(data[key0], {
+      if (!validate78(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate59.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6914,7 +7063,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema124 = {
+const schema125 = {
   "type": "object",
   "properties": {
     "key": {
@@ -6934,12 +7083,12 @@ const schema124 = {
     }
   }
 };
-const schema125 = {
+const schema126 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate266(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6981,15 +7130,15 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema127 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate268(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7019,7 +7168,7 @@ function validate268(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -7029,15 +7178,15 @@ function validate268(data, {
     }
     errors++;
   }
-  validate268.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate270(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7079,15 +7228,15 @@ function validate270(data, {
       errors++;
     }
   }
-  validate270.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate272(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7117,7 +7266,7 @@ function validate272(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema128.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -7127,16 +7276,16 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema49 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate62(data, {
+function validate101(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7195,10 +7344,10 @@ function validate62(data, {
       errors++;
     }
   }
-  validate62.errors = vErrors;
+  validate101.errors = vErrors;
   return errors === 0;
 }
-function validate265(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7208,57 +7357,57 @@ function validate265(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate266(data.key, {
+      if (!validate274(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate268(data.operator, {
+      if (!validate276(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate270(data.value, {
+      if (!validate278(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate272(data.effect, {
+      if (!validate280(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate62(data.tolerationSeconds, {
+      if (!validate101(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
@@ -7278,10 +7427,10 @@ function validate265(data, {
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7324,21 +7473,21 @@ function validate264(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate265(data[i0], {
+      if (!validate273(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -7347,7 +7496,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema131 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -7359,7 +7508,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema132 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -7369,7 +7518,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema133 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7377,7 +7526,7 @@ const schema132 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema22 = {
+const schema37 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -7386,7 +7535,7 @@ const schema22 = {
     }
   }
 };
-const schema23 = {
+const schema38 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7394,7 +7543,7 @@ const schema23 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema24 = {
+const schema39 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -7409,11 +7558,11 @@ const schema24 = {
     }
   }
 };
-const schema25 = {
+const schema40 = {
   "type": "string",
   "maxLength": 316
 };
-function validate43(data, {
+function validate82(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7454,14 +7603,14 @@ function validate43(data, {
     }
     errors++;
   }
-  validate43.errors = vErrors;
+  validate82.errors = vErrors;
   return errors === 0;
 }
-const schema26 = {
+const schema41 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate45(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7491,7 +7640,7 @@ function validate45(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema26.enum
+        allowedValues: schema41.enum
       }
     };
     if (vErrors === null) {
@@ -7501,10 +7650,10 @@ function validate45(data, {
     }
     errors++;
   }
-  validate45.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-const schema27 = {
+const schema42 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7512,7 +7661,7 @@ const schema27 = {
   },
   "nullable": true
 };
-function validate47(data, {
+function validate86(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7555,21 +7704,21 @@ function validate47(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate39(data[i0], {
+      if (!validate78(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate47.errors = vErrors;
+  validate86.errors = vErrors;
   return errors === 0;
 }
-function validate42(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7611,35 +7760,35 @@ function validate42(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate43(data.key, {
+      if (!validate82(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate45(data.operator, {
+      if (!validate84(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate47(data.values, {
+      if (!validate86(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
         errors = vErrors.length;
       }
     }
@@ -7659,10 +7808,10 @@ function validate42(data, {
     }
     errors++;
   }
-  validate42.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
-function validate41(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7705,13 +7854,13 @@ function validate41(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate42(data[i0], {
+      if (!validate81(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate42.errors : vErrors.concat(validate42.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
@@ -7731,10 +7880,10 @@ function validate41(data, {
     }
     errors++;
   }
-  validate41.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-function validate40(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7760,13 +7909,13 @@ function validate40(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate41(data.matchExpressions, {
+      if (!validate80(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
@@ -7786,10 +7935,10 @@ function validate40(data, {
     }
     errors++;
   }
-  validate40.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-function validate280(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7832,13 +7981,13 @@ function validate280(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate40(data[i0], {
+      if (!validate79(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
@@ -7858,10 +8007,10 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7903,21 +8052,21 @@ function validate279(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate280(data.nodeSelectorTerms, {
+      if (!validate288(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate279.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7925,7 +8074,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema135 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -7937,14 +8086,14 @@ const schema134 = {
     }
   }
 };
-const schema135 = {
+const schema136 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate286(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8020,10 +8169,10 @@ function validate286(data, {
       errors++;
     }
   }
-  validate286.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate285(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8065,24 +8214,24 @@ function validate285(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate286(data.weight, {
+      if (!validate294(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate40(data.preference, {
+      if (!validate79(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
@@ -8102,10 +8251,10 @@ function validate285(data, {
     }
     errors++;
   }
-  validate285.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-function validate284(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8148,21 +8297,21 @@ function validate284(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate285(data[i0], {
+      if (!validate293(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate284.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-function validate278(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8188,32 +8337,32 @@ function validate278(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate279(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate287(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate284(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate292(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate278.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8239,21 +8388,21 @@ function validate277(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate278(data.nodeAffinity, {
+      if (!validate286(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate277.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8261,7 +8410,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema138 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8276,12 +8425,12 @@ const schema137 = {
     }
   }
 };
-const schema138 = {
+const schema139 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate296(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8323,10 +8472,10 @@ function validate296(data, {
       errors++;
     }
   }
-  validate296.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema140 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -8338,7 +8487,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema30 = {
+const schema45 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -8354,7 +8503,7 @@ const schema30 = {
   },
   "nullable": true
 };
-function validate54(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8412,43 +8561,43 @@ function validate54(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate52(data.name, {
+      if (!validate91(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate52(data.key, {
+      if (!validate91(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate53(data.optional, {
+      if (!validate92(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate54.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8474,32 +8623,32 @@ function validate298(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate54(data.secretKeyRef, {
+      if (!validate93(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate54(data.configMapKeyRef, {
+      if (!validate93(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8525,35 +8674,35 @@ function validate294(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate26(data.name, {
+      if (!validate67(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate296(data.value, {
+      if (!validate304(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate298(data.valueFrom, {
+      if (!validate306(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
@@ -8573,10 +8722,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8619,27 +8768,27 @@ function validate293(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate294(data[i0], {
+      if (!validate302(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema46 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate58(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8697,10 +8846,10 @@ function validate58(data, {
       errors++;
     }
   }
-  validate58.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -8709,11 +8858,11 @@ const schema140 = {
   "properties": {},
   "nullable": true
 };
-const schema141 = {
+const schema142 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate309(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8754,10 +8903,10 @@ function validate309(data, {
     }
     errors++;
   }
-  validate309.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8799,21 +8948,21 @@ function validate308(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate309(data[key0], {
+      if (!validate317(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate249(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8839,153 +8988,153 @@ function validate249(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate250(data.image, {
+      if (!validate258(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate252(data.imagePullPolicy, {
+      if (!validate260(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate254(data.imagePullSecrets, {
+      if (!validate262(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate259(data.resources, {
+      if (!validate267(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate59(data.nodeSelector, {
+      if (!validate98(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate264(data.tolerations, {
+      if (!validate272(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate277(data.affinity, {
+      if (!validate285(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate293(data.env, {
+      if (!validate301(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate58(data.serviceAccountName, {
+      if (!validate97(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate58(data.priorityClassName, {
+      if (!validate97(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate58(data.runtimeClassName, {
+      if (!validate97(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate59(data.podLabels, {
+      if (!validate98(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate308(data.podAnnotations, {
+      if (!validate316(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate249.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema143 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -8993,7 +9142,7 @@ const schema142 = {
   "maximum": 100,
   "nullable": true
 };
-function validate314(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9069,17 +9218,17 @@ function validate314(data, {
       errors++;
     }
   }
-  validate314.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate316(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9155,17 +9304,17 @@ function validate316(data, {
       errors++;
     }
   }
-  validate316.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate318(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9241,10 +9390,10 @@ function validate318(data, {
       errors++;
     }
   }
-  validate318.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate79(data, {
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9302,145 +9451,145 @@ function validate79(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate80(data.model, {
+      if (!validate118(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate130(data.dataset, {
+      if (!validate138(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate140(data.sparsity, {
+      if (!validate148(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate178(data.training, {
+      if (!validate185(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate207(data.checkpoint, {
+      if (!validate215(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate213(data.evaluation, {
+      if (!validate221(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate240(data.acceptance, {
+      if (!validate248(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate246(data.output, {
+      if (!validate254(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate249(data.trainer, {
+      if (!validate257(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.suspend !== undefined) {
-      if (!validate27(data.suspend, {
+      if (!validate69(data.suspend, {
         instancePath: instancePath + "/suspend",
         parentData: data,
         parentDataProperty: "suspend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate314(data.backoffLimit, {
+      if (!validate322(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate316(data.activeDeadlineSeconds, {
+      if (!validate324(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate318(data.ttlSecondsAfterFinished, {
+      if (!validate326(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
@@ -9460,10 +9609,10 @@ function validate79(data, {
     }
     errors++;
   }
-  validate79.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema146 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -9511,12 +9660,12 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema147 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate322(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9558,15 +9707,15 @@ function validate322(data, {
       errors++;
     }
   }
-  validate322.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema148 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate324(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9596,7 +9745,7 @@ function validate324(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema147.enum
+        allowedValues: schema148.enum
       }
     };
     if (vErrors === null) {
@@ -9606,16 +9755,16 @@ function validate324(data, {
     }
     errors++;
   }
-  validate324.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-const schema33 = {
+const schema48 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
 const formats0 = formats["date-time"];
-function validate61(data, {
+function validate100(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9657,10 +9806,10 @@ function validate61(data, {
       errors++;
     }
   }
-  validate61.errors = vErrors;
+  validate100.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9668,7 +9817,7 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -9692,11 +9841,11 @@ const schema149 = {
     }
   }
 };
-const schema150 = {
+const schema151 = {
   "type": "string",
   "maxLength": 64
 };
-function validate330(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9737,14 +9886,14 @@ function validate330(data, {
     }
     errors++;
   }
-  validate330.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate332(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9774,7 +9923,7 @@ function validate332(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema151.enum
+        allowedValues: schema152.enum
       }
     };
     if (vErrors === null) {
@@ -9784,14 +9933,14 @@ function validate332(data, {
     }
     errors++;
   }
-  validate332.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema153 = {
   "type": "string",
   "format": "date-time"
 };
-function validate335(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9832,14 +9981,14 @@ function validate335(data, {
     }
     errors++;
   }
-  validate335.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema154 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate338(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9880,10 +10029,10 @@ function validate338(data, {
     }
     errors++;
   }
-  validate338.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9973,68 +10122,68 @@ function validate329(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate330(data.type, {
+      if (!validate338(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate332(data.status, {
+      if (!validate340(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate62(data.observedGeneration, {
+      if (!validate101(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate335(data.lastTransitionTime, {
+      if (!validate343(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate26(data.reason, {
+      if (!validate67(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate338(data.message, {
+      if (!validate346(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
@@ -10054,10 +10203,10 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10100,21 +10249,21 @@ function validate328(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate329(data[i0], {
+      if (!validate337(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate328.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema155 = {
   "type": "object",
   "properties": {
     "number": {
@@ -10135,12 +10284,12 @@ const schema154 = {
   },
   "nullable": true
 };
-const schema39 = {
+const schema53 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate67(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10183,10 +10332,10 @@ function validate67(data, {
       errors++;
     }
   }
-  validate67.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10212,65 +10361,65 @@ function validate343(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate67(data.number, {
+      if (!validate105(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastExitReason !== undefined) {
-      if (!validate29(data.lastExitReason, {
+      if (!validate70(data.lastExitReason, {
         instancePath: instancePath + "/lastExitReason",
         parentData: data,
         parentDataProperty: "lastExitReason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.podUid !== undefined) {
-      if (!validate63(data.podUid, {
+      if (!validate65(data.podUid, {
         instancePath: instancePath + "/podUid",
         parentData: data,
         parentDataProperty: "podUid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.podCreatedAt !== undefined) {
-      if (!validate61(data.podCreatedAt, {
+      if (!validate100(data.podCreatedAt, {
         instancePath: instancePath + "/podCreatedAt",
         parentData: data,
         parentDataProperty: "podCreatedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.resumedFromStep !== undefined) {
-      if (!validate62(data.resumedFromStep, {
+      if (!validate101(data.resumedFromStep, {
         instancePath: instancePath + "/resumedFromStep",
         parentData: data,
         parentDataProperty: "resumedFromStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate343.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema156 = {
   "type": "object",
   "properties": {
     "step": {
@@ -10321,12 +10470,12 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema38 = {
+const schema52 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate66(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10368,16 +10517,16 @@ function validate66(data, {
       errors++;
     }
   }
-  validate66.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
+const schema51 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate65(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10437,10 +10586,10 @@ function validate65(data, {
       errors++;
     }
   }
-  validate65.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -10448,7 +10597,7 @@ const schema156 = {
   },
   "nullable": true
 };
-const schema157 = {
+const schema158 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -10463,12 +10612,12 @@ const schema157 = {
     }
   }
 };
-const schema158 = {
+const schema159 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate367(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10527,10 +10676,10 @@ function validate367(data, {
       errors++;
     }
   }
-  validate367.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate366(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10556,35 +10705,35 @@ function validate366(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate367(data.step, {
+      if (!validate375(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate66(data.distance, {
+      if (!validate104(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate66(data.sparsity, {
+      if (!validate104(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
@@ -10604,10 +10753,10 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10650,21 +10799,21 @@ function validate365(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate366(data[i0], {
+      if (!validate374(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate365.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-function validate350(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10690,68 +10839,68 @@ function validate350(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate62(data.step, {
+      if (!validate101(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSteps !== undefined) {
-      if (!validate62(data.totalSteps, {
+      if (!validate101(data.totalSteps, {
         instancePath: instancePath + "/totalSteps",
         parentData: data,
         parentDataProperty: "totalSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.percent !== undefined) {
-      if (!validate64(data.percent, {
+      if (!validate102(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.display !== undefined) {
-      if (!validate66(data.display, {
+      if (!validate104(data.display, {
         instancePath: instancePath + "/display",
         parentData: data,
         parentDataProperty: "display",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.stage !== undefined) {
-      if (!validate65(data.stage, {
+      if (!validate103(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate65(data.stages, {
+      if (!validate103(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -10767,98 +10916,98 @@ function validate350(data, {
       }
     }
     if (data.maskFlips !== undefined) {
-      if (!validate62(data.maskFlips, {
+      if (!validate101(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate63(data.phase, {
+      if (!validate65(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.loss !== undefined) {
-      if (!validate66(data.loss, {
+      if (!validate104(data.loss, {
         instancePath: instancePath + "/loss",
         parentData: data,
         parentDataProperty: "loss",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.samplesPerSecond !== undefined) {
-      if (!validate66(data.samplesPerSecond, {
+      if (!validate104(data.samplesPerSecond, {
         instancePath: instancePath + "/samplesPerSecond",
         parentData: data,
         parentDataProperty: "samplesPerSecond",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.remainingSeconds !== undefined) {
-      if (!validate62(data.remainingSeconds, {
+      if (!validate101(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
         parentData: data,
         parentDataProperty: "remainingSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.eta !== undefined) {
-      if (!validate66(data.eta, {
+      if (!validate104(data.eta, {
         instancePath: instancePath + "/eta",
         parentData: data,
         parentDataProperty: "eta",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.reportedAt !== undefined) {
-      if (!validate61(data.reportedAt, {
+      if (!validate100(data.reportedAt, {
         instancePath: instancePath + "/reportedAt",
         parentData: data,
         parentDataProperty: "reportedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.history !== undefined) {
-      if (!validate365(data.history, {
+      if (!validate373(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate350.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -10873,12 +11022,12 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema41 = {
+const schema55 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate69(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10920,15 +11069,15 @@ function validate69(data, {
       errors++;
     }
   }
-  validate69.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema54 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate68(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10970,10 +11119,10 @@ function validate68(data, {
       errors++;
     }
   }
-  validate68.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10999,43 +11148,43 @@ function validate374(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate69(data.uri, {
+      if (!validate107(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.step !== undefined) {
-      if (!validate62(data.step, {
+      if (!validate101(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate68(data.maskDigest, {
+      if (!validate106(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema161 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -11065,7 +11214,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate379(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11102,87 +11251,87 @@ function validate379(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate66(data.target, {
+      if (!validate104(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate66(data.achieved, {
+      if (!validate104(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate62(data.maskedParameters, {
+      if (!validate101(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate62(data.totalParameters, {
+      if (!validate101(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate67(data.maskedLayers, {
+      if (!validate105(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate67(data.skippedLayers, {
+      if (!validate105(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate53(data.compliant, {
+      if (!validate92(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate379.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -11206,7 +11355,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate389(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11232,76 +11381,76 @@ function validate389(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate66(data.convention, {
+      if (!validate104(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate62(data.dense, {
+      if (!validate101(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate62(data.sparse, {
+      if (!validate101(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate62(data.totalDense, {
+      if (!validate101(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate62(data.totalSparse, {
+      if (!validate101(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate66(data.reductionPercent, {
+      if (!validate104(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate389.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -11352,7 +11501,7 @@ const schema162 = {
   },
   "nullable": true
 };
-function validate397(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11378,175 +11527,175 @@ function validate397(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate63(data.metric, {
+      if (!validate65(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate67(data.samples, {
+      if (!validate105(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate66(data.dense, {
+      if (!validate104(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate66(data.sparse, {
+      if (!validate104(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate66(data.increase, {
+      if (!validate104(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.reference !== undefined) {
-      if (!validate63(data.reference, {
+      if (!validate65(data.reference, {
         instancePath: instancePath + "/reference",
         parentData: data,
         parentDataProperty: "reference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.captions !== undefined) {
-      if (!validate63(data.captions, {
+      if (!validate65(data.captions, {
         instancePath: instancePath + "/captions",
         parentData: data,
         parentDataProperty: "captions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate68(data.referenceDigest, {
+      if (!validate106(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate68(data.extractorDigest, {
+      if (!validate106(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate62(data.seed, {
+      if (!validate101(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate63(data.sampler, {
+      if (!validate65(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate67(data.steps, {
+      if (!validate105(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate66(data.guidance, {
+      if (!validate104(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.weights !== undefined) {
-      if (!validate68(data.weights, {
+      if (!validate106(data.weights, {
         instancePath: instancePath + "/weights",
         parentData: data,
         parentDataProperty: "weights",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.rankDeficient !== undefined) {
-      if (!validate53(data.rankDeficient, {
+      if (!validate92(data.rankDeficient, {
         instancePath: instancePath + "/rankDeficient",
         parentData: data,
         parentDataProperty: "rankDeficient",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate397.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11567,7 +11716,7 @@ const schema163 = {
   },
   "nullable": true
 };
-function validate414(data, {
+function validate422(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11593,65 +11742,65 @@ function validate414(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate69(data.uri, {
+      if (!validate107(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate63(data.sha256, {
+      if (!validate65(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate62(data.sizeBytes, {
+      if (!validate101(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate69(data.manifestUri, {
+      if (!validate107(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate69(data.sampleGridUri, {
+      if (!validate107(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate414.errors = vErrors;
+  validate422.errors = vErrors;
   return errors === 0;
 }
-function validate321(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11677,153 +11826,153 @@ function validate321(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate322(data.observedGeneration, {
+      if (!validate330(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate324(data.phase, {
+      if (!validate332(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate61(data.startTime, {
+      if (!validate100(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.completionTime !== undefined) {
-      if (!validate61(data.completionTime, {
+      if (!validate100(data.completionTime, {
         instancePath: instancePath + "/completionTime",
         parentData: data,
         parentDataProperty: "completionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate328(data.conditions, {
+      if (!validate336(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.jobUid !== undefined) {
-      if (!validate63(data.jobUid, {
+      if (!validate65(data.jobUid, {
         instancePath: instancePath + "/jobUid",
         parentData: data,
         parentDataProperty: "jobUid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate343(data.attempts, {
+      if (!validate351(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate350(data.progress, {
+      if (!validate358(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate374(data.checkpoint, {
+      if (!validate382(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate379(data.sparsity, {
+      if (!validate387(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate389(data.macs, {
+      if (!validate397(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.fid !== undefined) {
-      if (!validate397(data.fid, {
-        instancePath: instancePath + "/fid",
-        parentData: data,
-        parentDataProperty: "fid",
         rootData
       })) {
         vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
         errors = vErrors.length;
       }
     }
+    if (data.fid !== undefined) {
+      if (!validate405(data.fid, {
+        instancePath: instancePath + "/fid",
+        parentData: data,
+        parentDataProperty: "fid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.model !== undefined) {
-      if (!validate414(data.model, {
+      if (!validate422(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate321.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-function validate70(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11882,57 +12031,57 @@ function validate70(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate71(data.apiVersion, {
+      if (!validate109(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate73(data.kind, {
+      if (!validate111(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate75(data.metadata, {
+      if (!validate113(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate79(data.spec, {
+      if (!validate117(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate321(data.status, {
+      if (!validate329(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
@@ -11952,6 +12101,6 @@ function validate70(data, {
     }
     errors++;
   }
-  validate70.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }

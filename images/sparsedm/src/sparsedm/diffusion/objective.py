@@ -1,7 +1,8 @@
 """The loss of SparseDM: L = |target - out_S|^2 + alpha * |out_T - out_S|^2.
 
 `target` and both outputs are in the model's own prediction space: the noise (the paper's case), or v for a
-model with v-prediction. T is the frozen dense model. Means are over all elements of the batch.
+model with v-prediction. T is the teacher: the frozen dense model, or another network that predicts in the
+same space. Means are over all elements of the batch.
 """
 
 from __future__ import annotations
@@ -80,28 +81,35 @@ def _dropped(labels: Tensor, dropped: Tensor, config: NetworkConfig, nothing: Te
 
 
 class Objective:
-    """`alpha` 0 runs no teacher. `precision` bf16 or fp16 runs both networks under autocast; losses are
-    float32.
+    """`alpha` 0 runs no teacher, and needs none. `precision` bf16 or fp16 runs both networks under autocast;
+    losses are float32.
 
     `compile` compiles both (compiling.py). Raises ConfigError where that can't be done here.
     """
 
     def __init__(
-        self, student: nn.Module, teacher: nn.Module, alpha: float, precision: str, compile: bool = False
+        self,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        alpha: float,
+        precision: str,
+        compile: bool = False,
     ) -> None:
         self.student = student
-        self.teacher = teacher
         self.alpha = alpha
         self.precision = precision
         device = next(student.parameters()).device
-        self.learning, self.teaching = (
-            compiled(network, device) if compile else network for network in (student, teacher)
-        )
+
+        def ready(network: nn.Module) -> nn.Module:
+            return compiled(network, device) if compile else network
+
+        self.learning = ready(student)
+        self.teaching = ready(teacher) if alpha and teacher is not None else None
 
     def __call__(self, batch: Batch) -> Tensor:
         out = self._run(self.learning, batch)
         loss = _error(out, batch)
-        if not self.alpha:
+        if self.teaching is None:
             return loss
         with torch.no_grad():
             taught = self._run(self.teaching, batch)
@@ -113,7 +121,7 @@ class Objective:
             return network(batch.x_t, batch.t, batch.labels).float()
 
     @torch.no_grad()
-    def check_start(self, batch: Batch) -> None:
+    def check_start(self, batch: Batch, dense: nn.Module) -> None:
         """Before the first step, masks open: the student must compute exactly the dense model's loss.
 
         Catches a student that never got the pre-trained weights, which trains without any other sign of it.
@@ -123,11 +131,11 @@ class Objective:
         device = batch.x_t.device.type
         self.student.eval()  # without dropout, which a model may have
         student = _error(self._run(self.student, batch), batch).item()
-        teacher = _error(self._run(self.teacher, batch), batch).item()
+        wanted = _error(self._run(dense, batch), batch).item()
         self.student.train()
-        if abs(student - teacher) > START_TOLERANCE[device] * abs(teacher):
+        if abs(student - wanted) > START_TOLERANCE[device] * abs(wanted):
             raise RuntimeError(
-                f"the student's loss at step 0 is {student:.6f} and the dense model's {teacher:.6f}: "
+                f"the student's loss at step 0 is {student:.6f} and the dense model's {wanted:.6f}: "
                 "the pre-trained weights did not get into the student."
             )
 

@@ -134,6 +134,10 @@ class UViTConfig:
         return self.null_label is not None or self.context is not None
 
     @property
+    def out_channels(self) -> int:
+        return self.channels
+
+    @property
     def guided_channels(self) -> int:
         """Channels of the output that classifier-free guidance changes: all of them."""
         return self.channels

@@ -51,21 +51,20 @@ class LiveBytes(TorchDispatchMode):
         self.now -= size
 
 
-def activation_bytes(config: ModelConfig, training: TrainingSpec, alpha: float) -> int:
-    """The peak over the loss of a batch of `training.batch_size` images and its gradient, in one process;
-    `alpha` 0 runs no teacher. The weights' gradients are not in it."""
+def activation_bytes(config: ModelConfig, training: TrainingSpec, teacher: ModelConfig | None) -> int:
+    """The peak over the loss of a batch of `training.batch_size` images and its gradient, in one process,
+    with the teacher that there is. The weights' gradients are not in it."""
     # Imported here: it brings torch's compiler along, which takes seconds.
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
-        student, teacher = (_fake(bare_model(config)) for _ in range(2))
-        student.train()
+        student = _fake(bare_model(config)).train()
         for weight in student.parameters():
             weight.register_post_accumulate_grad_hook(_drop_gradient)
-        teacher.eval().requires_grad_(False)
         if training.gradient_checkpointing:
             recompute_blocks(student)
-        objective, batch = Objective(student, teacher, alpha, training.precision), _batch(config, training)
+        guide = None if teacher is None else _fake(bare_model(teacher)).eval().requires_grad_(False)
+        objective, batch = Objective(student, guide, 1.0, training.precision), _batch(config, training)
         with LiveBytes() as live:
             objective(batch).backward()
         return live.peak

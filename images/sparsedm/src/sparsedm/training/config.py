@@ -14,14 +14,17 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sparsedm.diffusion.network import NetworkConfig
 from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.diffusion.samplers import SAMPLERS
+from sparsedm.diffusion.space import differences
 from sparsedm.errors import ConfigError
 from sparsedm.measure.reference import Content
 from sparsedm.models import PRESETS, UViTConfig
@@ -63,8 +66,6 @@ ONE_RHYTHM = {
 """Methods that leave no choice when the mask is recomputed, and why."""
 PULLING = ("sparsedm", "sr-ste", "sr-ste-decoupled")
 """Methods that pull masked weights by sparsity.regularization."""
-TAUGHT = ("sparsedm", "cast")
-"""Methods that distil from the dense model."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 SPLITS = ("test", "train")
 METRICS = ("fid", "fd")
@@ -94,13 +95,21 @@ _URI = re.compile(
 class ModelSpec:
     """For uvit exactly one of `preset` and `config` is set, for the others none: the directory at
     `pretrained_uri` describes them. `config` holds UViTConfig's fields, snake_case. Without `pretrained_uri`
-    the weights are drawn from training.seed."""
+    the weights are drawn from training.seed. `teacher` None stands for the model itself, as it is before
+    training."""
 
     architecture: str
     preset: str | None
     config: dict[str, Any] | None
     pretrained_uri: str | None
     pretrained_sha256: str | None
+    teacher: ModelSpec | None = None
+
+    def network(self) -> UViTConfig | None:
+        """The sizes of a U-ViT; None where a folder has them. Raises ValueError where they describe none."""
+        if self.preset is not None:
+            return PRESETS[self.preset]
+        return None if self.config is None else UViTConfig(**self.config)
 
     @property
     def initialization(self) -> str:
@@ -233,6 +242,11 @@ class TrainConfig:
         """The data whose texts a model with text draws after: held-out ones where there are any."""
         held_out = self.evaluation.dataset
         return held_out if held_out and held_out.format in CAPTIONED_FORMATS else self.dataset
+
+    @property
+    def distillation_weight(self) -> float:
+        """alpha: 0 runs no teacher."""
+        return self.sparsity.distillation_weight if METHODS[self.sparsity.method].trains else 0.0
 
     def digest(self) -> str:
         """`sha256:...` of the configuration with its defaults filled in: two spellings of one run have one
@@ -445,7 +459,8 @@ def parse_config(value: Any) -> TrainConfig:
     evaluation = _evaluation(root.object("evaluation"), dataset)
     _check_effects(problems, model, sparsity, training, checkpoint, evaluation)
     if model.initialization == "random":
-        _check_random(problems, sparsity, dataset)
+        _check_random(problems, model, sparsity, dataset)
+    _check_teacher(problems, model, sparsity)
     output = root.object("output")
     output_uri = output.uri("uri", "pvc or file")
     output.finish()
@@ -459,23 +474,38 @@ def parse_config(value: Any) -> TrainConfig:
 
 
 def _model(r: _Reader) -> ModelSpec:
+    model = _network(r)
+    uri, sha256 = _start(r, model.architecture)
+    teacher = _teacher(r.object("teacher")) if r.has("teacher") else r.take("teacher")
+    r.finish()
+    return replace(model, pretrained_uri=uri, pretrained_sha256=sha256, teacher=teacher)
+
+
+def _teacher(r: _Reader) -> ModelSpec:
+    teacher = _network(r)
+    uri, sha256 = _pretrained(r.object("pretrained"), teacher.architecture)
+    r.finish()
+    return replace(teacher, pretrained_uri=uri, pretrained_sha256=sha256)
+
+
+def _network(r: _Reader) -> ModelSpec:
+    """Without its weights."""
     architecture = r.choice("architecture", ARCHITECTURES, "uvit")
     if architecture == "uvit" and r.has("preset") == r.has("config"):
         r.complain(
-            "preset", "or model.config is required, and not both: name a preset or describe the model."
+            "preset",
+            f"or {r.at('config')} is required, and not both: name a preset or describe the model.",
         )
     for name in ("preset", "config"):
         if architecture != "uvit" and r.has(name):
             r.complain(
                 name,
-                f"must be absent when model.architecture is {architecture}: "
-                "the config.json in model.pretrained.uri describes the model.",
+                f"must be absent when {r.at('architecture')} is {architecture}: "
+                f"the config.json in {r.at('pretrained.uri')} describes the model.",
             )
     preset = r.choice("preset", PRESET_NAMES, None) if r.has("preset") else r.take("preset")
     config = _uvit_config(r.object("config")) if r.has("config") else r.take("config")
-    uri, sha256 = _start(r, architecture)
-    r.finish()
-    return ModelSpec(architecture, preset, config, uri, sha256)
+    return ModelSpec(architecture, preset, config, None, None)
 
 
 def _start(r: _Reader, architecture: str) -> tuple[str | None, str | None]:
@@ -493,6 +523,10 @@ def _start(r: _Reader, architecture: str) -> tuple[str | None, str | None]:
     return None, None
 
 
+def _parent(r: _Reader) -> str:
+    return r.path.rpartition(".")[0]
+
+
 def _pretrained(r: _Reader, architecture: str) -> tuple[str, str | None]:
     uri = r.uri("uri") or ""
     is_file = uri.endswith(WEIGHT_SUFFIXES)
@@ -501,7 +535,7 @@ def _pretrained(r: _Reader, architecture: str) -> tuple[str, str | None]:
     if uri and architecture != "uvit" and is_file:
         r.complain(
             "uri",
-            f"must be the directory that diffusers wrote when model.architecture is {architecture}, "
+            f"must be the directory that diffusers wrote when {_parent(r)}.architecture is {architecture}, "
             f"not {_show(uri)}.",
         )
     sha256 = r.string("sha256")
@@ -635,6 +669,7 @@ def _training(r: _Reader) -> TrainingSpec:
 def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
     pattern = r.pattern("pattern", "2:4") or Pattern(2, 4)
     method = r.choice("method", METHOD_NAMES, "sparsedm")
+    own = METHODS[method]
     schedule = _schedule(r.object("schedule"), pattern, total_steps)
     layers = r.object("layers")
     include = layers.strings("include", ())
@@ -648,11 +683,11 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
         schedule,
         include,
         exclude,
-        regularization=r.decimal("regularization", "0.0002", 0.0, 1.0),
-        distillation_weight=r.decimal("distillationWeight", "0.1", 0.0, 100.0),
+        regularization=r.decimal("regularization", f"{own.default_regularization:g}", 0.0, 1.0),
+        distillation_weight=r.decimal("distillationWeight", f"{own.default_distillation:g}", 0.0, 100.0),
         l1_decay=r.decimal("l1Decay", "0.0001", 0.0, 1000.0),
         mask_type=mask_type,
-        mask_update_steps=r.integer("maskUpdateSteps", METHODS[method].mask_update_steps, 1, 1_000_000),
+        mask_update_steps=r.integer("maskUpdateSteps", own.mask_update_steps, 1, 1_000_000),
     )
     r.finish()
     return spec
@@ -686,12 +721,11 @@ def _check_effects(
     evaluation: EvaluationSpec,
 ) -> None:
     """Settings that would change nothing. A default is no setting, so that only another value can be one, and
-    0 is true of all. The schema says the same; test/integration/without-effect.yaml holds the cases."""
+    0 is true of all; 0.0002 and 0.1 were every method's defaults, and older objects have them. The schema
+    says the same; test/integration/without-effect.yaml holds the cases."""
     method, schedule = METHODS[sparsity.method], sparsity.schedule
     if sparsity.method not in PULLING and sparsity.regularization not in (0.0002, 0.0):
         problems.add("sparsity.regularization", f"must be absent: it belongs to {', '.join(PULLING)}.")
-    if sparsity.method not in TAUGHT and sparsity.distillation_weight not in (0.1, 0.0):
-        problems.add("sparsity.distillationWeight", f"must be absent: it belongs to {', '.join(TAUGHT)}.")
     moves = method.trains and method.masks and method.moves_mask and sparsity.mask_type == "magnitude"
     if schedule.freeze_mask_percent != 15 and not moves:
         problems.add("sparsity.schedule.freezeMaskPercent", "must be absent: no mask moves in this run.")
@@ -708,7 +742,7 @@ def _check_effects(
             "patterns.",
         )
     if not method.trains:
-        _check_untrained(problems, sparsity.method, training, checkpoint, evaluation)
+        _check_untrained(problems, sparsity, training, checkpoint, evaluation)
     if evaluation.every_steps > training.steps:
         problems.add(
             "evaluation.everySteps",
@@ -719,12 +753,20 @@ def _check_effects(
         problems.add("evaluation.guidance", "must be absent: the model knows no class or text for none.")
 
 
-def _check_random(problems: _Problems, sparsity: SparsitySpec, dataset: DatasetSpec) -> None:
+def _check_random(
+    problems: _Problems, model: ModelSpec, sparsity: SparsitySpec, dataset: DatasetSpec
+) -> None:
     if sparsity.method != "dense":
         problems.add(
             "sparsity.method",
             f"must be dense when model.initialization is random, not {sparsity.method}: train a dense model "
             "first, and make it sparse in a second run.",
+        )
+    elif sparsity.distillation_weight and model.teacher is None:
+        problems.add(
+            "sparsity.distillationWeight",
+            "must be absent without model.teacher when model.initialization is random: random weights teach "
+            "nothing.",
         )
     if dataset.format == "generated":
         problems.add(
@@ -736,11 +778,12 @@ def _check_random(problems: _Problems, sparsity: SparsitySpec, dataset: DatasetS
 
 def _check_untrained(
     problems: _Problems,
-    method: str,
+    sparsity: SparsitySpec,
     training: TrainingSpec,
     checkpoint: CheckpointSpec,
     evaluation: EvaluationSpec,
 ) -> None:
+    method = sparsity.method
     read = {"seed": training.seed, "batch_size": training.batch_size}
     if replace(_training(_Reader({}, "training", problems)), **read) != training:
         problems.add(
@@ -750,8 +793,41 @@ def _check_untrained(
         problems.add(
             "checkpoint", f"must be absent: method {method} trains nothing, and saves no checkpoint."
         )
+    if sparsity.distillation_weight not in (0.1, 0.0):
+        problems.add("sparsity.distillationWeight", f"must be absent: method {method} trains nothing.")
     if evaluation.every_steps:
         problems.add("evaluation.everySteps", f"must be absent: method {method} is measured once.")
+
+
+def _check_teacher(problems: _Problems, model: ModelSpec, sparsity: SparsitySpec) -> None:
+    """A teacher without effect, and one that can't be followed; a folder says later what it predicts
+    (plan.teacher_model)."""
+    teacher = model.teacher
+    if teacher is None:
+        return
+    if not METHODS[sparsity.method].trains:
+        problems.add("model.teacher", f"must be absent: method {sparsity.method} trains nothing.")
+    elif not sparsity.distillation_weight:
+        problems.add(
+            "model.teacher",
+            f"must be absent where nothing follows it: method {sparsity.method} does by a "
+            "sparsity.distillationWeight above 0.",
+        )
+    with suppress(ValueError):  # sizes that describe no network have been complained about
+        student, taught_by = model.network(), teacher.network()
+        if student is not None and taught_by is not None:
+            problems.extend(teacher_problems(teacher, student, taught_by))
+
+
+def teacher_problems(spec: ModelSpec, student: NetworkConfig, teacher: NetworkConfig) -> list[str]:
+    """A sentence for each way in which the teacher that `spec` describes predicts in another space."""
+    found = []
+    for name, wanted, given in differences(student, teacher):
+        place = f"config.{name}" if spec.config else "preset" if spec.preset else "pretrained.uri"
+        found.append(
+            f"model.teacher.{place} must fit the model, which predicts with {name} {wanted}, not {given}."
+        )
+    return found
 
 
 def _has_no_condition(model: ModelSpec) -> bool:

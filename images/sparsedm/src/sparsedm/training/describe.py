@@ -14,11 +14,19 @@ from sparsedm.measure.macs import Macs, bare_model, count_macs
 from sparsedm.measure.reference import SUFFIXES
 from sparsedm.models import ModelConfig, config_from
 from sparsedm.sparsity.layers import prunable_layers
-from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.activations import activation_bytes
 from sparsedm.training.config import TrainConfig
-from sparsedm.training.plan import assumptions, dense_model, evaluation_plan, mask_rhythm, schedule_of, select
+from sparsedm.training.plan import (
+    assumptions,
+    dense_model,
+    evaluation_plan,
+    mask_rhythm,
+    schedule_of,
+    select,
+    teacher_model,
+)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -90,6 +98,7 @@ def describe(config: TrainConfig) -> str:
             f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
             macs_lines(macs),
             _memory(config, model_config, parameters, masked),
+            _teacher(config),
             _stages(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
             *assumptions(config),
@@ -98,13 +107,14 @@ def describe(config: TrainConfig) -> str:
 
 
 def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, masked: int) -> str:
-    teacher = build_method(
-        config.sparsity.method, distillation=config.sparsity.distillation_weight
-    ).distillation_weight
-    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher; the best so
-    # far. A mask takes a byte for each weight, and the masked weight is kept for the backward pass.
+    teacher = teacher_model(config)[0] if config.distillation_weight else None
+    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher unless another
+    # is named; the best so far. A mask takes a byte for each weight, and the masked weight is kept for the
+    # backward pass.
     trains, best = METHODS[config.sparsity.method].trains, config.evaluation.select == "best"
     needed = parameters * 4 * (6 + best) + masked * 5 if trains else parameters * 4 * 2
+    if config.model.teacher is not None:
+        needed += parameters_of(teacher) * 4
     note = "with the teacher" if teacher else "with the dense model"
     sentence = f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB"
     if not trains:
@@ -114,6 +124,25 @@ def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, mas
         f"{sentence}; for activations, in a batch of {config.training.batch_size}: about "
         f"{activations / 2**20:,.0f} MiB, which several processes share."
     )
+
+
+def _teacher(config: TrainConfig) -> str:
+    spec, weight = config.model.teacher, config.distillation_weight
+    if not weight:
+        return "No teacher: the loss is the prediction's error alone."
+    if spec is None:
+        return f"Teacher: the dense model itself, with distillation weight {weight:g}."
+    network, _ = teacher_model(config)
+    digest = f", sha256 {spec.pretrained_sha256}" if spec.pretrained_sha256 else ""
+    return (
+        f"Teacher: {spec.preset or spec.architecture} from {spec.pretrained_uri}{digest}, with distillation "
+        f"weight {weight:g}: {parameters_of(network):,} parameters, "
+        f"{mega(count_macs(network).total_dense)} MACs with attention products."
+    )
+
+
+def parameters_of(network: ModelConfig) -> int:
+    return sum(weight.numel() for weight in bare_model(network).parameters())
 
 
 def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:

@@ -1,6 +1,6 @@
 """A run of the trainer: from dense weights to a sparse model, its figures and its artifact.
 
-dense weights -> student (masked), teacher (frozen), EMA
+dense weights -> student (masked), EMA; teacher (frozen): the dense model, or another
 each step: masks -> batch -> loss -> gradient -> AdamW -> EMA -> report, checkpoint
 EMA under the mask -> dense and sparse measured alike -> artifact
 
@@ -58,6 +58,7 @@ from sparsedm.training.plan import (
     select,
 )
 from sparsedm.training.run_state import Best
+from sparsedm.training.teacher import open_teacher
 from sparsedm.uris import resolve_uri
 
 REFERENCE_FILE = "reference.npz"
@@ -141,12 +142,11 @@ class Finetune:
             check_finite(self.dense, config.model.pretrained_uri or weights)
         self.dense.to(self.device).eval().requires_grad_(False)
         self.selection = select(self.dense, config)
-        self.method = build_method(
-            sparsity.method, sparsity.regularization, sparsity.distillation_weight, sparsity.l1_decay
-        )
+        self.method = build_method(sparsity.method, sparsity.regularization, sparsity.l1_decay)
         self.schedule = schedule_of(config)
         self.total_steps = self.schedule.total_steps if self.method.trains else 0
         self.macs = count_macs(self.model_config, self.selection.selected, sparsity.pattern)
+        self.teacher = open_teacher(config, self.dense, self.pretrained_sha256, self.macs, self.device)
 
         self.plan = evaluation_plan(config, self.model_config)
         self.progress = self._progress()
@@ -168,13 +168,13 @@ class Finetune:
             self.progress.reference.planned += len(self.held_out or self.dataset) * self._passes_of_features
         self.order = SampleOrder(len(self.dataset), training.seed)
 
-        # Student, EMA and teacher all start from the dense weights.
+        # Student and EMA start from the dense weights.
         self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
         self.layers = self.state.layers
         self.objective = Objective(
             self.state.student,
-            self.dense,
-            self.method.distillation_weight,
+            self.teacher.network if self.teacher else None,
+            config.distillation_weight,
             training.precision,
             training.compile,
         )
@@ -192,7 +192,7 @@ class Finetune:
             self.console.say(sentence)
         if checkpoint is None:
             generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
-            self.objective.check_start(self._batch(0, generator))
+            self.objective.check_start(self._batch(0, generator), self.dense)
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
@@ -299,9 +299,9 @@ class Finetune:
     def _chooses(self) -> bool:
         return self.config.evaluation.select == "best"
 
-    def _passes_of_a_step(self) -> int:
-        """Forward, backward (as two), and the teacher's forward, per image."""
-        return self.config.training.images_per_step * (4 if self.method.distillation_weight else 3)
+    def _passes_of_a_step(self) -> float:
+        """Forward, backward (as two), and the teacher's forward, in forward passes of the student."""
+        return self.config.training.images_per_step * (3 + (self.teacher.passes if self.teacher else 0))
 
     @property
     def _passes_of_features(self) -> float:
@@ -550,6 +550,7 @@ class Finetune:
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
             "masks": mask_rhythm(config),
+            **(self.teacher.provenance() if self.teacher else {"teacher": "none"}),
             "weights": self._which_weights(),
         }
 

@@ -9,12 +9,12 @@ from torch import nn
 from sparsedm.data import Dataset
 from sparsedm.errors import ConfigError
 from sparsedm.measure.evaluator import Plan, guidance_for
-from sparsedm.models import PRESETS, ModelConfig, UViTConfig
+from sparsedm.models import ModelConfig
 from sparsedm.models.denoisers import WEIGHTS_FILE, read_directory, without_scheduler
 from sparsedm.sparsity.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.schedule import Schedule, build_schedule
-from sparsedm.training.config import TrainConfig
+from sparsedm.training.config import ModelSpec, TrainConfig, teacher_problems
 from sparsedm.uris import resolve_uri
 
 DEFAULT_LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -32,21 +32,38 @@ DEFAULT_LAYERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def dense_model(config: TrainConfig) -> tuple[ModelConfig, Path | None]:
     """The network's configuration and the file with its dense weights, None where it starts from random ones.
     Raises InputError."""
-    uri = config.model.pretrained_uri
-    path = None if uri is None else resolve_uri(uri)
-    if path is not None and config.model.architecture != "uvit":
-        return read_directory(path, config.model.architecture)
-    if config.model.preset:
-        return PRESETS[config.model.preset], path
-    return UViTConfig(**(config.model.config or {})), path
+    return _network(config.model)
+
+
+def teacher_model(config: TrainConfig) -> tuple[ModelConfig, Path | None]:
+    """The same of the teacher. Raises InputError, and ConfigError where it can't be followed."""
+    spec, student = config.model.teacher, dense_model(config)
+    if spec is None:
+        return student
+    teacher = _network(spec)
+    if problems := teacher_problems(spec, student[0], teacher[0]):
+        raise ConfigError(problems)
+    return teacher
+
+
+def _network(spec: ModelSpec) -> tuple[ModelConfig, Path | None]:
+    sizes, uri = spec.network(), spec.pretrained_uri
+    if sizes is None:
+        return read_directory(resolve_uri(uri or ""), spec.architecture)
+    return sizes, None if uri is None else resolve_uri(uri)
 
 
 def assumptions(config: TrainConfig) -> list[str]:
-    """Assumptions about the dense model, as sentences."""
-    uri, (_, weights) = config.model.pretrained_uri, dense_model(config)
-    if config.model.architecture == "uvit" or uri is None or weights is None:
+    """Assumptions about the dense model and its teacher, as sentences."""
+    specs = {"dense": config.model, "teacher's": config.model.teacher}
+    return [sentence for whose, spec in specs.items() if spec for sentence in _assumptions(whose, spec)]
+
+
+def _assumptions(whose: str, spec: ModelSpec) -> list[str]:
+    uri, (_, weights) = spec.pretrained_uri, _network(spec)
+    if spec.architecture == "uvit" or uri is None or weights is None:
         return []
-    chosen = [] if weights.name == WEIGHTS_FILE else [f"The dense weights are read from {weights.name}."]
+    chosen = [] if weights.name == WEIGHTS_FILE else [f"The {whose} weights are read from {weights.name}."]
     if not without_scheduler(resolve_uri(uri)):
         return chosen
     return [

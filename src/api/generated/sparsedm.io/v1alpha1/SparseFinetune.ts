@@ -151,6 +151,134 @@ export interface ISparseFinetune {
          */
         "sha256"?: string;
       };
+      /**
+       * The network whose predictions the student follows, with weight sparsity.distillationWeight. Absent means the dense model itself; a smaller student can follow the model that it was made from. It must predict in the same space: the same images, prediction, noise process and conditions.
+       */
+      "teacher"?: {
+        /**
+         * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel.
+         */
+        "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
+        /**
+         * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and two small ones, fashion-mnist-uvit-tiny and emoji-uvit-small.
+         */
+        "preset"?: "fashion-mnist-uvit-tiny" | "emoji-uvit-small" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
+        /**
+         * Explicit sizes, for a U-ViT that no preset names.
+         */
+        "config"?: {
+          /**
+           * Height and width of the images in pixels.
+           */
+          "imageSize": number;
+          /**
+           * Height and width of a patch in pixels; imageSize is a multiple of it.
+           */
+          "patchSize": number;
+          /**
+           * Colour channels, 1 for grey and 3 for RGB; 4 for latents.
+           */
+          "channels": number;
+          /**
+           * Length of a token's vector; a multiple of heads, unless headWidth says what a head has.
+           */
+          "width": number;
+          /**
+           * Number of transformer blocks, odd: as many on the way down as on the way up, and one in the middle. A published depth of 12 is 13 blocks.
+           */
+          "depth": number;
+          /**
+           * Attention heads.
+           */
+          "heads": number;
+          /**
+           * Length of a head's vectors, for a network that lost heads (sparsedm diff-prune). Absent means width / heads.
+           */
+          "headWidth"?: number;
+          /**
+           * Hidden channels of each MLP, for a network that lost some. Absent means 4 \* width.
+           */
+          "mlpWidth"?: number;
+          /**
+           * Number of classes; 0 means an unconditional model.
+           */
+          "numClasses"?: number;
+          /**
+           * Number of vectors of the text that conditions an image, 77 for CLIP; used with contextWidth.
+           */
+          "contextTokens"?: number;
+          /**
+           * Length of each of these vectors, 768 for the CLIP that the published models use.
+           */
+          "contextWidth"?: number;
+          /**
+           * Whether a 3x3 convolution follows the last layer, as in the published U-ViT models.
+           */
+          "finalConv"?: boolean;
+          /**
+           * What the network predicts. noise is the published models' choice, v suits small models, velocity belongs to a rectified flow.
+           */
+          "prediction"?: "noise" | "v" | "velocity";
+          /**
+           * Whether the label table has one more row, after those of the classes, that stands for no class. Guidance needs it; the published models of ImageNet 64 have none.
+           */
+          "nullClass"?: boolean;
+          /**
+           * Share of the labels or texts that training drops, so that the model can be guided. A decimal string. Absent means 0.1 for a model that also predicts without them.
+           */
+          "labelDropout"?: string;
+          /**
+           * The noise process that the dense model was trained with. Absent means vp-linear with beta from 0.1 to 20, as in SparseDM. A diffusers folder gives it in its scheduler's configuration.
+           */
+          "noiseProcess"?: {
+            /**
+             * vp-linear is variance-preserving in continuous time with a beta that rises linearly, discrete-betas has discrete timesteps with given variances, rectified-flow is a straight line between image and noise.
+             */
+            "kind": "vp-linear" | "discrete-betas" | "rectified-flow";
+            /**
+             * Noise rate at time 0. A decimal string; absent means 0.1.
+             */
+            "betaMin"?: string;
+            /**
+             * Noise rate at time 1. A decimal string; absent means 20.
+             */
+            "betaMax"?: string;
+            /**
+             * How the variances rise from betaStart to betaEnd: linear, or scaled-linear (linear in their square roots, as in Stable Diffusion); cosine has neither.
+             */
+            "betaSchedule"?: "linear" | "scaled-linear" | "cosine";
+            /**
+             * Variance of the first timestep. A decimal string, for example "0.00085".
+             */
+            "betaStart"?: string;
+            /**
+             * Variance of the last timestep. A decimal string, for example "0.012".
+             */
+            "betaEnd"?: string;
+            /**
+             * Number of timesteps of discrete-betas. Absent means 1000.
+             */
+            "timesteps"?: number;
+            /**
+             * Moves the timesteps of a rectified flow towards noise, in training and in sampling. A decimal string; absent means 1, no shift.
+             */
+            "shift"?: string;
+          };
+        };
+        /**
+         * Weights of the teacher.
+         */
+        "pretrained": {
+          /**
+           * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+           */
+          "uri": string;
+          /**
+           * SHA-256 digest of the file (of diffusion_pytorch_model.safetensors in a folder), 64 hexadecimal digits. When given, training starts only if it matches.
+           */
+          "sha256"?: string;
+        };
+      };
     };
     /**
      * Images to train on.
@@ -186,7 +314,7 @@ export interface ISparseFinetune {
        */
       "pattern"?: string;
       /**
-       * How gradients reach masked weights. sparsedm is sr-ste with distillation from the dense model; sr-ste regularises masked weights, sr-ste-decoupled does so beside Adam's rescaling; ste is the plain straight-through estimator; s-ste prunes by a continuous threshold; cast pulls masked weights to zero in the optimizer, with distillation; asp prunes once and trains what is left. masked-dense trains nothing and only masks the dense model, and dense trains on without masks: both are baselines to compare with.
+       * How gradients reach masked weights. sparsedm is sr-ste, by default with a teacher; sr-ste regularises masked weights, sr-ste-decoupled does so beside Adam's rescaling; ste is the plain straight-through estimator; s-ste prunes by a continuous threshold; cast pulls masked weights to zero in the optimizer; asp prunes once and trains what is left. masked-dense trains nothing and only masks the dense model, and dense trains on without masks: both are baselines to compare with.
        */
       "method"?: "sparsedm" | "sr-ste" | "sr-ste-decoupled" | "ste" | "s-ste" | "cast" | "asp" | "dense" | "masked-dense";
       /**
@@ -245,11 +373,11 @@ export interface ISparseFinetune {
         "exclude"?: Array<string>;
       };
       /**
-       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm, sr-ste and sr-ste-decoupled. A decimal string.
+       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm, sr-ste and sr-ste-decoupled. A decimal string; absent means 0.0002.
        */
       "regularization"?: string;
       /**
-       * Alpha, the weight of the distance to the dense model's prediction in the loss, for methods sparsedm and cast. A decimal string.
+       * Alpha, the weight of the distance to the teacher's prediction in the loss, for every method that trains. The teacher is the dense model, unless model.teacher names another. A decimal string; absent means 0.1 for methods sparsedm and cast, and 0, no teacher, for the others.
        */
       "distillationWeight"?: string;
       /**

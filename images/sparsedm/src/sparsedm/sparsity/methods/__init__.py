@@ -18,12 +18,9 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-def build_method(
-    name: str, regularization: float = 0.0, distillation: float = 0.0, l1_decay: float = 0.0
-) -> Method:
-    """The method by name; it takes what it needs of lambda (regularization, l1_decay) and alpha
-    (distillation)."""
-    return METHODS[name](regularization=regularization, distillation=distillation, l1_decay=l1_decay)
+def build_method(name: str, regularization: float = 0.0, l1_decay: float = 0.0) -> Method:
+    """The method by name; it takes what it needs of the two."""
+    return METHODS[name](regularization=regularization, l1_decay=l1_decay)
 
 
 __all__ = [

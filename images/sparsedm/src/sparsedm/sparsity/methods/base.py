@@ -1,5 +1,5 @@
 """What a method decides: the masked forward, the gradient, what happens to the weights around the optimizer,
-the teacher's weight in the loss, and the weights that come out.
+and the weights that come out.
 
 A step calls, in this order: the forward and backward pass with `masked_weight`; clipping; `before_optimizer`;
 the optimizer; `after_optimizer`. The hooks work in place and on the masked layers alone.
@@ -22,8 +22,9 @@ Layers = Iterable[tuple[nn.Parameter, Tensor]]
 class Method:
     """Base of all methods. `trains` is False for a method that only masks, `masks` for one that only trains.
 
-    `moves_mask` is False where the mask is made once, before the first step; `mask_update_steps` is the
-    method's own number of steps between two masks.
+    `moves_mask` is False where the mask is made once, before the first step. Where the configuration is
+    silent, `mask_update_steps` is the number of steps between two masks, `default_regularization` lambda, and
+    `default_distillation` alpha, the teacher's weight in the loss.
     """
 
     name: ClassVar[str]
@@ -31,10 +32,11 @@ class Method:
     masks: ClassVar[bool] = True
     moves_mask: ClassVar[bool] = True
     mask_update_steps: ClassVar[int] = 1
+    default_regularization: ClassVar[float] = 0.0
+    default_distillation: ClassVar[float] = 0.0
 
-    def __init__(self, regularization: float = 0.0, distillation: float = 0.0, l1_decay: float = 0.0) -> None:
+    def __init__(self, regularization: float = 0.0, l1_decay: float = 0.0) -> None:
         self.regularization = regularization
-        self.distillation = distillation
         self.l1_decay = l1_decay
 
     def masked_weight(self, weight: Tensor, masking: Masking) -> Tensor:
@@ -67,8 +69,3 @@ class Method:
     def sparse_weight(self, weight: Tensor, masking: Masking) -> Tensor:
         """The weight that is measured and exported: N:M sparse, zeros without a sign."""
         return apply_mask(weight, masking.mask)
-
-    @property
-    def distillation_weight(self) -> float:
-        """alpha: 0 means no teacher."""
-        return 0.0

@@ -2,8 +2,9 @@
 
 Until the mask freezes, the forward pass uses W itself: nothing jumps. AdamS, the paper's optimizer, pulls the
 weights outside the mask to zero, and the mask is recomputed every 10 steps, so that a weight whose gradient
-resists the pull can trade places with one that gives in. The dense model teaches (self-teacher). From the
-freeze on, what is left outside the mask is cut and the model settles under W * m, which the paper leaves out.
+resists the pull can trade places with one that gives in. The dense model teaches by default (self-teacher).
+From the freeze on, what is left outside the mask is cut and the model settles under W * m, which the paper
+leaves out.
 
 AdamS (algorithm 1 there) takes the weights under a mask, with step t of T, gradient g and a = t / T:
 
@@ -89,6 +90,7 @@ class AdamS(torch.optim.AdamW):
 class Cast(Ste):
     name = "cast"
     mask_update_steps = 10
+    default_distillation = 0.1
 
     def scaling(self, weight: Tensor) -> Tensor:
         return weight.new_ones(weight.shape[0], PARTS if weight.shape[1] % PARTS == 0 else 1)
@@ -108,7 +110,3 @@ class Cast(Ste):
 
     def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
         self._adams.pull(layers, moved)
-
-    @property
-    def distillation_weight(self) -> float:
-        return self.distillation

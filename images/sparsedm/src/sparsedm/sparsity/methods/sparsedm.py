@@ -1,7 +1,6 @@
-"""`sparsedm`: sr-ste with a frozen dense teacher in the loss, and the progressive schedule by default.
+"""`sparsedm`: sr-ste, by default with the dense model as its teacher and the progressive schedule.
 
-L = |target - out_S|^2 + alpha * |out_T - out_S|^2, in the model's own prediction space: eps for noise
-prediction (the paper's), v for v-prediction.
+With another method and the same teacher the loss is the same: what is left of the method is SR-STE's pull.
 """
 
 from __future__ import annotations
@@ -11,7 +10,4 @@ from sparsedm.sparsity.methods.sr_ste import SrSte
 
 class SparseDM(SrSte):
     name = "sparsedm"
-
-    @property
-    def distillation_weight(self) -> float:
-        return self.distillation
+    default_distillation = 0.1

@@ -16,6 +16,7 @@ from sparsedm.sparsity.methods.ste import Ste
 
 class SrSte(Ste):
     name = "sr-ste"
+    default_regularization = 2e-4
 
     @torch.no_grad()
     def before_optimizer(self, layers: Layers, learning_rate: float, moved: float) -> None:
