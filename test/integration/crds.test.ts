@@ -336,12 +336,6 @@ describe('a SparseFinetune is refused', () => {
       'remove it or write format: generated',
     ],
     [
-      'a column of classes for a data set without columns',
-      { dataset: { classColumn: 'style' } },
-      'spec.dataset.classColumn',
-      'remove it, or write format: image-folder',
-    ],
-    [
       'a column of classes without a name',
       { dataset: { format: 'image-folder', classColumn: '' } },
       'spec.dataset.classColumn',

@@ -246,7 +246,6 @@ def test_custom_stages() -> None:
         ("training.steps", 0, "training.steps must be a whole number from 1"),
         ("training.steps", "300", 'training.steps must be a whole number from 1 to 100000000, not "300"'),
         ("dataset.classColumn", 3, "dataset.classColumn must be a text, not 3."),
-        ("dataset.classColumn", "style", "must be absent when dataset.format is fashion-mnist"),
         ("training.batchSize", True, "training.batchSize must be a whole number"),
         ("training.learningRate", "0", "training.learningRate must be a decimal above 0"),
         ("training.learningRate", "fast", 'as a text like "0.0002", not "fast"'),

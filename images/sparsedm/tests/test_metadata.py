@@ -15,9 +15,9 @@ from sparsedm.errors import InputError
 from tiny_run import Workplace
 
 
-def image(path: Path, value: int = 200) -> None:
+def image(path: Path, value: int = 200, size: int = 8) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (8, 8), value).save(path)
+    Image.new("L", (size, size), value).save(path)
 
 
 def write(folder: Path, *rows: dict[str, Any] | str) -> Path:
@@ -229,3 +229,20 @@ def test_a_run_on_the_wrong_column_ends_before_its_first_step(
     code, told = place.command(place.spec("wrong", dataset__classColumn="colour"), monkeypatch)
     assert (code, told["error"]["reason"]) == (3, "DatasetMismatch")
     assert "classColumn is colour" in told["error"]["message"]
+
+
+def test_held_out_images_have_the_classes_of_their_own_column(place: Workplace) -> None:
+    held_out = place.directory / "held-out"
+    for i, side in enumerate(("left", "right")):
+        image(held_out / f"{side}.png", 100 + i, size=32)
+    write(
+        held_out, *({"file_name": f"{side}.png", "label": "all", "side": side} for side in ("left", "right"))
+    )
+    dataset = {"format": "image-folder", "uri": f"file://{held_out}"}
+    spec = place.spec("held-out-wrong", evaluation__dataset=dataset, training__steps=2)
+    with pytest.raises(InputError, match=r"evaluation\.dataset: The model has 2 classes and the data set 1"):
+        place.train(spec)
+    spec = place.spec(
+        "held-out-out", evaluation__dataset={**dataset, "classColumn": "side"}, training__steps=2
+    )
+    assert place.train(spec)["classes"] == ["left", "right"]

@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import save
 
 from sparsedm import __version__
-from sparsedm.data import FORMATS, SPLIT_FORMATS, Dataset, open_dataset
+from sparsedm.data import FORMATS, Dataset, open_dataset
 from sparsedm.data.contents import fit_classes, lines, record
 from sparsedm.errors import ConfigError
 from sparsedm.files import write_atomically
 from sparsedm.measure.extractor import FEATURES, accuracy, load_extractor, train_classifier
 from sparsedm.runtime.device import limit_threads
+from sparsedm.training.config import SPLIT_FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from sparsedm.data.image_folder import open_image_folder
 from sparsedm.data.order import SampleOrder
 from sparsedm.errors import InputError
 
-__all__ = ["FORMATS", "SPLIT_FORMATS", "ArrayDataset", "Dataset", "SampleOrder", "open_dataset"]
+__all__ = ["FORMATS", "ArrayDataset", "Dataset", "SampleOrder", "open_dataset"]
 
 FORMATS = {
     "fashion-mnist": open_fashion_mnist,
@@ -25,9 +25,6 @@ FORMATS = {
     "imagenet512-features": open_features("imagenet512-features"),
     "mscoco256-features": open_features("mscoco256-features"),
 }
-
-SPLIT_FORMATS = frozenset(["fashion-mnist", "cifar10", "celeba"])
-"""Formats that say which images are for testing; the others hold one split."""
 
 
 def open_dataset(

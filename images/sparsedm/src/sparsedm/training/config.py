@@ -192,6 +192,7 @@ class EvaluationDataset:
     format: str
     uri: str
     split: str
+    class_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -628,11 +629,7 @@ def _dataset(r: _Reader) -> DatasetSpec:
     kind = r.choice("format", FORMATS, None)
     uri = r.uri("uri", required=kind != "generated")
     samples = r.integer("samples", 10_000, 1, 10_000_000)
-    class_column = r.string("classColumn")
-    if class_column is not None and kind != "image-folder":
-        r.complain(
-            "classColumn", f"must be absent when dataset.format is {kind}: only image-folder has columns."
-        )
+    class_column = _class_column(r, kind)
     if kind == "generated" and uri is not None:
         r.complain("uri", "must be absent when dataset.format is generated: the dense model draws the data.")
     if kind in LATENT_FORMATS and r.has("horizontalFlip"):
@@ -922,6 +919,15 @@ def _evaluation(r: _Reader, trained_on: DatasetSpec) -> EvaluationSpec:
     return spec
 
 
+def _class_column(r: _Reader, format: str) -> str | None:
+    column = r.string("classColumn")
+    if column is not None and format != "image-folder":
+        r.complain(
+            "classColumn", f"must be absent when the format is {format}: only image-folder has columns."
+        )
+    return column
+
+
 def _evaluation_dataset(r: _Reader, trained_on: DatasetSpec) -> EvaluationDataset:
     formats = tuple(format for format in FORMATS if format != "generated")
     format, uri = r.choice("format", formats, None), r.uri("uri") or ""
@@ -935,11 +941,12 @@ def _evaluation_dataset(r: _Reader, trained_on: DatasetSpec) -> EvaluationDatase
     if not has_split and r.has("split"):
         r.complain("split", f"must be absent when the format is {format}, which has one set of samples.")
     split = r.choice("split", SPLITS, "test")
+    class_column = _class_column(r, format)
     same = (format, uri) == (trained_on.format, trained_on.uri)
     if same and (split == "train" or not has_split):
         r.problems.add(r.path, "must be absent where it names the data to train on, which is the default.")
     r.finish()
-    return EvaluationDataset(format, uri, split if has_split else "test")
+    return EvaluationDataset(format, uri, split if has_split else "test", class_column)
 
 
 def _check_reference(r: _Reader, spec: EvaluationSpec, format: str) -> None:

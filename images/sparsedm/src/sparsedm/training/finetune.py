@@ -351,7 +351,9 @@ class Finetune:
         side = model.image_size if latents else evaluator.image_size
         channels = model.channels if latents else evaluator.channels
         try:
-            dataset = open_dataset(spec.format, resolve_uri(spec.uri), side, channels, spec.split)
+            dataset = open_dataset(
+                spec.format, resolve_uri(spec.uri), side, channels, spec.split, spec.class_column
+            )
             fit_held_out(dataset, model.num_classes, self.dataset.classes)
         except InputError as error:
             raise InputError(error.reason, f"evaluation.dataset: {error.message}") from error

@@ -507,6 +507,10 @@ export interface ISparseFinetune {
          * Which images of fashion-mnist, cifar10 or celeba: those to test with, or those to train with. Absent means test.
          */
         "split"?: "test" | "train";
+        /**
+         * Column of the image folder's metadata.jsonl that holds the class, as in spec.dataset.
+         */
+        "classColumn"?: string;
       };
       /**
        * Folder of diffusers' AutoencoderKL, as in dataset.uri, which decodes latents to images before they are measured. Required with the formats that hold latents.
