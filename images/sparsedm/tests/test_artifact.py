@@ -18,7 +18,7 @@ from sparsedm.cli import main
 from sparsedm.commands import export
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
-from sparsedm.files import file_sha256
+from sparsedm.files import file_sha256, json_digest
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import build_model
 from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
@@ -259,6 +259,21 @@ def test_the_seal_is_of_the_content_and_not_of_its_spelling(artifact: Path) -> N
     manifest = json.loads((artifact / "manifest.json").read_text())
     (artifact / "manifest.json").write_text(json.dumps(dict(reversed(manifest.items())), ensure_ascii=False))
     load_artifact(artifact)
+
+
+def test_settings_are_held_to_their_digest(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"training": {"steps": 3, "seed": 0}}
+
+    def hold(manifest: dict[str, Any], digest: str) -> None:
+        manifest["settings"], manifest["provenance"]["configDigest"] = settings, digest
+
+    change_manifest(artifact, lambda m: hold(m, json_digest(settings)))
+    assert main(["verify", str(artifact)]) == 0
+    assert main(["inspect", str(artifact)]) == 0
+    assert "settings, with every default:\n  training:\n    steps: 3\n" in capsys.readouterr().out
+    change_manifest(artifact, lambda m: m["settings"]["training"].update(seed=1))
+    assert main(["verify", str(artifact)]) == 3
+    assert "the settings in manifest.json have digest sha256:" in capsys.readouterr().err
 
 
 def test_files_beside_the_manifest_are_those_written_with_it(

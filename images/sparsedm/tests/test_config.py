@@ -14,7 +14,7 @@ import yaml
 
 from sparsedm.errors import ConfigError
 from sparsedm.sparsity.pattern import Pattern
-from sparsedm.training.config import load_config, parse_config
+from sparsedm.training.config import TrainConfig, load_config, parse_config, with_output
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri, uri_of
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples"
@@ -441,6 +441,57 @@ def test_a_setting_without_effect_is_refused(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", EFFECTS["accepted"], ids=lambda case: case["says"])
 def test_a_setting_with_an_effect_and_a_default_are_not(case: dict[str, Any]) -> None:
     parse_config(laid_over(MINIMAL, case["spec"]))
+
+
+def every_configuration() -> list[dict[str, Any]]:
+    examples = [yaml.safe_load_all(file.read_text()) for file in sorted(EXAMPLES.glob("*.yaml"))]
+    finetunes = [d["spec"] for file in examples for d in file if d and d["kind"] == "SparseFinetune"]
+    own = with_value("model", {"config": OWN_MODEL, "pretrained": {"uri": "pvc://weights/d.pth"}})
+    return [*finetunes, own, *(laid_over(MINIMAL, case["spec"]) for case in EFFECTS["accepted"])]
+
+
+def test_settings_make_the_same_configuration_again() -> None:
+    specs = every_configuration()
+    assert len(specs) > 10
+    for spec in specs:
+        config = parse_config(spec)
+        written = json.loads(json.dumps(config.settings()))
+        again = TrainConfig.from_settings(written)
+        assert again == config
+        assert again.digest() == config.digest()
+
+
+def test_settings_have_every_default_and_nothing_of_the_pod() -> None:
+    spec = {**MINIMAL, "trainer": {"env": [{"name": "TOKEN", "value": "s3cret"}]}, "suspend": True}
+    config = parse_config({"kind": "SparseFinetune", "metadata": {"name": "x"}, "spec": spec})
+    settings = config.settings()
+    assert settings["training"]["learning_rate"] == 0.0002
+    assert settings["evaluation"]["sampler"] == "dpm-solver++"
+    assert "s3cret" not in json.dumps([settings, dict(config.given)])
+
+
+@pytest.mark.parametrize(
+    ("change", "want"),
+    [
+        (lambda s: s["training"].update(steps="many"), "training.steps: Input should be a valid integer"),
+        (lambda s: s["training"].update(momentum=0.9), "whose training.momentum this one does not know"),
+        (lambda s: s.pop("output"), "output: Field required"),
+    ],
+)
+def test_settings_of_another_version_are_refused_by_field(change: Any, want: str) -> None:
+    settings = parse_config(MINIMAL).settings()
+    change(settings)
+    with pytest.raises(ConfigError, match=want):
+        TrainConfig.from_settings(settings)
+
+
+def test_results_may_lie_elsewhere() -> None:
+    config = parse_config(MINIMAL)
+    moved = with_output(config, "pvc://models/again")
+    assert (moved.output.uri, moved.given["output"]) == ("pvc://models/again", {"uri": "pvc://models/again"})
+    assert moved.training == config.training
+    with pytest.raises(ConfigError, match="--output must be pvc://CLAIM/PATH"):
+        with_output(config, "s3://models/again")
 
 
 CRD = yaml.safe_load(

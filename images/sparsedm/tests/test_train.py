@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact import artifact
 from sparsedm.artifact.artifact import load_artifact
+from sparsedm.cli import main
 from sparsedm.diffusion.objective import Objective
 from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
 from sparsedm.files import file_sha256
@@ -141,6 +142,23 @@ def test_a_finished_run_is_told_again_and_not_repeated(
     assert told["model"]["uri"] == spec["output"]["uri"]
     assert told["progress"]["display"] == "100%"
     assert {p: p.stat().st_mtime_ns for p in directory.rglob("*")} == before
+
+
+def test_a_run_is_repeated_from_its_artifact_alone(place: Workplace, tmp_path: Path, capsys: Any) -> None:
+    spec = place.spec("first", training__steps=4, training__seed=3)
+    first = place.train(spec)
+    assert main(["verify", str(place.directory / "first")]) == 0
+    manifest, again = place.directory / "first/manifest.json", tmp_path / "again"
+    assert main(["train", "--config", str(manifest), "--output", f"file://{again}"]) == 0
+    second = json.loads((again / "manifest.json").read_text())
+    assert second["weights"]["sha256"] == first["weights"]["sha256"]
+    assert second["fid"] == first["fid"]
+    training = [m["provenance"]["configuration"]["training"] for m in (first, second)]
+    assert training[0] == training[1]
+    older = {name: value for name, value in first.items() if name != "settings"}
+    (tmp_path / "older.json").write_text(json.dumps(older))
+    assert main(["train", "--config", str(tmp_path / "older.json")]) == 2
+    assert "a manifest without settings, as an earlier version wrote it" in capsys.readouterr().err
 
 
 def test_damaged_weights_of_a_finished_run_are_written_anew_from_the_checkpoint(place: Workplace) -> None:

@@ -91,5 +91,5 @@ class Workplace:
         log.unlink(missing_ok=True)
         monkeypatch.setenv("SPARSEDM_CONFIG", json.dumps(spec))
         monkeypatch.setenv("SPARSEDM_TERMINATION_LOG", str(log))
-        code = run(argparse.Namespace(config=None, dry_run=False, processes=None))
+        code = run(argparse.Namespace(config=None, dry_run=False, processes=None, output=None))
         return code, json.loads(log.read_text())

@@ -13,7 +13,6 @@ back, also where a surviving weight is exactly zero.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 import sparsedm
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
-from sparsedm.files import file_sha256, write_atomically
+from sparsedm.files import file_sha256, json_digest, write_atomically
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import ModelConfig, build_model, config_from, config_of, load_weights
 from sparsedm.sparsity.layers import Selection, prunable_layers
@@ -93,9 +92,11 @@ def save_artifact(
     before_manifest: Callable[[dict[str, Any]], None] = lambda manifest: None,
     quality: Mapping[str, Any] | None = None,
     staging: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
 
+    `settings` is the run's whole configuration, of which provenance.configDigest is the digest.
     `before_manifest` writes what must be there when the manifest is, from the manifest. `staging` is the
     folder from which the files are renamed (see write_atomically).
     Raises ValueError when a layer does not keep the pattern: what is not sparse is never written as sparse.
@@ -130,6 +131,7 @@ def save_artifact(
             },
             "createdAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         },
+        **({} if settings is None else {"settings": dict(settings)}),
     }
     before_manifest(manifest)
     beside = (name for name in (SAMPLES_FILE, REPORT_FILE) if (directory / name).exists())
@@ -146,9 +148,7 @@ def write_manifest(directory: Path, manifest: dict[str, Any], staging: Path | No
 
 def seal_of(manifest: Mapping[str, Any]) -> str:
     """`sha256:...` of everything else in the manifest, in one spelling."""
-    content = {name: value for name, value in manifest.items() if name != "seal"}
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return json_digest({name: value for name, value in manifest.items() if name != "seal"})
 
 
 def check_seal(manifest: Mapping[str, Any], directory: Path) -> None:
@@ -295,10 +295,20 @@ def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: 
         raise _invalid(f"manifest.json says {difference}")
     if sorted(names + skipped) != sorted(name for name, _ in prunable_layers(model)):
         raise _invalid("layers and skippedLayers of manifest.json are not the model's layers, each once")
+    _verify_settings(manifest)
     for name, digest in manifest.get("files", {}).items():
         path = directory / Path(name).name
         if path.is_file() and file_sha256(path) != digest:
             raise _invalid(f"{path.name} is not the file that was written with the manifest")
+
+
+def _verify_settings(manifest: Mapping[str, Any]) -> None:
+    """A manifest of an earlier version has none."""
+    if "settings" not in manifest:
+        return
+    stated, found = manifest["provenance"].get("configDigest"), json_digest(manifest["settings"])
+    if stated != found:
+        raise _invalid(f"the settings in manifest.json have digest {found}, and configDigest is {stated}")
 
 
 def _difference(stated: Any, found: Any, path: str = "") -> str | None:

@@ -171,7 +171,7 @@ def _latents(args: argparse.Namespace, manifest: Mapping[str, Any], config: Mode
     """The format of the latents that the model draws, which knows their scale; None for images."""
     if config.channels in IMAGE_CHANNELS:
         return None
-    trained_on = manifest.get("configuration", {}).get("dataset", {}).get("format")
+    trained_on = manifest.get("settings", {}).get("dataset", {}).get("format")
     found = args.latents or (args.format if args.format in SCALES else trained_on)
     if found not in SCALES:
         raise ConfigError(

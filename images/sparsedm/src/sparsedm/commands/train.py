@@ -19,14 +19,19 @@ from sparsedm.runtime.processes import open_process_group
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
-from sparsedm.training.config import TrainConfig, load_config
+from sparsedm.training.config import TrainConfig, load_config, with_output
 from sparsedm.training.describe import describe
 from sparsedm.training.finetune import train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--config", metavar="FILE", help="YAML or JSON, also a SparseFinetune; default: $SPARSEDM_CONFIG"
+        "--config",
+        metavar="FILE",
+        help="YAML or JSON, also a SparseFinetune, or an artifact's manifest.json; default: $SPARSEDM_CONFIG",
+    )
+    parser.add_argument(
+        "--output", metavar="URI", help="in place of output.uri: repeats a run beside the first"
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print layers, masks, MACs and stages; train nothing"
@@ -46,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     count = 1 if args.dry_run else processes_to_start(args.processes)
     if count > 1:
         command = [sys.executable, "-m", "sparsedm.cli", "train"]
-        return launch(count, [*command, *(["--config", args.config] if args.config else [])])
+        options = {"--config": args.config, "--output": args.output}
+        return launch(count, [*command, *(word for pair in options.items() if pair[1] for word in pair)])
     return run_here(args)
 
 
@@ -58,6 +64,8 @@ def run_here(args: argparse.Namespace) -> int:
     try:
         with storage_explained():
             config = load_config(args.config)
+            if args.output:
+                config = with_output(config, args.output)
             if args.dry_run:
                 print(describe(config))
                 return 0

@@ -8,24 +8,25 @@ numbers. All problems are found in one pass, each reported as a sentence that na
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from sparsedm.diffusion.network import NetworkConfig
 from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.diffusion.samplers import SAMPLERS
 from sparsedm.diffusion.space import differences
 from sparsedm.errors import ConfigError
+from sparsedm.files import json_digest
 from sparsedm.measure.reference import Content
 from sparsedm.models import PRESETS, UViTConfig
 from sparsedm.sparsity.methods import METHODS
@@ -252,9 +253,27 @@ class TrainConfig:
     def digest(self) -> str:
         """`sha256:...` of the configuration with its defaults filled in: two spellings of one run have one
         digest."""
-        settings = {name: value for name, value in asdict(self).items() if name != "given"}
-        canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
-        return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+        return json_digest(self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        """The configuration with its defaults filled in, as JSON holds it. A manifest keeps it: defaults
+        may change with a version."""
+        fields = {name: value for name, value in asdict(self).items() if name != "given"}
+        return json.loads(json.dumps(fields, default=str))
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> TrainConfig:
+        """Raises ConfigError for what another version wrote, if this one would not do the same."""
+        try:
+            config = TypeAdapter(cls).validate_python(dict(settings))
+        except ValueError as error:
+            raise ConfigError([f"the settings are not of this version: {_first_line(error)}."]) from error
+        if config.settings() != settings:
+            names = sorted(_differing(settings, config.settings()))
+            raise ConfigError(
+                [f"the settings are of another version, whose {', '.join(names)} this one does not know."]
+            )
+        return config
 
 
 def _reference(format: str, evaluation: EvaluationSpec) -> tuple[str, Content]:
@@ -980,19 +999,58 @@ def _check_files(r: _Reader, spec: EvaluationSpec) -> None:
         r.complain("referenceStatsUri", f"must be a file ending in .npz, not {_show(statistics)}.")
 
 
+def with_output(config: TrainConfig, uri: str) -> TrainConfig:
+    """The same run with results elsewhere. Raises ConfigError."""
+    problems = _Problems()
+    output = _Reader({"--output": uri}, "", problems).uri("--output")
+    if output is None:
+        raise ConfigError(list(problems))
+    given = {**config.given, "output": {"uri": uri}} if config.given else {}
+    return replace(config, output=OutputSpec(output), given=given)
+
+
+def _first_line(error: ValueError) -> str:
+    """Worked example: "training.steps: Input should be a valid integer"."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error)
+
+
+def _differing(a: Any, b: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths of the fields that only one of them has, or that differ."""
+    if not isinstance(a, Mapping) or not isinstance(b, Mapping):
+        if a != b:
+            yield path
+        return
+    for name in a.keys() | b.keys():
+        yield from _differing(a.get(name), b.get(name), f"{path}.{name}" if path else name)
+
+
 def load_config(file: str | None, env: Mapping[str, str] = os.environ) -> TrainConfig:
-    """From `file` (YAML or JSON), else from SPARSEDM_CONFIG. Raises ConfigError."""
+    """From `file` (YAML or JSON; an artifact's manifest.json too), else from SPARSEDM_CONFIG. Raises
+    ConfigError."""
     if file is not None:
         try:
             text = Path(file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError([f"the configuration file {file} can't be read: {error}."]) from error
-        return parse_config(_decode(text, file))
+        value = _decode(text, file)
+        if isinstance(value, Mapping) and "schemaVersion" in value:
+            return _of_manifest(value, file)
+        return parse_config(value)
     if not env.get("SPARSEDM_CONFIG"):
         raise ConfigError(
             ["no configuration: give --config FILE, or JSON in the environment variable SPARSEDM_CONFIG."]
         )
     return parse_config(_decode(env["SPARSEDM_CONFIG"], "SPARSEDM_CONFIG"))
+
+
+def _of_manifest(manifest: Mapping[str, Any], file: str) -> TrainConfig:
+    if "settings" not in manifest:
+        raise ConfigError([f"{file} is a manifest without settings, as an earlier version wrote it."])
+    config = TrainConfig.from_settings(manifest["settings"])
+    return replace(config, given=manifest["provenance"].get("configuration", {}))
 
 
 def _decode(text: str, source: str) -> Any:

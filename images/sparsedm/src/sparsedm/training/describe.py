@@ -222,7 +222,8 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
             "provenance",
             {k: v for k, v in manifest["provenance"].items() if k not in ("data", "configuration")},
         ),
-        *_configuration(manifest["provenance"].get("configuration")),
+        *_configuration("configuration", manifest["provenance"].get("configuration")),
+        *_configuration("settings, with every default", manifest.get("settings")),
         *_data(manifest["provenance"].get("data")),
     ]
     if manifest["classes"]:
@@ -230,12 +231,12 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
     return "\n\n".join(sections)
 
 
-def _configuration(given: Mapping[str, Any] | None) -> list[str]:
-    """As `sparsedm train --config` reads it; an artifact of an earlier version has none."""
+def _configuration(title: str, given: Mapping[str, Any] | None) -> list[str]:
+    """As YAML; an artifact of an earlier version has none."""
     if given is None:
         return []
     text = yaml.safe_dump(dict(given), sort_keys=False)
-    return ["\n".join(["configuration:", *(f"  {line}" for line in text.splitlines())])]
+    return ["\n".join([f"{title}:", *(f"  {line}" for line in text.splitlines())])]
 
 
 def _data(found: Mapping[str, Any] | None) -> list[str]:

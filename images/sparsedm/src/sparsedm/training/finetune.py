@@ -265,6 +265,7 @@ class Finetune:
             write_report_file,
             quality=quality,
             staging=self._staging,
+            settings=self.config.settings(),
         )
         self.progress.enter("done")
         return manifest
