@@ -34,6 +34,24 @@ describe('the quality gate', () => {
     expect(judgeGate(gate, given)).toEqual({ passed: wantPassed, message: wantMessage });
   });
 
+  it.each([
+    ['2', true, 'The increase of fd-x is 1, within 2; the increase of fd-x in bf16 is 1.5, within 2.'],
+    ['1.2', false, 'The increase of fd-x is 1, within 1.2; the increase of fd-x in bf16 is 1.5, above 1.2.'],
+  ])('holds every precision that is served to %s', (maxFidIncrease, wantPassed, wantMessage) => {
+    const served = [{ precision: 'bf16', increase: '1.5' }];
+    const verdict = judgeGate({ maxFidIncrease }, { ...figures, increase: '1' }, served);
+    expect(verdict).toEqual({ passed: wantPassed, message: wantMessage });
+  });
+
+  it('does not pass a precision that could not be measured', () => {
+    const verdict = judgeGate({ maxFidIncreasePercent: 5 }, figures, [{ precision: 'fp16' }]);
+    expect(verdict).toEqual({
+      passed: undefined,
+      message:
+        "The relative increase of fd-x is 3.5 %, within 5 %; the relative increase of fd-x in fp16 isn't known.",
+    });
+  });
+
   it('fails when one bound of several is broken, also where another figure is missing', () => {
     const verdict = judgeGate(
       { maxFidIncrease: '2', minMacsReductionPercent: 40 },

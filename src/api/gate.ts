@@ -5,8 +5,13 @@ export type Figures = {
   metric?: string | undefined;
   dense?: string | undefined;
   increase?: string | undefined;
+  /** Named in the message where it is given. */
+  precision?: string | undefined;
   macsReductionPercent?: string | undefined;
 };
+
+/** A distance in another precision than that of the figures beside it; without an increase it is not known. */
+export type ServedFigures = { precision: string; increase?: string | undefined };
 
 export type GateVerdict = { passed: boolean | undefined; message: string };
 
@@ -43,25 +48,37 @@ function short(value: number): string {
 
 /**
  * Worked example: dense distance "100.0" and increase "3.5" against {maxFidIncrease: "2.5"} fail, against
- * {maxFidIncreasePercent: 5} pass with 3.5 %.
+ * {maxFidIncreasePercent: 5} pass with 3.5 %. The distances in each of `served` are held to the same bounds.
  */
-export function judgeGate(gate: Acceptance, figures: Figures): GateVerdict {
-  const name = figures.metric === undefined ? 'distance' : figures.metric;
-  const increase = numberIn(figures.increase);
-  const dense = numberIn(figures.dense);
-  const percent = increase === undefined || !dense ? undefined : (100 * increase) / dense;
-  const checks: Check[] = [];
-  if (gate.maxFidIncrease !== undefined) {
-    checks.push(atMost(`the increase of ${name}`, increase, Number(gate.maxFidIncrease), ''));
-  }
-  if (gate.maxFidIncreasePercent !== undefined) {
-    checks.push(atMost(`the relative increase of ${name}`, percent, gate.maxFidIncreasePercent, ' %'));
-  }
+export function judgeGate(
+  gate: Acceptance,
+  figures: Figures,
+  served: readonly ServedFigures[] = [],
+): GateVerdict {
+  const checks = [
+    ...distanceChecks(gate, figures),
+    ...served.flatMap((other) => distanceChecks(gate, { ...figures, increase: undefined, ...other })),
+  ];
   if (gate.minMacsReductionPercent !== undefined) {
     const reduction = numberIn(figures.macsReductionPercent);
     checks.push(atLeast('the reduction of MACs', reduction, gate.minMacsReductionPercent, ' %'));
   }
   return { passed: together(checks), message: sentence(checks) };
+}
+
+function distanceChecks(gate: Acceptance, { metric, dense, increase, precision }: Figures): Check[] {
+  const name = `${metric ?? 'distance'}${precision === undefined ? '' : ` in ${precision}`}`;
+  const grown = numberIn(increase);
+  const base = numberIn(dense);
+  const percent = grown === undefined || !base ? undefined : (100 * grown) / base;
+  const checks: Check[] = [];
+  if (gate.maxFidIncrease !== undefined) {
+    checks.push(atMost(`the increase of ${name}`, grown, Number(gate.maxFidIncrease), ''));
+  }
+  if (gate.maxFidIncreasePercent !== undefined) {
+    checks.push(atMost(`the relative increase of ${name}`, percent, gate.maxFidIncreasePercent, ' %'));
+  }
+  return checks;
 }
 
 /** False as soon as one bound is broken, undefined while a figure is missing, else True. */

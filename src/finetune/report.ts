@@ -107,6 +107,14 @@ export const parseFinetuneReport = reader<FinetuneReport>({
     sampler: text(64),
     steps: small,
     guidance: decimal,
+    precision: text(8),
+    served: lastItems(
+      3,
+      object<NonNullable<DistanceStatus['served']>[number]>(
+        { precision: text(8), sparse: decimal, increase: decimal, problem: text(1024) },
+        ['precision'],
+      ),
+    ),
     weights: text(128),
     rankDeficient: yesOrNo,
   }),

@@ -485,6 +485,16 @@ describe('the status of a run that has ended', () => {
   it.each([
     [{ maxFidIncrease: '3' }, { model, fid }, 'True WithinBounds'],
     [{ maxFidIncrease: '2.9' }, { model, fid }, 'False OutOfBounds'],
+    [
+      { maxFidIncrease: '3' },
+      { model, fid: { ...fid, served: [{ precision: 'bf16', increase: '3.5' }] } },
+      'False OutOfBounds',
+    ],
+    [
+      { maxFidIncrease: '3' },
+      { model, fid: { ...fid, served: [{ precision: 'bf16', problem: 'NaN.' }] } },
+      'False FiguresMissing',
+    ],
     [{ minMacsReductionPercent: 50 }, { model, fid }, 'False FiguresMissing'],
   ])('judges %j', (acceptance, last, want) => {
     const status = statusOf({ finetune: aFinetune({ acceptance }), job: complete, pods: word(last) });

@@ -243,12 +243,13 @@ function finalProgress({ spec }: SparseFinetune, progress: Progress | undefined)
 
 function gateVerdict({ spec }: SparseFinetune, { fid, macs }: SparseFinetuneStatus): Verdict {
   if (spec.acceptance === undefined) return yes(REASONS.noGate, 'No gate is set in spec.acceptance.');
-  const { passed, message } = judgeGate(spec.acceptance, {
+  const figures = {
     metric: fid?.metric,
     dense: fid?.dense,
     increase: fid?.increase,
     macsReductionPercent: macs?.reductionPercent,
-  });
+  };
+  const { passed, message } = judgeGate(spec.acceptance, figures, fid?.served);
   if (passed === undefined) return no(REASONS.figuresMissing, message);
   return passed ? yes(REASONS.gatePassed, message) : no(REASONS.gateFailed, message);
 }

@@ -93,6 +93,27 @@ describe('a model by SparseFinetune', () => {
     expect(model).toEqual(wantModel);
   });
 
+  it.each([
+    ['fp32', 'True WithinBounds'],
+    ['bf16', 'False OutOfBounds'],
+  ])('is judged as it is served, in %s', (precision, want) => {
+    const served = [{ precision: 'bf16', sparse: '109', increase: '9' }];
+    const measured = aFinetune({ ...succeeded, fid: { ...succeeded.fid, precision: 'fp32', served } });
+    const engine = { precision: precision as 'fp32' | 'bf16' };
+    const service = aService({ model: reference, engine, qualityGate: { maxFidIncrease: '3' } });
+    const { gate, model, judged } = resolveModel(service, measured);
+    expect(`${gate.status} ${gate.reason}`).toBe(want);
+    expect(gate.message).toContain(`fd-x in ${precision} is`);
+    expect((model ?? judged)?.fid?.served).toEqual(served);
+  });
+
+  it('says that 16 bits were not measured, also where the service has no gate', () => {
+    const service = aService({ model: reference, engine: { precision: 'fp16' } });
+    expect(resolveModel(service, done).gate.message).toBe(
+      'The SparseFinetune passed its own gate. It was measured in fp32, and fp16 is served, of which nothing is known: write evaluation.servedPrecisions: [fp16] in a new SparseFinetune.',
+    );
+  });
+
   it('without figures does not pass the gate of the service', () => {
     const { fid: _, ...unmeasured } = succeeded;
     const { gate, stalled } = resolveModel(

@@ -1,5 +1,6 @@
 import { REASONS } from '../api/conditions';
 import { judgeGate } from '../api/gate';
+import { figuresAsServed } from './served-figures';
 import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
@@ -120,7 +121,16 @@ function modelOf({ metadata, status = {} }: SparseFinetune): ServedModel {
     sha256: model?.sha256,
     pattern: sparsity?.pattern,
     finetune: defined({ name: metadata.name, uid: metadata.uid }),
-    fid: fid && defined({ metric: fid.metric, dense: fid.dense, sparse: fid.sparse, increase: fid.increase }),
+    fid:
+      fid &&
+      defined({
+        metric: fid.metric,
+        dense: fid.dense,
+        sparse: fid.sparse,
+        increase: fid.increase,
+        precision: fid.precision,
+        served: fid.served,
+      }),
     macs:
       macs &&
       defined({
@@ -139,10 +149,13 @@ function judged(service: SparseInferenceService, model: ServedModel): Resolution
     `SparseFinetune ${model.finetune?.name ?? ''} made the model at ${model.uri ?? ''}.`,
   );
   const { qualityGate } = service.spec;
+  const { figures, note } = figuresAsServed(service, model);
   if (qualityGate === undefined) {
-    return { model, ready, gate: yes(REASONS.gatePassed, 'The SparseFinetune passed its own gate.') };
+    const own = `The SparseFinetune passed its own gate.${note}`;
+    return { model, ready, gate: yes(REASONS.gatePassed, own) };
   }
-  const { passed, message } = judgeGate(qualityGate, { ...model.fid });
+  const verdict = judgeGate(qualityGate, figures);
+  const { passed, message } = { ...verdict, message: `${verdict.message}${note}` };
   if (passed === true) return { model, ready, gate: yes(REASONS.gatePassed, message) };
   const reason = passed === false ? REASONS.gateFailed : REASONS.figuresMissing;
   return { ...stuck(ready, no(reason, message), { reason, message }), judged: model };

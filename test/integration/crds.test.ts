@@ -1323,6 +1323,7 @@ describe('a SparseFinetune is accepted', () => {
       checkpoint: { keep: 2 },
       evaluation: {
         metric: 'fd',
+        precision: 'fp32',
         samples: 500,
         steps: 20,
         guidance: '0.5',

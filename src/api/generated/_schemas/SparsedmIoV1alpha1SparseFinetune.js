@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate109;
-const schema57 = {
+export const validate = validate110;
+const schema58 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema57 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "qq9uLQA3C1DGc5mJPhAuoLJszzdu5j8m2bdk42Z2lW8"
+      "$ref": "LjYEoJKaUHOXOZBfLZyJq0ki2Wrt3Yby4Vp3zjQe4"
     },
     "status": {
-      "$ref": "caRH3YRVkJTzW1A2QIPKufZFrWKb4HSSB5J0tL9p0M"
+      "$ref": "B57paARn6rWa4MqkmLjsZnPM3MsOuVxyz4l7GCU"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema58 = {
+const schema59 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate110(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate110(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema58.enum
+        allowedValues: schema59.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate110(data, {
     }
     errors++;
   }
-  validate110.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema60 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate112(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate112(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema59.enum
+        allowedValues: schema60.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate112(data, {
     }
     errors++;
   }
-  validate112.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema61 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema61 = {};
-import { validate as validate115 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate114(data, {
+const schema62 = {};
+import { validate as validate116 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate114(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate115(data, {
+    if (!validate116(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+      vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
       errors = vErrors.length;
     }
   }
-  validate114.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema63 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
@@ -163,7 +163,7 @@ const schema62 = {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
     },
     "evaluation": {
-      "$ref": "kTl2iJ0hs98lYv8mfRYMMnBlwnpEqX7XFR8FPdLtRk8"
+      "$ref": "33AxtM1tbrsvcNUKonTN2YoPs8iiaOpYEFW8kWRBs0"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -188,7 +188,7 @@ const schema62 = {
     }
   }
 };
-const schema63 = {
+const schema64 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -1741,13 +1741,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema65 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate123(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1777,7 +1777,7 @@ function validate123(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema64.enum
+        allowedValues: schema65.enum
       }
     };
     if (vErrors === null) {
@@ -1787,10 +1787,10 @@ function validate123(data, {
     }
     errors++;
   }
-  validate123.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema66 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1901,7 +1901,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate125(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1965,10 +1965,10 @@ function validate125(data, {
       }
     }
   }
-  validate125.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -1987,7 +1987,7 @@ const schema66 = {
   },
   "nullable": true
 };
-const schema67 = {
+const schema68 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1999,7 +1999,7 @@ const schema67 = {
     }
   }
 };
-function validate133(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2062,10 +2062,10 @@ function validate133(data, {
     }
     errors++;
   }
-  validate133.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-function validate129(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2140,21 +2140,21 @@ function validate129(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate133(data.pretrained, {
+      if (!validate134(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate129.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-function validate119(data, {
+function validate120(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2197,35 +2197,35 @@ function validate119(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate123(data.initialization, {
+      if (!validate124(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate125(data.pretrained, {
+      if (!validate126(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate129(data.teacher, {
+      if (!validate130(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
@@ -2245,10 +2245,10 @@ function validate119(data, {
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema69 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2269,11 +2269,11 @@ const schema68 = {
     }
   }
 };
-const schema69 = {
+const schema70 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "generated"]
 };
-function validate140(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2303,7 +2303,7 @@ function validate140(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema69.enum
+        allowedValues: schema70.enum
       }
     };
     if (vErrors === null) {
@@ -2313,15 +2313,15 @@ function validate140(data, {
     }
     errors++;
   }
-  validate140.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema32 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate70(data, {
+function validate71(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2363,16 +2363,16 @@ function validate70(data, {
       errors++;
     }
   }
-  validate70.errors = vErrors;
+  validate71.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema33 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128,
   "nullable": true
 };
-function validate71(data, {
+function validate72(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2430,16 +2430,16 @@ function validate71(data, {
       errors++;
     }
   }
-  validate71.errors = vErrors;
+  validate72.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema71 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate144(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2499,14 +2499,14 @@ function validate144(data, {
       errors++;
     }
   }
-  validate144.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema46 = {
   "type": "boolean",
   "nullable": true
 };
-function validate93(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2530,10 +2530,10 @@ function validate93(data, {
     }
     errors++;
   }
-  validate93.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-function validate139(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2559,57 +2559,57 @@ function validate139(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate140(data.format, {
+      if (!validate141(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate70(data.uri, {
+      if (!validate71(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.classColumn !== undefined) {
-      if (!validate71(data.classColumn, {
-        instancePath: instancePath + "/classColumn",
-        parentData: data,
-        parentDataProperty: "classColumn",
         rootData
       })) {
         vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
+    if (data.classColumn !== undefined) {
+      if (!validate72(data.classColumn, {
+        instancePath: instancePath + "/classColumn",
+        parentData: data,
+        parentDataProperty: "classColumn",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.samples !== undefined) {
-      if (!validate144(data.samples, {
+      if (!validate145(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
     if (data.horizontalFlip !== undefined) {
-      if (!validate93(data.horizontalFlip, {
+      if (!validate94(data.horizontalFlip, {
         instancePath: instancePath + "/horizontalFlip",
         parentData: data,
         parentDataProperty: "horizontalFlip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
@@ -2629,10 +2629,10 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema72 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2666,13 +2666,13 @@ const schema71 = {
   },
   "nullable": true
 };
-const schema72 = {
+const schema73 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate149(data, {
+function validate150(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2714,16 +2714,16 @@ function validate149(data, {
       errors++;
     }
   }
-  validate149.errors = vErrors;
+  validate150.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema74 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate151(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2753,7 +2753,7 @@ function validate151(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema73.enum
+        allowedValues: schema74.enum
       }
     };
     if (vErrors === null) {
@@ -2763,16 +2763,16 @@ function validate151(data, {
     }
     errors++;
   }
-  validate151.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate153(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2802,7 +2802,7 @@ function validate153(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema74.enum
+        allowedValues: schema75.enum
       }
     };
     if (vErrors === null) {
@@ -2812,7 +2812,7 @@ function validate153(data, {
     }
     errors++;
   }
-  validate153.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2846,7 +2846,7 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2868,13 +2868,13 @@ const schema75 = {
   },
   "nullable": true
 };
-const schema76 = {
+const schema77 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate157(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2904,7 +2904,7 @@ function validate157(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema76.enum
+        allowedValues: schema77.enum
       }
     };
     if (vErrors === null) {
@@ -2914,10 +2914,10 @@ function validate157(data, {
     }
     errors++;
   }
-  validate157.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema78 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2926,7 +2926,7 @@ const schema77 = {
   },
   "nullable": true
 };
-const schema78 = {
+const schema79 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2938,11 +2938,11 @@ const schema78 = {
     }
   }
 };
-const schema79 = {
+const schema80 = {
   "type": "string",
   "maxLength": 5
 };
-function validate161(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2983,17 +2983,17 @@ function validate161(data, {
     }
     errors++;
   }
-  validate161.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema81 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate163(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3069,10 +3069,10 @@ function validate163(data, {
       errors++;
     }
   }
-  validate163.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate160(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3114,24 +3114,24 @@ function validate160(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate161(data.pattern, {
+      if (!validate162(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate163(data.steps, {
+      if (!validate164(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
@@ -3151,10 +3151,10 @@ function validate160(data, {
     }
     errors++;
   }
-  validate160.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-function validate159(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3213,26 +3213,26 @@ function validate159(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate160(data[i0], {
+      if (!validate161(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate159.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate167(data, {
+function validate168(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3262,7 +3262,7 @@ function validate167(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema81.enum
+        allowedValues: schema82.enum
       }
     };
     if (vErrors === null) {
@@ -3272,15 +3272,15 @@ function validate167(data, {
     }
     errors++;
   }
-  validate167.errors = vErrors;
+  validate168.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate170(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3304,10 +3304,10 @@ function validate170(data, {
     }
     errors++;
   }
-  validate170.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
-function validate156(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3333,35 +3333,35 @@ function validate156(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate157(data.type, {
+      if (!validate158(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate159(data.stages, {
+      if (!validate160(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate167(data.family, {
+      if (!validate168(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
         errors = vErrors.length;
       }
     }
@@ -3377,21 +3377,21 @@ function validate156(data, {
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate170(data.freezeMaskPercent, {
+      if (!validate171(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate156.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema84 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3404,7 +3404,7 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema84 = {
+const schema85 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3478,7 +3478,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-function validate174(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3548,10 +3548,10 @@ function validate174(data, {
       }
     }
   }
-  validate174.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema86 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3559,7 +3559,7 @@ const schema85 = {
   },
   "nullable": true
 };
-function validate177(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3613,10 +3613,10 @@ function validate177(data, {
       }
     }
   }
-  validate177.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-function validate173(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3642,29 +3642,29 @@ function validate173(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate174(data.include, {
+      if (!validate175(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate177(data.exclude, {
+      if (!validate178(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate173.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
 const schema29 = {
@@ -3717,7 +3717,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3743,35 +3743,35 @@ function validate148(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate149(data.pattern, {
+      if (!validate150(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate151(data.method, {
+      if (!validate152(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate153(data.maskType, {
+      if (!validate154(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
@@ -3787,24 +3787,24 @@ function validate148(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate156(data.schedule, {
+      if (!validate157(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate173(data.layers, {
+      if (!validate174(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
@@ -3842,10 +3842,10 @@ function validate148(data, {
       }
     }
   }
-  validate148.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema87 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3894,7 +3894,7 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema88 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3902,7 +3902,7 @@ const schema87 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate186(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3978,17 +3978,17 @@ function validate186(data, {
       errors++;
     }
   }
-  validate186.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema89 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate188(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4048,17 +4048,17 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema90 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate190(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4118,7 +4118,7 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -4153,13 +4153,13 @@ function validate69(data, {
   validate69.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema91 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
   "nullable": true
 };
-function validate194(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4201,16 +4201,16 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema92 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate196(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4252,10 +4252,10 @@ function validate196(data, {
       errors++;
     }
   }
-  validate196.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema93 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4265,11 +4265,11 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema94 = {
   "type": "string",
   "maxLength": 20
 };
-function validate199(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4310,10 +4310,10 @@ function validate199(data, {
     }
     errors++;
   }
-  validate199.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-function validate198(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4372,28 +4372,28 @@ function validate198(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate199(data[i0], {
+      if (!validate200(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate198.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate202(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4469,16 +4469,16 @@ function validate202(data, {
       errors++;
     }
   }
-  validate202.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate204(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4508,7 +4508,7 @@ function validate204(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema95.enum
+        allowedValues: schema96.enum
       }
     };
     if (vErrors === null) {
@@ -4518,16 +4518,16 @@ function validate204(data, {
     }
     errors++;
   }
-  validate204.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate206(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4569,16 +4569,16 @@ function validate206(data, {
       errors++;
     }
   }
-  validate206.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema31 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"],
   "default": "fp32",
   "nullable": true
 };
-function validate208(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4608,7 +4608,7 @@ function validate208(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema31.enum
       }
     };
     if (vErrors === null) {
@@ -4618,7 +4618,7 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }
 const schema98 = {
@@ -4759,7 +4759,7 @@ function validate212(data, {
   validate212.errors = vErrors;
   return errors === 0;
 }
-function validate185(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4785,35 +4785,35 @@ function validate185(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate186(data.steps, {
+      if (!validate187(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate188(data.batchSize, {
+      if (!validate189(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate190(data.gradientAccumulationSteps, {
+      if (!validate191(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
@@ -4840,79 +4840,79 @@ function validate185(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate194(data.learningRate, {
+      if (!validate195(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate196(data.weightDecay, {
+      if (!validate197(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate198(data.betas, {
+      if (!validate199(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate202(data.warmupSteps, {
+      if (!validate203(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate204(data.learningRateSchedule, {
+      if (!validate205(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate206(data.emaDecay, {
+      if (!validate207(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate208(data.precision, {
+      if (!validate70(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
@@ -4939,7 +4939,7 @@ function validate185(data, {
       }
     }
   }
-  validate185.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
 const schema100 = {
@@ -5180,6 +5180,12 @@ const schema103 = {
     },
     "sampler": {
       "$ref": "zhLNKUlET1cYLsPOC3QsDr0Az6RLjTZbzThRh840"
+    },
+    "precision": {
+      "$ref": "jDP4UffIl9pd5mOLn7T6pDmmS2hHgS3sDmur1qFNE"
+    },
+    "servedPrecisions": {
+      "$ref": "KXQudrilIPHdRj5Aha5CcLjRiJKHpPy5iOXkMrJ4p6c"
     },
     "extractorUri": {
       "$ref": "0gtOKNAmIG1iYIZ0jEe2fESx65np8CACRcraUaZlw"
@@ -5492,12 +5498,124 @@ function validate230(data, {
   return errors === 0;
 }
 const schema109 = {
+  "type": "array",
+  "maxItems": 2,
+  "items": {
+    "$ref": "dBXvU12ZDKKs64ndEz2FCLqzEIfFIusqxX4apOmBBOA"
+  },
+  "nullable": true
+};
+const schema110 = {
+  "type": "string",
+  "enum": ["fp32", "bf16", "fp16"]
+};
+function validate234(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "fp32" || data === "bf16" || data === "fp16")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema110.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate234.errors = vErrors;
+  return errors === 0;
+}
+function validate233(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 2) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 2
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate234(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate233.errors = vErrors;
+  return errors === 0;
+}
+const schema111 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate232(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5539,10 +5657,10 @@ function validate232(data, {
       errors++;
     }
   }
-  validate232.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema112 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5561,11 +5679,11 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema111 = {
+const schema113 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features"]
 };
-function validate236(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5595,7 +5713,7 @@ function validate236(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema111.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -5605,15 +5723,15 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate239(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5643,7 +5761,7 @@ function validate239(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -5653,10 +5771,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-function validate235(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5714,13 +5832,13 @@ function validate235(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate236(data.format, {
+      if (!validate241(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
@@ -5736,32 +5854,32 @@ function validate235(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate239(data.split, {
+      if (!validate244(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
     if (data.classColumn !== undefined) {
-      if (!validate71(data.classColumn, {
+      if (!validate72(data.classColumn, {
         instancePath: instancePath + "/classColumn",
         parentData: data,
         parentDataProperty: "classColumn",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate235.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5769,7 +5887,7 @@ const schema113 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate244(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5845,16 +5963,16 @@ function validate244(data, {
       errors++;
     }
   }
-  validate244.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate246(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5884,7 +6002,7 @@ function validate246(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema116.enum
       }
     };
     if (vErrors === null) {
@@ -5894,7 +6012,7 @@ function validate246(data, {
     }
     errors++;
   }
-  validate246.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
 function validate221(data, {
@@ -5977,69 +6095,91 @@ function validate221(data, {
         errors = vErrors.length;
       }
     }
+    if (data.precision !== undefined) {
+      if (!validate70(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.servedPrecisions !== undefined) {
+      if (!validate233(data.servedPrecisions, {
+        instancePath: instancePath + "/servedPrecisions",
+        parentData: data,
+        parentDataProperty: "servedPrecisions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.extractorUri !== undefined) {
-      if (!validate232(data.extractorUri, {
+      if (!validate237(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.referenceStatsUri !== undefined) {
-      if (!validate70(data.referenceStatsUri, {
+      if (!validate71(data.referenceStatsUri, {
         instancePath: instancePath + "/referenceStatsUri",
         parentData: data,
         parentDataProperty: "referenceStatsUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate235(data.dataset, {
+      if (!validate240(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
     if (data.autoencoderUri !== undefined) {
-      if (!validate70(data.autoencoderUri, {
+      if (!validate71(data.autoencoderUri, {
         instancePath: instancePath + "/autoencoderUri",
         parentData: data,
         parentDataProperty: "autoencoderUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate244(data.everySteps, {
+      if (!validate249(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate246(data.select, {
+      if (!validate251(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
@@ -6047,7 +6187,7 @@ function validate221(data, {
   validate221.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6062,13 +6202,13 @@ const schema115 = {
   },
   "nullable": true
 };
-const schema116 = {
+const schema118 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate251(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6128,16 +6268,16 @@ function validate251(data, {
       errors++;
     }
   }
-  validate251.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate103(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6197,10 +6337,10 @@ function validate103(data, {
       errors++;
     }
   }
-  validate103.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-function validate249(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6237,32 +6377,32 @@ function validate249(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate251(data.maxFidIncreasePercent, {
+      if (!validate256(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate103(data.minMacsReductionPercent, {
+      if (!validate104(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate249.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema119 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6271,7 +6411,7 @@ const schema117 = {
     }
   }
 };
-function validate255(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6323,10 +6463,10 @@ function validate255(data, {
     }
     errors++;
   }
-  validate255.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "object",
   "properties": {
     "image": {
@@ -6371,13 +6511,13 @@ const schema118 = {
   },
   "nullable": true
 };
-const schema119 = {
+const schema121 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate259(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6435,15 +6575,15 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema122 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate261(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6473,7 +6613,7 @@ function validate261(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema120.enum
+        allowedValues: schema122.enum
       }
     };
     if (vErrors === null) {
@@ -6483,10 +6623,10 @@ function validate261(data, {
     }
     errors++;
   }
-  validate261.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6494,7 +6634,7 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema124 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -6503,12 +6643,12 @@ const schema122 = {
     }
   }
 };
-const schema44 = {
+const schema45 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate92(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6565,10 +6705,10 @@ function validate92(data, {
     }
     errors++;
   }
-  validate92.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6594,13 +6734,13 @@ function validate264(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate92(data.name, {
+      if (!validate93(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -6620,10 +6760,10 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-function validate263(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6666,21 +6806,21 @@ function validate263(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate264(data[i0], {
+      if (!validate269(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate263.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema125 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -6692,7 +6832,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema33 = {
+const schema34 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -6701,7 +6841,7 @@ const schema33 = {
   "properties": {},
   "nullable": true
 };
-const schema34 = {
+const schema35 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -6709,10 +6849,10 @@ const schema34 = {
   }],
   "maxLength": 32
 };
-const schema35 = {
+const schema36 = {
   "type": "integer"
 };
-function validate74(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6736,13 +6876,13 @@ function validate74(data, {
     }
     errors++;
   }
-  validate74.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema37 = {
   "type": "string"
 };
-function validate76(data, {
+function validate77(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6766,10 +6906,10 @@ function validate76(data, {
     }
     errors++;
   }
-  validate76.errors = vErrors;
+  validate77.errors = vErrors;
   return errors === 0;
 }
-function validate73(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6780,26 +6920,26 @@ function validate73(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate74(data, {
+  if (!validate75(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+    vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate76(data, {
+    if (!validate77(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+      vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -6846,10 +6986,10 @@ function validate73(data, {
       errors++;
     }
   }
-  validate73.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate72(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6891,21 +7031,21 @@ function validate72(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate73(data[key0], {
+      if (!validate74(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate72.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-function validate268(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6931,32 +7071,32 @@ function validate268(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate72(data.requests, {
+      if (!validate73(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate72(data.limits, {
+      if (!validate73(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate268.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema48 = {
+const schema49 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -6965,11 +7105,11 @@ const schema48 = {
   "properties": {},
   "nullable": true
 };
-const schema37 = {
+const schema38 = {
   "type": "string",
   "maxLength": 63
 };
-function validate79(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7010,10 +7150,10 @@ function validate79(data, {
     }
     errors++;
   }
-  validate79.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-function validate99(data, {
+function validate100(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7055,21 +7195,21 @@ function validate99(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate79(data[key0], {
+      if (!validate80(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate99.errors = vErrors;
+  validate100.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -7077,7 +7217,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema127 = {
   "type": "object",
   "properties": {
     "key": {
@@ -7097,12 +7237,12 @@ const schema125 = {
     }
   }
 };
-const schema126 = {
+const schema128 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate275(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7144,15 +7284,15 @@ function validate275(data, {
       errors++;
     }
   }
-  validate275.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate277(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7182,7 +7322,7 @@ function validate277(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -7192,15 +7332,15 @@ function validate277(data, {
     }
     errors++;
   }
-  validate277.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate279(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7242,15 +7382,15 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema131 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate281(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7280,7 +7420,7 @@ function validate281(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -7290,16 +7430,16 @@ function validate281(data, {
     }
     errors++;
   }
-  validate281.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema51 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate102(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7358,10 +7498,10 @@ function validate102(data, {
       errors++;
     }
   }
-  validate102.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7371,57 +7511,57 @@ function validate274(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate275(data.key, {
+      if (!validate280(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate277(data.operator, {
+      if (!validate282(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate279(data.value, {
+      if (!validate284(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate281(data.effect, {
+      if (!validate286(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate102(data.tolerationSeconds, {
+      if (!validate103(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -7441,10 +7581,10 @@ function validate274(data, {
     }
     errors++;
   }
-  validate274.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-function validate273(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7487,21 +7627,21 @@ function validate273(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate274(data[i0], {
+      if (!validate279(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate273.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -7510,7 +7650,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema133 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -7522,7 +7662,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema134 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -7532,7 +7672,7 @@ const schema132 = {
   },
   "nullable": true
 };
-const schema133 = {
+const schema135 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7540,7 +7680,7 @@ const schema133 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema38 = {
+const schema39 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -7549,7 +7689,7 @@ const schema38 = {
     }
   }
 };
-const schema39 = {
+const schema40 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7557,7 +7697,7 @@ const schema39 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema40 = {
+const schema41 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -7572,11 +7712,11 @@ const schema40 = {
     }
   }
 };
-const schema41 = {
+const schema42 = {
   "type": "string",
   "maxLength": 316
 };
-function validate83(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7617,14 +7757,14 @@ function validate83(data, {
     }
     errors++;
   }
-  validate83.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-const schema42 = {
+const schema43 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate85(data, {
+function validate86(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7654,7 +7794,7 @@ function validate85(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema42.enum
+        allowedValues: schema43.enum
       }
     };
     if (vErrors === null) {
@@ -7664,10 +7804,10 @@ function validate85(data, {
     }
     errors++;
   }
-  validate85.errors = vErrors;
+  validate86.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema44 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7675,7 +7815,7 @@ const schema43 = {
   },
   "nullable": true
 };
-function validate87(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7718,21 +7858,21 @@ function validate87(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate79(data[i0], {
+      if (!validate80(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate87.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-function validate82(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7774,35 +7914,35 @@ function validate82(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate83(data.key, {
+      if (!validate84(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate85(data.operator, {
+      if (!validate86(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate87(data.values, {
+      if (!validate88(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
@@ -7822,10 +7962,10 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-function validate81(data, {
+function validate82(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7868,13 +8008,13 @@ function validate81(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate82(data[i0], {
+      if (!validate83(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
@@ -7894,10 +8034,10 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate82.errors = vErrors;
   return errors === 0;
 }
-function validate80(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7923,13 +8063,13 @@ function validate80(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate81(data.matchExpressions, {
+      if (!validate82(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
@@ -7949,10 +8089,10 @@ function validate80(data, {
     }
     errors++;
   }
-  validate80.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
-function validate289(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7995,13 +8135,13 @@ function validate289(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate80(data[i0], {
+      if (!validate81(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
@@ -8021,10 +8161,10 @@ function validate289(data, {
     }
     errors++;
   }
-  validate289.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate288(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8066,21 +8206,21 @@ function validate288(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate289(data.nodeSelectorTerms, {
+      if (!validate294(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate288.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema136 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8088,7 +8228,7 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema137 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -8100,14 +8240,14 @@ const schema135 = {
     }
   }
 };
-const schema136 = {
+const schema138 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate295(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8183,10 +8323,10 @@ function validate295(data, {
       errors++;
     }
   }
-  validate295.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8228,24 +8368,24 @@ function validate294(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate295(data.weight, {
+      if (!validate300(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate80(data.preference, {
+      if (!validate81(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
@@ -8265,10 +8405,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8311,21 +8451,21 @@ function validate293(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate294(data[i0], {
+      if (!validate299(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-function validate287(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8351,32 +8491,32 @@ function validate287(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate288(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate293(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate293(data.preferredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate298(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate287.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8402,21 +8542,21 @@ function validate286(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate287(data.nodeAffinity, {
+      if (!validate292(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate286.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema139 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8424,7 +8564,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema140 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8439,12 +8579,12 @@ const schema138 = {
     }
   }
 };
-const schema139 = {
+const schema141 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate305(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8486,10 +8626,10 @@ function validate305(data, {
       errors++;
     }
   }
-  validate305.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -8501,7 +8641,7 @@ const schema140 = {
   },
   "nullable": true
 };
-const schema46 = {
+const schema47 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -8517,7 +8657,7 @@ const schema46 = {
   },
   "nullable": true
 };
-function validate94(data, {
+function validate95(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8575,43 +8715,43 @@ function validate94(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate92(data.name, {
+      if (!validate93(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.key !== undefined) {
-      if (!validate92(data.key, {
-        instancePath: instancePath + "/key",
-        parentData: data,
-        parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.optional !== undefined) {
-      if (!validate93(data.optional, {
-        instancePath: instancePath + "/optional",
-        parentData: data,
-        parentDataProperty: "optional",
         rootData
       })) {
         vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
+    if (data.key !== undefined) {
+      if (!validate93(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.optional !== undefined) {
+      if (!validate94(data.optional, {
+        instancePath: instancePath + "/optional",
+        parentData: data,
+        parentDataProperty: "optional",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate94.errors = vErrors;
+  validate95.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8637,32 +8777,32 @@ function validate307(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate94(data.secretKeyRef, {
+      if (!validate95(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate94(data.configMapKeyRef, {
+      if (!validate95(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-function validate303(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8699,24 +8839,24 @@ function validate303(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate305(data.value, {
+      if (!validate310(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate307(data.valueFrom, {
+      if (!validate312(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
@@ -8736,10 +8876,10 @@ function validate303(data, {
     }
     errors++;
   }
-  validate303.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-function validate302(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8782,27 +8922,27 @@ function validate302(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate303(data[i0], {
+      if (!validate308(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate302.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema48 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate98(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8860,10 +9000,10 @@ function validate98(data, {
       errors++;
     }
   }
-  validate98.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema143 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -8872,11 +9012,11 @@ const schema141 = {
   "properties": {},
   "nullable": true
 };
-const schema142 = {
+const schema144 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate318(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8917,10 +9057,10 @@ function validate318(data, {
     }
     errors++;
   }
-  validate318.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-function validate317(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8962,21 +9102,21 @@ function validate317(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate318(data[key0], {
+      if (!validate323(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate317.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9002,153 +9142,153 @@ function validate258(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate259(data.image, {
+      if (!validate264(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate261(data.imagePullPolicy, {
+      if (!validate266(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate263(data.imagePullSecrets, {
+      if (!validate268(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resources !== undefined) {
-      if (!validate268(data.resources, {
-        instancePath: instancePath + "/resources",
-        parentData: data,
-        parentDataProperty: "resources",
         rootData
       })) {
         vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
-    if (data.nodeSelector !== undefined) {
-      if (!validate99(data.nodeSelector, {
-        instancePath: instancePath + "/nodeSelector",
+    if (data.resources !== undefined) {
+      if (!validate273(data.resources, {
+        instancePath: instancePath + "/resources",
         parentData: data,
-        parentDataProperty: "nodeSelector",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.tolerations !== undefined) {
-      if (!validate273(data.tolerations, {
-        instancePath: instancePath + "/tolerations",
-        parentData: data,
-        parentDataProperty: "tolerations",
+        parentDataProperty: "resources",
         rootData
       })) {
         vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
+    if (data.nodeSelector !== undefined) {
+      if (!validate100(data.nodeSelector, {
+        instancePath: instancePath + "/nodeSelector",
+        parentData: data,
+        parentDataProperty: "nodeSelector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.tolerations !== undefined) {
+      if (!validate278(data.tolerations, {
+        instancePath: instancePath + "/tolerations",
+        parentData: data,
+        parentDataProperty: "tolerations",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.affinity !== undefined) {
-      if (!validate286(data.affinity, {
+      if (!validate291(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate302(data.env, {
+      if (!validate307(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate98(data.serviceAccountName, {
+      if (!validate99(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.priorityClassName !== undefined) {
-      if (!validate98(data.priorityClassName, {
-        instancePath: instancePath + "/priorityClassName",
-        parentData: data,
-        parentDataProperty: "priorityClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.runtimeClassName !== undefined) {
-      if (!validate98(data.runtimeClassName, {
-        instancePath: instancePath + "/runtimeClassName",
-        parentData: data,
-        parentDataProperty: "runtimeClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podLabels !== undefined) {
-      if (!validate99(data.podLabels, {
-        instancePath: instancePath + "/podLabels",
-        parentData: data,
-        parentDataProperty: "podLabels",
         rootData
       })) {
         vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
+    if (data.priorityClassName !== undefined) {
+      if (!validate99(data.priorityClassName, {
+        instancePath: instancePath + "/priorityClassName",
+        parentData: data,
+        parentDataProperty: "priorityClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.runtimeClassName !== undefined) {
+      if (!validate99(data.runtimeClassName, {
+        instancePath: instancePath + "/runtimeClassName",
+        parentData: data,
+        parentDataProperty: "runtimeClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podLabels !== undefined) {
+      if (!validate100(data.podLabels, {
+        instancePath: instancePath + "/podLabels",
+        parentData: data,
+        parentDataProperty: "podLabels",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.podAnnotations !== undefined) {
-      if (!validate317(data.podAnnotations, {
+      if (!validate322(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate258.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema145 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9156,7 +9296,7 @@ const schema143 = {
   "maximum": 100,
   "nullable": true
 };
-function validate323(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9232,17 +9372,17 @@ function validate323(data, {
       errors++;
     }
   }
-  validate323.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema146 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate325(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9318,17 +9458,17 @@ function validate325(data, {
       errors++;
     }
   }
-  validate325.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate327(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9404,10 +9544,10 @@ function validate327(data, {
       errors++;
     }
   }
-  validate327.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-function validate118(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9465,46 +9605,46 @@ function validate118(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate119(data.model, {
+      if (!validate120(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate139(data.dataset, {
+      if (!validate140(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate148(data.sparsity, {
+      if (!validate149(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate185(data.training, {
+      if (!validate186(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
@@ -9531,35 +9671,35 @@ function validate118(data, {
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate249(data.acceptance, {
+      if (!validate254(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate255(data.output, {
+      if (!validate260(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate258(data.trainer, {
+      if (!validate263(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
@@ -9575,35 +9715,35 @@ function validate118(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate323(data.backoffLimit, {
+      if (!validate328(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate325(data.activeDeadlineSeconds, {
+      if (!validate330(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate327(data.ttlSecondsAfterFinished, {
+      if (!validate332(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
@@ -9623,10 +9763,10 @@ function validate118(data, {
     }
     errors++;
   }
-  validate118.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema148 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -9666,7 +9806,7 @@ const schema146 = {
       "$ref": "TOfpCpGswYkVeXxPPTy4yQISC48ftJkrexbiqzik6Q"
     },
     "fid": {
-      "$ref": "VtylkhsabikzF1Mblp6Un4yjPfztRdsODdTNNmZcE"
+      "$ref": "DDj7dhmUSyqEZjL4DAcotAfLVyfoTFveRWRymsyaQ"
     },
     "model": {
       "$ref": "hMkNOUGRwA1ldFpTeHvvCsM6as2ef6RUND5JE9dSA"
@@ -9674,12 +9814,12 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema149 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate331(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9721,15 +9861,15 @@ function validate331(data, {
       errors++;
     }
   }
-  validate331.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate333(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9759,7 +9899,7 @@ function validate333(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema148.enum
+        allowedValues: schema150.enum
       }
     };
     if (vErrors === null) {
@@ -9769,16 +9909,16 @@ function validate333(data, {
     }
     errors++;
   }
-  validate333.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema50 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
 const formats0 = formats["date-time"];
-function validate101(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9820,10 +9960,10 @@ function validate101(data, {
       errors++;
     }
   }
-  validate101.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9831,7 +9971,7 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema152 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -9855,11 +9995,11 @@ const schema150 = {
     }
   }
 };
-const schema151 = {
+const schema153 = {
   "type": "string",
   "maxLength": 64
 };
-function validate339(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9900,14 +10040,14 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema154 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate341(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9937,7 +10077,7 @@ function validate341(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema152.enum
+        allowedValues: schema154.enum
       }
     };
     if (vErrors === null) {
@@ -9947,14 +10087,14 @@ function validate341(data, {
     }
     errors++;
   }
-  validate341.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema155 = {
   "type": "string",
   "format": "date-time"
 };
-function validate344(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9995,14 +10135,14 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema156 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate347(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10043,10 +10183,10 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10136,46 +10276,46 @@ function validate338(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate339(data.type, {
+      if (!validate344(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate341(data.status, {
+      if (!validate346(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate102(data.observedGeneration, {
+      if (!validate103(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate344(data.lastTransitionTime, {
+      if (!validate349(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
@@ -10191,13 +10331,13 @@ function validate338(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate347(data.message, {
+      if (!validate352(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
@@ -10217,10 +10357,10 @@ function validate338(data, {
     }
     errors++;
   }
-  validate338.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-function validate337(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10263,21 +10403,21 @@ function validate337(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate338(data[i0], {
+      if (!validate343(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate337.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema157 = {
   "type": "object",
   "properties": {
     "number": {
@@ -10298,12 +10438,12 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema54 = {
+const schema55 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate106(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10346,10 +10486,10 @@ function validate106(data, {
       errors++;
     }
   }
-  validate106.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-function validate352(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10375,24 +10515,24 @@ function validate352(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate106(data.number, {
+      if (!validate107(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastExitReason !== undefined) {
-      if (!validate70(data.lastExitReason, {
+      if (!validate71(data.lastExitReason, {
         instancePath: instancePath + "/lastExitReason",
         parentData: data,
         parentDataProperty: "lastExitReason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
@@ -10408,32 +10548,32 @@ function validate352(data, {
       }
     }
     if (data.podCreatedAt !== undefined) {
-      if (!validate101(data.podCreatedAt, {
+      if (!validate102(data.podCreatedAt, {
         instancePath: instancePath + "/podCreatedAt",
         parentData: data,
         parentDataProperty: "podCreatedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resumedFromStep !== undefined) {
-      if (!validate102(data.resumedFromStep, {
-        instancePath: instancePath + "/resumedFromStep",
-        parentData: data,
-        parentDataProperty: "resumedFromStep",
         rootData
       })) {
         vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
+    if (data.resumedFromStep !== undefined) {
+      if (!validate103(data.resumedFromStep, {
+        instancePath: instancePath + "/resumedFromStep",
+        parentData: data,
+        parentDataProperty: "resumedFromStep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate352.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema158 = {
   "type": "object",
   "properties": {
     "step": {
@@ -10484,12 +10624,12 @@ const schema156 = {
   },
   "nullable": true
 };
-const schema53 = {
+const schema54 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate105(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10531,16 +10671,16 @@ function validate105(data, {
       errors++;
     }
   }
-  validate105.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema53 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate104(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10600,10 +10740,10 @@ function validate104(data, {
       errors++;
     }
   }
-  validate104.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema159 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -10611,7 +10751,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema160 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -10626,12 +10766,12 @@ const schema158 = {
     }
   }
 };
-const schema159 = {
+const schema161 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate376(data, {
+function validate381(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10690,10 +10830,10 @@ function validate376(data, {
       errors++;
     }
   }
-  validate376.errors = vErrors;
+  validate381.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10719,35 +10859,35 @@ function validate375(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate376(data.step, {
+      if (!validate381(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate105(data.distance, {
+      if (!validate106(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate105(data.sparsity, {
+      if (!validate106(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
@@ -10767,10 +10907,10 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate379(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10813,21 +10953,21 @@ function validate374(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate375(data[i0], {
+      if (!validate380(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate379.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10853,68 +10993,68 @@ function validate359(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate102(data.step, {
+      if (!validate103(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.totalSteps !== undefined) {
-      if (!validate102(data.totalSteps, {
-        instancePath: instancePath + "/totalSteps",
-        parentData: data,
-        parentDataProperty: "totalSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.percent !== undefined) {
-      if (!validate103(data.percent, {
-        instancePath: instancePath + "/percent",
-        parentData: data,
-        parentDataProperty: "percent",
         rootData
       })) {
         vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
+    if (data.totalSteps !== undefined) {
+      if (!validate103(data.totalSteps, {
+        instancePath: instancePath + "/totalSteps",
+        parentData: data,
+        parentDataProperty: "totalSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.percent !== undefined) {
+      if (!validate104(data.percent, {
+        instancePath: instancePath + "/percent",
+        parentData: data,
+        parentDataProperty: "percent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.display !== undefined) {
-      if (!validate105(data.display, {
+      if (!validate106(data.display, {
         instancePath: instancePath + "/display",
         parentData: data,
         parentDataProperty: "display",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stage !== undefined) {
+      if (!validate105(data.stage, {
+        instancePath: instancePath + "/stage",
+        parentData: data,
+        parentDataProperty: "stage",
         rootData
       })) {
         vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
-    if (data.stage !== undefined) {
-      if (!validate104(data.stage, {
-        instancePath: instancePath + "/stage",
-        parentData: data,
-        parentDataProperty: "stage",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.stages !== undefined) {
-      if (!validate104(data.stages, {
+      if (!validate105(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -10930,13 +11070,13 @@ function validate359(data, {
       }
     }
     if (data.maskFlips !== undefined) {
-      if (!validate102(data.maskFlips, {
+      if (!validate103(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -10952,76 +11092,76 @@ function validate359(data, {
       }
     }
     if (data.loss !== undefined) {
-      if (!validate105(data.loss, {
+      if (!validate106(data.loss, {
         instancePath: instancePath + "/loss",
         parentData: data,
         parentDataProperty: "loss",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.samplesPerSecond !== undefined) {
-      if (!validate105(data.samplesPerSecond, {
+      if (!validate106(data.samplesPerSecond, {
         instancePath: instancePath + "/samplesPerSecond",
         parentData: data,
         parentDataProperty: "samplesPerSecond",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.remainingSeconds !== undefined) {
-      if (!validate102(data.remainingSeconds, {
+      if (!validate103(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
         parentData: data,
         parentDataProperty: "remainingSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.eta !== undefined) {
+      if (!validate106(data.eta, {
+        instancePath: instancePath + "/eta",
+        parentData: data,
+        parentDataProperty: "eta",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reportedAt !== undefined) {
+      if (!validate102(data.reportedAt, {
+        instancePath: instancePath + "/reportedAt",
+        parentData: data,
+        parentDataProperty: "reportedAt",
         rootData
       })) {
         vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
-    if (data.eta !== undefined) {
-      if (!validate105(data.eta, {
-        instancePath: instancePath + "/eta",
-        parentData: data,
-        parentDataProperty: "eta",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reportedAt !== undefined) {
-      if (!validate101(data.reportedAt, {
-        instancePath: instancePath + "/reportedAt",
-        parentData: data,
-        parentDataProperty: "reportedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.history !== undefined) {
-      if (!validate374(data.history, {
+      if (!validate379(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate359.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11036,12 +11176,12 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema56 = {
+const schema57 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate108(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11083,15 +11223,15 @@ function validate108(data, {
       errors++;
     }
   }
-  validate108.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema56 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate107(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11133,10 +11273,10 @@ function validate107(data, {
       errors++;
     }
   }
-  validate107.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11162,43 +11302,43 @@ function validate383(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate108(data.uri, {
+      if (!validate109(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate103(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maskDigest !== undefined) {
+      if (!validate108(data.maskDigest, {
+        instancePath: instancePath + "/maskDigest",
+        parentData: data,
+        parentDataProperty: "maskDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
-    if (data.step !== undefined) {
-      if (!validate102(data.step, {
-        instancePath: instancePath + "/step",
-        parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maskDigest !== undefined) {
-      if (!validate107(data.maskDigest, {
-        instancePath: instancePath + "/maskDigest",
-        parentData: data,
-        parentDataProperty: "maskDigest",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
-        errors = vErrors.length;
-      }
-    }
   }
-  validate383.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -11228,7 +11368,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate388(data, {
+function validate393(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11265,87 +11405,87 @@ function validate388(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate105(data.target, {
+      if (!validate106(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate105(data.achieved, {
+      if (!validate106(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate102(data.maskedParameters, {
+      if (!validate103(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate102(data.totalParameters, {
+      if (!validate103(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate106(data.maskedLayers, {
+      if (!validate107(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate106(data.skippedLayers, {
+      if (!validate107(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate93(data.compliant, {
+      if (!validate94(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate393.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -11369,7 +11509,7 @@ const schema162 = {
   },
   "nullable": true
 };
-function validate398(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11395,76 +11535,76 @@ function validate398(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate105(data.convention, {
+      if (!validate106(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate102(data.dense, {
+      if (!validate103(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate102(data.sparse, {
+      if (!validate103(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate102(data.totalDense, {
+      if (!validate103(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate102(data.totalSparse, {
+      if (!validate103(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate105(data.reductionPercent, {
+      if (!validate106(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate398.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema165 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -11506,6 +11646,12 @@ const schema163 = {
     "guidance": {
       "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
     },
+    "precision": {
+      "$ref": "fMsBmKRhppOfEi67p6NjVNB7IBh1iZv2F87mLD71g"
+    },
+    "served": {
+      "$ref": "THdJjhRKg5HZzRjuiCu1UeZO9rdc2Gs0rH7SBh6mQtU"
+    },
     "weights": {
       "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
     },
@@ -11515,7 +11661,276 @@ const schema163 = {
   },
   "nullable": true
 };
-function validate406(data, {
+const schema166 = {
+  "type": "string",
+  "maxLength": 8,
+  "nullable": true
+};
+function validate425(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate425.errors = vErrors;
+  return errors === 0;
+}
+const schema167 = {
+  "type": "array",
+  "maxItems": 3,
+  "items": {
+    "$ref": "3l3Ek1xnUY0iogr8u7oB844o7q350RjvXZHIg88z44M"
+  },
+  "nullable": true
+};
+const schema168 = {
+  "type": "object",
+  "required": ["precision"],
+  "properties": {
+    "precision": {
+      "$ref": "CyILoZdqAURiYQMYnTwuu0QRx2hWwbUHbefpDsSUTGg"
+    },
+    "sparse": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "increase": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "problem": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    }
+  }
+};
+const schema169 = {
+  "type": "string",
+  "maxLength": 8
+};
+function validate429(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 8) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate429.errors = vErrors;
+  return errors === 0;
+}
+function validate428(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.precision === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "precision"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.precision !== undefined) {
+      if (!validate429(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparse !== undefined) {
+      if (!validate106(data.sparse, {
+        instancePath: instancePath + "/sparse",
+        parentData: data,
+        parentDataProperty: "sparse",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.increase !== undefined) {
+      if (!validate106(data.increase, {
+        instancePath: instancePath + "/increase",
+        parentData: data,
+        parentDataProperty: "increase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.problem !== undefined) {
+      if (!validate109(data.problem, {
+        instancePath: instancePath + "/problem",
+        parentData: data,
+        parentDataProperty: "problem",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate428.errors = vErrors;
+  return errors === 0;
+}
+function validate427(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 3) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 3
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate428(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate427.errors = vErrors;
+  return errors === 0;
+}
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11552,46 +11967,46 @@ function validate406(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate106(data.samples, {
+      if (!validate107(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.dense !== undefined) {
+      if (!validate106(data.dense, {
+        instancePath: instancePath + "/dense",
+        parentData: data,
+        parentDataProperty: "dense",
         rootData
       })) {
         vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
-    if (data.dense !== undefined) {
-      if (!validate105(data.dense, {
-        instancePath: instancePath + "/dense",
-        parentData: data,
-        parentDataProperty: "dense",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.sparse !== undefined) {
-      if (!validate105(data.sparse, {
+      if (!validate106(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate105(data.increase, {
+      if (!validate106(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
@@ -11618,35 +12033,35 @@ function validate406(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate107(data.referenceDigest, {
+      if (!validate108(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate107(data.extractorDigest, {
+      if (!validate108(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate102(data.seed, {
+      if (!validate103(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -11662,54 +12077,76 @@ function validate406(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate106(data.steps, {
+      if (!validate107(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate105(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weights !== undefined) {
-      if (!validate107(data.weights, {
-        instancePath: instancePath + "/weights",
-        parentData: data,
-        parentDataProperty: "weights",
         rootData
       })) {
         vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate106(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate425(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.served !== undefined) {
+      if (!validate427(data.served, {
+        instancePath: instancePath + "/served",
+        parentData: data,
+        parentDataProperty: "served",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weights !== undefined) {
+      if (!validate108(data.weights, {
+        instancePath: instancePath + "/weights",
+        parentData: data,
+        parentDataProperty: "weights",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.rankDeficient !== undefined) {
-      if (!validate93(data.rankDeficient, {
+      if (!validate94(data.rankDeficient, {
         instancePath: instancePath + "/rankDeficient",
         parentData: data,
         parentDataProperty: "rankDeficient",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate406.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema170 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11730,7 +12167,7 @@ const schema164 = {
   },
   "nullable": true
 };
-function validate423(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11756,13 +12193,13 @@ function validate423(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate108(data.uri, {
+      if (!validate109(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
@@ -11778,43 +12215,43 @@ function validate423(data, {
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate102(data.sizeBytes, {
+      if (!validate103(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate108(data.manifestUri, {
+      if (!validate109(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate108(data.sampleGridUri, {
+      if (!validate109(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate423.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
-function validate330(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11840,57 +12277,57 @@ function validate330(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate331(data.observedGeneration, {
+      if (!validate336(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate333(data.phase, {
+      if (!validate338(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate101(data.startTime, {
+      if (!validate102(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.completionTime !== undefined) {
-      if (!validate101(data.completionTime, {
+      if (!validate102(data.completionTime, {
         instancePath: instancePath + "/completionTime",
         parentData: data,
         parentDataProperty: "completionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate337(data.conditions, {
+      if (!validate342(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
@@ -11906,87 +12343,87 @@ function validate330(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate352(data.attempts, {
+      if (!validate357(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate359(data.progress, {
+      if (!validate364(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate383(data.checkpoint, {
+      if (!validate388(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparsity !== undefined) {
-      if (!validate388(data.sparsity, {
-        instancePath: instancePath + "/sparsity",
-        parentData: data,
-        parentDataProperty: "sparsity",
         rootData
       })) {
         vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
+    if (data.sparsity !== undefined) {
+      if (!validate393(data.sparsity, {
+        instancePath: instancePath + "/sparsity",
+        parentData: data,
+        parentDataProperty: "sparsity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.macs !== undefined) {
-      if (!validate398(data.macs, {
+      if (!validate403(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate406(data.fid, {
+      if (!validate411(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate423(data.model, {
+      if (!validate439(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate330.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-function validate109(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12045,57 +12482,57 @@ function validate109(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate110(data.apiVersion, {
+      if (!validate111(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate112(data.kind, {
+      if (!validate113(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate114(data.metadata, {
+      if (!validate115(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate118(data.spec, {
+      if (!validate119(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate330(data.status, {
+      if (!validate335(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
@@ -12115,6 +12552,6 @@ function validate109(data, {
     }
     errors++;
   }
-  validate109.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }

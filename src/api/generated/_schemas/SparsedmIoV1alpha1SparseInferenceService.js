@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate82;
-const schema38 = {
+export const validate = validate93;
+const schema42 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -16,17 +16,17 @@ const schema38 = {
       "$ref": "e0W3kcB7TNG4xzWFSVUgcvx7z4eVRLzUnJmLlMsiSw"
     },
     "status": {
-      "$ref": "TrvzCsAn9cOeOFqrjREaYJXGA5XKjLaVcbNTYnwK4H8"
+      "$ref": "wVrnM7kkLKkJlhNrSRRqKwxdZ7pwbCXZBnYID2I4ka0"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema39 = {
+const schema43 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate83(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate83(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema39.enum
+        allowedValues: schema43.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate83(data, {
     }
     errors++;
   }
-  validate83.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema44 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate85(data, {
+function validate96(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate85(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema40.enum
+        allowedValues: schema44.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate85(data, {
     }
     errors++;
   }
-  validate85.errors = vErrors;
+  validate96.errors = vErrors;
   return errors === 0;
 }
-const schema41 = {
+const schema45 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema42 = {};
-import { validate as validate88 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate87(data, {
+const schema46 = {};
+import { validate as validate99 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate87(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate88(data, {
+    if (!validate99(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+      vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
       errors = vErrors.length;
     }
   }
-  validate87.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema47 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -167,7 +167,7 @@ const schema43 = {
     }
   }
 };
-const schema44 = {
+const schema48 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -181,7 +181,7 @@ const schema44 = {
     }
   }
 };
-const schema45 = {
+const schema49 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -191,12 +191,12 @@ const schema45 = {
   },
   "nullable": true
 };
-const schema46 = {
+const schema50 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate94(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -237,10 +237,10 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -282,18 +282,18 @@ function validate93(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate94(data.name, {
+      if (!validate105(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate93.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -346,12 +346,12 @@ function validate52(data, {
   validate52.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema51 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate98(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -375,10 +375,10 @@ function validate98(data, {
     }
     errors++;
   }
-  validate98.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-function validate92(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -388,13 +388,13 @@ function validate92(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate93(data.finetuneRef, {
+      if (!validate104(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
@@ -410,13 +410,13 @@ function validate92(data, {
       }
     }
     if (data.follow !== undefined) {
-      if (!validate98(data.follow, {
+      if (!validate109(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
@@ -436,10 +436,10 @@ function validate92(data, {
     }
     errors++;
   }
-  validate92.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-const schema48 = {
+const schema52 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -467,13 +467,13 @@ const schema48 = {
   },
   "nullable": true
 };
-const schema49 = {
+const schema53 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate102(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -503,7 +503,7 @@ function validate102(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema49.enum
+        allowedValues: schema53.enum
       }
     };
     if (vErrors === null) {
@@ -513,16 +513,16 @@ function validate102(data, {
     }
     errors++;
   }
-  validate102.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema54 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate104(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -552,7 +552,7 @@ function validate104(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema50.enum
+        allowedValues: schema54.enum
       }
     };
     if (vErrors === null) {
@@ -562,17 +562,17 @@ function validate104(data, {
     }
     errors++;
   }
-  validate104.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema55 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate106(data, {
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -632,16 +632,16 @@ function validate106(data, {
       errors++;
     }
   }
-  validate106.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema56 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate108(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -683,17 +683,17 @@ function validate108(data, {
       errors++;
     }
   }
-  validate108.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema57 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate110(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -753,17 +753,17 @@ function validate110(data, {
       errors++;
     }
   }
-  validate110.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema58 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate112(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -823,17 +823,17 @@ function validate112(data, {
       errors++;
     }
   }
-  validate112.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema59 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate114(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -893,10 +893,10 @@ function validate114(data, {
       errors++;
     }
   }
-  validate114.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-function validate101(data, {
+function validate112(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -922,87 +922,87 @@ function validate101(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate102(data.backend, {
+      if (!validate113(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate104(data.precision, {
+      if (!validate115(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate106(data.steps, {
+      if (!validate117(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate108(data.guidance, {
+      if (!validate119(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate110(data.maxBatchSize, {
+      if (!validate121(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate112(data.maxBatchDelayMilliseconds, {
+      if (!validate123(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate114(data.maxQueue, {
+      if (!validate125(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate101.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema60 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -1064,13 +1064,13 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema61 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate119(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1130,10 +1130,10 @@ function validate119(data, {
       errors++;
     }
   }
-  validate119.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-function validate117(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1170,21 +1170,21 @@ function validate117(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate119(data.maxFidIncreasePercent, {
+      if (!validate130(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate117.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema62 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
@@ -1193,7 +1193,7 @@ const schema58 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate122(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1269,10 +1269,10 @@ function validate122(data, {
       errors++;
     }
   }
-  validate122.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema63 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1296,13 +1296,13 @@ const schema59 = {
   },
   "nullable": true
 };
-const schema60 = {
+const schema64 = {
   "type": "string",
   "enum": ["builtin", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate125(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1332,7 +1332,7 @@ function validate125(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema60.enum
+        allowedValues: schema64.enum
       }
     };
     if (vErrors === null) {
@@ -1342,17 +1342,17 @@ function validate125(data, {
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema65 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate127(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1411,17 +1411,17 @@ function validate127(data, {
       errors++;
     }
   }
-  validate127.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema66 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate129(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1497,10 +1497,10 @@ function validate129(data, {
       errors++;
     }
   }
-  validate129.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema67 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1584,7 +1584,7 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-function validate131(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1643,10 +1643,10 @@ function validate131(data, {
       }
     }
   }
-  validate131.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema68 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1654,7 +1654,7 @@ const schema64 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate136(data, {
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1730,10 +1730,10 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema69 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1741,7 +1741,7 @@ const schema65 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate138(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1817,10 +1817,10 @@ function validate138(data, {
       errors++;
     }
   }
-  validate138.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-function validate124(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1846,76 +1846,76 @@ function validate124(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate125(data.engine, {
+      if (!validate136(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.minReplicas !== undefined) {
-      if (!validate127(data.minReplicas, {
-        instancePath: instancePath + "/minReplicas",
-        parentData: data,
-        parentDataProperty: "minReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maxReplicas !== undefined) {
-      if (!validate129(data.maxReplicas, {
-        instancePath: instancePath + "/maxReplicas",
-        parentData: data,
-        parentDataProperty: "maxReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.target !== undefined) {
-      if (!validate131(data.target, {
-        instancePath: instancePath + "/target",
-        parentData: data,
-        parentDataProperty: "target",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate136(data.scaleDownStabilizationSeconds, {
-        instancePath: instancePath + "/scaleDownStabilizationSeconds",
-        parentData: data,
-        parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
         vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
-    if (data.panicPercent !== undefined) {
-      if (!validate138(data.panicPercent, {
-        instancePath: instancePath + "/panicPercent",
+    if (data.minReplicas !== undefined) {
+      if (!validate138(data.minReplicas, {
+        instancePath: instancePath + "/minReplicas",
         parentData: data,
-        parentDataProperty: "panicPercent",
+        parentDataProperty: "minReplicas",
         rootData
       })) {
         vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maxReplicas !== undefined) {
+      if (!validate140(data.maxReplicas, {
+        instancePath: instancePath + "/maxReplicas",
+        parentData: data,
+        parentDataProperty: "maxReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.target !== undefined) {
+      if (!validate142(data.target, {
+        instancePath: instancePath + "/target",
+        parentData: data,
+        parentDataProperty: "target",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.scaleDownStabilizationSeconds !== undefined) {
+      if (!validate147(data.scaleDownStabilizationSeconds, {
+        instancePath: instancePath + "/scaleDownStabilizationSeconds",
+        parentData: data,
+        parentDataProperty: "scaleDownStabilizationSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.panicPercent !== undefined) {
+      if (!validate149(data.panicPercent, {
+        instancePath: instancePath + "/panicPercent",
+        parentData: data,
+        parentDataProperty: "panicPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate124.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema70 = {
   "type": "object",
   "properties": {
     "terminationGracePeriodSeconds": {
@@ -1963,7 +1963,7 @@ const schema66 = {
   },
   "nullable": true
 };
-const schema67 = {
+const schema71 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
@@ -1971,7 +1971,7 @@ const schema67 = {
   "nullable": true
 };
 const formats2 = formats.int64;
-function validate142(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2047,16 +2047,16 @@ function validate142(data, {
       errors++;
     }
   }
-  validate142.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema72 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate144(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2114,15 +2114,15 @@ function validate144(data, {
       errors++;
     }
   }
-  validate144.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema73 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate146(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2152,7 +2152,7 @@ function validate146(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema69.enum
+        allowedValues: schema73.enum
       }
     };
     if (vErrors === null) {
@@ -2162,10 +2162,10 @@ function validate146(data, {
     }
     errors++;
   }
-  validate146.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema74 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -2173,7 +2173,7 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema75 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -2247,7 +2247,7 @@ function validate43(data, {
   validate43.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2299,10 +2299,10 @@ function validate149(data, {
     }
     errors++;
   }
-  validate149.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2345,21 +2345,21 @@ function validate148(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate149(data[i0], {
+      if (!validate160(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate148.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema76 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -2584,7 +2584,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate153(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2632,7 +2632,7 @@ function validate153(data, {
       }
     }
   }
-  validate153.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
 const schema23 = {
@@ -2748,7 +2748,7 @@ function validate50(data, {
   validate50.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema77 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -2756,7 +2756,7 @@ const schema73 = {
   },
   "nullable": true
 };
-const schema74 = {
+const schema78 = {
   "type": "object",
   "properties": {
     "key": {
@@ -2776,12 +2776,12 @@ const schema74 = {
     }
   }
 };
-const schema75 = {
+const schema79 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate160(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2823,15 +2823,15 @@ function validate160(data, {
       errors++;
     }
   }
-  validate160.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema80 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate162(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2861,7 +2861,7 @@ function validate162(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema76.enum
+        allowedValues: schema80.enum
       }
     };
     if (vErrors === null) {
@@ -2871,15 +2871,15 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema81 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate164(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2921,15 +2921,15 @@ function validate164(data, {
       errors++;
     }
   }
-  validate164.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema82 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate166(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2959,7 +2959,7 @@ function validate166(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema78.enum
+        allowedValues: schema82.enum
       }
     };
     if (vErrors === null) {
@@ -2969,7 +2969,7 @@ function validate166(data, {
     }
     errors++;
   }
-  validate166.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -3040,7 +3040,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate159(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3050,46 +3050,46 @@ function validate159(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate160(data.key, {
+      if (!validate171(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate162(data.operator, {
+      if (!validate173(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate164(data.value, {
+      if (!validate175(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate166(data.effect, {
+      if (!validate177(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
@@ -3120,10 +3120,10 @@ function validate159(data, {
     }
     errors++;
   }
-  validate159.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-function validate158(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3166,21 +3166,21 @@ function validate158(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate159(data[i0], {
+      if (!validate170(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate158.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema83 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -3189,7 +3189,7 @@ const schema79 = {
   },
   "nullable": true
 };
-const schema80 = {
+const schema84 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -3201,7 +3201,7 @@ const schema80 = {
   },
   "nullable": true
 };
-const schema81 = {
+const schema85 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -3211,7 +3211,7 @@ const schema81 = {
   },
   "nullable": true
 };
-const schema82 = {
+const schema86 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -3631,7 +3631,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-function validate174(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3700,10 +3700,10 @@ function validate174(data, {
     }
     errors++;
   }
-  validate174.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-function validate173(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3745,21 +3745,21 @@ function validate173(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate174(data.nodeSelectorTerms, {
+      if (!validate185(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate173.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema87 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -3767,7 +3767,7 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema84 = {
+const schema88 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -3779,13 +3779,13 @@ const schema84 = {
     }
   }
 };
-const schema85 = {
+const schema89 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate180(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3861,10 +3861,10 @@ function validate180(data, {
       errors++;
     }
   }
-  validate180.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-function validate179(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3906,13 +3906,13 @@ function validate179(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate180(data.weight, {
+      if (!validate191(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
@@ -3943,10 +3943,10 @@ function validate179(data, {
     }
     errors++;
   }
-  validate179.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-function validate178(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3989,21 +3989,21 @@ function validate178(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate179(data[i0], {
+      if (!validate190(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate178.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-function validate172(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4029,32 +4029,32 @@ function validate172(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate173(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate184(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate178(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate189(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate172.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-function validate171(data, {
+function validate182(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4080,21 +4080,21 @@ function validate171(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate172(data.nodeAffinity, {
+      if (!validate183(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate171.errors = vErrors;
+  validate182.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema90 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -4102,7 +4102,7 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema91 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -4182,12 +4182,12 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema92 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate190(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4229,10 +4229,10 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema93 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -4385,7 +4385,7 @@ function validate44(data, {
   validate44.errors = vErrors;
   return errors === 0;
 }
-function validate192(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4433,10 +4433,10 @@ function validate192(data, {
       }
     }
   }
-  validate192.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-function validate188(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4473,24 +4473,24 @@ function validate188(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate190(data.value, {
+      if (!validate201(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate192(data.valueFrom, {
+      if (!validate203(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
@@ -4510,10 +4510,10 @@ function validate188(data, {
     }
     errors++;
   }
-  validate188.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-function validate187(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4556,18 +4556,18 @@ function validate187(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate188(data[i0], {
+      if (!validate199(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate187.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -4637,7 +4637,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema94 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -4646,11 +4646,11 @@ const schema90 = {
   "properties": {},
   "nullable": true
 };
-const schema91 = {
+const schema95 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate203(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4691,10 +4691,10 @@ function validate203(data, {
     }
     errors++;
   }
-  validate203.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-function validate202(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4736,21 +4736,21 @@ function validate202(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate203(data[key0], {
+      if (!validate214(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate202.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-function validate141(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4776,57 +4776,57 @@ function validate141(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate142(data.terminationGracePeriodSeconds, {
+      if (!validate153(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate144(data.image, {
+      if (!validate155(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate146(data.imagePullPolicy, {
+      if (!validate157(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate148(data.imagePullSecrets, {
+      if (!validate159(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate153(data.resources, {
+      if (!validate164(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
@@ -4842,35 +4842,35 @@ function validate141(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate158(data.tolerations, {
+      if (!validate169(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate171(data.affinity, {
+      if (!validate182(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate187(data.env, {
+      if (!validate198(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
@@ -4919,21 +4919,21 @@ function validate141(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate202(data.podAnnotations, {
+      if (!validate213(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate141.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-function validate91(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4959,68 +4959,68 @@ function validate91(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate92(data.model, {
+      if (!validate103(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate101(data.engine, {
+      if (!validate112(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate117(data.qualityGate, {
+      if (!validate128(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate122(data.replicas, {
+      if (!validate133(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate124(data.scaling, {
+      if (!validate135(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate141(data.server, {
+      if (!validate152(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
@@ -5040,10 +5040,10 @@ function validate91(data, {
     }
     errors++;
   }
-  validate91.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema96 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -5074,10 +5074,10 @@ const schema92 = {
       "$ref": "nuYLKZDZlztuEKODki12A2InAaL9pEUumweikoKxg"
     },
     "model": {
-      "$ref": "1HbDodfpAQbnVVMcpyiasDX0LgJODcsnZuwRDpBzBE"
+      "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
     },
     "wanted": {
-      "$ref": "1HbDodfpAQbnVVMcpyiasDX0LgJODcsnZuwRDpBzBE"
+      "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
     },
     "engine": {
       "$ref": "CnNDpL4G8DVr6QtJFjEMi4KzR2kh4JsqGCXC5K0f5Vo"
@@ -5085,12 +5085,12 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema97 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate209(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5132,15 +5132,15 @@ function validate209(data, {
       errors++;
     }
   }
-  validate209.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema98 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate211(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5170,7 +5170,7 @@ function validate211(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema94.enum
+        allowedValues: schema98.enum
       }
     };
     if (vErrors === null) {
@@ -5180,7 +5180,7 @@ function validate211(data, {
     }
     errors++;
   }
-  validate211.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -5251,7 +5251,7 @@ function validate53(data, {
   validate53.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema99 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5259,7 +5259,7 @@ const schema95 = {
   },
   "nullable": true
 };
-const schema96 = {
+const schema100 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -5283,11 +5283,11 @@ const schema96 = {
     }
   }
 };
-const schema97 = {
+const schema101 = {
   "type": "string",
   "maxLength": 64
 };
-function validate220(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5328,14 +5328,14 @@ function validate220(data, {
     }
     errors++;
   }
-  validate220.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema102 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate222(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5365,7 +5365,7 @@ function validate222(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema102.enum
       }
     };
     if (vErrors === null) {
@@ -5375,15 +5375,15 @@ function validate222(data, {
     }
     errors++;
   }
-  validate222.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema103 = {
   "type": "string",
   "format": "date-time"
 };
 const formats20 = formats["date-time"];
-function validate225(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5424,14 +5424,14 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema104 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate228(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5472,10 +5472,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-function validate219(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5565,24 +5565,24 @@ function validate219(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate220(data.type, {
+      if (!validate231(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate222(data.status, {
+      if (!validate233(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -5598,13 +5598,13 @@ function validate219(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate225(data.lastTransitionTime, {
+      if (!validate236(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
@@ -5620,13 +5620,13 @@ function validate219(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate228(data.message, {
+      if (!validate239(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
@@ -5646,10 +5646,10 @@ function validate219(data, {
     }
     errors++;
   }
-  validate219.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-function validate218(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5692,21 +5692,21 @@ function validate218(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate219(data[i0], {
+      if (!validate230(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate218.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
+const schema31 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -5722,7 +5722,7 @@ const schema30 = {
       "$ref": "FSE1XQnviGObXKmMaJsfRu3IN4UHf0W6iSQCoyBZBM"
     },
     "fid": {
-      "$ref": "8VNtrmGfnhTRhHJnWjjkhpfT2nUmCMaNW0QvD6Gu4Q"
+      "$ref": "wqyZ5qlPw9ac1EnccdtHMZM3ctaeFX0dwlSaJCLg"
     },
     "macs": {
       "$ref": "3HKUoRQhyQm62fILhbF2xdCA6PPLkBtmIX49QSoBQ"
@@ -5730,12 +5730,12 @@ const schema30 = {
   },
   "nullable": true
 };
-const schema31 = {
+const schema30 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate59(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5777,7 +5777,7 @@ function validate59(data, {
       errors++;
     }
   }
-  validate59.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -6007,6 +6007,12 @@ const schema35 = {
     },
     "increase": {
       "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "precision": {
+      "$ref": "fMsBmKRhppOfEi67p6NjVNB7IBh1iZv2F87mLD71g"
+    },
+    "served": {
+      "$ref": "THdJjhRKg5HZzRjuiCu1UeZO9rdc2Gs0rH7SBh6mQtU"
     }
   },
   "nullable": true
@@ -6059,6 +6065,275 @@ function validate57(data, {
     }
   }
   validate57.errors = vErrors;
+  return errors === 0;
+}
+const schema36 = {
+  "type": "string",
+  "maxLength": 8,
+  "nullable": true
+};
+function validate74(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate74.errors = vErrors;
+  return errors === 0;
+}
+const schema37 = {
+  "type": "array",
+  "maxItems": 3,
+  "items": {
+    "$ref": "3l3Ek1xnUY0iogr8u7oB844o7q350RjvXZHIg88z44M"
+  },
+  "nullable": true
+};
+const schema38 = {
+  "type": "object",
+  "required": ["precision"],
+  "properties": {
+    "precision": {
+      "$ref": "CyILoZdqAURiYQMYnTwuu0QRx2hWwbUHbefpDsSUTGg"
+    },
+    "sparse": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "increase": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "problem": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    }
+  }
+};
+const schema39 = {
+  "type": "string",
+  "maxLength": 8
+};
+function validate78(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 8) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate78.errors = vErrors;
+  return errors === 0;
+}
+function validate77(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.precision === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "precision"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.precision !== undefined) {
+      if (!validate78(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparse !== undefined) {
+      if (!validate57(data.sparse, {
+        instancePath: instancePath + "/sparse",
+        parentData: data,
+        parentDataProperty: "sparse",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.increase !== undefined) {
+      if (!validate57(data.increase, {
+        instancePath: instancePath + "/increase",
+        parentData: data,
+        parentDataProperty: "increase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.problem !== undefined) {
+      if (!validate58(data.problem, {
+        instancePath: instancePath + "/problem",
+        parentData: data,
+        parentDataProperty: "problem",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate77.errors = vErrors;
+  return errors === 0;
+}
+function validate76(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 3) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 3
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate77(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate76.errors = vErrors;
   return errors === 0;
 }
 function validate69(data, {
@@ -6130,11 +6405,33 @@ function validate69(data, {
         errors = vErrors.length;
       }
     }
+    if (data.precision !== undefined) {
+      if (!validate74(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.served !== undefined) {
+      if (!validate76(data.served, {
+        instancePath: instancePath + "/served",
+        parentData: data,
+        parentDataProperty: "served",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        errors = vErrors.length;
+      }
+    }
   }
   validate69.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema40 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -6152,7 +6449,7 @@ const schema36 = {
   },
   "nullable": true
 };
-function validate75(data, {
+function validate86(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6222,10 +6519,10 @@ function validate75(data, {
       }
     }
   }
-  validate75.errors = vErrors;
+  validate86.errors = vErrors;
   return errors === 0;
 }
-function validate58(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6251,13 +6548,13 @@ function validate58(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate59(data.uri, {
+      if (!validate58(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
@@ -6306,21 +6603,21 @@ function validate58(data, {
       }
     }
     if (data.macs !== undefined) {
-      if (!validate75(data.macs, {
+      if (!validate86(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate58.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema105 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -6347,12 +6644,12 @@ const schema101 = {
   },
   "nullable": true
 };
-const schema37 = {
+const schema41 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate81(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6395,10 +6692,10 @@ function validate81(data, {
       errors++;
     }
   }
-  validate81.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema106 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -6410,7 +6707,7 @@ const schema102 = {
   },
   "nullable": true
 };
-function validate239(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6458,15 +6755,15 @@ function validate239(data, {
       }
     }
   }
-  validate239.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema107 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate243(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6508,10 +6805,10 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-function validate234(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6548,24 +6845,24 @@ function validate234(data, {
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate81(data.sparseLayers, {
+      if (!validate92(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate81(data.totalLayers, {
+      if (!validate92(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -6581,24 +6878,24 @@ function validate234(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate239(data.latencyMilliseconds, {
+      if (!validate250(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate243(data.device, {
+      if (!validate254(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
@@ -6614,10 +6911,10 @@ function validate234(data, {
       }
     }
   }
-  validate234.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate208(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6643,24 +6940,24 @@ function validate208(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate209(data.observedGeneration, {
+      if (!validate220(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate211(data.phase, {
+      if (!validate222(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
@@ -6720,54 +7017,54 @@ function validate208(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate218(data.conditions, {
+      if (!validate229(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate58(data.model, {
+      if (!validate59(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate58(data.wanted, {
+      if (!validate59(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate234(data.engine, {
+      if (!validate245(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate208.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-function validate82(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6826,57 +7123,57 @@ function validate82(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate83(data.apiVersion, {
+      if (!validate94(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate85(data.kind, {
+      if (!validate96(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate87(data.metadata, {
+      if (!validate98(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate91(data.spec, {
+      if (!validate102(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate208(data.status, {
+      if (!validate219(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
@@ -6896,6 +7193,6 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }

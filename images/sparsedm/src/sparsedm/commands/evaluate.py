@@ -30,6 +30,7 @@ from sparsedm.training.config import (
     FORMATS,
     LATENT_FORMATS,
     METRICS,
+    PRECISIONS,
 )
 from sparsedm.uris import resolve_uri
 
@@ -83,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=20, help="sampler steps (default 20)")
     parser.add_argument("--guidance", type=float, default=None, help="default 0.5 for a model with classes")
     parser.add_argument("--sampler", default=SAMPLERS[0], choices=SAMPLERS)
+    parser.add_argument("--precision", default="fp32", choices=PRECISIONS, help="both are drawn in it")
+    parser.add_argument(
+        "--served-precision",
+        action="append",
+        default=[],
+        choices=PRECISIONS,
+        help="measure the artifact in it too, as it is served; may be repeated",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
@@ -92,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**figures, "quality": quality}))
         return 0
-    rows = list(figures.items())
+    served = {
+        f"sparse in {s['precision']}": s.get("sparse", s.get("problem")) for s in figures.pop("served", [])
+    }
+    rows = [*figures.items(), *served.items()]
     for name, value in quality.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]
         rows += [(f"{name} {key}".strip(), entry) for key, entry in inner]
@@ -107,7 +119,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     model, manifest = load_artifact(args.model)
     config = config_of(model)
     _check_arguments(args, config)
-    plan = Plan(args.samples, args.steps, guidance_for(config, args.guidance), args.sampler, args.seed)
+    guidance = guidance_for(config, args.guidance)
+    plan = Plan(args.samples, args.steps, guidance, args.sampler, args.seed, args.precision)
     extractor = Path(args.extractor) if args.extractor else resolve_uri(DEFAULT_EXTRACTOR)
     decode = {}
     if latents := _latents(args, manifest, config):
@@ -121,9 +134,13 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
         check_finite(dense, args.dense)
         measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan.passes(), args.json))
     measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan.passes(), args.json))
+    served = {}
+    for name in args.served_precision:
+        counter = _Counter(f"sparse in {name}", plan.passes(), args.json)
+        served[name] = evaluator.measure(model, counter, precision=name).distance
     dense_distance = measured["dense"].distance if args.dense else None
     weights = manifest["provenance"]["weights"]
-    figures = evaluator.figures(dense_distance, measured["sparse"].distance, weights)
+    figures = evaluator.figures(dense_distance, measured["sparse"].distance, weights, served)
     return figures, evaluator.quality(measured)
 
 
@@ -140,6 +157,9 @@ def _problems_of_reference(args: argparse.Namespace) -> Iterator[str]:
         yield "--data or --reference is required: what are the images compared with?"
     if args.save_reference and args.reference:
         yield "--save-reference keeps the statistics of --data: leave out --reference."
+    repeated = [args.precision, *args.served_precision]
+    if len(set(repeated)) < len(repeated):
+        yield f"--served-precision must name each once, and not {args.precision}, which is measured anyway."
     if args.held_out and not args.data and not args.captions:
         yield "--held-out is about --data and --captions: give one of them, or leave it out."
     if args.metric == "fid" and args.format in LATENT_FORMATS and not args.reference:

@@ -11,6 +11,7 @@ Precision, recall and KID come from the same features, where those of the refere
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.data import Dataset
 from sparsedm.decimals import decimal
+from sparsedm.diffusion.network import Network
 from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import InputError
 from sparsedm.measure.extractor import load_extractor
@@ -38,6 +40,7 @@ from sparsedm.measure.reference import (
     some_of,
 )
 from sparsedm.models import ModelConfig
+from sparsedm.models.precision import in_precision
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 
 SAMPLE_BATCH = 100
@@ -49,13 +52,15 @@ OnWork = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Number of samples and how they are drawn. `guidance` is 0 for a model without classes."""
+    """Number of samples and how they are drawn. `guidance` is 0 for a model without classes; `precision` is
+    that of the network, as in models.precision."""
 
     samples: int
     steps: int
     guidance: float
     sampler: str
     seed: int
+    precision: str = "fp32"
 
     def passes(self) -> int:
         """Forward passes of one image that measuring one model takes."""
@@ -79,8 +84,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Of one model: the distance, the first images that it drew, (keep, C, H, W) in [-1, 1], and the features
-    of some, (n, dims)."""
+    """Of one model: the distance, NaN where some image is not finite; the first images that it drew, (keep,
+    C, H, W) in [-1, 1]; and the features of some, (n, dims)."""
 
     distance: float
     images: Tensor
@@ -226,30 +231,45 @@ class Evaluator:
         keep: int = 0,
         processes: ProcessGroup = SINGLE_PROCESS,
         choosing: bool = False,
+        precision: str | None = None,
     ) -> Measurement:
         """The processes take turns to draw a batch. The distance is broadcast to all; only rank 0 needs the
         reference, and only its Measurement has images and features. `on_work` gets the work of
-        all processes; `choosing` as in Plan."""
+        all processes; `choosing` as in Plan.
+
+        `precision` in place of the plan's is one that is served: images that are not finite give NaN there.
+        Otherwise they raise InputError.
+        """
         if processes.is_rank_zero and self.reference is None:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
         seeds = self.plan.seeds(choosing)
-        model.eval()
+        network = in_precision(model.eval(), precision or self.plan.precision)
+        broken = 0
         for first in range(0, self.plan.samples, SAMPLE_BATCH * processes.size):
             at_once = min(SAMPLE_BATCH * processes.size, self.plan.samples - first)
             passes = at_once * self.plan.passes_of_a_step
             start = first + SAMPLE_BATCH * processes.rank
-            own = self._draw(model, seeds, start, passes, on_work)
+            own = self._draw(network, seeds, start, passes, on_work)
             found = self.extractor(own) if len(own) else None
-            for features, images in processes.gather((found, own[: max(0, keep - start)])):
+            bad = int((~own.isfinite()).flatten(1).any(1).sum()) if len(own) else 0
+            for features, images, unfit in processes.gather((found, own[: max(0, keep - start)], bad)):
+                broken += unfit
                 if features is not None:
                     stats.update(features)
                     sample.update(features)
                     kept.append(images)
+        broken = processes.broadcast(broken)
+        if broken and precision is None:
+            raise InputError(
+                "FeaturesNotFinite",
+                f"{broken} of {self.plan.samples} images that are drawn in {self.plan.precision} hold NaN or "
+                "infinity: the model has diverged, or evaluation.precision is too small for it.",
+            )
         if not processes.is_rank_zero or self.reference is None:
             return Measurement(processes.broadcast(0.0), torch.empty(0), torch.empty(0))
-        distance = processes.broadcast(frechet_distance(stats, self.reference.stats))
-        return Measurement(distance, torch.cat(kept), sample.features())
+        found = float("nan") if broken else frechet_distance(stats, self.reference.stats)
+        return Measurement(processes.broadcast(found), torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:
         """Labels, every class in turn, or the captions in their order; None without either."""
@@ -259,7 +279,7 @@ class Evaluator:
         labels = self.plan.labels(self.config)
         return None if labels is None else labels[part]
 
-    def _draw(self, model: nn.Module, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
+    def _draw(self, model: Network, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
         """The batch of images from `start` on, empty after the last of `seeds`. `on_work` gets `passes` at
         each step of the sampler."""
         plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
@@ -289,9 +309,16 @@ class Evaluator:
         decodes = self.reference is not None and self.reference.content == "decodings"
         return f"decoded-{self.source}" if decodes and self.source != "statistics" else self.source
 
-    def figures(self, dense: float | None, sparse: float, weights: str) -> dict[str, Any]:
+    def figures(
+        self,
+        dense: float | None,
+        sparse: float,
+        weights: str,
+        served: Mapping[str, float] | None = None,
+    ) -> dict[str, Any]:
         """As in `status.fid`, with everything that a Frechet distance depends on beside it; `weights` says
-        which of a training's weights the sparse ones are."""
+        which of a training's weights the sparse ones are. `served` has the sparse model's distances in other
+        precisions, whose increase is over the dense model in the plan's."""
         if self.reference is None:
             raise ValueError("set_reference comes first.")
         figures = {
@@ -307,11 +334,14 @@ class Evaluator:
             "sampler": self.plan.sampler,
             "steps": self.plan.steps,
             "guidance": decimal(self.plan.guidance),
+            "precision": self.plan.precision,
             "weights": weights,
             "rankDeficient": min(self.plan.samples, self.reference.stats.n) <= self.reference.stats.dims,
         }
         if dense is not None:
             figures |= {"dense": decimal(dense, 2), "increase": decimal(sparse - dense, 2)}
+        if served:
+            figures["served"] = [_served(name, distance, dense) for name, distance in served.items()]
         return figures
 
     def quality(self, measured: Mapping[str, Measurement]) -> dict[str, Any]:
@@ -339,6 +369,13 @@ class Evaluator:
             }
         numbers = {"compared": compared, "referenceFeatures": len(real), "sampleFeatures": drawn}
         return {**figures, "neighbours": NEIGHBOURS, **numbers}
+
+
+def _served(precision: str, distance: float, dense: float | None) -> dict[str, str]:
+    if math.isnan(distance):
+        return {"precision": precision, "problem": f"Some images in {precision} hold NaN or infinity."}
+    increase = {} if dense is None else {"increase": decimal(distance - dense, 2)}
+    return {"precision": precision, "sparse": decimal(distance, 2), **increase}
 
 
 def kernel_figures(kid: KernelDistance) -> dict[str, Any]:

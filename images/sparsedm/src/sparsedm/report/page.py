@@ -98,6 +98,8 @@ def comparison_table(manifest: Mapping[str, Any]) -> str:
     rows = [
         (f"Frechet distance ({fid['metric']}, lower is better)",
          fid["dense"], fid["sparse"], _signed(fid["increase"])),
+        *((f"Frechet distance of the sparse model in {served['precision']}", "", served["sparse"],
+           _signed(served["increase"])) for served in fid.get("served", []) if "increase" in served),
         *_quality_rows(manifest.get("quality", {})),
         ("MACs per image and step, linear",
          _giga(macs["dense"]), _giga(macs["sparse"]), f"-{macs['reductionPercent']} %"),
@@ -200,7 +202,9 @@ def _caveats(manifest: Mapping[str, Any]) -> list[str]:
     )
     return [
         coarse if fid["rankDeficient"] else reliable,
-        f"Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, seed {fid['seed']}. "
+        f"Sampler {fid['sampler']}, {fid['steps']} steps, guidance {fid['guidance']}, seed {fid['seed']}, "
+        f"in {fid['precision']}. "
+        f"{''.join(served['problem'] + ' ' for served in fid.get('served', []) if 'problem' in served)}"
         f"Weights: {fid['weights']}. "
         "The distance is no FID unless its name says so. "
         f"Images as the extractor takes them: {fid['preprocessing']}.",

@@ -23,12 +23,11 @@ from sparsedm.data.images import to_uint8
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import config_of
+from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class NotFinite(Exception):

@@ -214,6 +214,8 @@ class EvaluationSpec:
     reference_stats_uri: str | None = None
     select: str = "last"
     dataset: EvaluationDataset | None = None
+    precision: str = "fp32"
+    served_precisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -926,12 +928,15 @@ def _evaluation(r: _Reader, trained_on: DatasetSpec) -> EvaluationSpec:
         reference_stats_uri=r.uri("referenceStatsUri", required=False),
         select=r.choice("select", SELECTIONS, "last"),
         dataset=_evaluation_dataset(held_out, trained_on) if r.has("dataset") else None,
+        precision=r.choice("precision", PRECISIONS, "fp32"),
+        served_precisions=r.strings("servedPrecisions", ()),
     )
     if spec.select == "best" and not spec.every_steps:
         r.complain(
             "select",
             "must be last without everySteps: best compares evaluations during training, so write both.",
         )
+    _check_precisions(r, spec)
     _check_files(r, spec)
     _check_reference(r, spec, format)
     r.finish()
@@ -966,6 +971,17 @@ def _evaluation_dataset(r: _Reader, trained_on: DatasetSpec) -> EvaluationDatase
         r.problems.add(r.path, "must be absent where it names the data to train on, which is the default.")
     r.finish()
     return EvaluationDataset(format, uri, split if has_split else "test", class_column)
+
+
+def _check_precisions(r: _Reader, spec: EvaluationSpec) -> None:
+    others = tuple(name for name in PRECISIONS if name != spec.precision)
+    served = spec.served_precisions
+    if not set(served) <= set(others) or len(set(served)) < len(served):
+        r.complain(
+            "servedPrecisions",
+            f"must hold each of {', '.join(others)} at most once, not {_show(list(served))}: "
+            f"{spec.precision} is measured anyway.",
+        )
 
 
 def _check_reference(r: _Reader, spec: EvaluationSpec, format: str) -> None:

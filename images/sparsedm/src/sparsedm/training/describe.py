@@ -176,7 +176,11 @@ def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:
     plan = evaluation_plan(config, model_config)
     random = config.model.initialization == "random"
     who = f"it draws {plan.samples} images" if random else f"dense and sparse draw {plan.samples} images each"
-    how = f"{plan.sampler}, {plan.steps} steps, guidance {plan.guidance:g}, seed {plan.seed}"
+    how = (
+        f"{plan.sampler}, {plan.steps} steps, guidance {plan.guidance:g}, seed {plan.seed}, {plan.precision}"
+    )
+    if served := config.evaluation.served_precisions:
+        how += f" (the sparse one also in {' and '.join(served)})"
     return f"Then {who}: {how}.{_captions(config, model_config)} {_reference(config)}"
 
 
@@ -215,7 +219,7 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
         skipped_lines(skipped),
         macs_lines(macs),
         _figures("sparsity", manifest["sparsity"]),
-        _figures("fid", manifest["fid"]),
+        _figures("fid", _without_lists(manifest["fid"])),
         *_quality(manifest.get("quality", {})),
         _figures("weights", {**manifest["weights"], "maskDigest": manifest["maskDigest"]}),
         _figures(
@@ -242,6 +246,12 @@ def _configuration(title: str, given: Mapping[str, Any] | None) -> list[str]:
 def _data(found: Mapping[str, Any] | None) -> list[str]:
     """An artifact of an earlier version says nothing of it."""
     return [] if found is None else ["\n".join(["data:", *(f"  {line}" for line in lines(found))])]
+
+
+def _without_lists(fid: Mapping[str, Any]) -> dict[str, Any]:
+    """With a line for each precision that is served."""
+    served = {f"sparse in {s['precision']}": s.get("sparse", s.get("problem")) for s in fid.get("served", [])}
+    return {**{name: value for name, value in fid.items() if name != "served"}, **served}
 
 
 def _quality(quality: Mapping[str, Any]) -> list[str]:

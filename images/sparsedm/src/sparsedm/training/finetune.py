@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
 from sparsedm.artifact.output_lock import OutputLock
@@ -26,12 +26,13 @@ from sparsedm.data.contents import fit_classes, fit_held_out, lines, record
 from sparsedm.data.features import SCALES
 from sparsedm.decimals import decimal
 from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
-from sparsedm.errors import InputError
+from sparsedm.errors import ConfigError, InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import CLASSES, build_model, check_finite, load_weights
 from sparsedm.models.autoencoder import Autoencoder
+from sparsedm.models.precision import first_too_large
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
@@ -140,6 +141,7 @@ class Finetune:
         if weights is not None:
             self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
             check_finite(self.dense, config.model.pretrained_uri or weights)
+            check_fits(self.dense, config.evaluation.precision)
         self.dense.to(self.device).eval().requires_grad_(False)
         self.selection = select(self.dense, config)
         self.method = build_method(sparsity.method, sparsity.regularization, sparsity.l1_decay)
@@ -232,10 +234,14 @@ class Finetune:
         if self._has_dense:
             measured["dense"] = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
         measured["sparse"] = self._measure(weights, keep=GRID_IMAGES)
+        precisions = self.config.evaluation.served_precisions
+        served = {name: self._measure(weights, precision=name).distance for name in precisions}
         if not self.processes.is_rank_zero:
             return {}
         distances = {name: found.distance for name, found in measured.items()}
-        fid = self.evaluator.figures(distances.get("dense"), distances["sparse"], self._which_weights())
+        fid = self.evaluator.figures(
+            distances.get("dense"), distances["sparse"], self._which_weights(), served
+        )
         quality = self.evaluator.quality(measured)
 
         self.progress.enter("exporting")
@@ -281,7 +287,10 @@ class Finetune:
             total_steps=steps,
             stages=len(self.schedule.stages) if self.method.trains else 1,
             training=Pace(steps * self._passes_of_a_step()),
-            evaluation=Pace(self.plan.passes() * (1 + self._has_dense + on_the_way)),
+            evaluation=Pace(
+                self.plan.passes()
+                * (1 + self._has_dense + len(self.config.evaluation.served_precisions) + on_the_way)
+            ),
         )
 
     @property
@@ -481,7 +490,13 @@ class Finetune:
         self.progress.history = state.history
         self.progress.enter("training")
 
-    def _measure(self, weights: dict[str, Tensor], keep: int = 0, choosing: bool = False) -> Measurement:
+    def _measure(
+        self,
+        weights: dict[str, Tensor],
+        keep: int = 0,
+        choosing: bool = False,
+        precision: str | None = None,
+    ) -> Measurement:
         """Runs on all processes, which all draw."""
         if self.evaluator.reference is None and self.processes.is_rank_zero:
             work = self._work(self.progress.reference, self._passes_of_features)
@@ -492,7 +507,12 @@ class Finetune:
         model = build_model(self.model_config)
         model.load_state_dict(weights)
         return self.evaluator.measure(
-            model.to(self.device), self._work(self.progress.evaluation), keep, self.processes, choosing
+            model.to(self.device),
+            self._work(self.progress.evaluation),
+            keep,
+            self.processes,
+            choosing,
+            precision,
         )
 
     def _work(self, pace: Pace, passes_each: float = 1.0) -> Callable[[int], None]:
@@ -575,6 +595,17 @@ class Finetune:
             return "as pretrained"
         which, best = f"EMA, decay {self.config.training.ema_decay:g}", self.state.best
         return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
+
+
+def check_fits(dense: nn.Module, precision: str) -> None:
+    """Raises ConfigError, before the training, where the dense model can't be measured in this precision."""
+    if name := first_too_large(dense.state_dict(), precision):
+        raise ConfigError(
+            [
+                f"evaluation.precision must be bf16 or fp32: {name} of the dense weights holds values that "
+                f"{precision} can't."
+            ]
+        )
 
 
 def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -140,9 +140,8 @@ def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:
         raise ConfigError(
             ["evaluation.guidance must be absent: by its config.json the model has no classes and no text."]
         )
-    return Plan(
-        spec.samples, spec.steps, guidance_for(model, spec.guidance), spec.sampler, config.training.seed
-    )
+    guidance = guidance_for(model, spec.guidance)
+    return Plan(spec.samples, spec.steps, guidance, spec.sampler, config.training.seed, spec.precision)
 
 
 def classes_of(model: ModelConfig, dataset: Dataset) -> list[str] | None:

@@ -484,6 +484,14 @@ export interface ISparseFinetune {
        */
       "sampler"?: "dpm-solver++" | "ddim" | "euler-maruyama";
       /**
+       * Arithmetic of the networks while both draw their samples: weights and activations in it, the sampler in fp32, as a server computes.
+       */
+      "precision"?: "fp32" | "bf16" | "fp16";
+      /**
+       * Other precisions in which the sparse model will be served, and is therefore measured too. Each one takes the time of another evaluation. The gate judges each, and a SparseInferenceService's gate the one that it serves.
+       */
+      "servedPrecisions"?: Array<"fp32" | "bf16" | "fp16">;
+      /**
        * Network whose features the distance compares, and after which it is named: a .safetensors file that `sparsedm train-extractor` wrote, or the Inception weights of FID, a .pth or .pt file that holds a state dict alone. The distance is called FID only with pt_inception-2015-12-05-6726825d.pth, which you have to put in a volume claim; its digest is checked.
        */
       "extractorUri"?: string;
@@ -1077,6 +1085,31 @@ export interface ISparseFinetune {
        * Strength of classifier-free guidance.
        */
       "guidance"?: string;
+      /**
+       * Arithmetic of both networks in these figures.
+       */
+      "precision"?: string;
+      /**
+       * The sparse model in the precisions of evaluation.servedPrecisions.
+       */
+      "served"?: Array<{
+        /**
+         * Arithmetic of the network.
+         */
+        "precision": string;
+        /**
+         * Distance of the sparse model in this precision.
+         */
+        "sparse"?: string;
+        /**
+         * This distance minus that of the dense model in fid.precision.
+         */
+        "increase"?: string;
+        /**
+         * Why there is no distance.
+         */
+        "problem"?: string;
+      }>;
       /**
        * Which weights of the training the sparse model has, their moving average and of which step.
        */

@@ -76,7 +76,7 @@ export interface ISparseInferenceService {
       "maxQueue"?: number;
     };
     /**
-     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic.
+     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic. They are held against the distance in the precision that engine.precision asks for, where the SparseFinetune measured it (evaluation.servedPrecisions); auto counts as bf16 where server.resources ask for an NVIDIA GPU.
      */
     "qualityGate"?: {
       /**
@@ -463,6 +463,31 @@ export interface ISparseInferenceService {
          * Distance of this model minus that of the dense one.
          */
         "increase"?: string;
+        /**
+         * Arithmetic of both networks in these figures.
+         */
+        "precision"?: string;
+        /**
+         * This model in other precisions, as the SparseFinetune measured it for serving.
+         */
+        "served"?: Array<{
+          /**
+           * Arithmetic of the network.
+           */
+          "precision": string;
+          /**
+           * Distance of this model in this precision.
+           */
+          "sparse"?: string;
+          /**
+           * This distance minus that of the dense model in fid.precision.
+           */
+          "increase"?: string;
+          /**
+           * Why there is no distance.
+           */
+          "problem"?: string;
+        }>;
       };
       /**
        * Multiply-accumulates for one image and one sampler step.
@@ -535,6 +560,31 @@ export interface ISparseInferenceService {
          * Distance of this model minus that of the dense one.
          */
         "increase"?: string;
+        /**
+         * Arithmetic of both networks in these figures.
+         */
+        "precision"?: string;
+        /**
+         * This model in other precisions, as the SparseFinetune measured it for serving.
+         */
+        "served"?: Array<{
+          /**
+           * Arithmetic of the network.
+           */
+          "precision": string;
+          /**
+           * Distance of this model in this precision.
+           */
+          "sparse"?: string;
+          /**
+           * This distance minus that of the dense model in fid.precision.
+           */
+          "increase"?: string;
+          /**
+           * Why there is no distance.
+           */
+          "problem"?: string;
+        }>;
       };
       /**
        * Multiply-accumulates for one image and one sampler step.
