@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from sparsedm.cli import main
@@ -84,6 +85,35 @@ def test_the_command_writes_weights_and_manifest(tmp_path, monkeypatch, capsys) 
     assert manifest["sha256"] == file_sha256(out)
     assert manifest["name"] == "fashion-mnist-cnn"
     assert "test accuracy" in capsys.readouterr().out
+
+
+def test_an_image_folder_has_test_images_of_its_own(tmp_path, capsys) -> None:
+    for split, value in (("train", 0), ("test", 60)):
+        folder = tmp_path / split
+        folder.mkdir()
+        rows = []
+        for i in range(8):
+            Image.new("RGB", (32, 32), (250 - value, 0, 0) if i % 2 else (0, 0, 250 - value)).save(
+                folder / f"{i}.png"
+            )
+            rows.append({"file_name": f"{i}.png", "colour": ("blue", "red")[i % 2], "label": "all"})
+        (folder / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    out = tmp_path / "x.safetensors"
+    command = ["train-extractor", "--dataset", "image-folder", "--data", str(tmp_path / "train")]
+    command += ["--channels", "3", "--epochs", "60", "--name", "colours", "--class-column", "colour"]
+    assert main([*command, "--out", str(out)]) == 2
+    assert "--dataset image-folder has no test images of its own" in capsys.readouterr().err
+    assert main([*command, "--out", str(out), "--test-data", str(tmp_path / "test")]) == 0
+    assert "Data: 8 samples of 2 classes: 0 = blue (4), 1 = red (4)." in capsys.readouterr().out
+    manifest = json.loads(out.with_suffix(".json").read_text())
+    assert manifest["testAccuracy"] == 1.0
+    assert "--class-column colour" in manifest["command"]
+
+
+def test_a_format_with_test_images_takes_no_others(tmp_path, capsys) -> None:
+    command = ["train-extractor", "--data", str(tmp_path), "--test-data", str(tmp_path), "--out", "x"]
+    assert main(command) == 2
+    assert "--dataset fashion-mnist has test images of its own: leave out" in capsys.readouterr().err
 
 
 def test_the_shipped_extractor_is_the_one_of_its_manifest() -> None:
