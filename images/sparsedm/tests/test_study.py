@@ -22,12 +22,14 @@ from sparsedm.cli import main
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, WEIGHTS_DIR
+from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.cli import Run, check_settings, choose_rows, locked, runs_to_do
-from sparsedm.study.one_run import device_name
+from sparsedm.study.one_run import device_name, evaluator_of, perform
 from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
 from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, PRESET, ROWS
+from sparsedm.study.settings import Settings
 from sparsedm.training.config import TrainConfig, parse_config
 from sparsedm.training.plan import schedule_of
 
@@ -266,6 +268,24 @@ def test_finished_runs_are_kept_and_a_failed_one_is_repeated(
     before = (tmp_path / CSV_FILE).read_bytes()
     assert main(command) == 0
     assert (tmp_path / CSV_FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["half-scratch", "half-distilled"])
+def test_a_half_size_row_is_trained_from_random_weights(data: Path, tmp_path: Path, name: str) -> None:
+    row, settings = BY_NAME[name], Settings(data, tmp_path, steps=30, samples=10)
+    evaluator_of(PRESETS[PRESET], 0, settings)  # leaves the reference
+    with StopSignal() as stop:
+        found = perform(row, 0, settings, stop)
+    assert (found.steps, found.pattern, found.distillation) == (30, "", row.distillation)
+    assert found.macs_linear == count_macs(dataclasses.replace(PRESETS[PRESET], width=HALF_WIDTH)).dense
+    manifest = json.loads((settings.folder(row, 0) / "model/manifest.json").read_text())
+    given, provenance = manifest["provenance"]["configuration"], manifest["provenance"]
+    assert (manifest["config"]["width"], provenance["initialization"]) == (HALF_WIDTH, "random")
+    assert given["training"] == {
+        "batchSize": 64, "seed": 0, "steps": 30, "learningRate": "0.001", "learningRateSchedule": "cosine",
+        "warmupSteps": 20, "emaDecay": "0.9995",
+    }  # fmt: skip
+    assert ("teacher" in given["model"]) == (name == "half-distilled")
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -16,15 +16,14 @@ from sparsedm import __version__
 from sparsedm.errors import SparseDMError, storage_explained
 
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "train": ("sparsedm.commands.train", "fine-tune a dense model to N:M sparsity"),
+    "train": ("sparsedm.commands.train", "fine-tune a dense model to N:M sparsity, or train one"),
     "evaluate": ("sparsedm.commands.evaluate", "compare a sparse model with its dense one"),
     "generate": ("sparsedm.commands.generate", "draw images of chosen classes"),
     "inspect": ("sparsedm.commands.inspect", "print what an artefact holds"),
     "verify": ("sparsedm.commands.verify", "check an artefact's digests and pattern"),
     "convert": ("sparsedm.commands.convert", "make safetensors of pickled weights or features"),
-    "export": ("sparsedm.commands.export", "write an artifact as a diffusers directory"),
+    "export": ("sparsedm.commands.export", "write an artifact as a diffusers directory or a weights file"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
-    "pretrain": ("sparsedm.commands.pretrain", "train a dense model"),
     "diff-prune": ("sparsedm.commands.diff_prune", "cut whole heads and channels out of a dense model"),
     "study": ("sparsedm.study.cli", "compare all methods on one model, over several seeds"),
     "train-extractor": (

@@ -8,21 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from sparsedm.data import Dataset
 from sparsedm.diffusion.samplers import sample
 from sparsedm.measure.extractor import FeatureExtractor
 from sparsedm.measure.frechet import FrechetStats, frechet_distance
 from sparsedm.models import config_of
 
 BATCH = 64
-
-
-def reference_stats(extractor: FeatureExtractor, data: Dataset) -> FrechetStats:
-    """Statistics of all images of `data`."""
-    stats = FrechetStats()
-    for start in range(0, len(data), 500):
-        stats.update(extractor(data.batch(range(start, min(start + 500, len(data))))[0]))
-    return stats
 
 
 def assess(

@@ -2,7 +2,7 @@
 
     python -m sparsedm.study.one_run --row NAME --seed N --data DIR --out DIR --steps N --samples N
 
-Training is done by the package's own commands (train, pretrain, diff-prune), which go on from their last
+Training is done by the package's own commands (train, diff-prune); the former goes on from its last
 checkpoint. Nothing is selected: the averaged weights after the last step are measured. The noise
 of the measurement has another seed than the training, the same for all rows.
 """
@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from sparsedm.artifact.artifact import load_artifact
-from sparsedm.commands import diff_prune, pretrain
+from sparsedm.commands import diff_prune
 from sparsedm.data import open_dataset
 from sparsedm.errors import SparseDMError
 from sparsedm.files import write_atomically
@@ -48,6 +48,7 @@ from sparsedm.study.settings import (
     PRUNING_TIMES,
     SAMPLER,
     SAMPLER_STEPS,
+    SCRATCH_EMA_DECAY,
     WARMUP_STEPS,
     Settings,
 )
@@ -168,12 +169,13 @@ def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained
 def _optimizer(row: Row, settings: Settings) -> dict[str, Any]:
     if row.method == "masked-dense":
         return {}
-    return {
-        "steps": settings.steps,
+    optimizer = {
+        "steps": settings.steps + row.extra_steps,
         "learningRate": row.learning_rate,
         "learningRateSchedule": "cosine",
         "warmupSteps": WARMUP_STEPS,
     }
+    return optimizer | ({"emaDecay": SCRATCH_EMA_DECAY} if row.kind == "scratch" else {})
 
 
 def _finetuned(
@@ -202,21 +204,14 @@ def _finetuned(
 
 
 def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    """A smaller dense model from scratch, with the dense one as its teacher where the row is distilled."""
-    folder, steps = settings.folder(row, seed), settings.steps + row.extra_steps
-    weights = folder / "half.safetensors"
-    options = {
-        "preset": PRESET, "width": row.width, "data": settings.data, "out": folder / "pretrain",
-        "steps": steps, "batch-size": BATCH_SIZE, "learning-rate": row.learning_rate,
-        "warmup-steps": WARMUP_STEPS, "precision": "fp32", "seed": seed, "export": weights,
-    }  # fmt: skip
+    """A smaller dense model from random weights, which follows the dense one where the row is distilled."""
+    smaller = dataclasses.replace(PRESETS[PRESET], width=row.width or PRESETS[PRESET].width)
+    model: dict[str, Any] = {"config": diff_prune.spec_fields(smaller), "initialization": "random"}
+    sparsity = {"method": "dense"}
     if row.distillation:
-        options |= {"teacher": DENSE_WEIGHTS, "distillation-weight": row.distillation}
-    _command(pretrain, options)
-    config = dataclasses.replace(PRESETS[PRESET], width=row.width or PRESETS[PRESET].width)
-    model = build_model(config)
-    load_weights(model, weights)
-    return Trained.dense(model, count_macs(config), steps)
+        model["teacher"] = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
+        sparsity["distillationWeight"] = f"{row.distillation:g}"
+    return _finetuned(model, row, sparsity, seed, settings, stop)
 
 
 def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:

@@ -1,22 +1,18 @@
-"""The exported dense model: its manifest, its figures, and the one that ships."""
+"""The figures of a dense model, and the one that ships."""
 
 import json
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from sparsedm.cli import main
 from sparsedm.commands.generate import open_model
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion.samplers import sample
-from sparsedm.files import file_sha256
-from sparsedm.measure.assess import assess, reference_stats
+from sparsedm.measure.assess import assess
 from sparsedm.measure.extractor import load_extractor
+from sparsedm.measure.frechet import FrechetStats
 from sparsedm.models import PRESETS, WEIGHTS_DIR, UViTConfig, build_model
-from sparsedm.training import export_dense as module
-from sparsedm.training import pretraining as pretrain
 
 TINY = UViTConfig(
     image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,
@@ -50,7 +46,8 @@ def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -
         "sparsedm.measure.assess.sample", lambda m, c, y, seeds, **k: torch.ones(len(y), 1, 8, 8)
     )
     extractor, calls = MeanBrightness(), []
-    reference = reference_stats(extractor, data)
+    reference = FrechetStats()
+    reference.update(extractor(data.batch(range(len(data)))[0]))
     model = build_model(TINY)
     figures = assess(
         model, extractor, reference, data.classes, 50, seed=3, progress=lambda *c: calls.append(c)
@@ -63,31 +60,6 @@ def test_the_share_of_recognised_images_is_counted_by_class(monkeypatch, data) -
     # Half of the data are -1 and half 1: mean 0 against 1, variance 20/19 against 0.
     assert figures["distance"] == pytest.approx(1 + 20 / 19, abs=1e-3)
     assert calls == [(64, 100), (100, 100)]
-
-
-def test_the_command_exports_the_averaged_weights(tmp_path, monkeypatch, data, capsys) -> None:
-    monkeypatch.setitem(PRESETS, "tiny", TINY)
-    monkeypatch.setattr(pretrain, "open_dataset", lambda *a, **k: data)
-    monkeypatch.setattr(module, "load_extractor", lambda path, device: (MeanBrightness(), "brightness", "d"))
-    out = tmp_path / "dense.safetensors"
-    arguments = ["pretrain", "--preset", "tiny", "--data", "x", "--out", str(tmp_path / "run")]
-    arguments += ["--steps", "3", "--batch-size", "4", "--samples-per-class", "2", "--export", str(out)]
-    assert main([*arguments, "--export-only"]) == 3
-    assert "train first" in capsys.readouterr().err
-    assert main([*arguments, "--extractor", "x"]) == 0
-    manifest = json.loads(out.with_suffix(".json").read_text())
-    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-    weights = load_file(out)
-    assert all(torch.equal(weights[k], v) for k, v in checkpoint["ema"].items())
-    assert manifest["weights"]["sha256"] == file_sha256(out)
-    assert manifest["training"]["steps"] == 3
-    assert manifest["training"]["images"] == 12
-    assert manifest["training"]["complete"]
-    assert manifest["figures"]["samples"] == 4
-    assert open_model(out).classes == ["dark", "bright"]
-    again = out.read_bytes()
-    assert main([*arguments, "--export-only"]) == 0
-    assert out.read_bytes() == again
 
 
 def test_the_shipped_model_is_the_one_of_its_manifest() -> None:
