@@ -1,5 +1,6 @@
 // Bundles the operator, so that its image needs no node_modules: `npm run build [-- FILE]`.
 import { rm } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 
@@ -24,6 +25,26 @@ const withoutSideEffects = {
   },
 };
 
+/**
+ * Node's own modules by require instead of import. An import reads every export at once, and so loads what is behind
+ * those that Node would load when they are used: fetch behind node:http, webcrypto behind node:crypto. That is a tenth
+ * of the CPU time to load the bundle, and 2 MiB.
+ */
+const requireBuiltins = {
+  name: 'require-builtins',
+  /** @param {import('esbuild').PluginBuild} build */
+  setup({ onResolve, onLoad }) {
+    const namespace = 'builtin';
+    onResolve({ filter: /./ }, ({ path: name, kind }) => {
+      const isBuiltin = builtinModules.includes(name.replace(/^node:/, ''));
+      return isBuiltin && kind === 'import-statement' ? { path: name, namespace } : undefined;
+    });
+    onLoad({ filter: /./, namespace }, ({ path: name }) => ({
+      contents: `module.exports = require(${JSON.stringify(name)});`,
+    }));
+  },
+};
+
 // Their names change with their contents.
 await rm(path.join(folder, chunks), { recursive: true, force: true });
 await build({
@@ -31,7 +52,7 @@ await build({
   outdir: folder,
   outExtension: { '.js': ext },
   bundle: true,
-  plugins: [withoutSideEffects],
+  plugins: [requireBuiltins, withoutSideEffects],
   // Optional imports stay in files of their own, which are read only when they are configured.
   splitting: true,
   chunkNames: `${chunks}/[name]-[hash]`,

@@ -38,6 +38,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** Those of Node's own modules that the program loads to say its version. */
+function modulesOfNode(): Promise<string> {
+  const report = 'process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))';
+  const flags = ['--import', `data:text/javascript,${report}`];
+  return exec(process.execPath, [...flags, program, '--version']);
+}
+
 /** The files that are read before anything runs: the entry and its static imports. */
 async function readAtStart(file: string, seen = new Map<string, string>()): Promise<Map<string, string>> {
   if (seen.has(file)) return seen;
@@ -96,6 +103,12 @@ describe('the bundle', () => {
     const text = await readFile(program, 'utf8');
     const has = (declaration: string) => text.includes(declaration);
     expect([has('var KubeConfig=class'), has('V1Pod=class')]).toEqual([true, false]);
+  });
+
+  test('loads of Node’s own modules nothing that it does not use', async () => {
+    const loaded = await modulesOfNode();
+    expect(loaded).toContain('NativeModule _http_server');
+    expect(loaded).not.toMatch(/internal\/deps\/undici|internal\/crypto\/webcrypto/);
   });
 
   test('traces what it does, shows itself at /debug, and stops when told to', async () => {
