@@ -106,6 +106,37 @@ export function applyClaim(namespace: string): Promise<string> {
   });
 }
 
+/** Runs a command on the claim `models` to its end, as the user of somebody's notebook. */
+export async function inNotebook(namespace: string, name: string, ...command: string[]): Promise<void> {
+  await apply(namespace, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: {
+      restartPolicy: 'Never',
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 1000,
+        runAsGroup: 1000,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          name: 'notebook',
+          image: required('SPARSEDM_TRAINER_IMAGE'),
+          command,
+          env: [{ name: 'HOME', value: '/tmp' }],
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          volumeMounts: [{ name: 'models', mountPath: '/models' }],
+        },
+      ],
+      volumes: [{ name: 'models', persistentVolumeClaim: { claimName: 'models' } }],
+    },
+  });
+  const over = ['wait', `pod/${name}`, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=120s'];
+  await kubectl(['-n', namespace, ...over]);
+}
+
 /** A SparseInferenceService of the finetune's name and result, once it is ready. */
 export async function serve(namespace: string, name: string, steps: number): Promise<void> {
   await apply(namespace, {

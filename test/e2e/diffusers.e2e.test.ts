@@ -10,10 +10,10 @@ import {
   forward,
   generate,
   get,
+  inNotebook,
   kubectl,
   list,
   picturesOf,
-  required,
   serve,
   until,
   useNamespace,
@@ -47,37 +47,6 @@ for name, weight in dit.state_dict().items():
         print(name, int(kept.min()), int(kept.max()))
 `;
 
-/** Runs a command on the claim to its end, as the user of somebody's notebook. */
-async function inNotebook(name: string, ...command: string[]): Promise<void> {
-  await apply(namespace, {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name },
-    spec: {
-      restartPolicy: 'Never',
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 1000,
-        runAsGroup: 1000,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
-      containers: [
-        {
-          name: 'notebook',
-          image: required('SPARSEDM_TRAINER_IMAGE'),
-          command,
-          env: [{ name: 'HOME', value: '/tmp' }],
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          volumeMounts: [{ name: 'models', mountPath: '/models' }],
-        },
-      ],
-      volumes: [{ name: 'models', persistentVolumeClaim: { claimName: 'models' } }],
-    },
-  });
-  const over = ['wait', `pod/${name}`, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=120s'];
-  await kubectl(['-n', namespace, ...over]);
-}
-
 /** A SparseFinetune of the folder, when it is over. */
 async function trained(name: string): Promise<SparseFinetune> {
   await apply(namespace, {
@@ -107,7 +76,7 @@ const inServer = (...command: string[]) =>
 describe('a DiT of diffusers', () => {
   beforeAll(async () => {
     await applyClaim(namespace);
-    await inNotebook('writer', 'python', '-c', writeDit);
+    await inNotebook(namespace, 'writer', 'python', '-c', writeDit);
   });
 
   it('is refused once, with a sentence, while its owner alone may read it', async () => {
@@ -129,7 +98,7 @@ describe('a DiT of diffusers', () => {
 
   it('is trained from its folder on a claim', async () => {
     explainFailure(namespace);
-    await inNotebook('opener', 'chmod', '-R', 'a+rX', '/models/dit');
+    await inNotebook(namespace, 'opener', 'chmod', '-R', 'a+rX', '/models/dit');
     const { status } = await trained('dit');
     expect(status?.phase).toBe('Succeeded');
     expect(status?.sparsity).toMatchObject({ pattern: '2:4', achieved: '0.5', compliant: true });

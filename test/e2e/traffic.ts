@@ -1,11 +1,14 @@
 /** Steady requests from inside the cluster, over kept connections, and what became of each of them. */
 import { apply, get, kubectl, required, until } from './cluster';
 
-/** Runs until /tmp/stop is there. A connection is opened anew only where its server said that it closes it. */
+/**
+ * Runs until /tmp/stop is there. A connection that is kept is opened anew only where its server said that it closes it;
+ * one that is not is for a single request.
+ */
 const client = `
 import http.client, json, os, sys, threading, time
 
-host, body, senders, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+host, body, senders, pause, keep = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5] == "keep"
 answers, failures, opened, lock = [0], [], [0], threading.Lock()
 
 def send():
@@ -25,7 +28,9 @@ def send():
                 raise ValueError(f"{answer.status} {text[:200]!r}")
             with lock:
                 answers[0] += 1
-            if answer.getheader("connection", "").lower() == "close":
+            if not keep:
+                connection.close()
+            if not keep or answer.getheader("connection", "").lower() == "close":
                 connection = None
         except Exception as error:
             with lock:
@@ -46,15 +51,31 @@ type Traffic = { answers: number; failures: string[]; connections: number };
 type ClientPod = { status: { phase: string; containerStatuses?: { ready: boolean }[] } };
 
 export const senders = 3;
-const pauseSeconds = '0.3';
+
+export type Requests = {
+  /** Name of the pod that sends them; default traffic. */
+  name?: string;
+  /** That send a request each, one after another; default `senders`. */
+  count?: number;
+  /** Seconds between an answer and the next request; default 0.3. */
+  pauseSeconds?: number;
+  /** Whether a sender keeps its connection, and with it its server; default true. */
+  keep?: boolean;
+};
 
 /** Returns when the first requests are on their way. */
-export async function startTraffic(namespace: string, host: string, body: object): Promise<void> {
-  const command = ['python', '-c', client, host, JSON.stringify(body), String(senders), pauseSeconds];
+export async function startTraffic(
+  namespace: string,
+  host: string,
+  body: object,
+  { name = 'traffic', count = senders, pauseSeconds = 0.3, keep = true }: Requests = {},
+): Promise<void> {
+  const how = [String(count), String(pauseSeconds), keep ? 'keep' : 'close'];
+  const command = ['python', '-c', client, host, JSON.stringify(body), ...how];
   await apply(namespace, {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name: 'traffic' },
+    metadata: { name },
     spec: {
       restartPolicy: 'Never',
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
@@ -69,18 +90,18 @@ export async function startTraffic(namespace: string, host: string, body: object
       ],
     },
   });
-  await kubectl(['-n', namespace, 'wait', 'pod/traffic', '--for=condition=Ready', '--timeout=60s']);
+  await kubectl(['-n', namespace, 'wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s']);
 }
 
 /** Ends the traffic once each request has its answer. */
-export async function endTraffic(namespace: string): Promise<Traffic> {
-  await kubectl(['-n', namespace, 'exec', 'traffic', '--', 'touch', '/tmp/stop']);
+export async function endTraffic(namespace: string, name = 'traffic'): Promise<Traffic> {
+  await kubectl(['-n', namespace, 'exec', name, '--', 'touch', '/tmp/stop']);
   await until(
-    () => get<ClientPod>(namespace, 'pod/traffic'),
+    () => get<ClientPod>(namespace, `pod/${name}`),
     ({ status }) => status.phase === 'Succeeded',
     'the end of the traffic',
   );
-  return JSON.parse(await kubectl(['-n', namespace, 'logs', 'traffic'])) as Traffic;
+  return JSON.parse(await kubectl(['-n', namespace, 'logs', name])) as Traffic;
 }
 
 /** As a drain of its node does. */
