@@ -503,7 +503,7 @@ describe('a SparseFinetune is refused', () => {
       'a negative lambda',
       { sparsity: { regularization: '-1' } },
       'spec.sparsity.regularization',
-      'a decimal from 0 to 1 in quotes',
+      'a decimal from 0 to 100 in quotes',
     ],
     [
       'a lambda that is a number',

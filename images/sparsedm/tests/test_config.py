@@ -110,6 +110,13 @@ def test_a_method_has_its_own_teacher_and_takes_another(method: str, alpha: floa
     assert given.distillation_weight == 10
 
 
+@pytest.mark.parametrize(
+    ("method", "pull"), [("sparsedm", 2e-4), ("sr-ste", 2e-4), ("sr-ste-decoupled", 3.0), ("ste", 0.0)]
+)
+def test_a_method_has_its_own_pull(method: str, pull: float) -> None:
+    assert parse_config(with_value("sparsity.method", method)).sparsity.regularization == pull
+
+
 def test_without_training_there_is_no_teacher() -> None:
     value = with_value("sparsity", {"method": "masked-dense", "distillationWeight": "0.1"})
     assert parse_config(value).distillation_weight == 0
@@ -220,7 +227,7 @@ def test_custom_stages() -> None:
         ("sparsity.pattern", "4:2", "sparsity.pattern must be N:M with 1 <= N < M <= 32"),
         ("sparsity.pattern", 124, 'with 1 <= N < M <= 32, in quotes as "2:4", not 124'),
         ("sparsity.method", "magic", "sparsity.method must be one of sparsedm, sr-ste, sr-ste-decoupled"),
-        ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 1,"),
+        ("sparsity.regularization", "-1", "sparsity.regularization must be a decimal from 0 to 100,"),
         ("sparsity.regularisation", "0.1", "did you mean sparsity.regularization?"),
         ("sparsity.schedule.type", "cosine", "schedule.type must be one of progressive, fixed, custom"),
         ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),

@@ -25,6 +25,7 @@ from sparsedm.training.config import parse_config
 from sparsedm.training.diff_prune import (
     Kept,
     add_up_gradients,
+    batch_loss,
     blocks_of,
     channel_scores,
     choose,
@@ -132,8 +133,64 @@ def test_macs_come_up_to_those_of_the_sparse_model(preset: str, pattern: Pattern
     config = PRESETS[preset]
     target = count_macs(config, select_layers(bare_model(config), pattern).selected, pattern)
     found = count_macs(shrunk_config(config, pattern))
-    assert 0.98 * target.sparse < found.dense <= target.sparse
+    assert 0.98 * target.total_sparse < found.total_dense <= target.total_sparse
     assert found.attention < target.attention, "heads are gone"
+    assert found.dense > target.sparse - target.attention, "what they save of attention, channels get"
+
+
+def test_worked_example_of_matching_macs() -> None:
+    config = PRESETS["fashion-mnist-uvit-tiny"]
+    two_heads = [replace(config, heads=2, head_width=32, mlp_width=width) for width in (512, 511, 256)]
+    whole, one_less, matched = (count_macs(sizes).total_dense for sizes in two_heads)
+    assert (whole, whole - one_less, matched) == (61_446_656, 84_480, 39_819_776)
+    assert shrunk_config(config, Pattern(2, 4)) == two_heads[-1]
+
+
+class Silent(torch.nn.Module):
+    """Says 0, whatever it gets."""
+
+    def __init__(self, config: UViTConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.zeros_like(x)
+
+
+def loss_of_silence(config: UViTConfig, t: float) -> tuple[float, torch.Tensor, torch.Tensor]:
+    """The loss at t of a network that says 0, with the images and the noise behind it."""
+    x0 = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(5))
+    eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(6))
+    loss_at = batch_loss(Silent(config), x0, None, torch.Generator().manual_seed(6))
+    return loss_at(torch.tensor(t)).item(), x0, eps
+
+
+@pytest.mark.parametrize("t", [0.01, 0.3, 0.5, 0.99])
+def test_the_loss_is_that_of_the_noise_whatever_the_network_predicts(t: float) -> None:
+    """A v of 0 is off by v, which counts alpha² times, and a velocity of 0 by eps - x_0, (1 - t)² times."""
+    process, times = TINY.process, torch.tensor([t])
+    alpha, sigma = process.alpha(times).item(), process.sigma(times).item()
+    found, x0, eps = loss_of_silence(TINY, t)
+    assert found == pytest.approx(alpha**2 * (alpha * eps - sigma * x0).square().mean().item(), rel=1e-3)
+    found, *_ = loss_of_silence(replace(TINY, prediction="noise"), t)
+    assert found == pytest.approx(eps.square().mean().item(), rel=1e-4)
+    found, *_ = loss_of_silence(replace(TINY, prediction="velocity", process=RectifiedFlow()), t)
+    assert found == pytest.approx((1 - t) ** 2 * (eps - x0).square().mean().item(), rel=1e-3)
+
+
+def test_worked_example_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = DiscreteBetas("given", steps=2, betas=(0.64, 0.5))
+    monkeypatch.setattr(torch, "randn", lambda shape, generator: torch.full(shape, 2.0))
+    silent = Silent(replace(TINY, process=process))
+    loss_at = batch_loss(silent, torch.ones(1, 1, 8, 8), None, torch.Generator())
+    assert loss_at(torch.tensor(0.5)).item() == pytest.approx(0.0576, rel=1e-4)
+
+
+def test_the_threshold_ends_the_sum_for_a_network_that_predicts_v(model: torch.nn.Module) -> None:
+    """At the end alpha² is 0.00004: the loss of v itself would never fall to a twentieth."""
+    x0, _, labels = inputs()
+    loss_at = batch_loss(model, x0, labels, torch.Generator().manual_seed(0))
+    assert 0 < add_up_gradients(model, loss_at, 0.05, 50) < 50
 
 
 def test_a_pattern_that_leaves_no_channel_is_refused() -> None:

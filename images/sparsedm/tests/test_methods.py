@@ -158,6 +158,20 @@ def test_worked_example_of_sr_ste_decoupled() -> None:
     assert weight.grad.tolist() == [[1.0] * 4], "lambda does not go through Adam"
 
 
+def test_the_decoupled_default_pulls_as_sr_ste_does() -> None:
+    """A pruned weight of 0.02 and v = (1 / 14,500)^2, the docstring's numbers: the pulls differ by what 2.9 was
+    rounded up."""
+    rate, weight, square = 2e-4, 0.02, 14_500.0**-2
+    by_adam = rate * METHODS["sr-ste"].default_regularization * weight / math.sqrt(square)
+    decoupled = nn.Parameter(torch.tensor([[weight] * 4], dtype=torch.float64))
+    method = build_method("sr-ste-decoupled", METHODS["sr-ste-decoupled"].default_regularization)
+    method.before_optimizer([(decoupled, torch.zeros(1, 4, dtype=torch.bool))], rate, 0.0)
+    pull = weight - decoupled[0, 0].item()
+    assert by_adam == pytest.approx(rate * 2.9 * weight)
+    assert pull == pytest.approx(by_adam, rel=0.04)
+    assert 1 - (1 - pull / weight) ** 300 == pytest.approx(0.165, abs=0.001)
+
+
 def test_worked_example_of_s_ste() -> None:
     method, masking = build_method("s-ste"), Masking(EXAMPLE_MASK, 4)
     weight = example()
@@ -371,7 +385,7 @@ def test_the_factors_of_cast_and_their_gradients_equal_their_formulas(frozen: bo
     [
         ("ste", True, True, 0.0, 0.0),
         ("sr-ste", True, True, 2e-4, 0.0),
-        ("sr-ste-decoupled", True, True, 2e-4, 0.0),
+        ("sr-ste-decoupled", True, True, 3.0, 0.0),
         ("sparsedm", True, True, 2e-4, 0.1),
         ("s-ste", True, True, 0.0, 0.0),
         ("cast", True, True, 0.0, 0.1),

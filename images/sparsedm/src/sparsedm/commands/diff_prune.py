@@ -60,7 +60,11 @@ def run(args: argparse.Namespace) -> int:
         "architecture": "uvit",
         "config": smaller.to_dict(),
         "weights": {"file": args.out.name, "sha256": file_sha256(args.out)},
-        "macs": {"dense": count_macs(config).dense, "pruned": count_macs(smaller).dense},
+        "macs": {
+            "convention": "total",
+            "dense": count_macs(config).total_dense,
+            "pruned": count_macs(smaller).total_dense,
+        },
         "pruning": {
             "source": digest,
             "pattern": str(args.pattern),
@@ -120,8 +124,8 @@ def summary(manifest: dict[str, Any], config: UViTConfig) -> str:
     """What was cut, and the part of a SparseFinetune's spec that trains it on."""
     macs, fields = manifest["macs"], spec_fields(config)
     lines = [
-        f"{macs['pruned'] / 1e6:.2f} of {macs['dense'] / 1e6:.2f} M MACs are left, by the gradients of "
-        f"{manifest['pruning']['times']} times. Train it on with:",
+        f"{macs['pruned'] / 1e6:.2f} of {macs['dense'] / 1e6:.2f} M MACs with attention are left, by the "
+        f"gradients of {manifest['pruning']['times']} times. Train it on with:",
         "model:",
         f"  config: {_yaml(fields)}",
         "sparsity: {method: dense}",

@@ -701,7 +701,7 @@ def _sparsity(r: _Reader, total_steps: int) -> SparsitySpec:
         schedule,
         include,
         exclude,
-        regularization=r.decimal("regularization", f"{own.default_regularization:g}", 0.0, 1.0),
+        regularization=r.decimal("regularization", f"{own.default_regularization:g}", 0.0, 100.0),
         distillation_weight=r.decimal("distillationWeight", f"{own.default_distillation:g}", 0.0, 100.0),
         l1_decay=r.decimal("l1Decay", "0.0001", 0.0, 1000.0),
         mask_type=mask_type,

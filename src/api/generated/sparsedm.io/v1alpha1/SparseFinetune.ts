@@ -373,7 +373,7 @@ export interface ISparseFinetune {
         "exclude"?: Array<string>;
       };
       /**
-       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm, sr-ste and sr-ste-decoupled. A decimal string; absent means 0.0002.
+       * Lambda of SR-STE, the pull of masked weights towards zero, for methods sparsedm, sr-ste and sr-ste-decoupled. A decimal string; absent means 0.0002, and 3 for sr-ste-decoupled, whose pull Adam does not enlarge: that is as strong in the shipped model.
        */
       "regularization"?: string;
       /**
