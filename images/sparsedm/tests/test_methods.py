@@ -159,8 +159,8 @@ def test_worked_example_of_sr_ste_decoupled() -> None:
 
 
 def test_the_decoupled_default_pulls_as_sr_ste_does() -> None:
-    """A pruned weight of 0.02 and v = (1 / 14,500)^2, the docstring's numbers: the pulls differ by what 2.9 was
-    rounded up."""
+    """A pruned weight of 0.02 and v = (1 / 14,500)^2, the docstring's numbers: the pulls differ by what 2.9
+    was rounded up."""
     rate, weight, square = 2e-4, 0.02, 14_500.0**-2
     by_adam = rate * METHODS["sr-ste"].default_regularization * weight / math.sqrt(square)
     decoupled = nn.Parameter(torch.tensor([[weight] * 4], dtype=torch.float64))

@@ -25,10 +25,21 @@ from sparsedm.models import PRESETS, WEIGHTS_DIR
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
-from sparsedm.study.cli import Run, check_settings, choose_rows, locked, runs_to_do
+from sparsedm.study.cli import check_settings, choose_rows, locked, runs_to_do
+from sparsedm.study.experiments import EXPERIMENTS, Experiment, Run
 from sparsedm.study.one_run import device_name, evaluator_of, perform
 from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
-from sparsedm.study.rows import BY_NAME, DENSE_STEPS, HALF_WIDTH, PATTERNS, PRESET, ROWS
+from sparsedm.study.rows import (
+    BUDGETS,
+    BY_NAME,
+    DENSE_STEPS,
+    DENSE_WIDTH,
+    EQUAL_WIDTHS,
+    HALF_WIDTH,
+    PATTERNS,
+    PRESET,
+    ROWS,
+)
 from sparsedm.study.settings import Settings
 from sparsedm.training.config import TrainConfig, parse_config
 from sparsedm.training.plan import schedule_of
@@ -90,11 +101,13 @@ def test_every_pattern_is_trained_with_both_schedules(schedule: str) -> None:
     assert found == set(PATTERNS) == {"1:4", "2:4", "3:4", "2:8", "4:8", "1:2"}
 
 
-@pytest.mark.parametrize("row", [r.name for r in ROWS if r.kind == "train"])
+@pytest.mark.parametrize("row", [r.name for r in BY_NAME.values() if r.kind == "train"])
 def test_a_row_trains_what_its_columns_say(row: str) -> None:
     wanted, made = BY_NAME[row], config(row)
     sparsity, schedule = made.sparsity, schedule_of(made)
     assert sparsity.method == wanted.method
+    if wanted.method != "masked-dense":
+        assert made.distillation_weight == wanted.distillation
     if wanted.pattern:
         assert str(sparsity.pattern) == str(schedule.stages[-1].pattern) == wanted.pattern
         assert sparsity.schedule.type == wanted.schedule
@@ -106,9 +119,15 @@ def test_a_row_trains_what_its_columns_say(row: str) -> None:
         assert len(schedule.stages) > 2
 
 
-def test_no_two_rows_are_the_same_run() -> None:
-    settings = [dataclasses.replace(row, name="", group="") for row in ROWS]
-    assert len(set(settings)) == len(BY_NAME) == len(ROWS)
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=lambda one: one.name)
+def test_no_two_rows_are_the_same_run(experiment: Experiment) -> None:
+    settings = {dataclasses.replace(row, name="", group="") for row in experiment.rows}
+    assert len(settings) == len(experiment.rows)
+
+
+def test_names_of_rows_and_files_belong_to_one_experiment() -> None:
+    assert len(BY_NAME) == sum(len(one.rows) for one in EXPERIMENTS.values())
+    assert len({one.stem for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
 
 
 def test_half_size_is_the_width_whose_macs_are_closest_to_those_of_2_of_4() -> None:
@@ -117,6 +136,18 @@ def test_half_size_is_the_width_whose_macs_are_closest_to_those_of_2_of_4() -> N
     widths = range(dense.heads, dense.width + 1, dense.heads)
     off = {w: abs(count_macs(dataclasses.replace(dense, width=w)).dense - want) for w in widths}
     assert min(off, key=off.__getitem__) == HALF_WIDTH
+
+
+@pytest.mark.parametrize(("pattern", "width"), EQUAL_WIDTHS.items())
+def test_widths_of_the_frontier_come_closest_to_a_patterns_macs_with_attention(
+    pattern: str, width: int
+) -> None:
+    dense, sparse = PRESETS[PRESET], Pattern.parse(pattern)
+    want = count_macs(dense, select_layers(bare_model(dense), sparse).selected, sparse).total_sparse
+    widths = range(dense.heads, dense.width + 1, dense.heads)
+    off = {w: abs(count_macs(dataclasses.replace(dense, width=w)).total_dense - want) for w in widths}
+    assert min(off, key=off.__getitem__) == width
+    assert dense.width == DENSE_WIDTH
 
 
 def test_the_dense_models_steps_are_those_of_its_manifest() -> None:
@@ -131,6 +162,36 @@ def test_the_first_seed_of_every_row_comes_first() -> None:
     rows = [BY_NAME["dense"], BY_NAME["asp"]]
     want = [("dense", 0), ("asp", 0), ("dense", 1), ("asp", 1)]
     assert [run.key for run in runs_to_do(rows, (0, 1), [])] == want
+
+
+def test_runs_under_a_teacher_begin_with_what_decides() -> None:
+    """Weights 10 and 0 with a few seeds, then more of them; weight 0.1, and what takes long, at the end."""
+    teacher = EXPERIMENTS["teacher"]
+    keys = [run.key for run in runs_to_do(teacher.rows, teacher.seeds, [])]
+    assert len(keys) == 24 * 8
+    assert keys[:3] == [("asp-alpha-10", 0), ("sr-ste-alpha-10", 0), ("ste-alpha-10", 0)]
+    assert keys[3:6] == [("asp-alpha-0", 0), ("sr-ste-alpha-0", 0), ("ste-alpha-0", 0)]
+    assert {seed for _, seed in keys[: 2 * 14]} == {0, 1}
+    weights = [BY_NAME[row].distillation for row, _ in keys]
+    assert 0.1 not in weights[: 14 * 8]
+    assert all(BY_NAME[row].kind == "scratch" for row, _ in keys[21 * 8 :])
+
+
+def test_every_budget_has_the_same_rows() -> None:
+    rows = EXPERIMENTS["budget"].rows
+    by_steps = {steps: [row for row in rows if row.budget(300) == steps] for steps in BUDGETS}
+    plain = {
+        steps: [dataclasses.replace(row, name="", steps=None, phase=0) for row in found]
+        for steps, found in by_steps.items()
+    }
+    assert all(found == plain[300] for found in plain.values())
+    assert len(plain[300]) == 5
+
+
+def test_a_row_with_a_budget_of_its_own_is_checked_against_it() -> None:
+    check_settings([result("asp-1000", steps=1000)], 300, 500)
+    with pytest.raises(InputError, match=r"has 300 steps and 500 samples .* this command 1000 and 500"):
+        check_settings([result("asp-1000", steps=300)], 300, 500)
 
 
 def test_a_finished_run_is_never_repeated() -> None:
@@ -286,6 +347,26 @@ def test_a_half_size_row_is_trained_from_random_weights(data: Path, tmp_path: Pa
         "warmupSteps": 20, "emaDecay": "0.9995",
     }  # fmt: skip
     assert ("teacher" in given["model"]) == (name == "half-distilled")
+
+
+def test_the_rows_of_another_experiment_have_a_csv_of_their_own(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of each recipe, with the original model as the teacher: nothing but the row's own settings differs
+    from the first study."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    rows = "asp-alpha-10,dense-alpha-10,diff-pruning-alpha-10"
+    assert main([*arguments(data, tmp_path, rows), "--experiment", "teacher"]) == 0
+    assert f"{tmp_path / 'fashion-mnist-teacher.md'}" in capsys.readouterr().out
+    assert not (tmp_path / CSV_FILE).exists()
+    found = {one.row: one for one in read_results(tmp_path / "fashion-mnist-teacher.csv")}
+    assert {one.distillation for one in found.values()} == {10.0}
+    assert found["diff-pruning-alpha-10"].macs_total == 39_819_776
+    for row in found:
+        manifest = json.loads((tmp_path / "runs" / f"{row}-seed0/model/manifest.json").read_text())
+        assert manifest["provenance"]["distillationWeight"] == "10"
+        assert manifest["provenance"]["teacher"].endswith(f"/{PRESET}.safetensors")
+    assert "**189 of 192 runs are missing.**" in (tmp_path / "fashion-mnist-teacher.md").read_text()
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

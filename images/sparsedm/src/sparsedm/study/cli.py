@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -25,9 +24,11 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.runtime.device import usable_cores
 from sparsedm.runtime.progress import Console, Pace, format_duration
 from sparsedm.runtime.stop import StopSignal
+from sparsedm.study.experiment_page import write_experiment
+from sparsedm.study.experiments import EXPERIMENTS, Experiment, Run, ordered
 from sparsedm.study.report import write_report
-from sparsedm.study.results import CSV_FILE, LOG_FILE, RESULT_FILE, Result, read_results, write_results
-from sparsedm.study.rows import PRESET, ROWS, Row
+from sparsedm.study.results import LOG_FILE, RESULT_FILE, Result, read_results, write_results
+from sparsedm.study.rows import BY_NAME, PRESET, ROWS, Row
 from sparsedm.study.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -35,26 +36,18 @@ GRACE_SECONDS = 60.0
 """Seconds for a stopped run to finish its step and write a checkpoint, before it is killed."""
 
 
-@dataclass(frozen=True)
-class Run:
-    row: Row
-    seed: int
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.row.name, self.seed
-
-    def __str__(self) -> str:
-        return f"{self.row.name}, seed {self.seed}"
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of Fashion-MNIST")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the study's folder; goes on where it stopped"
     )
-    parser.add_argument("--seeds", type=_seeds, default=(0, 1, 2), help="with commas (default 0,1,2)")
-    parser.add_argument("--steps", type=int, default=300, help="training steps of every row (default 300)")
+    parser.add_argument(
+        "--experiment", choices=list(EXPERIMENTS), default="parts", help="which one (default parts)"
+    )
+    parser.add_argument("--seeds", type=_seeds, help="with commas (default: those of the experiment)")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="training steps of rows without a number of their own (300)"
+    )
     parser.add_argument("--samples", type=int, default=500, help="images drawn to measure (default 500)")
     parser.add_argument("--only", default="*", metavar="GLOB", help="rows by name or group; commas between")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (default 1)")
@@ -74,7 +67,8 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = choose_rows(args.only)
+    experiment = EXPERIMENTS[args.experiment]
+    rows, seeds = choose_rows(args.only, experiment.rows), args.seeds or experiment.seeds
     if args.list:
         print("\n".join(describe_row(row) for row in rows))
         return 0
@@ -86,58 +80,62 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(missing)
     out = args.out.resolve()
     if args.report_only:
-        print("\n".join(map(str, write_report(out))))
+        print("\n".join(map(str, write_pages(out, experiment))))
         return 0
-    finished = read_results(out / CSV_FILE)
+    finished = read_results(out / experiment.csv)
     check_settings(finished, args.steps, args.samples)
-    wanted = runs_to_do(rows, args.seeds, finished)
+    wanted = runs_to_do(rows, seeds, finished)
     if args.dry_run:
         print("\n".join(str(one) for one in wanted))
-        print(f"{len(wanted)} runs are missing; {len(finished)} are in {out / CSV_FILE}.")
+        print(f"{len(wanted)} runs are missing; {len(finished)} are in {out / experiment.csv}.")
         return 0
     out.mkdir(parents=True, exist_ok=True)
     with locked(out) as lock, StopSignal() as stop:
         # Read again: a study that has just ended may have added to it.
-        finished = read_results(out / CSV_FILE)
-        wanted = runs_to_do(rows, args.seeds, finished)
+        finished = read_results(out / experiment.csv)
+        wanted = runs_to_do(rows, seeds, finished)
         settings = Settings(args.data.resolve(), out, args.steps, args.samples)
         if wanted:
             prepare_reference(settings)
-        code = Study(settings, args.jobs, finished, stop, lock).run(wanted)
-    print("\n".join(map(str, write_report(out))))
+        code = Study(settings, args.jobs, out / experiment.csv, finished, stop, lock).run(wanted)
+    print("\n".join(map(str, write_pages(out, experiment))))
     return code
 
 
-def choose_rows(globs: str) -> list[Row]:
+def write_pages(out: Path, experiment: Experiment) -> list[Path]:
+    return write_experiment(out, experiment) if experiment.questions else write_report(out)
+
+
+def choose_rows(globs: str, rows: Sequence[Row] = ROWS) -> list[Row]:
     """In the study's order. Raises ConfigError for a glob that matches no name and no group."""
     wanted = [glob.strip() for glob in globs.split(",")]
 
     def matches(row: Row, glob: str) -> bool:
         return fnmatch.fnmatchcase(row.name, glob) or fnmatch.fnmatchcase(row.group, glob)
 
-    idle = [glob for glob in wanted if not any(matches(row, glob) for row in ROWS)]
+    idle = [glob for glob in wanted if not any(matches(row, glob) for row in rows)]
     if idle:
         raise ConfigError([f"--only {', '.join(idle)} matches no row: see `sparsedm study --list`."])
-    return [row for row in ROWS if any(matches(row, glob) for glob in wanted)]
+    return [row for row in rows if any(matches(row, glob) for glob in wanted)]
 
 
 def runs_to_do(rows: Sequence[Row], seeds: Sequence[int], finished: Sequence[Result]) -> list[Run]:
-    """The missing runs: the first seed of every row, then the second of every row, and so on."""
+    """The missing runs: in each phase the first seed of every row, then the second, and so on."""
     there = {result.key for result in finished}
-    runs = (Run(row, seed) for seed in seeds for row in rows)
-    return [one for one in runs if one.key not in there]
+    return [one for one in ordered(rows, seeds) if one.key not in there]
 
 
 def check_settings(finished: Sequence[Result], steps: int, samples: int) -> None:
     """Raises InputError where the folder's runs had another budget: they could not be compared."""
-    extra = {row.name: row.extra_steps for row in ROWS}
     for result in finished:
-        had = result.steps - extra.get(result.row, 0)
-        if result.samples != samples or (result.steps and had != steps):
+        row = BY_NAME[result.row]
+        had = result.steps - row.extra_steps
+        if result.samples != samples or (result.steps and result.steps != row.budget(steps)):
             raise InputError(
                 "StudyMismatch",
                 f"The study in this folder has {had} steps and {result.samples} samples ({result.row}), and "
-                f"this command {steps} and {samples}: choose another --out folder, or the same settings.",
+                f"this command {row.steps or steps} and {samples}: choose another --out folder, or the same "
+                "settings.",
             )
 
 
@@ -151,6 +149,10 @@ def describe_row(row: Row) -> str:
         parts.append(f"{row.mask} mask")
     if row.width:
         parts.append(f"width {row.width}")
+    if row.kind == "diff-pruning" and row.matched != "2:4":
+        parts.append(f"MACs of {row.matched}")
+    if row.steps:
+        parts.append(f"{row.steps} steps")
     if row.distillation:
         parts.append(f"distillation {row.distillation:g}")
     if row.extra_steps:
@@ -187,11 +189,16 @@ class Study:
     """Keeps `jobs` runs going until none is missing."""
 
     def __init__(
-        self, settings: Settings, jobs: int, finished: Sequence[Result], stop: StopSignal, lock: IO[str]
+        self,
+        settings: Settings,
+        jobs: int,
+        csv: Path,
+        finished: Sequence[Result],
+        stop: StopSignal,
+        lock: IO[str],
     ) -> None:
         self.settings, self.jobs, self.finished = settings, jobs, list(finished)
-        self.stop, self.lock = stop, lock
-        self.csv = settings.out / CSV_FILE
+        self.stop, self.lock, self.csv = stop, lock, csv
         self.console = Console()
         self.active: dict[Run, subprocess.Popen[bytes]] = {}
         self.failed: list[Run] = []

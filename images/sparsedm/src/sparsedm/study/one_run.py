@@ -58,6 +58,7 @@ from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
 SECONDS_FILE = "seconds.txt"
 DENSE_WEIGHTS = PACKAGED_WEIGHTS / f"{PRESET}.safetensors"
+ORIGINAL = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
 
 
 @dataclass(frozen=True)
@@ -162,15 +163,14 @@ def _measure(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Train
 
 
 def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    model = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
-    return _finetuned(model, row, row.sparsity(), seed, settings, stop)
+    return _finetuned(ORIGINAL, row, row.sparsity(), seed, settings, stop)
 
 
 def _optimizer(row: Row, settings: Settings) -> dict[str, Any]:
     if row.method == "masked-dense":
         return {}
     optimizer = {
-        "steps": settings.steps + row.extra_steps,
+        "steps": row.budget(settings.steps),
         "learningRate": row.learning_rate,
         "learningRateSchedule": "cosine",
         "warmupSteps": WARMUP_STEPS,
@@ -207,15 +207,14 @@ def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Train
     """A smaller dense model from random weights, which follows the dense one where the row is distilled."""
     smaller = dataclasses.replace(PRESETS[PRESET], width=row.width or PRESETS[PRESET].width)
     model: dict[str, Any] = {"config": diff_prune.spec_fields(smaller), "initialization": "random"}
-    sparsity = {"method": "dense"}
     if row.distillation:
-        model["teacher"] = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
-        sparsity["distillationWeight"] = f"{row.distillation:g}"
-    return _finetuned(model, row, sparsity, seed, settings, stop)
+        model["teacher"] = ORIGINAL
+    return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
 def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    """Heads and channels cut to the MACs of 2:4, then trained on as the dense model is."""
+    """Heads and channels cut to the MACs of a pattern, then trained on as the dense model is, which is the
+    teacher where the row has one."""
     folder = settings.folder(row, seed)
     weights = folder / "pruned.safetensors"
     if not weights.with_suffix(".json").exists():
@@ -224,12 +223,15 @@ def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> 
             {
                 "preset": PRESET, "weights": DENSE_WEIGHTS, "dataset": "fashion-mnist",
                 "data": settings.data, "out": weights, "times": PRUNING_TIMES, "seed": seed,
+                "pattern": row.matched,
             },
         )  # fmt: skip
     stop.check("the model is pruned, and a retry trains it on.")
     config = UViTConfig(**json.loads(weights.with_suffix(".json").read_text())["config"])
     model = {"config": diff_prune.spec_fields(config), "pretrained": {"uri": f"file://{weights}"}}
-    return _finetuned(model, row, {"method": "dense"}, seed, settings, stop)
+    if row.distillation:
+        model["teacher"] = ORIGINAL
+    return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
 def _command(module: ModuleType, options: dict[str, Any]) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsedm.study.rows import PATTERNS, pattern_row
+from sparsedm.study.rows import (
+    ALPHAS,
+    BUDGETS,
+    EQUAL_WIDTHS,
+    HALF_WIDTH,
+    OTHER_WIDTHS,
+    PATTERNS,
+    pattern_row,
+    taught_row,
+)
 from sparsedm.study.statistics import Difference, Distances, Verdict, difference
 
 
@@ -100,6 +109,88 @@ QUESTIONS = (
             Pair("the dense model trained on for as many steps", "sparsedm-progressive", "dense-trained-on"),
             Pair("fixed, as it ships", "sparsedm-fixed", "dense"),
             Pair("fixed, trained on for as many steps", "sparsedm-fixed", "dense-trained-on"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def _at_each_weight(first: str, second: str) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(f"teacher's weight {alpha:g}", taught_row(first, alpha), taught_row(second, alpha))
+        for alpha in ALPHAS
+    )
+
+
+TEACHER_QUESTIONS = (
+    Question(
+        "Is a method better than ASP under the same teacher?",
+        tuple(
+            Pair(f"{method}, weight {alpha:g}", taught_row(method, alpha), taught_row("asp", alpha))
+            for alpha in ALPHAS
+            for method in ("sr-ste", "ste", "cast", "s-ste", "diff-pruning", "half-long", "dense")
+        ),
+    ),
+    Question("Is SR-STE better than STE?", _at_each_weight("sr-ste", "ste")),
+    Question(
+        "Does the teacher help?",
+        tuple(
+            Pair(f"{method}, weight {alpha:g}", taught_row(method, alpha), taught_row(method, 0.0))
+            for alpha in ALPHAS
+            if alpha
+            for method in
+            ("sr-ste", "asp", "ste", "cast", "s-ste", "dense", "diff-pruning", "half-long")
+        ),
+    ),
+)  # fmt: skip
+
+BUDGET_QUESTIONS = (
+    Question(
+        "Is the paper's schedule, in equal parts, better than the target from the first step?",
+        tuple(
+            Pair(f"{steps:,} steps", f"sparsedm-equal-{steps}", f"sparsedm-fixed-{steps}")
+            for steps in reversed(BUDGETS)
+        ),
+    ),
+    Question(
+        "Is a short rise better than the target from the first step?",
+        tuple(
+            Pair(f"{steps:,} steps", f"sparsedm-progressive-{steps}", f"sparsedm-fixed-{steps}")
+            for steps in reversed(BUDGETS)
+        ),
+    ),
+    Question(
+        "Is the paper's method better than ASP with more steps?",
+        tuple(
+            Pair(f"{method}, {steps:,} steps", f"{method}-{steps}", f"asp-{steps}")
+            for steps in reversed(BUDGETS)
+            for method in ("sparsedm-fixed", "cast")
+        ),
+    ),
+)
+
+FRONTIER_QUESTIONS = (
+    Question(
+        "Is N:M better than a smaller dense model of the same MACs?",
+        tuple(
+            Pair(f"{pattern} and width {width}", f"frontier-sparsedm-{pattern.replace(':', '-')}",
+                 f"frontier-width-{width}")
+            for pattern, width in sorted(EQUAL_WIDTHS.items(), key=lambda pair: pair[0] != "2:4")
+        ),
+    ),
+    Question(
+        "Is N:M better than Diff-Pruning at the same MACs?",
+        tuple(
+            Pair(pattern, f"frontier-sparsedm-{pattern.replace(':', '-')}",
+                 f"frontier-diff-pruning-{pattern.replace(':', '-')}")
+            for pattern in sorted(EQUAL_WIDTHS, key=lambda pattern: pattern != "2:4")
+        ),
+    ),
+    Question(
+        "What does width buy?",
+        tuple(
+            Pair(f"width {width} and {HALF_WIDTH}", f"frontier-width-{width}",
+                 f"frontier-width-{HALF_WIDTH}")
+            for width in OTHER_WIDTHS
         ),
     ),
 )  # fmt: skip

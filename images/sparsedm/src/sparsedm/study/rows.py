@@ -1,8 +1,8 @@
 """What the study compares: one row is one setting, trained once for each seed.
 
-All rows have the same budget of optimizer steps, the same batch and, but for `cast-fixed`, the same learning
-rate. `sr-ste` is `sparsedm` without distillation, so the pairs that show what distillation adds are rows of
-these two.
+Rows of the first experiment (ROWS) have the same budget of optimizer steps; all rows have the same batch and,
+but for CAST with an early freeze, the same learning rate. `sr-ste` is `sparsedm` without distillation, so the
+pairs that show what distillation adds are rows of these two.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ Kind = Literal["measure", "train", "scratch", "diff-pruning"]
 PRESET = "fashion-mnist-uvit-tiny"
 DENSE_STEPS = 8293
 """Training steps of the shipped dense model (weights/fashion-mnist-uvit-tiny.json)."""
+DENSE_WIDTH = 128
 HALF_WIDTH = 92
-"""Of the dense model's 128: the width whose multiply-accumulates come closest to those of 2:4."""
+"""The width whose multiply-accumulates come closest to those of 2:4."""
+EQUAL_WIDTHS = {"3:4": 112, "2:4": HALF_WIDTH, "1:4": 68}
+"""By pattern, the width whose multiply-accumulates with attention come closest to those under it."""
+OTHER_WIDTHS = (124, 100)
+ALPHAS = (10.0, 0.0, 0.1)
+"""Weights of the teacher, in the order in which they are run."""
+BUDGETS = (300, 1000, 3000, 8600)
 LEARNING_RATE = "0.001"
 EARLY_CAST_LEARNING_RATE = "0.0002"
 """AdamS makes the second moment of the first, so that its steps are several times as large as AdamW's: too
@@ -34,7 +41,9 @@ PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
 class Row:
     """`pattern` and `schedule` are empty where nothing is masked. `freezing` is the percentage of the steps
     under a mask that no longer moves; `ramp` the one in which a progressive schedule reaches its target, None
-    for an equal part for each pattern, as in the paper. `extra_steps` come on top of the budget."""
+    for an equal part for each pattern, as in the paper. The budget is that of the command unless `steps` says
+    another; `extra_steps` come on top. `matched` is the pattern whose MACs Diff-Pruning comes down to. All
+    runs of a phase come before those of the next."""
 
     name: str
     group: str
@@ -50,6 +59,13 @@ class Row:
     width: int | None = None
     learning_rate: str = LEARNING_RATE
     extra_steps: int = 0
+    steps: int | None = None
+    matched: str = "2:4"
+    phase: int = 0
+
+    def budget(self, steps: int) -> int:
+        """Optimizer steps of the row; `steps` are the command's."""
+        return (self.steps or steps) + self.extra_steps
 
     @property
     def title(self) -> str:
@@ -59,7 +75,8 @@ class Row:
     def sparsity(self) -> dict[str, Any]:
         """`spec.sparsity` of the run; what the method does not read is left out."""
         if not self.pattern:
-            return {"method": self.method}
+            taught = {"distillationWeight": f"{self.distillation:g}"} if self.distillation else {}
+            return {"method": "dense", **taught}
         schedule: dict[str, Any] = {"type": self.schedule}
         if self.method not in ("asp", "masked-dense") and self.mask == "magnitude":
             schedule["freezeMaskPercent"] = self.freezing
@@ -77,13 +94,13 @@ class Row:
 
     def work(self, steps: int, samples: int) -> float:
         """Forward passes of one image (a backward pass counts two), from which the time left is estimated."""
-        cost = 0.6 if self.width else 1.0
+        cost = ((self.width or DENSE_WIDTH) / DENSE_WIDTH) ** 1.5
         measuring = samples * 20 * 2 * cost
         if self.kind == "measure" or self.method == "masked-dense":
             return measuring
         teacher = 1.0 if self.distillation else 0.0
         pruning = 3 * 128 * 100 if self.kind == "diff-pruning" else 0
-        return measuring + pruning + (steps + self.extra_steps) * 64 * (3 * cost + teacher)
+        return measuring + pruning + self.budget(steps) * 64 * (3 * cost + teacher)
 
 
 def _sparse(name: str, group: str, method: str = "sparsedm", **change: Any) -> Row:
@@ -152,6 +169,66 @@ def _long() -> Iterator[Row]:
     yield Row("half-long", "long", "half-size", "scratch", width=HALF_WIDTH, extra_steps=DENSE_STEPS)
 
 
+# --- later experiments: each has rows of its own, and results of its own (experiments.py) ---
+
+
+def taught_row(method: str, alpha: float) -> str:
+    """The name of the row of `method` with a teacher of weight alpha."""
+    return f"{method}-alpha-{alpha:g}"
+
+
+def _taught() -> Iterator[Row]:
+    """Every method under every weight of the teacher. Weights 10 and 0 come first, of ASP, SR-STE and STE
+    before the others; a half-size model takes as long as thirty of the others."""
+    for alpha in ALPHAS:
+        given = {"distillation": alpha, "phase": 1 if alpha == PAPER_DISTILLATION else 0}
+        yield _sparse(taught_row("asp", alpha), "teacher", "asp", freezing=100, **given)
+        for method in ("sr-ste", "ste"):
+            yield _sparse(taught_row(method, alpha), "teacher", method, **given)
+    for alpha in ALPHAS:
+        given = {"distillation": alpha, "phase": 1 if alpha == PAPER_DISTILLATION else 0}
+        yield Row(taught_row("dense", alpha), "teacher", "dense", **given)
+        rate = {"learning_rate": EARLY_CAST_LEARNING_RATE}
+        yield _sparse(taught_row("cast", alpha), "teacher", "cast", **given, **rate)
+        yield _sparse(taught_row("s-ste", alpha), "teacher", "s-ste", **given)
+        yield Row(taught_row("diff-pruning", alpha), "teacher", "diff-pruning", "diff-pruning", **given)
+    for alpha in ALPHAS:
+        given = {"distillation": alpha, "extra_steps": DENSE_STEPS, "phase": 2, "width": HALF_WIDTH}
+        yield Row(taught_row("half-long", alpha), "teacher", "half-size", "scratch", **given)
+
+
+def _budgets() -> Iterator[Row]:
+    """The four that were best with a teacher of weight 10 in 300 steps, and the paper's equal parts."""
+    rate = {"learning_rate": EARLY_CAST_LEARNING_RATE}
+    for phase, steps in enumerate(BUDGETS):
+        given = {"steps": steps, "phase": phase, "distillation": DISTILLATION}
+        yield _sparse(f"asp-{steps}", "budget", "asp", freezing=100, **given)
+        yield _sparse(f"sparsedm-fixed-{steps}", "budget", **given)
+        yield _sparse(f"sparsedm-progressive-{steps}", "budget", schedule="progressive", **given)
+        yield _sparse(f"cast-{steps}", "budget", "cast", **given, **rate)
+        yield _sparse(
+            f"sparsedm-equal-{steps}", "budget", schedule="progressive", ramp=None, freezing=PAPER_FREEZE,
+            **given,
+        )  # fmt: skip
+
+
+def _frontier() -> Iterator[Row]:
+    """Everything follows the dense model with weight 10. N:M models and those of Diff-Pruning are trained on
+    from it; the others start from nothing, and have as many steps as both trainings have together."""
+    for pattern in EQUAL_WIDTHS:
+        name = pattern.replace(":", "-")
+        yield _sparse(f"frontier-sparsedm-{name}", "frontier", pattern=pattern)
+        yield Row(
+            f"frontier-diff-pruning-{name}", "frontier", "diff-pruning", "diff-pruning",
+            distillation=DISTILLATION, matched=pattern,
+        )  # fmt: skip
+    for width in (*EQUAL_WIDTHS.values(), *OTHER_WIDTHS):
+        yield Row(
+            f"frontier-width-{width}", "frontier", "smaller", "scratch", width=width,
+            distillation=DISTILLATION, extra_steps=DENSE_STEPS, phase=1,
+        )  # fmt: skip
+
+
 TITLES = {
     "dense": "dense",
     "dense-trained-on": "dense, trained on",
@@ -166,4 +243,5 @@ TITLES = {
 }
 
 ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_long())
-BY_NAME = {row.name: row for row in ROWS}
+TEACHER_ROWS, BUDGET_ROWS, FRONTIER_ROWS = tuple(_taught()), tuple(_budgets()), tuple(_frontier())
+BY_NAME = {row.name: row for row in (*ROWS, *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS)}

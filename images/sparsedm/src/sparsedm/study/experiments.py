@@ -1,0 +1,73 @@
+"""The study's experiments: rows, seeds, files and, but for the first, the questions that they answer.
+
+Each has a CSV and a page of its own in the study's folder. Runs go by phase, then by seed, then in the order
+of the rows, so that a study that was stopped early answers its first questions, with few seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparsedm.study.questions import BUDGET_QUESTIONS, FRONTIER_QUESTIONS, TEACHER_QUESTIONS, Question
+from sparsedm.study.rows import BUDGET_ROWS, FRONTIER_ROWS, ROWS, TEACHER_ROWS, Row
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`stem` is the name of its files. `questions` are empty for the first, whose page has its own."""
+
+    name: str
+    stem: str
+    title: str
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def csv(self) -> str:
+        return f"{self.stem}.csv"
+
+    @property
+    def page(self) -> str:
+        return f"{self.stem}.md"
+
+
+@dataclass(frozen=True)
+class Run:
+    row: Row
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.row.name, self.seed
+
+    def __str__(self) -> str:
+        return f"{self.row.name}, seed {self.seed}"
+
+
+def ordered(rows: Sequence[Row], seeds: Sequence[int]) -> list[Run]:
+    phases = sorted({row.phase for row in rows})
+    return [Run(row, seed) for phase in phases for seed in seeds for row in rows if row.phase == phase]
+
+
+EXPERIMENTS = {
+    one.name: one
+    for one in (
+        Experiment(
+            "parts", "fashion-mnist-study", "what each part of the method is worth", ROWS, (0, 1, 2)
+        ),
+        Experiment(
+            "teacher", "fashion-mnist-teacher", "methods under the same teacher", TEACHER_ROWS,
+            tuple(range(8)), TEACHER_QUESTIONS,
+        ),
+        Experiment(
+            "budget", "fashion-mnist-budget", "methods over the number of steps", BUDGET_ROWS, (0, 1, 2),
+            BUDGET_QUESTIONS,
+        ),
+        Experiment(
+            "frontier", "fashion-mnist-frontier", "what is best at equal multiply-accumulates",
+            FRONTIER_ROWS, (0, 1, 2), FRONTIER_QUESTIONS,
+        ),
+    )
+}  # fmt: skip
