@@ -5,6 +5,7 @@ describe('a server’s report', () => {
   it('is taken as it is when it is right', () => {
     const engine = {
       backend: 'dense',
+      precision: 'bf16',
       sparseLayers: 0,
       totalLayers: 26,
       speedup: '1',

@@ -28,6 +28,7 @@ export type ServiceReport = { engine?: EngineStatus; model?: ReportedModel };
 export const parseServiceReport = reader<ServiceReport>({
   engine: object<EngineStatus>({
     backend: text(64),
+    precision: text(8),
     sparseLayers: small,
     totalLayers: small,
     speedup: decimal,

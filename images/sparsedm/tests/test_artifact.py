@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -15,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact.artifact import Identity, load_artifact, save_artifact, write_manifest
 from sparsedm.cli import main
-from sparsedm.commands import export
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256, json_digest
@@ -312,15 +310,10 @@ def test_inspect_shows_layers_macs_and_figures(artifact: Path, capsys: pytest.Ca
     assert main(["inspect", str(artifact)]) == 3
 
 
-def test_a_uvit_is_not_exported_to_diffusers_which_has_none(
+def test_a_uvit_is_exported_to_a_file_and_not_to_a_folder_of_diffusers(
     artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "exported"
-    with pytest.raises(
-        InputError, match=r"diffusers has no U-ViT of this kind: the artifact's model\.safe"
-    ) as no:
-        export.run(argparse.Namespace(directory=artifact, out=out))
-    assert no.value.reason == "ModelUnsupported"
-    assert main(["export", str(artifact), "--out", str(out)]) == 3
-    assert "already has the names of the published checkpoints" in capsys.readouterr().err
+    assert main(["export", str(artifact), "--out", str(out)]) == 2
+    assert f"--out must be a file ending in .safetensors for a U-ViT, not {out}" in capsys.readouterr().err
     assert not out.exists()

@@ -82,6 +82,7 @@ def test_on_a_cpu_the_status_says_dense_and_why(artifact: Path) -> None:
         "totalLayers": 13,
         "speedup": "1.00",
         "device": "cpu",
+        "precision": "fp32",
         "reason": "Dense, because there is no CUDA GPU.",
     }
 

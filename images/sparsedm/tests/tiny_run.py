@@ -76,7 +76,8 @@ class Workplace:
                 place = place.setdefault(name, {})
             place[last] = value
         if spec["sparsity"].get("method") == "masked-dense":
-            # It reads no more of the training, and would refuse the rest.
+            # It reads no more of the training, saves no checkpoints, and would refuse the rest.
+            spec.pop("checkpoint")
             spec["training"] = {k: v for k, v in spec["training"].items() if k in ("seed", "batchSize")}
         return spec
 

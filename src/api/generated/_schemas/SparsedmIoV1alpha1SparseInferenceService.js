@@ -16,7 +16,7 @@ const schema42 = {
       "$ref": "e0W3kcB7TNG4xzWFSVUgcvx7z4eVRLzUnJmLlMsiSw"
     },
     "status": {
-      "$ref": "wVrnM7kkLKkJlhNrSRRqKwxdZ7pwbCXZBnYID2I4ka0"
+      "$ref": "zzUyY5nIUrAcKHWddyW0jrO251KzcyUQRR8VM3IbI"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -5080,7 +5080,7 @@ const schema96 = {
       "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
     },
     "engine": {
-      "$ref": "CnNDpL4G8DVr6QtJFjEMi4KzR2kh4JsqGCXC5K0f5Vo"
+      "$ref": "In2stMPPHGVfEAXS2kLBrKDOw9PponJYLFiFYdlLHM"
     }
   },
   "nullable": true
@@ -6623,6 +6623,9 @@ const schema105 = {
     "backend": {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     },
+    "precision": {
+      "$ref": "fMsBmKRhppOfEi67p6NjVNB7IBh1iZv2F87mLD71g"
+    },
     "sparseLayers": {
       "$ref": "ITjqUtBxFMhIL0CCAFrAl6QqD4mS4WHHo1GQBLww"
     },
@@ -6707,7 +6710,7 @@ const schema106 = {
   },
   "nullable": true
 };
-function validate250(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6755,7 +6758,7 @@ function validate250(data, {
       }
     }
   }
-  validate250.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
 const schema107 = {
@@ -6763,7 +6766,7 @@ const schema107 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate254(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6805,7 +6808,7 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
 function validate245(data, {
@@ -6844,6 +6847,17 @@ function validate245(data, {
         errors = vErrors.length;
       }
     }
+    if (data.precision !== undefined) {
+      if (!validate74(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sparseLayers !== undefined) {
       if (!validate92(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
@@ -6878,24 +6892,24 @@ function validate245(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate250(data.latencyMilliseconds, {
+      if (!validate251(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate254(data.device, {
+      if (!validate255(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }

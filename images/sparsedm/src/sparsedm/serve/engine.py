@@ -228,6 +228,7 @@ class Engine:
             "totalLayers": self.choice.total_layers,
             "speedup": f"{self.measured.speedup:.2f}",
             "device": device_name(self.device),
+            "precision": self.precision,
             "reason": self.choice.reason,
         }
 

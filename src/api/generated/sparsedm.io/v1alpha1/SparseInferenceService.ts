@@ -617,6 +617,10 @@ export interface ISparseInferenceService {
        */
       "backend"?: string;
       /**
+       * Arithmetic of the network, what engine.precision auto came to.
+       */
+      "precision"?: string;
+      /**
        * Layers that run sparse.
        */
       "sparseLayers"?: number;
