@@ -30,6 +30,8 @@ export type RunningOperator = {
 export type OperatorOptions = {
   images?: Config['images'];
   userAgent?: string;
+  /** Its name in the election of a leader; without one it leads at once. */
+  identity?: string;
   logger?: Logger;
   /** Puts something between the operator and the API server. */
   wrap?: (transport: Transport) => Transport;
@@ -45,10 +47,10 @@ export async function startOperator(
   const config: Config = {
     namespaces: [server.namespace],
     leaderElection: {
-      enabled: false,
+      enabled: options.identity !== undefined,
       leaseName: 'x',
       leaseNamespace: server.namespace,
-      identity: 'test',
+      identity: options.identity ?? 'test',
       timing: { leaseMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
     },
     ports: { metrics: 0, health: 0, reports: 0 },

@@ -249,3 +249,27 @@ describe('a report of load', () => {
     });
   });
 });
+
+describe('two replicas of the operator', () => {
+  it('hear loads where the leader is, and its successor starts from what is there', async () => {
+    await operator.stop();
+    const first = await startOperator(server, { identity: 'first' });
+    operator = first;
+    await start('led', { scaling: { ...scaling, scaleDownStabilizationSeconds: 8 } });
+    const standby = await startOperator(server, { identity: 'second' });
+    await playUntil('led', { requests: 12 }, has(3));
+    const [pod] = await followReplicas(server, await deploymentOf('led'));
+
+    operator = standby;
+    const elsewhere = await report('led', pod!, {});
+    expect(elsewhere.status).toBe(421);
+    expect(await elsewhere.json()).toMatchObject({ code: 'NotLeader' });
+
+    await first.stop();
+    const leads = async () => (await report('led', pod!, {})).status === 200;
+    await eventually(leads, { timeoutMs: 30_000 });
+    const ledSince = Date.now();
+    await playUntil('led', {}, has(1));
+    expect(Date.now() - ledSince).toBeGreaterThan(6_000);
+  }, 120_000);
+});
