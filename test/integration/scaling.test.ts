@@ -78,8 +78,8 @@ async function playUntil(
 
 const has =
   (replicas: number) =>
-  (_: SparseInferenceService, { spec }: Deployment) =>
-    spec?.replicas === replicas;
+  ({ status }: SparseInferenceService, { spec }: Deployment) =>
+    spec?.replicas === replicas && status?.desiredReplicas === replicas;
 
 type OperatorEvent = { reason: string; note: string; regarding: { name: string } };
 
