@@ -198,11 +198,12 @@ describe('a SparseFinetune that succeeds', () => {
   it.each([
     [
       'passes',
-      { maxFidIncrease: '2.5', maxFidIncreasePercent: 3, minMacsReductionPercent: 50 },
+      { maxFidIncrease: '3.5', maxFidIncreasePercent: 4, minMacsReductionPercent: 50 },
       'True',
       'WithinBounds',
-      '2.5, within 2.5',
+      'in bf16 is 3.5, within 3.5',
     ],
+    ['breaks-in-16-bits', { maxFidIncrease: '2.5' }, 'False', 'OutOfBounds', 'in bf16 is 3.5, above 2.5'],
     ['breaks-absolute', { maxFidIncrease: '2.4' }, 'False', 'OutOfBounds', '2.5, above 2.4'],
     ['breaks-relative', { maxFidIncreasePercent: 2 }, 'False', 'OutOfBounds', '2.5 %, above 2 %'],
     ['breaks-macs', { minMacsReductionPercent: 51 }, 'False', 'OutOfBounds', '50 %, below 51 %'],

@@ -276,7 +276,14 @@ describe('a service of a SparseFinetune', () => {
       sha256: results.model.sha256,
       pattern: '2:4',
       finetune: { name: 'later', uid: made.metadata.uid },
-      fid: { metric: 'fd-fashion-mnist-cnn', dense: '100.0', sparse: '102.5', increase: '2.5' },
+      fid: {
+        metric: 'fd-fashion-mnist-cnn',
+        dense: '100.0',
+        sparse: '102.5',
+        increase: '2.5',
+        precision: 'fp32',
+        served: [{ precision: 'bf16', sparse: '103.5', increase: '3.5' }],
+      },
       macs: { convention: 'linear', dense: 1000, sparse: 500, reductionPercent: '50.0' },
     });
   });
@@ -300,6 +307,23 @@ describe('a service of a SparseFinetune', () => {
     await findDeployment('strict');
     const passed = await serviceWhere('strict', reasonIs('QualityGatePassed', 'WithinBounds'));
     expect(conditionOf(passed, 'Stalled')).toBeUndefined();
+  });
+
+  it('judges a model by its distance in the precision that is served', async () => {
+    await succeedFinetune(server, 'rounded');
+    const qualityGate = { maxFidIncrease: '3' };
+    await create('in-16-bits', { ...reference('rounded'), engine: { precision: 'bf16' }, qualityGate });
+    const seen = await serviceWhere('in-16-bits', reasonIs('QualityGatePassed', 'OutOfBounds'));
+    expect(conditionOf(seen, 'QualityGatePassed')?.message).toBe(
+      'The increase of fd-fashion-mnist-cnn in bf16 is 3.5, above 3.',
+    );
+    expect(await hasDeployment('in-16-bits')).toBe(false);
+    await patchSpec('in-16-bits', { engine: { precision: 'fp32' } });
+    const passed = await serviceWhere('in-16-bits', reasonIs('QualityGatePassed', 'WithinBounds'));
+    expect(conditionOf(passed, 'QualityGatePassed')?.message).toBe(
+      'The increase of fd-fashion-mnist-cnn in fp32 is 2.5, within 3.',
+    );
+    await findDeployment('in-16-bits');
   });
 
   it('goes on with what serves when the next model failed its gate', async () => {

@@ -209,9 +209,12 @@ export const results = {
     dense: '100.0',
     sparse: '102.5',
     increase: '2.5',
+    reference: 'training-data',
     seed: 0,
     sampler: 'dpm-solver++',
     steps: 20,
+    precision: 'fp32',
+    served: [{ precision: 'bf16', sparse: '103.5', increase: '3.5' }],
     rankDeficient: true,
   },
   model: {
