@@ -105,6 +105,16 @@ def test_a_bare_model_has_all_parameters_and_no_memory(preset: str, millions: fl
     assert all(p.is_meta for p in parameters)
 
 
+@pytest.mark.parametrize("null_class", [True, False])
+def test_a_bare_model_has_the_shapes_of_the_real_one(null_class: bool) -> None:
+    """Without a class for none the label table has one row less."""
+    config = UViTConfig(8, 4, 1, width=16, depth=3, heads=2, num_classes=3, null_class=null_class)
+    bare, real = (
+        {k: v.shape for k, v in m.state_dict().items()} for m in (bare_model(config), build_model(config))
+    )
+    assert bare == real
+
+
 @pytest.mark.parametrize("final_conv", [True, False])
 def test_counts_equal_those_of_a_run_seen_from_outside(final_conv: bool) -> None:
     config = UViTConfig(8, 2, 3, width=16, depth=3, heads=2, num_classes=4, final_conv=final_conv)

@@ -106,7 +106,7 @@ def bare_model(config: ModelConfig) -> nn.Module:
         if config.num_classes:
             model.config = config
             model.pos_embed = nn.Parameter(torch.empty(1, config.tokens, config.width))
-            rows = config.num_classes + 1
+            rows = config.label_rows
             model.label_emb = nn.Embedding(rows, config.width, _weight=torch.empty(rows, config.width))
     return model
 
