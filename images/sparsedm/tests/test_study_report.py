@@ -169,6 +169,12 @@ def test_the_page_tells_how_it_was_made(few: list[Result]) -> None:
         assert want in text
 
 
+def test_runs_of_diff_pruning_as_it_was_are_told_from_those_of_today(few: list[Result]) -> None:
+    (one,) = results("diff-pruning", 15.0)
+    assert "where it has 39.82 now" in page([*few, replace(one, macs_total=37_116_928)])
+    assert "of a version that" not in page([*few, replace(one, macs_total=39_819_776)])
+
+
 def test_the_page_names_each_machine_once_and_a_single_day(few: list[Result]) -> None:
     machines = ((3, "A"), (1, "A"), (1, "B"))
     text = page([replace(few[0], threads=threads, device=name) for threads, name in machines])

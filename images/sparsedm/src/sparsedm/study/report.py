@@ -10,6 +10,9 @@ import torch
 from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.extractor import load_extractor
+from sparsedm.measure.macs import count_macs
+from sparsedm.models import PRESETS
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.figure import Curve, Dots, dot_figure, plane_figure
 from sparsedm.study.questions import QUESTIONS, Answer, answer
 from sparsedm.study.results import CSV_FILE, Result, read_results
@@ -20,6 +23,7 @@ from sparsedm.study.rows import (
     HALF_WIDTH,
     LEARNING_RATE,
     PATTERNS,
+    PRESET,
     ROWS,
     Row,
     pattern_row,
@@ -35,6 +39,7 @@ from sparsedm.study.settings import (
 from sparsedm.study.statistics import Distances, Spread, distances_of, spread
 from sparsedm.study.tables import aligned_table, devices, listed, row_line
 from sparsedm.training.config import DEFAULT_EXTRACTOR
+from sparsedm.training.diff_prune import shrunk_config
 from sparsedm.uris import resolve_uri
 
 REPORT_FILE = "fashion-mnist-study.md"
@@ -208,12 +213,26 @@ def _settings(results: Sequence[Result]) -> str:
         f"the better of the two with seed 10, as {LEARNING_RATE} is for `cast-fixed-late`. No other row was "
         "tuned.",
         f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
-        "trained on as the dense model is, without a teacher.",
+        f"trained on as the dense model is, without a teacher.{_pruned_before(results)}",
         f"Machine: {devices(results)}; torch {listed(r.torch for r in results)}. Sums depend on the number "
         "of threads in their last digits, and training makes more of that.",
         f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of [{CSV_FILE}]({CSV_FILE}).",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _pruned_before(results: Sequence[Result]) -> str:
+    """Until its loss was that of the noise, Diff-Pruning matched the linear layers alone, by which the older
+    runs are known."""
+    macs = count_macs(shrunk_config(PRESETS[PRESET], Pattern(2, 4))).total_dense
+    older = [r for r in results if r.row == "diff-pruning" and r.macs_total != macs]
+    if not older:
+        return ""
+    return (
+        " These runs are of a version that summed the gradients of v's loss over all times and matched the "
+        f"MACs of the linear layers alone ({older[0].macs_total / 1e6:.2f} million with attention, where it "
+        f"has {macs / 1e6:.2f} now)."
+    )
 
 
 def _extractor() -> str:
