@@ -145,8 +145,9 @@ describe('decide, whatever the loads', () => {
     fc.assert(
       fc.property(spells, fc.integer({ min: 4, max: 20 }), (all, replicas) => {
         const loads = all.flatMap((length, index) => {
-          const requests = 4 * replicas * (index % 2 === 0 ? 0.5 : 1.5);
-          const pods = [{ requests, queuedImages: 0, denoisingSeconds: 0, offeredLoad: 0 }];
+          const requests = 4 * (index % 2 === 0 ? 0.5 : 1.5);
+          const each = { requests, queuedImages: 0, denoisingSeconds: 0, offeredLoad: 0 };
+          const pods = Array.from({ length: replicas }, () => each);
           return Array.from({ length }, () => ({ seconds: 2, pods }));
         });
         const changes = play(fixed, replicas, loads).filter((step) => step.replicas !== step.before);
