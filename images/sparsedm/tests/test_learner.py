@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -114,9 +116,17 @@ def test_the_sum_of_four_parts_is_clipped_and_no_part_of_it(
 class BesideAnother(ProcessGroup):
     """A process beside one whose gradient is (0, 8)."""
 
-    def all_reduce_mean(self, numbers: torch.Tensor, gradients: list[torch.Tensor]) -> None:
-        for gradient, other in zip(gradients, (0.0, 8.0), strict=True):
-            gradient.copy_((gradient + other) / 2)
+    def distributed(self, network: nn.Module) -> nn.Module:
+        return network
+
+    @contextmanager
+    def backward(self, network: nn.Module, last: bool) -> Iterator[None]:
+        yield
+        for weight, other in zip(network.parameters(), (0.0, 8.0), strict=True):
+            weight.grad.copy_((weight.grad + other) / 2)
+
+    def all_reduce_mean(self, numbers: torch.Tensor) -> None:
+        """Alone with its loss."""
 
 
 def test_the_mean_over_the_processes_is_clipped_and_not_each_ones_own() -> None:

@@ -1,8 +1,9 @@
 """Data-parallel training of one model by several processes: each one's share of a batch, and the collectives.
 
 Each process draws the noise, timesteps and dropped labels of the whole batch from the same generator and
-takes its share of them and of the images. One all-reduce per step, over all gradients, the loss and a stop
-flag, keeps the processes in step. So the number of processes changes only the order of a sum, and a run may
+takes its share of them and of the images. DistributedDataParallel averages the gradients while the backward
+pass goes on, and one small all-reduce per step, of the loss and a stop flag, keeps the processes in step. So
+the number of processes changes only the order of a sum, and a run may
 resume with another number. (A network with dropout is the exception: each process draws its own dropout.)
 
 The environment is that of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT). Without it a
@@ -13,15 +14,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import TCPStore
+from torch.nn.parallel import DistributedDataParallel
 
 from sparsedm.errors import ConfigError, InputError, ProcessesDiffer, ProcessLost
 
@@ -31,6 +34,9 @@ STEP_TIMEOUT = timedelta(minutes=10)
 """Timeout of a collective within a training step."""
 RANK_ZERO_TIMEOUT = timedelta(days=30)
 """Timeout while a process draws images or saves: in effect none."""
+
+OF_A_COLLECTIVE = ("gloo", "NCCL", "pair closure", "closed by peer", "reset by peer", "Timed out")
+"""In the messages of errors that torch raises as plain RuntimeErrors when another process is gone."""
 
 FINAL_ERROR = "sparsedm/final-error"
 """Key in the shared store under which a process reports an error that only it may have met."""
@@ -64,19 +70,37 @@ class ProcessGroup:
                 ]
             )
 
-    @torch.no_grad()
-    def all_reduce_mean(self, numbers: Tensor, gradients: Sequence[Tensor]) -> None:
-        """Replaces `numbers` (1-D) and the gradients by their means over the processes, in one all-reduce."""
+    def distributed(self, network: nn.Module) -> nn.Module:
+        """The network for `backward`, with the same parameters, which are equal in all processes."""
+        if self.size == 1:
+            return network
+        with self._collective():
+            # A network may have parameters that this data does not use; DDP then warns where it has none.
+            warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+            return DistributedDataParallel(
+                network, forward_sync_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
+            )
+
+    @contextmanager
+    def backward(self, network: nn.Module, last: bool) -> Iterator[None]:
+        """Around the forward and backward pass of a part of the batch. Gradients add up, and after the `last`
+        part they are the means over the processes."""
+        if not isinstance(network, DistributedDataParallel):
+            yield
+        elif last:
+            with self._collective():
+                yield
+        else:
+            with network.no_sync():
+                yield
+
+    def all_reduce_mean(self, numbers: Tensor) -> None:
+        """Replaces the numbers by their means over the processes."""
         if self.size == 1:
             return
-        parts = [numbers.float(), *(gradient.flatten().float() for gradient in gradients)]
-        flat = torch.cat(parts)
         with self._collective():
-            dist.all_reduce(flat)
-        flat /= self.size
-        means = flat.split([part.numel() for part in parts])
-        for target, mean in zip([numbers, *gradients], means, strict=True):
-            target.copy_(mean.view_as(target))
+            dist.all_reduce(numbers)
+        numbers /= self.size
 
     def on_rank_zero(self, work: Callable[[], T]) -> T | None:
         """Rank 0 does the work; the others wait until it is done and get None."""
@@ -126,6 +150,8 @@ class ProcessGroup:
         try:
             yield
         except RuntimeError as error:
+            if not _is_of_a_collective(error):
+                raise
             cause = str(error)
         if cause is not None:  # raised here, so that no traceback refers to the process group (see leave)
             raise ProcessLost(self.rank, self.size, cause)
@@ -145,6 +171,11 @@ class ProcessGroup:
         if self.size > 1 and dist.is_initialized():
             self._untimed = None
             dist.destroy_process_group()
+
+
+def _is_of_a_collective(error: RuntimeError) -> bool:
+    """And not of the network, in whose backward pass the collectives of gradients run."""
+    return isinstance(error, dist.DistError) or any(words in str(error) for words in OF_A_COLLECTIVE)
 
 
 SINGLE_PROCESS = ProcessGroup()

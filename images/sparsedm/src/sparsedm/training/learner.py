@@ -73,6 +73,7 @@ class Learner:
         self.stops, self.processes, self.seed = stops, processes, training.seed
         self.parts = training.gradient_accumulation_steps
         self.limit = training.gradient_clip or float("inf")
+        objective.learning = processes.distributed(objective.learning)
 
     def step(self, step: int, rate: float, moved: float) -> tuple[float, bool]:
         """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process received
@@ -116,17 +117,17 @@ class Learner:
             state.overflows += 1
 
     def _backward(self, step: int) -> Tensor:
-        """Sums the gradients of the batch's parts, and takes their mean over the processes; returns (2,): the
+        """Sums the gradients of the batch's parts, as their mean over the processes; returns (2,): the
         mean loss, and a stop flag, above 0 where a process received a stop signal."""
         torch.manual_seed(_dropout_seed(self.seed, step, self.processes.rank))
         numbers = torch.zeros(2, device=self.state.noise.device)
-        for part in self.draw(step).parts(self.parts):
-            loss = self.objective(part) / self.parts
-            self.state.scaler.scale(loss).backward()
+        for number, part in enumerate(self.draw(step).parts(self.parts), start=1):
+            with self.processes.backward(self.objective.learning, last=number == self.parts):
+                loss = self.objective(part) / self.parts
+                self.state.scaler.scale(loss).backward()
             numbers[0] += loss.detach()
         numbers[1] = float(self.stops())
-        parameters = self.state.student.parameters()
-        self.processes.all_reduce_mean(numbers, [p.grad for p in parameters if p.grad is not None])
+        self.processes.all_reduce_mean(numbers)
         return numbers
 
 
