@@ -66,8 +66,10 @@ def _start(rank: int, count: int, port: int, command: Sequence[str]) -> subproce
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True,
     }  # fmt: skip
-    # All are on this machine: its own name need not resolve.
-    env = {"GLOO_SOCKET_IFNAME": "lo", **os.environ, **{name: str(value) for name, value in place.items()}}
+    # All are on this machine: its own name need not resolve. torch's C++ part would warn in each process that
+    # a network without unused parameters was looked through for them.
+    ours = {"GLOO_SOCKET_IFNAME": "lo", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    env = {**ours, **os.environ, **{name: str(value) for name, value in place.items()}}
     return subprocess.Popen(command, env=env)
 
 

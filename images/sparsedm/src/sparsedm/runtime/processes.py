@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -75,8 +74,7 @@ class ProcessGroup:
         if self.size == 1:
             return network
         with self._collective():
-            # A network may have parameters that this data does not use; DDP then warns where it has none.
-            warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+            # A network may have parameters that this data does not use.
             return DistributedDataParallel(
                 network, forward_sync_buffers=False, gradient_as_bucket_view=True, find_unused_parameters=True
             )
