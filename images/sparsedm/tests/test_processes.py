@@ -127,6 +127,7 @@ def test_two_processes_end_as_one(
     ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]))
     assert ended.code == 0, ended.err
     assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
+    assert "Warning" not in ended.err
     assert_same_within_rounding(alone[kind], place.directory / f"{kind}-2")
 
 
