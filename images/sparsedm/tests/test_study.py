@@ -331,6 +331,14 @@ def test_finished_runs_are_kept_and_a_failed_one_is_repeated(
     assert (tmp_path / CSV_FILE).read_bytes() == before
 
 
+def test_the_row_that_trains_nothing_is_masked_and_measured(data: Path, tmp_path: Path) -> None:
+    settings = Settings(data, tmp_path, steps=30, samples=10)
+    evaluator_of(PRESETS[PRESET], 0, settings)
+    with StopSignal() as stop:
+        found = perform(BY_NAME["masked-dense"], 0, settings, stop)
+    assert (found.steps, found.pattern, found.macs_linear) == (0, "2:4", 34869248)
+
+
 @pytest.mark.parametrize("name", ["half-scratch", "half-distilled"])
 def test_a_half_size_row_is_trained_from_random_weights(data: Path, tmp_path: Path, name: str) -> None:
     row, settings = BY_NAME[name], Settings(data, tmp_path, steps=30, samples=10)
