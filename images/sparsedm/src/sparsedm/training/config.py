@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from sparsedm.diffusion.network import NetworkConfig
 from sparsedm.diffusion.process import PREDICTIONS
@@ -266,6 +265,9 @@ class TrainConfig:
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> TrainConfig:
         """Raises ConfigError for what another version wrote, if this one would not do the same."""
+        # Imported here: only a run that is repeated needs it.
+        from pydantic import TypeAdapter
+
         try:
             config = TypeAdapter(cls).validate_python(dict(settings))
         except ValueError as error:
@@ -1027,6 +1029,8 @@ def with_output(config: TrainConfig, uri: str) -> TrainConfig:
 
 def _first_line(error: ValueError) -> str:
     """Worked example: "training.steps: Input should be a valid integer"."""
+    from pydantic import ValidationError
+
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
