@@ -141,7 +141,7 @@ class LoadReporter:
         self._meter = meter
         self._ask = ask
         self._failures = 0
-        self._every, self._idle = EVERY_SECONDS, IDLE_SECONDS
+        self._idle = IDLE_SECONDS
 
     async def run(self) -> None:
         while True:
@@ -170,9 +170,8 @@ class LoadReporter:
             log.info("Load reports get through again.")
         self._failures = 0
         self._meter.reported(totals)
-        self._every = _seconds(answer.get("everySeconds"), EVERY_SECONDS)
         self._idle = _seconds(answer.get("idleSeconds"), IDLE_SECONDS)
-        return self._every
+        return _seconds(answer.get("everySeconds"), EVERY_SECONDS)
 
     async def _ask_leader(self, body: dict[str, float]) -> dict[str, Any]:
         """Raises Refused."""
