@@ -1,12 +1,11 @@
 /** The loads that servers report: for the autoscaler, and written nowhere. */
 import type { Load } from '../autoscale/load';
-import { sparseInferenceServices, type SparseInferenceService } from '../api/types';
-import { deployments, replicaSets } from '../kube/resources';
+import type { SparseInferenceService } from '../api/types';
 import { amount, object, reader } from '../reports/fields';
 import { WrongReportError, type Mailbox } from '../reports/mailbox';
 import type { Store } from '../runtime/cache/store';
 import { keyOf, type ObjectKey } from '../runtime/objects';
-import { loadAddress } from './report';
+import { loadAddress, serviceReports } from './report';
 import { scalingOf } from './scaling';
 
 const MOST = 1e9;
@@ -37,6 +36,8 @@ export type LoadMailboxOptions = {
 };
 
 export function createLoadMailbox({ store, isLeader, hear }: LoadMailboxOptions): Mailbox {
+  const { resource, controllers } = serviceReports;
+
   function put(service: SparseInferenceService, body: unknown, pod: string) {
     const { report, problems } = readLoad({ load: body });
     if (problems.length > 0) throw new WrongReportError(problems);
@@ -47,12 +48,7 @@ export function createLoadMailbox({ store, isLeader, hear }: LoadMailboxOptions)
   }
 
   return {
-    kind: {
-      name: 'load',
-      resource: sparseInferenceServices,
-      address: loadAddress,
-      controllers: [replicaSets, deployments],
-    },
+    kind: { name: 'load', resource, controllers, address: loadAddress },
     isHere: isLeader,
     writes: false,
     find({ namespace, name }) {
