@@ -234,8 +234,8 @@ class Evaluator:
         precision: str | None = None,
     ) -> Measurement:
         """The processes take turns to draw a batch. The distance is broadcast to all; only rank 0 needs the
-        reference, and only its Measurement has images and features. `on_work` gets the work of
-        all processes; `choosing` as in Plan.
+        reference, and only its Measurement has images and features. `on_work` gets the work of all processes;
+        `choosing` as in Plan.
 
         `precision` in place of the plan's is one that is served: images that are not finite give NaN there.
         Otherwise they raise InputError.
@@ -268,8 +268,8 @@ class Evaluator:
             )
         if not processes.is_rank_zero or self.reference is None:
             return Measurement(processes.broadcast(0.0), torch.empty(0), torch.empty(0))
-        found = float("nan") if broken else frechet_distance(stats, self.reference.stats)
-        return Measurement(processes.broadcast(found), torch.cat(kept), sample.features())
+        distance = float("nan") if broken else frechet_distance(stats, self.reference.stats)
+        return Measurement(processes.broadcast(distance), torch.cat(kept), sample.features())
 
     def _conditions(self, part: slice) -> Tensor | None:
         """Labels, every class in turn, or the captions in their order; None without either."""

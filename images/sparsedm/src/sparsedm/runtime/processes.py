@@ -3,8 +3,8 @@
 Each process draws the noise, timesteps and dropped labels of the whole batch from the same generator and
 takes its share of them and of the images. DistributedDataParallel averages the gradients while the backward
 pass goes on, and one small all-reduce per step, of the loss and a stop flag, keeps the processes in step. So
-the number of processes changes only the order of a sum, and a run may
-resume with another number. (A network with dropout is the exception: each process draws its own dropout.)
+the number of processes changes only the order of a sum, and a run may resume with another number. (A network
+with dropout is the exception: each process draws its own dropout.)
 
 The environment is that of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT). Without it a
 process is alone, and everything here is a no-op.
