@@ -214,3 +214,8 @@ it('where the API server keeps up, everything is told, as soon as without a wind
   expect(after).toEqual(before);
   expect(after.sent).toEqual({ jobs: runs, statuses: 3 * runs, events: 2 * runs, reads: 0 });
 }, 60_000);
+
+// Here a wait once came out as a tiny fraction of a millisecond, which no clock moves by: the pass spun.
+it('where the API server just keeps up, every wait ends', async () => {
+  expect(await simulate(3, paced)).toMatchObject(complete);
+}, 60_000);

@@ -26,6 +26,11 @@ export function coalescingWindow({ due, latencyMs }: Load, isFirst: boolean): nu
   return ms < leastMs ? 0 : Math.min(ms, isFirst ? longestFirstMs : longestMs);
 }
 
+/** In whole milliseconds, as timers count: a shorter rest would be waited for again and again. */
+function restOf(window: number, ageMs: number): number {
+  return Math.max(0, Math.ceil(window - ageMs));
+}
+
 export type Pace = {
   /**
    * Milliseconds for which the status of an object still has to wait; 0 when it is to be written now. Its age counts
@@ -81,14 +86,14 @@ export function createPace(options: PaceOptions): Pace {
       const now = clock.monotonic();
       const since = waiting.get(key);
       const window = coalescingWindow(load(since === undefined ? 0 : 1), isFirst);
-      const waitMs = window - (now - (since ?? now));
-      if (waitMs <= 0 || !mayWait()) return 0;
+      const waitMs = restOf(window, now - (since ?? now));
+      if (waitMs === 0 || !mayWait()) return 0;
       if (since === undefined) waiting.set(key, now);
       return waitMs;
     },
     isWaiting: (key) => waiting.has(key),
     settle: (key) => void waiting.delete(key),
-    eventWait: (ageMs) => Math.max(0, coalescingWindow(load(), false) - ageMs),
+    eventWait: (ageMs) => restOf(coalescingWindow(load(), false), ageMs),
     measured: (transport) => ({
       ...transport,
       async request(request) {
