@@ -22,7 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['kube'],
   ['api', 'autoscale', 'reports'],
   ['workload'],
-  ['finetune', 'inference'],
+  ['finetune', 'gateway', 'inference'],
   ['config', 'tracing'],
   ['operator'],
   ['main'],

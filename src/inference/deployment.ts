@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PodSettings, ServedModel, SparseInferenceService } from '../api/types';
-import { serverDeploymentName, serverLabels } from '../kube/names';
+import { serverDeploymentName, serverLabels, serverPort } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
@@ -8,7 +8,6 @@ import { reportUrl } from '../reports/address';
 import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 import { loadAddress, serviceReports } from './report';
-import { SERVER_PORT } from './service';
 
 export type DeploymentSettings = {
   /** Server image when the spec names none. */
@@ -94,7 +93,7 @@ export function buildDeployment(
         container: {
           name: SERVER_CONTAINER,
           command: ['sparsedm', 'serve'],
-          ports: [{ name: 'http', containerPort: SERVER_PORT, protocol: 'TCP' }],
+          ports: [{ name: 'http', containerPort: serverPort, protocol: 'TCP' }],
           ...probes(),
         },
         image: settings.image,

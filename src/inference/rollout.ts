@@ -2,7 +2,7 @@
 import { TEMPLATE_LABEL } from '../kube/cached';
 import { equalJson } from '../kube/patch';
 import type { Deployment, Pod } from '../kube/resources';
-import { byCreation, isDeleting, isOver } from '../workload/pod-state';
+import { byCreation, isDeleting, isOver, isReady } from '../workload/pod-state';
 import { quantityValue } from '../workload/quantity';
 import { REPLACE } from './deployment';
 
@@ -190,8 +190,4 @@ function templateOf({ metadata }: Pod): string | undefined {
 
 function conditionOf(pod: Pod, type: string) {
   return pod.status?.conditions?.find((condition) => condition.type === type);
-}
-
-export function isReady(pod: Pod): boolean {
-  return conditionOf(pod, 'Ready')?.status === 'True';
 }

@@ -8,8 +8,7 @@ import { no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
 import type { Deployment, Pod } from '../kube/resources';
 import { keyOf, keyText } from '../runtime/objects';
-import { isDeleting, isOver } from '../workload/pod-state';
-import { isReady } from './rollout';
+import { isDeleting, isOver, isReady } from '../workload/pod-state';
 
 const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200 };
 const DEFAULT_TARGET: Target = { figure: 'denoisingSeconds', value: 2 };

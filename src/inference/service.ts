@@ -4,7 +4,6 @@ import { ownerReference } from '../kube/owner';
 import type { Service } from '../kube/resources';
 
 export const SERVICE_PORT = 80;
-export const SERVER_PORT = 8080;
 
 export function buildService(service: SparseInferenceService): Service {
   const { name, namespace = '' } = service.metadata;

@@ -32,6 +32,8 @@ export const labels = {
   managedBy: 'app.kubernetes.io/managed-by',
   finetune: 'sparsedm.io/finetune',
   service: 'sparsedm.io/service',
+  /** On the pods of a service: the version that they serve. */
+  revision: 'sparsedm.io/revision',
 } as const;
 
 export const annotations = {
@@ -45,6 +47,9 @@ export const annotations = {
 export const managedBy = 'sparsedm-operator';
 export const trainerApp = 'sparsedm-trainer';
 export const serverApp = 'sparsedm-server';
+
+/** Port of a server pod. */
+export const serverPort = 8080;
 
 /** Audience of the token with which pods report; it is valid for nothing else. */
 export const reportAudience = 'sparsedm.io';

@@ -28,6 +28,10 @@ export function isRunning(pod: Pod): boolean {
   return pod.status?.phase === 'Running' && !isDeleting(pod);
 }
 
+export function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
+}
+
 export function isOver(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }

@@ -16,7 +16,7 @@ const schema42 = {
       "$ref": "e0W3kcB7TNG4xzWFSVUgcvx7z4eVRLzUnJmLlMsiSw"
     },
     "status": {
-      "$ref": "zzUyY5nIUrAcKHWddyW0jrO251KzcyUQRR8VM3IbI"
+      "$ref": "Ml0zclwSifvzPrbeftI6jMq7PFCsxqNSLcov4b2OHG0"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -5070,6 +5070,9 @@ const schema96 = {
     "selector": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
+    "traffic": {
+      "$ref": "eRBHRcIyyNP28WSyvbrWmteY98PXzcBhaEovlxL34"
+    },
     "conditions": {
       "$ref": "nuYLKZDZlztuEKODki12A2InAaL9pEUumweikoKxg"
     },
@@ -5252,6 +5255,462 @@ function validate53(data, {
   return errors === 0;
 }
 const schema99 = {
+  "type": "object",
+  "properties": {
+    "mode": {
+      "$ref": "qjscBWDb8tgQT66bSnJF1bV0R7Ss0bxO8jFrliLOo"
+    },
+    "gatewayPort": {
+      "$ref": "XSqJnsnn9eCvoQUP3Zjqm9I885uExDmL7oTSsIvewTI"
+    },
+    "wakeSeconds": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "canary": {
+      "$ref": "10Co9sfrdvilNl1crM0NDeRwsFZ277ACBBQ1x9WQo"
+    }
+  },
+  "nullable": true
+};
+const schema100 = {
+  "type": "string",
+  "enum": ["Direct", "Gateway"],
+  "nullable": true
+};
+function validate230(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Direct" || data === "Gateway")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema100.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate230.errors = vErrors;
+  return errors === 0;
+}
+const schema101 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 1,
+  "maximum": 65535,
+  "nullable": true
+};
+function validate232(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 65535 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 65535
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate232.errors = vErrors;
+  return errors === 0;
+}
+const schema29 = {
+  "type": "string",
+  "maxLength": 32,
+  "nullable": true
+};
+function validate57(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate57.errors = vErrors;
+  return errors === 0;
+}
+const schema102 = {
+  "type": "object",
+  "required": ["revision", "weightPercent"],
+  "properties": {
+    "revision": {
+      "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+    },
+    "weightPercent": {
+      "$ref": "PboBhpAXM0OY2dj9hANLeR0mF7tvWgGKlvRnteaKw"
+    }
+  },
+  "nullable": true
+};
+const schema103 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 0,
+  "maximum": 100
+};
+function validate237(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate237.errors = vErrors;
+  return errors === 0;
+}
+function validate235(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.revision === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "revision"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.weightPercent === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "weightPercent"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.revision !== undefined) {
+      if (!validate30(data.revision, {
+        instancePath: instancePath + "/revision",
+        parentData: data,
+        parentDataProperty: "revision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weightPercent !== undefined) {
+      if (!validate237(data.weightPercent, {
+        instancePath: instancePath + "/weightPercent",
+        parentData: data,
+        parentDataProperty: "weightPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate235.errors = vErrors;
+  return errors === 0;
+}
+function validate229(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.mode !== undefined) {
+      if (!validate230(data.mode, {
+        instancePath: instancePath + "/mode",
+        parentData: data,
+        parentDataProperty: "mode",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gatewayPort !== undefined) {
+      if (!validate232(data.gatewayPort, {
+        instancePath: instancePath + "/gatewayPort",
+        parentData: data,
+        parentDataProperty: "gatewayPort",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.wakeSeconds !== undefined) {
+      if (!validate57(data.wakeSeconds, {
+        instancePath: instancePath + "/wakeSeconds",
+        parentData: data,
+        parentDataProperty: "wakeSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.canary !== undefined) {
+      if (!validate235(data.canary, {
+        instancePath: instancePath + "/canary",
+        parentData: data,
+        parentDataProperty: "canary",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate229.errors = vErrors;
+  return errors === 0;
+}
+const schema104 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5259,7 +5718,7 @@ const schema99 = {
   },
   "nullable": true
 };
-const schema100 = {
+const schema105 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -5283,11 +5742,11 @@ const schema100 = {
     }
   }
 };
-const schema101 = {
+const schema106 = {
   "type": "string",
   "maxLength": 64
 };
-function validate231(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5328,14 +5787,14 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema107 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate233(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5365,7 +5824,7 @@ function validate233(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema102.enum
+        allowedValues: schema107.enum
       }
     };
     if (vErrors === null) {
@@ -5375,15 +5834,15 @@ function validate233(data, {
     }
     errors++;
   }
-  validate233.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema108 = {
   "type": "string",
   "format": "date-time"
 };
-const formats20 = formats["date-time"];
-function validate236(data, {
+const formats24 = formats["date-time"];
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5392,7 +5851,7 @@ function validate236(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats20.validate(data)) {
+    if (!formats24.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -5424,14 +5883,14 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema109 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate239(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5472,10 +5931,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5565,24 +6024,24 @@ function validate230(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate231(data.type, {
+      if (!validate243(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate233(data.status, {
+      if (!validate245(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
@@ -5598,13 +6057,13 @@ function validate230(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate236(data.lastTransitionTime, {
+      if (!validate248(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
@@ -5620,13 +6079,13 @@ function validate230(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate239(data.message, {
+      if (!validate251(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
@@ -5646,10 +6105,10 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5692,18 +6151,18 @@ function validate229(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate230(data[i0], {
+      if (!validate242(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate229.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -6017,56 +6476,6 @@ const schema35 = {
   },
   "nullable": true
 };
-const schema29 = {
-  "type": "string",
-  "maxLength": 32,
-  "nullable": true
-};
-function validate57(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate57.errors = vErrors;
-  return errors === 0;
-}
 const schema36 = {
   "type": "string",
   "maxLength": 8,
@@ -6617,7 +7026,7 @@ function validate59(data, {
   validate59.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema110 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -6698,7 +7107,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema111 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -6710,7 +7119,7 @@ const schema106 = {
   },
   "nullable": true
 };
-function validate251(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6758,15 +7167,15 @@ function validate251(data, {
       }
     }
   }
-  validate251.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema112 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate255(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6808,10 +7217,10 @@ function validate255(data, {
       errors++;
     }
   }
-  validate255.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-function validate245(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6892,24 +7301,24 @@ function validate245(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate251(data.latencyMilliseconds, {
+      if (!validate263(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate255(data.device, {
+      if (!validate267(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
@@ -6925,7 +7334,7 @@ function validate245(data, {
       }
     }
   }
-  validate245.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
 function validate219(data, {
@@ -7030,14 +7439,25 @@ function validate219(data, {
         errors = vErrors.length;
       }
     }
+    if (data.traffic !== undefined) {
+      if (!validate229(data.traffic, {
+        instancePath: instancePath + "/traffic",
+        parentData: data,
+        parentDataProperty: "traffic",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.conditions !== undefined) {
-      if (!validate229(data.conditions, {
+      if (!validate241(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
@@ -7064,13 +7484,13 @@ function validate219(data, {
       }
     }
     if (data.engine !== undefined) {
-      if (!validate245(data.engine, {
+      if (!validate257(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }

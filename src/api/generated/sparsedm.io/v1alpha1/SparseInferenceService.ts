@@ -386,6 +386,36 @@ export interface ISparseInferenceService {
      */
     "selector"?: string;
     /**
+     * Where requests to the URL go.
+     */
+    "traffic"?: {
+      /**
+       * Direct: to the ready pods. Gateway: to the gateway, which holds requests until a pod is ready and divides them between versions.
+       */
+      "mode"?: "Direct" | "Gateway";
+      /**
+       * The port on which the gateway's pods take this service's requests.
+       */
+      "gatewayPort"?: number;
+      /**
+       * How long the last wake took, from the first request to the first ready pod, in seconds.
+       */
+      "wakeSeconds"?: string;
+      /**
+       * The version that gets a part of the requests. Absent while none does.
+       */
+      "canary"?: {
+        /**
+         * Its name, which its pods carry as label sparsedm.io/revision.
+         */
+        "revision": string;
+        /**
+         * Its part of the requests, in per cent.
+         */
+        "weightPercent": number;
+      };
+    };
+    /**
      * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
