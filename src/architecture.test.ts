@@ -20,7 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['runtime/controller', 'runtime/events', 'runtime/leader'],
   ['runtime/manager'],
   ['kube'],
-  ['api', 'autoscale', 'reports'],
+  ['api', 'autoscale', 'reports', 'rollout'],
   ['workload'],
   ['finetune', 'gateway', 'inference'],
   ['config', 'tracing'],

@@ -80,7 +80,9 @@ describe('the Deployment', () => {
   });
 
   it('is found by its Service and by the scale subresource', () => {
-    const labels = deployment.spec!.template.metadata!.labels as Record<string, string>;
+    const { 'sparsedm.io/revision': revision, ...labels } = deployment.spec!.template.metadata!
+      .labels as Record<string, string>;
+    expect(revision).toMatch(/^shirts-[0-9a-f]{10}$/);
     expect(deployment.spec?.selector.matchLabels).toEqual(labels);
     expect(buildService(service).spec?.selector).toEqual(labels);
     expect(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PodSettings, ServedModel, SparseInferenceService } from '../api/types';
-import { serverDeploymentName, serverLabels, serverPort } from '../kube/names';
+import { labels as names, revisionName, serverDeploymentName, serverLabels, serverPort } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
@@ -49,6 +49,9 @@ const MIN_READY_SECONDS = 5;
 /** Adds a pod first, so that the number of serving pods never falls. */
 export const SURGE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } as const;
 
+/** Ends all pods before their successors start. */
+export const RECREATE = { type: 'Recreate' } as const;
+
 /** Ends a pod before its successor starts, where there is no room for both at once. */
 export const REPLACE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } as const;
 
@@ -74,22 +77,22 @@ export function buildDeployment(
 ): Deployment {
   const labels = serverLabels(service.metadata.name);
   const grace = graceSeconds(service);
+  const inputs = templateInputs(service, model);
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: deploymentMetadata(service, templateInputs(service, model)),
+    metadata: deploymentMetadata(service, inputs),
     spec: {
       replicas,
       revisionHistoryLimit: 2,
       minReadySeconds: MIN_READY_SECONDS,
-      // A pod may have to wait for its predecessor's end before it can start.
-      progressDeadlineSeconds: grace + PLACING_SECONDS + START_SECONDS,
-      strategy: SURGE,
+      progressDeadlineSeconds: deadlineSeconds(service),
+      strategy: strategyOf(service),
       selector: { matchLabels: labels },
       template: workloadPod({
         settings: podSettings(service),
         defaults: settings.podDefaults,
-        labels,
+        labels: { ...labels, [names.revision]: revisionName(service.metadata.name, inputs) },
         container: {
           name: SERVER_CONTAINER,
           command: ['sparsedm', 'serve'],
@@ -115,6 +118,17 @@ export function deploymentMetadata(service: SparseInferenceService, inputs: stri
     annotations: { [INPUTS_ANNOTATION]: inputs },
     ownerReferences: [ownerReference(service)],
   };
+}
+
+/** Time for the pods of a new version to be ready. A pod may have to wait for its predecessor's end before it starts. */
+export function deadlineSeconds(service: SparseInferenceService): number {
+  const { progressDeadlineSeconds } = service.spec.rollout ?? {};
+  return progressDeadlineSeconds ?? graceSeconds(service) + PLACING_SECONDS + START_SECONDS;
+}
+
+/** The strategy by which the Deployment replaces pods, unless there is no room for another one. */
+export function strategyOf({ spec }: SparseInferenceService): typeof SURGE | typeof RECREATE {
+  return spec.rollout?.strategy === 'Recreate' ? RECREATE : SURGE;
 }
 
 function graceSeconds({ spec }: SparseInferenceService): number {

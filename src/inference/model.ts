@@ -26,6 +26,11 @@ function stuck(ready: Verdict, gate: Verdict, { reason, message }: Trouble): Res
   return { model: undefined, ready, gate, stalled: { reason, message } };
 }
 
+/** No model can be had until a person acts. */
+export function withoutModel(trouble: Trouble): Resolution {
+  return stuck(no(trouble.reason, trouble.message), gateUnknown, trouble);
+}
+
 /** Identity of a model. A digest that a server reports later does not change it. */
 export function identityOf(model: ServedModel | undefined): string {
   return model?.uri === undefined ? '' : `${model.uri} ${model.finetune?.uid ?? ''}`;

@@ -1,21 +1,26 @@
 import { REASONS } from '../api/conditions';
-import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
+import type { RevisionStatus, ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { isOwnedBy } from '../kube/owner';
 import { covers, equalJson } from '../kube/patch';
 import type { Deployment, Pod, Service } from '../kube/resources';
+import type { Decision } from '../rollout/advance';
+import type { Figures } from '../rollout/judge';
 import { defined } from '../runtime/defined';
 import type { KubeObject } from '../runtime/objects';
+import type { Trouble } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
+import { buildCanary, decideRollout } from './canary';
 import {
   buildDeployment,
   INPUTS_ANNOTATION,
   REPLACE,
-  SURGE,
+  strategyOf,
   templateInputs,
   templateModel,
   type DeploymentSettings,
 } from './deployment';
-import { identityOf, resolveModel, type Resolution } from './model';
+import { identityOf, resolveModel, withoutModel, type Resolution } from './model';
+import { deployedRevision } from './revision';
 import { drift, fromRecord, hasRecord, readRecord, withRecord } from './record';
 import { findUnplaced, isComplete, isReplacing, needsReplacement, type Strategy } from './rollout';
 import { askedReplicas, type Scaling } from './scaling';
@@ -28,7 +33,19 @@ export type Observed = {
   /** The Deployment and the Service with the children's names, whether ours or not. */
   deployment: Deployment | undefined;
   network: Service | undefined;
+  /** Without those of the canary. */
   pods: readonly Pod[];
+  /** The canary's Deployment, whether ours or not, and its pods. */
+  canary?: Deployment | undefined;
+  canaryPods?: readonly Pod[] | undefined;
+  /** What the gateways measured of the requests since the canary's step began. */
+  figures?: Figures | undefined;
+  /** Why there is no version that spec.rollout.undoTo asks for. */
+  missing?: Trouble | undefined;
+  /** What was decided in this pass. */
+  rollout?: Decision | undefined;
+  /** The versions that served, where this pass has changed them. */
+  revisions?: RevisionStatus[] | undefined;
   /** The attach failure of the newest pod's volume, when another node holds it. */
   attachFailure?: string | undefined;
   /** What the builtin autoscaler wants, where it is in force. */
@@ -39,6 +56,10 @@ export type Observed = {
 
 export type Plan = {
   resolution: Resolution;
+  rollout: Decision;
+  canary: CanaryPlan;
+  /** The model whose template is written. */
+  deploys: ServedModel | undefined;
   /** The Service to write; undefined where it is right or not ours. */
   network: Service | undefined;
   /** The Deployment to write; undefined where it is right, not ours, or without a model to serve. */
@@ -98,14 +119,73 @@ export function isCurrent({ deployment, service }: Observed, model: ServedModel 
   return deployment.metadata.annotations?.[INPUTS_ANNOTATION] === templateInputs(service, model);
 }
 
+/** Whether what serves keeps its template for now, whatever the spec asks for. */
+export function isHeld({ rollout }: Pick<Observed, 'rollout'>): boolean {
+  return rollout?.rolls === false;
+}
+
 export function plan(observed: Observed, settings: DeploymentSettings, now: Date): Plan {
-  const { service, finetune, network } = observed;
-  const resolution = resolveModel(service, finetune);
+  const { service, network } = observed;
+  const resolution = resolve(observed);
+  const model = targetModel(observed, resolution);
+  const rollout = decideRollout(withOwn(observed), model, now);
+  const canary = planCanary(observed, rollout, model, settings);
+  const deployment = planDeployment({ ...observed, rollout }, resolution, settings, now);
+  const isNew = canary.create !== undefined || writesTemplate(observed, deployment);
   return {
     resolution,
+    rollout,
+    canary,
+    deploys: isNew ? model : undefined,
     network: planNetwork(service, network),
-    ...planDeployment(observed, resolution, settings, now),
+    ...deployment,
   };
+}
+
+function resolve({ service, finetune, missing }: Observed): Resolution {
+  return missing === undefined ? resolveModel(service, finetune) : withoutModel(missing);
+}
+
+/** A Deployment of somebody else counts for nothing. */
+function withOwn(observed: Observed): Parameters<typeof decideRollout>[0] {
+  const { service, deployment, canary, canaryPods = [] } = observed;
+  return {
+    ...observed,
+    deployment: isForeign(deployment, service) ? undefined : deployment,
+    canary,
+    canaryPods,
+  };
+}
+
+function writesTemplate({ deployment: live }: Observed, { deployment }: DeploymentPlan): boolean {
+  const inputs = deployment?.metadata.annotations?.[INPUTS_ANNOTATION];
+  return deployment !== undefined && live?.metadata.annotations?.[INPUTS_ANNOTATION] !== inputs;
+}
+
+/** What to do with the canary's Deployment: at most one of these. */
+export type CanaryPlan = { create?: Deployment; scale?: number; remove?: Deployment };
+
+function planCanary(
+  observed: Observed,
+  { canary: wanted }: Decision,
+  model: ServedModel | undefined,
+  settings: DeploymentSettings,
+): CanaryPlan {
+  const { service, canary: live } = observed;
+  if (isForeign(live, service)) return {};
+  if (live !== undefined) return changeCanary(service, live, wanted);
+  if (wanted?.replicas === undefined || model === undefined) return {};
+  return { create: buildCanary(service, model, settings, wanted.replicas) };
+}
+
+function changeCanary(
+  service: SparseInferenceService,
+  live: Deployment,
+  wanted: Decision['canary'],
+): CanaryPlan {
+  if (wanted?.revision !== deployedRevision(service, live)) return { remove: live };
+  const { replicas } = wanted;
+  return replicas === undefined || replicas === live.spec?.replicas ? {} : { scale: replicas };
 }
 
 function planNetwork(service: SparseInferenceService, live: Service | undefined): Service | undefined {
@@ -122,7 +202,7 @@ export function onlyOnto<T extends KubeObject>(live: KubeObject, desired: T): T 
   return { ...desired, metadata: defined({ ...desired.metadata, uid: live.metadata.uid }) };
 }
 
-type DeploymentPlan = Omit<Plan, 'resolution' | 'network'>;
+type DeploymentPlan = Omit<Plan, 'resolution' | 'rollout' | 'canary' | 'deploys' | 'network'>;
 
 const NOTHING: DeploymentPlan = {
   deployment: undefined,
@@ -148,7 +228,7 @@ function planDeployment(
   }
   const wanted = wantedReplicas(observed, resolution);
   const replicas = live.spec?.replicas === wanted ? undefined : wanted;
-  if (model !== undefined && !isCurrent(observed, model)) {
+  if (model !== undefined && !isCurrent(observed, model) && !isHeld(observed)) {
     const built = onlyOnto(live, withRecord(withoutReplicas(buildDeployment(service, model, settings))));
     return { ...NOTHING, deployment: built, replicas };
   }
@@ -163,20 +243,24 @@ function planRecorded(observed: Observed, live: Deployment, wanted: number, now:
   const unplaced = findUnplaced(live, observed.pods);
   const replaces = isReplacing(record.strategy);
   const complete = isComplete(live, wanted);
-  const replacing =
-    replaces || complete ? undefined : needsReplacement(unplaced, observed.attachFailure, now);
-  const strategy = dueStrategy(record.strategy, { replaces, replacing, complete });
+  const mayReplace = !replaces && !complete && live.spec?.strategy?.type !== 'Recreate';
+  const replacing = mayReplace ? needsReplacement(unplaced, observed.attachFailure, now) : undefined;
+  const base = strategyOf(observed.service);
+  const strategy = dueStrategy(base, record.strategy, { replaces, replacing, complete });
   const desired = fromRecord(observed.service, live, record, strategy);
   if (restored.length === 0 && equalJson(strategy, record.strategy)) return NOTHING;
   return { ...NOTHING, deployment: onlyOnto(live, desired), restored, replacing };
 }
 
 function dueStrategy(
+  base: Strategy,
   recorded: Strategy,
   { replaces, replacing, complete }: { replaces: boolean; replacing: string | undefined; complete: boolean },
 ): Strategy {
+  if (base?.type === 'Recreate') return base;
   if (replacing !== undefined) return REPLACE;
-  return replaces && complete ? SURGE : recorded;
+  const isOver = (replaces && complete) || recorded?.type === 'Recreate';
+  return isOver ? base : recorded;
 }
 
 function withoutReplicas(deployment: Deployment): Deployment {

@@ -1,8 +1,9 @@
 import type { Autoscaler } from '../autoscale/autoscaler';
+import type { Figures } from '../rollout/judge';
 import { REASONS } from '../api/conditions';
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
 import { FIELD_MANAGER, type KubeClient } from '../kube/client';
-import { labels, serverDeploymentName, serviceName } from '../kube/names';
+import { canaryDeploymentName, labels, serverDeploymentName, serviceName } from '../kube/names';
 import { equalJson } from '../kube/patch';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
 import type { Store } from '../runtime/cache/store';
@@ -14,10 +15,13 @@ import type { EventRecorder } from '../runtime/events';
 import { keyOf, keyText, type ObjectKey } from '../runtime/objects';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
+import { isCanaryPod } from './canary';
 import type { DeploymentSettings } from './deployment';
-import { isForeign, onlyOnto, plan, type Observed, type Plan } from './plan';
+import { createHistory, isUnlisted } from './history';
+import { isCurrent, isForeign, onlyOnto, plan, targetModel, type Observed, type Plan } from './plan';
 import { APPLIED_ANNOTATION, drift, fromRecord, ownedSpec, readRecord } from './record';
-import { findUnplaced, isReplacing, PATIENCE_MS, type Unplaced } from './rollout';
+import { wantedRevision } from './revision';
+import { countsOf, findUnplaced, hasArrived, isReplacing, PATIENCE_MS, type Unplaced } from './rollout';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
 import { evaluateScaling } from './scaling';
@@ -29,6 +33,8 @@ export type ServiceDependencies = {
   events: EventRecorder;
   settings: DeploymentSettings;
   autoscaler: Autoscaler;
+  /** What the gateways measured of each version since the canary's step began. */
+  figures?: (service: SparseInferenceService) => Figures | undefined;
   services: Store<SparseInferenceService>;
   finetunes: Store<SparseFinetune>;
   deployments: Store<Deployment>;
@@ -60,6 +66,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   /** Generation of the Deployments (by uid) that still differed from what was applied after the last apply. */
   const futile = new Map<string, number>();
 
+  const history = createHistory({ client, clock });
+
   function observe(service: SparseInferenceService): Observed {
     const { name, namespace = '' } = service.metadata;
     const { finetuneRef } = service.spec.model;
@@ -69,7 +77,10 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return {
       service,
       deployment,
-      pods,
+      pods: pods.filter((pod) => !isCanaryPod(pod)),
+      canary: dependencies.deployments.get(namespace, canaryDeploymentName(name)),
+      canaryPods: pods.filter(isCanaryPod),
+      figures: dependencies.figures?.(service),
       scaling: evaluateScaling(dependencies.autoscaler, service, ours, pods),
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
       network: dependencies.networks.get(namespace, serviceName(name)),
@@ -163,19 +174,42 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     return updateDeployment(known, planned);
   }
 
+  async function applyCanary({ service, canary: live }: Observed, { canary }: Plan): Promise<void> {
+    const { create, remove, scale: replicas } = canary;
+    if (create !== undefined) await createDeployment(service, create);
+    if (live !== undefined && replicas !== undefined) await scale(live, replicas);
+    const { uid } = remove?.metadata ?? {};
+    if (remove !== undefined && uid !== undefined) await client.delete(deployments, keyOf(remove), { uid });
+  }
+
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
-    const result = { ...observed };
+    const result: Observed = { ...observed, rollout: planned.rollout };
     try {
+      if (planned.deploys !== undefined) await history.keep(observed.service, planned.deploys);
       if (planned.network !== undefined) {
         result.network = await applyNetwork(planned.network, observed.network);
       }
       result.deployment = await applyDeployment(observed, planned);
+      await applyCanary(observed, planned);
+      result.revisions = await listServed(result, planned);
     } catch (error) {
       result.refusal = refusalFrom(error, (field) =>
         settingBehind(field, 'spec.server', observed.service.spec.server, planned.deployment?.spec?.template),
       );
     }
     return result;
+  }
+
+  /** The versions that served, once another one does. */
+  async function listServed(observed: Observed, { resolution }: Plan): Promise<Observed['revisions']> {
+    const { service, deployment } = observed;
+    const model = targetModel(observed, resolution);
+    if (model === undefined || deployment === undefined || isForeign(deployment, service)) return undefined;
+    const serves = hasArrived(deployment) && countsOf(deployment).available > 0;
+    if (!serves || !isCurrent(observed, model)) return undefined;
+    return isUnlisted(service, wantedRevision(service, model))
+      ? history.served(service, model, deployment)
+      : undefined;
   }
 
   function tellOfDeployment(before: Observed, after: Observed, { restored, replacing }: Plan): void {
@@ -206,17 +240,18 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   }
 
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
-    const service = dependencies.services.get(namespace, name);
-    if (service === undefined || service.metadata.deletionTimestamp !== undefined) {
+    const asked = dependencies.services.get(namespace, name);
+    if (asked === undefined || asked.metadata.deletionTimestamp !== undefined) {
       dependencies.autoscaler.forget(keyText({ namespace, name }));
       return undefined;
     }
-    const before = await withAttachFailure(observe(service));
+    const { service, missing } = await history.follow(asked);
+    const before = await withAttachFailure({ ...observe(service), missing });
     const planned = plan(before, settings, clock.now());
     const observed = await apply(before, planned);
     const status = buildStatus(observed, planned.resolution, settings, clock.now());
-    if (await client.patchStatus(sparseInferenceServices, service, status)) {
-      for (const { type, reason, message } of transitions(service, status)) {
+    if (await client.patchStatus(sparseInferenceServices, asked, status)) {
+      for (const { type, reason, message } of transitions(asked, status)) {
         events.event(service, type, reason, message);
       }
       tellOfScaling(observed);
@@ -224,7 +259,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     tellOfDeployment(before, observed, planned);
     if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
     if (isHindered(observed)) return { requeueAfterMs: RETRY_REFUSED_MS };
-    return earlier(requeueForPlace(observed), observed.scaling?.evaluation?.againMs);
+    const scaleAgain = earlier(requeueForPlace(observed), observed.scaling?.evaluation?.againMs);
+    return earlier(scaleAgain, planned.rollout.againMs);
   }
 
   /** Adds why the node can't attach the volume of a pod that has waited too long. */

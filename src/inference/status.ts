@@ -7,24 +7,25 @@ import type {
 } from '../api/types';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
 import type { Deployment, Pod } from '../kube/resources';
-import { wordsIn } from '../reports/termination';
 import { defined } from '../runtime/defined';
-import {
-  isDeleting,
-  lastExit,
-  logCommand,
-  startTrouble,
-  type Exit,
-  type Trouble,
-} from '../workload/pod-state';
+import { isDeleting, startTrouble, type Trouble } from '../workload/pod-state';
+import { judgeCanary, rolloutStatus } from './canary';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
-import { deployedModel, isCurrent, isForeign, targetModel, wantedReplicas, type Observed } from './plan';
+import {
+  deployedModel,
+  isCurrent,
+  isForeign,
+  isHeld,
+  targetModel,
+  wantedReplicas,
+  type Observed,
+} from './plan';
 import { explainLongRecord } from './record';
-import { exitError } from './report';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { askedReplicas, judgeScaling } from './scaling';
 import { selectorText, serviceUrl } from './service';
+import { deploymentTrouble, isLate, podTrouble } from './trouble';
 
 /** The status that follows from what is observed; `engine` and a reported model digest stay as they are. */
 export function buildStatus(
@@ -40,10 +41,11 @@ export function buildStatus(
   const verdicts = judge(observed, resolution, settings, models.model);
   const observedGeneration = service.metadata.generation ?? 0;
   const hasUrl = observed.network !== undefined && !isForeign(observed.network, service);
-  const { url: _, model: _model, wanted: _wanted, ...rest } = service.status ?? {};
+  const { url: _, model: _model, wanted: _wanted, traffic: _traffic, ...rest } = service.status ?? {};
   return {
     ...rest,
     ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined }),
+    ...rolloutParts(observed),
     observedGeneration,
     phase: phaseOf(verdicts),
     replicas: counts.all,
@@ -52,6 +54,19 @@ export function buildStatus(
     selector: selectorText(service),
     conditions: conditionsFrom(rest.conditions, verdicts, observedGeneration, now),
   };
+}
+
+/** Where the rollout stands, how the gateway divides the requests, and the versions that served. */
+function rolloutParts({ service, rollout, revisions }: Observed): Partial<SparseInferenceServiceStatus> {
+  const before = service.status ?? {};
+  if (rollout === undefined) return {};
+  const { canary: _, ...rest } = before.traffic ?? {};
+  const traffic = { ...rest, ...defined({ canary: rollout.traffic }) };
+  return defined({
+    rollout: rolloutStatus(rollout),
+    traffic: Object.keys(traffic).length === 0 ? undefined : traffic,
+    revisions: revisions ?? before.revisions,
+  });
 }
 
 type Verdicts = Record<ServiceCondition, Verdict> & {
@@ -115,6 +130,7 @@ function stalledBy(observed: Observed, { stalled }: Resolution, upToDate: Verdic
   if (refusal?.final === true) return { reason: refusal.reason, message: refusal.message };
   const conflict = conflictOf(observed);
   if (conflict !== undefined || upToDate.status === 'True') return conflict;
+  if (upToDate.reason === REASONS.rolledBack) return { reason: upToDate.reason, message: upToDate.message };
   if (deployment === undefined || !isLate(deployment)) return undefined;
   return { reason: upToDate.reason, message: upToDate.message };
 }
@@ -127,7 +143,7 @@ function judgeDeployment(observed: Observed, resolution: Resolution): Verdict {
     return unknown(REASONS.waitingForModel, 'The Deployment is created when there is a model to serve.');
   }
   const model = targetModel(observed, resolution);
-  if (model !== undefined && !isCurrent(observed, model)) {
+  if (model !== undefined && !isCurrent(observed, model) && !isHeld(observed)) {
     return unknown(REASONS.updating, 'The Deployment is about to change.');
   }
   return judgeRollout(observed, deployment, wantedReplicas(observed, resolution));
@@ -202,6 +218,8 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
   const unresolved = firstOpen([ready, gate]);
   if (unresolved !== undefined) return unresolved;
   const { deployment } = observed;
+  const canary = canaryVerdict(observed);
+  if (canary !== undefined) return canary;
   const applied = hindered(observed) === undefined && isCurrent(observed, resolution.model);
   if (applied && deployment !== undefined && hasArrived(deployment)) {
     return behind && no(behind.reason, behind.message);
@@ -210,6 +228,12 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
   return verdict.status === 'True'
     ? unknown(REASONS.updating, 'Pods of the wanted version are starting.')
     : verdict;
+}
+
+function canaryVerdict(observed: Observed): Verdict | undefined {
+  const { service, rollout } = observed;
+  if (rollout === undefined || hindered(observed) !== undefined) return undefined;
+  return judgeCanary(service, rollout);
 }
 
 function arrivedVersion(
@@ -230,56 +254,6 @@ function arrivedVersion(
 function firstOpen(verdicts: readonly Verdict[]): Verdict | undefined {
   const open = verdicts.filter(({ status }) => status !== 'True');
   return open.find(({ status }) => status === 'False') ?? open[0];
-}
-
-/** Trouble of the newest live pod, which is of this generation. */
-function podTrouble(newest: Pod | undefined): Trouble | undefined {
-  if (newest === undefined) return undefined;
-  const trouble = startTrouble(newest, SERVER_CONTAINER);
-  const crash = crashOf(newest);
-  if (crash === undefined || (trouble !== undefined && trouble.reason !== 'CrashLoopBackOff')) return trouble;
-  return crash;
-}
-
-/** The server's own last message, when it has crashed and does not serve. */
-function crashOf(pod: Pod): Trouble | undefined {
-  const status = pod.status?.containerStatuses?.find((each) => each.name === SERVER_CONTAINER);
-  const exit = lastExit(pod, SERVER_CONTAINER);
-  if (exit === undefined || status?.ready === true) return undefined;
-  return exitError(exit.message) ?? explainCrash(pod, exit);
-}
-
-function explainCrash(pod: Pod, { reason, exitCode, message }: Exit): Trouble {
-  if (reason === 'OOMKilled') {
-    return {
-      reason,
-      message:
-        'The server ran out of memory: raise spec.server.resources.limits.memory, or lower spec.engine.maxBatchSize.',
-    };
-  }
-  const words = wordsIn(message)?.slice(0, 512);
-  const why = words ? words : `"${logCommand(pod, SERVER_CONTAINER)}" says why.`;
-  return { reason: 'ServerFailed', message: `The server ended with exit code ${exitCode}: ${why}` };
-}
-
-function isLate({ status }: Deployment): boolean {
-  return (
-    status?.conditions?.some(({ type, status: is }) => type === 'Progressing' && is === 'False') === true
-  );
-}
-
-/** The API server's message when it refuses pods, or the Deployment controller's when a rollout takes too long. */
-function deploymentTrouble({ status }: Deployment): Trouble | undefined {
-  const conditions = status?.conditions ?? [];
-  const refused = conditions.find(({ type, status: value }) => type === 'ReplicaFailure' && value === 'True');
-  const late = conditions.find(({ type, status: value }) => type === 'Progressing' && value === 'False');
-  const found = refused ?? late;
-  return (
-    found && {
-      reason: found.reason ?? found.type,
-      message: found.message ?? 'The Deployment makes no progress.',
-    }
-  );
 }
 
 /** Whether pods of any version answer at status.url. Zero replicas on request count as ready. */

@@ -18,6 +18,7 @@ export function transitions(
 ): Transition[] {
   return [
     ...newTroubles(before, after),
+    ...canarySteps(before, after),
     ...newWanted(before, after),
     ...newModel(before, after),
     ...newReadiness(before, after),
@@ -37,6 +38,36 @@ function newTroubles(before: Status | undefined, after: Status): Transition[] {
     if (was?.status === 'False' && was.reason === now.reason) return [];
     return [{ type: 'Warning' as const, reason: now.reason, message: now.message }];
   });
+}
+
+type Rollout = NonNullable<Status['rollout']>;
+
+/** Reasons of a canary's events; that it is rolled back appears among the troubles instead. */
+const CANARY_REASONS: Partial<Record<Rollout['phase'], string>> = {
+  Progressing: 'CanaryStep',
+  Promoting: 'CanaryPassed',
+  Finishing: 'CanaryEnds',
+  Withdrawing: 'CanaryWithdrawn',
+  Complete: 'CanaryEnded',
+};
+
+/** An event for each phase and each weight of a canary. */
+function canarySteps(before: Status | undefined, { rollout: now }: Status): Transition[] {
+  const was = before?.rollout;
+  if (now === undefined || !isOfCanary(was, now) || placeOf(was) === placeOf(now)) return [];
+  const reason = now.phase === 'Progressing' && now.step === 0 ? 'CanaryStarted' : CANARY_REASONS[now.phase];
+  return reason === undefined ? [] : [{ type: 'Normal', reason, message: now.message }];
+}
+
+function isOfCanary(was: Rollout | undefined, now: Rollout): boolean {
+  return now.phase === 'Complete' ? was?.step !== undefined : now.step !== undefined;
+}
+
+/** What changes with each step, but not with the weight that follows the pods while they are replaced. */
+function placeOf(rollout: Rollout | undefined): string {
+  if (rollout === undefined) return '';
+  const { phase, revision, step, weightPercent, since } = rollout;
+  return [phase, revision, step, since, phase === 'Progressing' ? weightPercent : ''].join();
 }
 
 /** A model that the gate refused appears among the troubles instead. */

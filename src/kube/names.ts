@@ -11,6 +11,19 @@ export function serverDeploymentName(service: string): string {
   return childName(service, '-server');
 }
 
+/** A second Deployment, for as long as a canary runs. */
+export function canaryDeploymentName(service: string): string {
+  return childName(service, '-canary');
+}
+
+/** Of a version of a service, which the digest tells from all others: also the name of its ControllerRevision. */
+export function revisionName(service: string, digest: string): string {
+  return childName(service, `-${digest.slice(0, REVISION_DIGITS)}`);
+}
+
+/** With the longest name of a service and a hyphen, these are the 63 characters of a label's value. */
+const REVISION_DIGITS = 10;
+
 export function serviceName(service: string): string {
   return childName(service, '');
 }
@@ -47,6 +60,7 @@ export const annotations = {
 export const managedBy = 'sparsedm-operator';
 export const trainerApp = 'sparsedm-trainer';
 export const serverApp = 'sparsedm-server';
+export const canaryApp = 'sparsedm-canary';
 
 /** Port of a server pod. */
 export const serverPort = 8080;
@@ -63,4 +77,12 @@ export function trainerLabels(finetune: string): Record<string, string> {
 
 export function serverLabels(service: string): Record<string, string> {
   return { [labels.name]: serverApp, [labels.managedBy]: managedBy, [labels.service]: service };
+}
+
+/**
+ * Neither the selector of what serves nor that of the Service covers the canary's pods: they get requests through the
+ * gateway alone.
+ */
+export function canaryLabels(service: string, revision: string): Record<string, string> {
+  return { ...serverLabels(service), [labels.name]: canaryApp, [labels.revision]: revision };
 }

@@ -59,6 +59,17 @@ export const replicaSets: Resource = {
   namespaced: true,
 };
 
+/** A snapshot of a version, as a StatefulSet keeps of its templates. */
+export type ControllerRevision<Data = unknown> = KubeObject & { revision: number; data?: Data };
+
+export const controllerRevisions: Resource<ControllerRevision> = {
+  group: 'apps',
+  version: 'v1',
+  plural: 'controllerrevisions',
+  kind: 'ControllerRevision',
+  namespaced: true,
+};
+
 export const services: Resource<Service> = {
   group: '',
   version: 'v1',

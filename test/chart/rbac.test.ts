@@ -4,7 +4,8 @@ import { only, render, type Manifest, type Rule } from './helm';
 
 /** Every right of the operator in a watched namespace. A new verb needs a line here, and a reason in review. */
 const wantNamespaceRights = [
-  'apps/deployments: create get list patch watch',
+  'apps/controllerrevisions: create delete list',
+  'apps/deployments: create delete get list patch watch',
   'apps/replicasets: get',
   'batch/jobs: create get list patch watch',
   'core/events: list',

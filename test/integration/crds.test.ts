@@ -804,6 +804,54 @@ describe('a SparseInferenceService is refused', () => {
       'greater than or equal to 110',
     ],
     [
+      'a strategy that does not exist',
+      { rollout: { strategy: 'BlueGreen' } },
+      'spec.rollout.strategy',
+      'supported values: "RollingUpdate", "Recreate", "Canary"',
+    ],
+    [
+      'steps for no canary',
+      { rollout: { canary: { steps: [{ weight: 10 }] } } },
+      'spec.rollout.canary',
+      'write that, or remove canary',
+    ],
+    [
+      'steps that fall',
+      { rollout: { strategy: 'Canary', canary: { steps: [{ weight: 50 }, { weight: 10 }] } } },
+      'spec.rollout.canary.steps',
+      'write weights that rise',
+    ],
+    [
+      'a step twice',
+      { rollout: { strategy: 'Canary', canary: { steps: [{ weight: 50 }, { weight: 50 }] } } },
+      'spec.rollout.canary.steps',
+      'write weights that rise',
+    ],
+    [
+      'a step without requests',
+      { rollout: { strategy: 'Canary', canary: { steps: [{ weight: 0 }] } } },
+      'spec.rollout.canary.steps[0].weight',
+      'greater than or equal to 1',
+    ],
+    [
+      'no steps at all',
+      { rollout: { strategy: 'Canary', canary: { steps: [] } } },
+      'spec.rollout.canary.steps',
+      'should have at least 1 items',
+    ],
+    [
+      'more failures than requests',
+      { rollout: { strategy: 'Canary', canary: { analysis: { maxErrorRatePercent: 101 } } } },
+      'spec.rollout.canary.analysis.maxErrorRatePercent',
+      'less than or equal to 100',
+    ],
+    [
+      'an undo to the one before, whichever that is',
+      { rollout: { undoTo: 0 } },
+      'spec.rollout.undoTo',
+      'the number of a version in status.revisions, from 1',
+    ],
+    [
       'a label of the operator',
       { server: { podLabels: { 'app.kubernetes.io/name': 'x' } } },
       'spec.server.podLabels',
@@ -1386,6 +1434,25 @@ describe('a SparseInferenceService is accepted', () => {
       expect(spec.scaling?.target).toEqual(target);
     },
   );
+
+  it('with a canary and its defaults', async () => {
+    const rollout = { strategy: 'Canary', canary: { steps: [{ weight: 5 }, { weight: 100 }], analysis: {} } };
+    const { spec } = await tryCreate(
+      sparseInferenceServices,
+      service('canary', server.namespace, { rollout }),
+    );
+    expect(spec.rollout).toEqual({
+      strategy: 'Canary',
+      canary: {
+        steps: [
+          { weight: 5, holdSeconds: 60 },
+          { weight: 100, holdSeconds: 60 },
+        ],
+        analysis: { maxErrorRatePercent: 5, minRequests: 20 },
+      },
+      revisionHistoryLimit: 10,
+    });
+  });
 
   it('with engine none and nothing else of scaling', async () => {
     const scaling = { engine: 'none' };

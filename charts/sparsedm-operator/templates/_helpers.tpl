@@ -96,9 +96,14 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch]
+{{/* Only the canary's Deployment is deleted. */ -}}
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
+{{/* The versions that served, for spec.rollout.undoTo. */ -}}
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, create, delete]
 {{/* The owner between a reporting server pod and its Deployment. */ -}}
 - apiGroups: [apps]
   resources: [replicasets]

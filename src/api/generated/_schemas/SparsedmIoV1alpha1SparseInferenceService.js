@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate93;
-const schema42 = {
+export const validate = validate99;
+const schema48 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema42 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "e0W3kcB7TNG4xzWFSVUgcvx7z4eVRLzUnJmLlMsiSw"
+      "$ref": "dHfqiSahS5ZYs1gWLoY4ISgeXerlIEgTRTAMFOX4FJM"
     },
     "status": {
-      "$ref": "Ml0zclwSifvzPrbeftI6jMq7PFCsxqNSLcov4b2OHG0"
+      "$ref": "zBuTU5rnRyDOXP2Wix5g93RTdn4xxh5oXiORKrcW4k"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema43 = {
+const schema49 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate94(data, {
+function validate100(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate94(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema43.enum
+        allowedValues: schema49.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate100.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema50 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate96(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate96(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema44.enum
+        allowedValues: schema50.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate96(data, {
     }
     errors++;
   }
-  validate96.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema51 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema46 = {};
-import { validate as validate99 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate98(data, {
+const schema52 = {};
+import { validate as validate105 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate98(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate99(data, {
+    if (!validate105(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+      vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
       errors = vErrors.length;
     }
   }
-  validate98.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema53 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -162,12 +162,15 @@ const schema47 = {
     "scaling": {
       "$ref": "UCl8V0BCjBKRZ6tjRPVd8SXUpkzfZI5u2iXDedqXjA"
     },
+    "rollout": {
+      "$ref": "K9d22ZxW4tsMfacPo9hbAWHuujvpq0nlXjEbh8Gcvw"
+    },
     "server": {
       "$ref": "wrECwWPzixP5KWZ9LqfCnqM0RkEV9T4YvEVOx16pKE"
     }
   }
 };
-const schema48 = {
+const schema54 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -181,7 +184,7 @@ const schema48 = {
     }
   }
 };
-const schema49 = {
+const schema55 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -191,12 +194,12 @@ const schema49 = {
   },
   "nullable": true
 };
-const schema50 = {
+const schema56 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate105(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -237,10 +240,10 @@ function validate105(data, {
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-function validate104(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -282,26 +285,26 @@ function validate104(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate105(data.name, {
+      if (!validate111(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate104.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-const schema24 = {
+const schema27 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate52(data, {
+function validate55(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -343,15 +346,15 @@ function validate52(data, {
       errors++;
     }
   }
-  validate52.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema57 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate109(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -375,10 +378,10 @@ function validate109(data, {
     }
     errors++;
   }
-  validate109.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-function validate103(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -388,35 +391,35 @@ function validate103(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate104(data.finetuneRef, {
+      if (!validate110(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate52(data.uri, {
+      if (!validate55(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.follow !== undefined) {
-      if (!validate109(data.follow, {
+      if (!validate115(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
@@ -436,10 +439,10 @@ function validate103(data, {
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema58 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -467,13 +470,13 @@ const schema52 = {
   },
   "nullable": true
 };
-const schema53 = {
+const schema59 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate113(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -503,7 +506,7 @@ function validate113(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema53.enum
+        allowedValues: schema59.enum
       }
     };
     if (vErrors === null) {
@@ -513,16 +516,16 @@ function validate113(data, {
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema60 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate115(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -552,7 +555,7 @@ function validate115(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema54.enum
+        allowedValues: schema60.enum
       }
     };
     if (vErrors === null) {
@@ -562,17 +565,17 @@ function validate115(data, {
     }
     errors++;
   }
-  validate115.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema61 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate117(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -632,16 +635,16 @@ function validate117(data, {
       errors++;
     }
   }
-  validate117.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema62 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate119(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -683,17 +686,17 @@ function validate119(data, {
       errors++;
     }
   }
-  validate119.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema63 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate121(data, {
+function validate127(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -753,17 +756,17 @@ function validate121(data, {
       errors++;
     }
   }
-  validate121.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema64 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate123(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -823,17 +826,17 @@ function validate123(data, {
       errors++;
     }
   }
-  validate123.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema65 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate125(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -893,10 +896,10 @@ function validate125(data, {
       errors++;
     }
   }
-  validate125.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-function validate112(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -922,87 +925,87 @@ function validate112(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate113(data.backend, {
+      if (!validate119(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate115(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.steps !== undefined) {
-      if (!validate117(data.steps, {
-        instancePath: instancePath + "/steps",
-        parentData: data,
-        parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate119(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchSize !== undefined) {
-      if (!validate121(data.maxBatchSize, {
-        instancePath: instancePath + "/maxBatchSize",
+    if (data.precision !== undefined) {
+      if (!validate121(data.precision, {
+        instancePath: instancePath + "/precision",
         parentData: data,
-        parentDataProperty: "maxBatchSize",
+        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate123(data.maxBatchDelayMilliseconds, {
-        instancePath: instancePath + "/maxBatchDelayMilliseconds",
+    if (data.steps !== undefined) {
+      if (!validate123(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "maxBatchDelayMilliseconds",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxQueue !== undefined) {
-      if (!validate125(data.maxQueue, {
-        instancePath: instancePath + "/maxQueue",
+    if (data.guidance !== undefined) {
+      if (!validate125(data.guidance, {
+        instancePath: instancePath + "/guidance",
         parentData: data,
-        parentDataProperty: "maxQueue",
+        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maxBatchSize !== undefined) {
+      if (!validate127(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
+        parentData: data,
+        parentDataProperty: "maxBatchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxBatchDelayMilliseconds !== undefined) {
+      if (!validate129(data.maxBatchDelayMilliseconds, {
+        instancePath: instancePath + "/maxBatchDelayMilliseconds",
+        parentData: data,
+        parentDataProperty: "maxBatchDelayMilliseconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxQueue !== undefined) {
+      if (!validate131(data.maxQueue, {
+        instancePath: instancePath + "/maxQueue",
+        parentData: data,
+        parentDataProperty: "maxQueue",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate112.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema66 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -1064,13 +1067,13 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema67 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate130(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1130,10 +1133,10 @@ function validate130(data, {
       errors++;
     }
   }
-  validate130.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1170,21 +1173,21 @@ function validate128(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate130(data.maxFidIncreasePercent, {
+      if (!validate136(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate128.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema68 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
@@ -1193,7 +1196,7 @@ const schema62 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate133(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1269,10 +1272,10 @@ function validate133(data, {
       errors++;
     }
   }
-  validate133.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema69 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1296,13 +1299,13 @@ const schema63 = {
   },
   "nullable": true
 };
-const schema64 = {
+const schema70 = {
   "type": "string",
   "enum": ["builtin", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate136(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1332,7 +1335,7 @@ function validate136(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema64.enum
+        allowedValues: schema70.enum
       }
     };
     if (vErrors === null) {
@@ -1342,17 +1345,17 @@ function validate136(data, {
     }
     errors++;
   }
-  validate136.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema71 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate138(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1411,17 +1414,17 @@ function validate138(data, {
       errors++;
     }
   }
-  validate138.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema72 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate140(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1497,10 +1500,10 @@ function validate140(data, {
       errors++;
     }
   }
-  validate140.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema73 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1584,7 +1587,7 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-function validate142(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1643,10 +1646,10 @@ function validate142(data, {
       }
     }
   }
-  validate142.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema74 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1654,7 +1657,7 @@ const schema68 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate147(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1730,10 +1733,10 @@ function validate147(data, {
       errors++;
     }
   }
-  validate147.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema75 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1741,7 +1744,7 @@ const schema69 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate149(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1817,10 +1820,10 @@ function validate149(data, {
       errors++;
     }
   }
-  validate149.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-function validate135(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1846,462 +1849,102 @@ function validate135(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate136(data.engine, {
+      if (!validate142(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.minReplicas !== undefined) {
-      if (!validate138(data.minReplicas, {
-        instancePath: instancePath + "/minReplicas",
-        parentData: data,
-        parentDataProperty: "minReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maxReplicas !== undefined) {
-      if (!validate140(data.maxReplicas, {
-        instancePath: instancePath + "/maxReplicas",
-        parentData: data,
-        parentDataProperty: "maxReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.target !== undefined) {
-      if (!validate142(data.target, {
-        instancePath: instancePath + "/target",
-        parentData: data,
-        parentDataProperty: "target",
         rootData
       })) {
         vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
+    if (data.minReplicas !== undefined) {
+      if (!validate144(data.minReplicas, {
+        instancePath: instancePath + "/minReplicas",
+        parentData: data,
+        parentDataProperty: "minReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxReplicas !== undefined) {
+      if (!validate146(data.maxReplicas, {
+        instancePath: instancePath + "/maxReplicas",
+        parentData: data,
+        parentDataProperty: "maxReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.target !== undefined) {
+      if (!validate148(data.target, {
+        instancePath: instancePath + "/target",
+        parentData: data,
+        parentDataProperty: "target",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate147(data.scaleDownStabilizationSeconds, {
+      if (!validate153(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate149(data.panicPercent, {
+      if (!validate155(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate135.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema76 = {
   "type": "object",
   "properties": {
-    "terminationGracePeriodSeconds": {
-      "$ref": "vtNBlH1qYlK3opTNnFfnBm8JW7KwItNOjGIRnuQ"
+    "strategy": {
+      "$ref": "lJp5DCtaJB3WLZn6dDoW4uyQ6xqHY0DZrgLnMBKTTU"
     },
-    "image": {
-      "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
+    "canary": {
+      "$ref": "BZj6SYEJ2FqolQc6wsG7yJYbPLxKefsuYjnNHOv4Y"
     },
-    "imagePullPolicy": {
-      "$ref": "IOuc4Spz65GlEiSlMv0Ydtz9gY9IbMdqcO2ZLf2f53A"
+    "progressDeadlineSeconds": {
+      "$ref": "vNDmtN95vxyE8U7wD06vrlv8s47p5s4dY8Pl8BRVxU"
     },
-    "imagePullSecrets": {
-      "$ref": "MlRie53CVm5ECIYGN54ExofpdHXT6gUQQE606qFOU"
+    "revisionHistoryLimit": {
+      "$ref": "PXx9MHIlVbtvCrLmBCrt17K418i3gq7V9SgNDIGZlCY"
     },
-    "resources": {
-      "$ref": "lgvTGbEcdzckgti0Jia7L5lwDBqWE88dUGY8sLgMQBc"
-    },
-    "nodeSelector": {
-      "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
-    },
-    "tolerations": {
-      "$ref": "oKor3UdKX9o3egHFLZSGu38msNLNiJpQ0gZXKbYIsX8"
-    },
-    "affinity": {
-      "$ref": "DVzVXGc3G1NtDmhhTlo3WTDxwTaKJNMMdrrt25jPsTg"
-    },
-    "env": {
-      "$ref": "45G1dTTuvY8AnksFP1dd1rijeqA630f7EhtDor4q1I"
-    },
-    "serviceAccountName": {
-      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
-    },
-    "priorityClassName": {
-      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
-    },
-    "runtimeClassName": {
-      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
-    },
-    "podLabels": {
-      "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
-    },
-    "podAnnotations": {
-      "$ref": "tJskEpehEmI5IMWC58zUrtMfpepzrdFdCsMZqeQLT8"
+    "undoTo": {
+      "$ref": "NW88HfrvS38u8Yy207QW6S7qFs2gsa0jBgSYGvqPw"
     }
   },
   "nullable": true
 };
-const schema71 = {
-  "type": "integer",
-  "format": "int64",
-  "minimum": 30,
-  "maximum": 3600,
-  "nullable": true
-};
-const formats2 = formats.int64;
-function validate153(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 3600 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 3600
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 30 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 30
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-    if (!formats2.validate(data)) {
-      const err3 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int64"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err3];
-      } else {
-        vErrors.push(err3);
-      }
-      errors++;
-    }
-  }
-  validate153.errors = vErrors;
-  return errors === 0;
-}
-const schema72 = {
+const schema77 = {
   "type": "string",
-  "minLength": 1,
-  "maxLength": 512,
+  "enum": ["RollingUpdate", "Recreate", "Canary"],
+  "default": "RollingUpdate",
   "nullable": true
 };
-function validate155(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 512) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 512
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (func2(data) < 1) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
-  validate155.errors = vErrors;
-  return errors === 0;
-}
-const schema73 = {
-  "type": "string",
-  "enum": ["Always", "IfNotPresent", "Never"],
-  "nullable": true
-};
-function validate157(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (!(data === "Always" || data === "IfNotPresent" || data === "Never")) {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: {
-        allowedValues: schema73.enum
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate157.errors = vErrors;
-  return errors === 0;
-}
-const schema74 = {
-  "type": "array",
-  "maxItems": 16,
-  "items": {
-    "$ref": "X1w5IdKN8jX0Lgt9X2o7FLQzMx0wM74y7aq47W4po"
-  },
-  "nullable": true
-};
-const schema75 = {
-  "type": "object",
-  "required": ["name"],
-  "properties": {
-    "name": {
-      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
-    }
-  }
-};
-const schema19 = {
-  "type": "string",
-  "minLength": 1,
-  "maxLength": 253
-};
-function validate43(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 253) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 253
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (func2(data) < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate43.errors = vErrors;
-  return errors === 0;
-}
-function validate160(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.name === undefined) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "name"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.name !== undefined) {
-      if (!validate43(data.name, {
-        instancePath: instancePath + "/name",
-        parentData: data,
-        parentDataProperty: "name",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate160.errors = vErrors;
-  return errors === 0;
-}
 function validate159(data, {
   instancePath = "",
   parentData,
@@ -2310,13 +1953,13 @@ function validate159(data, {
 } = {}) {
   let vErrors = null;
   let errors = 0;
-  if (!Array.isArray(data) && data !== null) {
+  if (typeof data !== "string" && data !== null) {
     const err0 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
       params: {
-        type: "array"
+        type: "string"
       }
     };
     if (vErrors === null) {
@@ -2326,1466 +1969,65 @@ function validate159(data, {
     }
     errors++;
   }
-  if (Array.isArray(data)) {
-    if (data.length > 16) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
+  if (!(data === "RollingUpdate" || data === "Recreate" || data === "Canary")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema77.enum
       }
-      errors++;
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
     }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate160(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
-        errors = vErrors.length;
-      }
-    }
+    errors++;
   }
   validate159.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
-  "type": "object",
-  "properties": {
-    "requests": {
-      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
-    },
-    "limits": {
-      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
-    }
-  },
-  "nullable": true
-};
-const schema8 = {
-  "type": "object",
-  "maxProperties": 16,
-  "additionalProperties": {
-    "$ref": "pvgiLYer3zJaqKpA647DAg1TuIomNYe3Kvfem4zIvc"
-  },
-  "properties": {},
-  "nullable": true
-};
-const schema9 = {
-  "anyOf": [{
-    "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
-  }, {
-    "$ref": "jdFtv6DGtroqVatkuk8ipQtGFLMzfSuVek97sB0uauQ"
-  }],
-  "maxLength": 32
-};
-const schema10 = {
-  "type": "integer"
-};
-function validate25(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate25.errors = vErrors;
-  return errors === 0;
-}
-const schema11 = {
-  "type": "string"
-};
-function validate27(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate27.errors = vErrors;
-  return errors === 0;
-}
-function validate24(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  const _errs0 = errors;
-  let valid0 = false;
-  const _errs1 = errors;
-  if (!validate25(data, {
-    instancePath,
-    parentData,
-    parentDataProperty,
-    rootData
-  })) {
-    vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
-    errors = vErrors.length;
-  }
-  var _valid0 = _errs1 === errors;
-  valid0 = valid0 || _valid0;
-  if (!valid0) {
-    const _errs2 = errors;
-    if (!validate27(data, {
-      instancePath,
-      parentData,
-      parentDataProperty,
-      rootData
-    })) {
-      vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
-      errors = vErrors.length;
-    }
-    var _valid0 = _errs2 === errors;
-    valid0 = valid0 || _valid0;
-  }
-  if (!valid0) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/anyOf",
-      keyword: "anyOf",
-      params: {}
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  } else {
-    errors = _errs0;
-    if (vErrors !== null) {
-      if (_errs0) {
-        vErrors.length = _errs0;
-      } else {
-        vErrors = null;
-      }
-    }
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate24.errors = vErrors;
-  return errors === 0;
-}
-function validate23(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (Object.keys(data).length > 16) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxProperties",
-        keyword: "maxProperties",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    for (const key0 in data) {
-      if (!validate24(data[key0], {
-        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-        parentData: data,
-        parentDataProperty: key0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate23.errors = vErrors;
-  return errors === 0;
-}
-function validate164(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.requests !== undefined) {
-      if (!validate23(data.requests, {
-        instancePath: instancePath + "/requests",
-        parentData: data,
-        parentDataProperty: "requests",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.limits !== undefined) {
-      if (!validate23(data.limits, {
-        instancePath: instancePath + "/limits",
-        parentData: data,
-        parentDataProperty: "limits",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate164.errors = vErrors;
-  return errors === 0;
-}
-const schema23 = {
-  "type": "object",
-  "maxProperties": 32,
-  "additionalProperties": {
-    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
-  },
-  "properties": {},
-  "nullable": true
-};
-const schema12 = {
-  "type": "string",
-  "maxLength": 63
-};
-function validate30(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 63) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 63
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate30.errors = vErrors;
-  return errors === 0;
-}
-function validate50(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (Object.keys(data).length > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxProperties",
-        keyword: "maxProperties",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    for (const key0 in data) {
-      if (!validate30(data[key0], {
-        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
-        parentData: data,
-        parentDataProperty: key0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate50.errors = vErrors;
-  return errors === 0;
-}
-const schema77 = {
-  "type": "array",
-  "maxItems": 32,
-  "items": {
-    "$ref": "3BKpH4j8lGK2hCB5zxYRtch13Ei3nuh9EwUYBpydg"
-  },
-  "nullable": true
-};
 const schema78 = {
   "type": "object",
   "properties": {
-    "key": {
-      "$ref": "XwNN209X7XURL685WAbSGrvubGjb1U2DRbxBQt7z4"
+    "steps": {
+      "$ref": "ZIyBF8xlSY6xkuObWahQw4TrN4qnNbxHNl75nNs6I"
     },
-    "operator": {
-      "$ref": "ram7G1sEhJgdwRFKMWHXgwOGKL9Ank8WFEYt4nsM0"
-    },
-    "value": {
-      "$ref": "aI76FeqpwcXwdyCOF96recSluNjGv0pCdD3LQe3LnI"
-    },
-    "effect": {
-      "$ref": "qJHjpgHjBAM2ZqCh5q54PGVwZzH3IExdV8HxXGBM"
-    },
-    "tolerationSeconds": {
-      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    "analysis": {
+      "$ref": "xo5nA8fEZQyszqM3hlTBLCDUN6WTUQvq4GiwmqUlGo"
     }
-  }
+  },
+  "nullable": true
 };
 const schema79 = {
-  "type": "string",
-  "maxLength": 316,
+  "type": "array",
+  "minItems": 1,
+  "maxItems": 20,
+  "items": {
+    "$ref": "i90TNh4d1AgyaggFqN469UTpwDo8R9wGtlfVjQ0owQ"
+  },
   "nullable": true
 };
-function validate171(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 316) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 316
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate171.errors = vErrors;
-  return errors === 0;
-}
 const schema80 = {
-  "type": "string",
-  "enum": ["Exists", "Equal"],
-  "nullable": true
-};
-function validate173(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (!(data === "Exists" || data === "Equal")) {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: {
-        allowedValues: schema80.enum
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate173.errors = vErrors;
-  return errors === 0;
-}
-const schema81 = {
-  "type": "string",
-  "maxLength": 63,
-  "nullable": true
-};
-function validate175(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 63) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 63
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate175.errors = vErrors;
-  return errors === 0;
-}
-const schema82 = {
-  "type": "string",
-  "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
-  "nullable": true
-};
-function validate177(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (!(data === "NoSchedule" || data === "PreferNoSchedule" || data === "NoExecute")) {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: {
-        allowedValues: schema82.enum
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate177.errors = vErrors;
-  return errors === 0;
-}
-const schema26 = {
-  "type": "integer",
-  "format": "int64",
-  "minimum": 0,
-  "nullable": true
-};
-function validate54(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data < 0 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 0
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (!formats2.validate(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int64"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
-  validate54.errors = vErrors;
-  return errors === 0;
-}
-function validate170(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.key !== undefined) {
-      if (!validate171(data.key, {
-        instancePath: instancePath + "/key",
-        parentData: data,
-        parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate173(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.value !== undefined) {
-      if (!validate175(data.value, {
-        instancePath: instancePath + "/value",
-        parentData: data,
-        parentDataProperty: "value",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.effect !== undefined) {
-      if (!validate177(data.effect, {
-        instancePath: instancePath + "/effect",
-        parentData: data,
-        parentDataProperty: "effect",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.tolerationSeconds !== undefined) {
-      if (!validate54(data.tolerationSeconds, {
-        instancePath: instancePath + "/tolerationSeconds",
-        parentData: data,
-        parentDataProperty: "tolerationSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate170.errors = vErrors;
-  return errors === 0;
-}
-function validate169(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!Array.isArray(data) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (Array.isArray(data)) {
-    if (data.length > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate170(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate169.errors = vErrors;
-  return errors === 0;
-}
-const schema83 = {
   "type": "object",
-  "properties": {
-    "nodeAffinity": {
-      "$ref": "RqH4LSMyvCP7SKt3s7cFTUydmp9sTqQSJkiAkaY"
-    }
-  },
-  "nullable": true
-};
-const schema84 = {
-  "type": "object",
-  "properties": {
-    "requiredDuringSchedulingIgnoredDuringExecution": {
-      "$ref": "wAbT4RG4uPAgIcIVoEYLUzTifKgkkHPBHbHKrotbjIE"
-    },
-    "preferredDuringSchedulingIgnoredDuringExecution": {
-      "$ref": "qQqJc6R4lx9tBfqp0yTJI96VvRW3oBEXpLQ40eIv13U"
-    }
-  },
-  "nullable": true
-};
-const schema85 = {
-  "type": "object",
-  "required": ["nodeSelectorTerms"],
-  "properties": {
-    "nodeSelectorTerms": {
-      "$ref": "CRUJadX5ej8ePPfqOmdeDXE9ubbQYJOM8sz5GAaWBJw"
-    }
-  },
-  "nullable": true
-};
-const schema86 = {
-  "type": "array",
-  "minItems": 1,
-  "maxItems": 16,
-  "items": {
-    "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
-  }
-};
-const schema13 = {
-  "type": "object",
-  "required": ["matchExpressions"],
-  "properties": {
-    "matchExpressions": {
-      "$ref": "PyxwYcu9GtxdJDcntgxXFLxUff58goM5eYMyBKgCjo"
-    }
-  }
-};
-const schema14 = {
-  "type": "array",
-  "minItems": 1,
-  "maxItems": 16,
-  "items": {
-    "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
-  }
-};
-const schema15 = {
-  "type": "object",
-  "required": ["key", "operator"],
-  "properties": {
-    "key": {
-      "$ref": "w2ToPlvyFfJVHSBdcGko6CUzl1zLV5PENRlP59acNuc"
-    },
-    "operator": {
-      "$ref": "MrUQ6hRTSDpOGGMAyg8HxoldWKSFEqNH5013KV6M"
-    },
-    "values": {
-      "$ref": "q19gcID0ryAQinetmGsebODb9J6chQ1ryqjrF786SUE"
-    }
-  }
-};
-const schema16 = {
-  "type": "string",
-  "maxLength": 316
-};
-function validate34(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 316) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 316
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate34.errors = vErrors;
-  return errors === 0;
-}
-const schema17 = {
-  "type": "string",
-  "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
-};
-function validate36(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (!(data === "In" || data === "NotIn" || data === "Exists" || data === "DoesNotExist" || data === "Gt" || data === "Lt")) {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/enum",
-      keyword: "enum",
-      params: {
-        allowedValues: schema17.enum
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate36.errors = vErrors;
-  return errors === 0;
-}
-const schema18 = {
-  "type": "array",
-  "maxItems": 64,
-  "items": {
-    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
-  },
-  "nullable": true
-};
-function validate38(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!Array.isArray(data) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (Array.isArray(data)) {
-    if (data.length > 64) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 64
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate30(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate38.errors = vErrors;
-  return errors === 0;
-}
-function validate33(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.key === undefined) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "key"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.operator === undefined) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "operator"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data.key !== undefined) {
-      if (!validate34(data.key, {
-        instancePath: instancePath + "/key",
-        parentData: data,
-        parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate36(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.values !== undefined) {
-      if (!validate38(data.values, {
-        instancePath: instancePath + "/values",
-        parentData: data,
-        parentDataProperty: "values",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate33.errors = vErrors;
-  return errors === 0;
-}
-function validate32(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (Array.isArray(data)) {
-    if (data.length > 16) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.length < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate33(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate32.errors = vErrors;
-  return errors === 0;
-}
-function validate31(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.matchExpressions === undefined) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "matchExpressions"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.matchExpressions !== undefined) {
-      if (!validate32(data.matchExpressions, {
-        instancePath: instancePath + "/matchExpressions",
-        parentData: data,
-        parentDataProperty: "matchExpressions",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate31.errors = vErrors;
-  return errors === 0;
-}
-function validate185(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (Array.isArray(data)) {
-    if (data.length > 16) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxItems",
-        keyword: "maxItems",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (data.length < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minItems",
-        keyword: "minItems",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    const len0 = data.length;
-    for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate31(data[i0], {
-        instancePath: instancePath + "/" + i0,
-        parentData: data,
-        parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-        errors = vErrors.length;
-      }
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "array"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate185.errors = vErrors;
-  return errors === 0;
-}
-function validate184(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.nodeSelectorTerms === undefined) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
-        params: {
-          missingProperty: "nodeSelectorTerms"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data.nodeSelectorTerms !== undefined) {
-      if (!validate185(data.nodeSelectorTerms, {
-        instancePath: instancePath + "/nodeSelectorTerms",
-        parentData: data,
-        parentDataProperty: "nodeSelectorTerms",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate184.errors = vErrors;
-  return errors === 0;
-}
-const schema87 = {
-  "type": "array",
-  "maxItems": 16,
-  "items": {
-    "$ref": "nqRjvKKyXXfBAeFY4MvfLKjwoeEgGNYCAKBtsIwfMA"
-  },
-  "nullable": true
-};
-const schema88 = {
-  "type": "object",
-  "required": ["weight", "preference"],
+  "required": ["weight"],
   "properties": {
     "weight": {
       "$ref": "whfpf20K7DkQ31EiiVJU39HHGsu6XAFyYelGCm7Po"
     },
-    "preference": {
-      "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
+    "holdSeconds": {
+      "$ref": "sXMwpsh1rP4BWFArlCgLCLPbjr5mLR82A99OwV5Q"
     }
   }
 };
-const schema89 = {
+const schema14 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate191(data, {
+function validate32(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3861,10 +2103,97 @@ function validate191(data, {
       errors++;
     }
   }
-  validate191.errors = vErrors;
+  validate32.errors = vErrors;
   return errors === 0;
 }
-function validate190(data, {
+const schema81 = {
+  "type": "integer",
+  "format": "int32",
+  "default": 60,
+  "minimum": 0,
+  "maximum": 86400,
+  "nullable": true
+};
+function validate165(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 86400 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 86400
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate165.errors = vErrors;
+  return errors === 0;
+}
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3889,13 +2218,79 @@ function validate190(data, {
       }
       errors++;
     }
-    if (data.preference === undefined) {
+    if (data.weight !== undefined) {
+      if (!validate32(data.weight, {
+        instancePath: instancePath + "/weight",
+        parentData: data,
+        parentDataProperty: "weight",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.holdSeconds !== undefined) {
+      if (!validate165(data.holdSeconds, {
+        instancePath: instancePath + "/holdSeconds",
+        parentData: data,
+        parentDataProperty: "holdSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate163.errors = vErrors;
+  return errors === 0;
+}
+function validate162(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 20) {
       const err1 = {
         instancePath,
-        schemaPath: "#/required",
-        keyword: "required",
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
         params: {
-          missingProperty: "preference"
+          limit: 20
         }
       };
       if (vErrors === null) {
@@ -3905,27 +2300,1059 @@ function validate190(data, {
       }
       errors++;
     }
-    if (data.weight !== undefined) {
-      if (!validate191(data.weight, {
-        instancePath: instancePath + "/weight",
+    if (data.length < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate163(data[i0], {
+        instancePath: instancePath + "/" + i0,
         parentData: data,
-        parentDataProperty: "weight",
+        parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
-    if (data.preference !== undefined) {
-      if (!validate31(data.preference, {
-        instancePath: instancePath + "/preference",
+  }
+  validate162.errors = vErrors;
+  return errors === 0;
+}
+const schema82 = {
+  "type": "object",
+  "properties": {
+    "maxErrorRatePercent": {
+      "$ref": "2dZL5TSXtuqBVv6rHviKDJVTlOMxCG4f3M7x64bcc"
+    },
+    "maxLatencyIncreasePercent": {
+      "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
+    },
+    "maxDistanceIncreasePercent": {
+      "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
+    },
+    "minRequests": {
+      "$ref": "T5X1C2drplE8Wg9LqfgaI7rZkru653O9uVjKlL0d6Y"
+    }
+  },
+  "nullable": true
+};
+const schema83 = {
+  "type": "integer",
+  "format": "int32",
+  "default": 5,
+  "minimum": 0,
+  "maximum": 100,
+  "nullable": true
+};
+function validate170(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate170.errors = vErrors;
+  return errors === 0;
+}
+const schema8 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 0,
+  "maximum": 10000,
+  "nullable": true
+};
+function validate23(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 10000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 10000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate23.errors = vErrors;
+  return errors === 0;
+}
+const schema84 = {
+  "type": "integer",
+  "format": "int32",
+  "default": 20,
+  "minimum": 0,
+  "maximum": 1000000,
+  "nullable": true
+};
+function validate174(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate174.errors = vErrors;
+  return errors === 0;
+}
+function validate169(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.maxErrorRatePercent !== undefined) {
+      if (!validate170(data.maxErrorRatePercent, {
+        instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
-        parentDataProperty: "preference",
+        parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
+    }
+    if (data.maxLatencyIncreasePercent !== undefined) {
+      if (!validate23(data.maxLatencyIncreasePercent, {
+        instancePath: instancePath + "/maxLatencyIncreasePercent",
+        parentData: data,
+        parentDataProperty: "maxLatencyIncreasePercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxDistanceIncreasePercent !== undefined) {
+      if (!validate23(data.maxDistanceIncreasePercent, {
+        instancePath: instancePath + "/maxDistanceIncreasePercent",
+        parentData: data,
+        parentDataProperty: "maxDistanceIncreasePercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.minRequests !== undefined) {
+      if (!validate174(data.minRequests, {
+        instancePath: instancePath + "/minRequests",
+        parentData: data,
+        parentDataProperty: "minRequests",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate169.errors = vErrors;
+  return errors === 0;
+}
+function validate161(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.steps !== undefined) {
+      if (!validate162(data.steps, {
+        instancePath: instancePath + "/steps",
+        parentData: data,
+        parentDataProperty: "steps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.analysis !== undefined) {
+      if (!validate169(data.analysis, {
+        instancePath: instancePath + "/analysis",
+        parentData: data,
+        parentDataProperty: "analysis",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate161.errors = vErrors;
+  return errors === 0;
+}
+const schema85 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 10,
+  "maximum": 86400,
+  "nullable": true
+};
+function validate178(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 86400 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 86400
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 10 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 10
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate178.errors = vErrors;
+  return errors === 0;
+}
+const schema86 = {
+  "type": "integer",
+  "format": "int32",
+  "default": 10,
+  "minimum": 0,
+  "maximum": 100,
+  "nullable": true
+};
+function validate180(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate180.errors = vErrors;
+  return errors === 0;
+}
+const schema26 = {
+  "type": "integer",
+  "format": "int64",
+  "nullable": true
+};
+const formats4 = formats.int64;
+function validate54(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (!formats4.validate(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate54.errors = vErrors;
+  return errors === 0;
+}
+function validate158(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.strategy !== undefined) {
+      if (!validate159(data.strategy, {
+        instancePath: instancePath + "/strategy",
+        parentData: data,
+        parentDataProperty: "strategy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.canary !== undefined) {
+      if (!validate161(data.canary, {
+        instancePath: instancePath + "/canary",
+        parentData: data,
+        parentDataProperty: "canary",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.progressDeadlineSeconds !== undefined) {
+      if (!validate178(data.progressDeadlineSeconds, {
+        instancePath: instancePath + "/progressDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "progressDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.revisionHistoryLimit !== undefined) {
+      if (!validate180(data.revisionHistoryLimit, {
+        instancePath: instancePath + "/revisionHistoryLimit",
+        parentData: data,
+        parentDataProperty: "revisionHistoryLimit",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.undoTo !== undefined) {
+      if (!validate54(data.undoTo, {
+        instancePath: instancePath + "/undoTo",
+        parentData: data,
+        parentDataProperty: "undoTo",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate158.errors = vErrors;
+  return errors === 0;
+}
+const schema87 = {
+  "type": "object",
+  "properties": {
+    "terminationGracePeriodSeconds": {
+      "$ref": "vtNBlH1qYlK3opTNnFfnBm8JW7KwItNOjGIRnuQ"
+    },
+    "image": {
+      "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
+    },
+    "imagePullPolicy": {
+      "$ref": "IOuc4Spz65GlEiSlMv0Ydtz9gY9IbMdqcO2ZLf2f53A"
+    },
+    "imagePullSecrets": {
+      "$ref": "MlRie53CVm5ECIYGN54ExofpdHXT6gUQQE606qFOU"
+    },
+    "resources": {
+      "$ref": "lgvTGbEcdzckgti0Jia7L5lwDBqWE88dUGY8sLgMQBc"
+    },
+    "nodeSelector": {
+      "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
+    },
+    "tolerations": {
+      "$ref": "oKor3UdKX9o3egHFLZSGu38msNLNiJpQ0gZXKbYIsX8"
+    },
+    "affinity": {
+      "$ref": "DVzVXGc3G1NtDmhhTlo3WTDxwTaKJNMMdrrt25jPsTg"
+    },
+    "env": {
+      "$ref": "45G1dTTuvY8AnksFP1dd1rijeqA630f7EhtDor4q1I"
+    },
+    "serviceAccountName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "priorityClassName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "runtimeClassName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "podLabels": {
+      "$ref": "wXVxROEKjWgApVosQT4G44giK94GbFaDKDikCqI2w"
+    },
+    "podAnnotations": {
+      "$ref": "tJskEpehEmI5IMWC58zUrtMfpepzrdFdCsMZqeQLT8"
+    }
+  },
+  "nullable": true
+};
+const schema88 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 30,
+  "maximum": 3600,
+  "nullable": true
+};
+function validate185(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 3600 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 3600
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 30 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 30
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats4.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate185.errors = vErrors;
+  return errors === 0;
+}
+const schema89 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 512,
+  "nullable": true
+};
+function validate187(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 512) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 512
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate187.errors = vErrors;
+  return errors === 0;
+}
+const schema90 = {
+  "type": "string",
+  "enum": ["Always", "IfNotPresent", "Never"],
+  "nullable": true
+};
+function validate189(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Always" || data === "IfNotPresent" || data === "Never")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema90.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate189.errors = vErrors;
+  return errors === 0;
+}
+const schema91 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "X1w5IdKN8jX0Lgt9X2o7FLQzMx0wM74y7aq47W4po"
+  },
+  "nullable": true
+};
+const schema92 = {
+  "type": "object",
+  "required": ["name"],
+  "properties": {
+    "name": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  }
+};
+const schema21 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 253
+};
+function validate45(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 253) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 253
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
     }
   } else {
     const err2 = {
@@ -3933,7 +3360,7 @@ function validate190(data, {
       schemaPath: "#/type",
       keyword: "type",
       params: {
-        type: "object"
+        type: "string"
       }
     };
     if (vErrors === null) {
@@ -3943,10 +3370,65 @@ function validate190(data, {
     }
     errors++;
   }
-  validate190.errors = vErrors;
+  validate45.errors = vErrors;
   return errors === 0;
 }
-function validate189(data, {
+function validate192(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate45(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate192.errors = vErrors;
+  return errors === 0;
+}
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3989,21 +3471,1580 @@ function validate189(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate190(data[i0], {
+      if (!validate192(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate189.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-function validate183(data, {
+const schema93 = {
+  "type": "object",
+  "properties": {
+    "requests": {
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
+    },
+    "limits": {
+      "$ref": "MMvF6u6s7xgUsSPOgUAkhZAUQICy8Q7knOggyHaTls"
+    }
+  },
+  "nullable": true
+};
+const schema9 = {
+  "type": "object",
+  "maxProperties": 16,
+  "additionalProperties": {
+    "$ref": "pvgiLYer3zJaqKpA647DAg1TuIomNYe3Kvfem4zIvc"
+  },
+  "properties": {},
+  "nullable": true
+};
+const schema10 = {
+  "anyOf": [{
+    "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
+  }, {
+    "$ref": "jdFtv6DGtroqVatkuk8ipQtGFLMzfSuVek97sB0uauQ"
+  }],
+  "maxLength": 32
+};
+const schema11 = {
+  "type": "integer"
+};
+function validate26(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate26.errors = vErrors;
+  return errors === 0;
+}
+const schema12 = {
+  "type": "string"
+};
+function validate28(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate28.errors = vErrors;
+  return errors === 0;
+}
+function validate25(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const _errs0 = errors;
+  let valid0 = false;
+  const _errs1 = errors;
+  if (!validate26(data, {
+    instancePath,
+    parentData,
+    parentDataProperty,
+    rootData
+  })) {
+    vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+    errors = vErrors.length;
+  }
+  var _valid0 = _errs1 === errors;
+  valid0 = valid0 || _valid0;
+  if (!valid0) {
+    const _errs2 = errors;
+    if (!validate28(data, {
+      instancePath,
+      parentData,
+      parentDataProperty,
+      rootData
+    })) {
+      vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+      errors = vErrors.length;
+    }
+    var _valid0 = _errs2 === errors;
+    valid0 = valid0 || _valid0;
+  }
+  if (!valid0) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/anyOf",
+      keyword: "anyOf",
+      params: {}
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  } else {
+    errors = _errs0;
+    if (vErrors !== null) {
+      if (_errs0) {
+        vErrors.length = _errs0;
+      } else {
+        vErrors = null;
+      }
+    }
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate25.errors = vErrors;
+  return errors === 0;
+}
+function validate24(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (Object.keys(data).length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxProperties",
+        keyword: "maxProperties",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    for (const key0 in data) {
+      if (!validate25(data[key0], {
+        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+        parentData: data,
+        parentDataProperty: key0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate24.errors = vErrors;
+  return errors === 0;
+}
+function validate196(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.requests !== undefined) {
+      if (!validate24(data.requests, {
+        instancePath: instancePath + "/requests",
+        parentData: data,
+        parentDataProperty: "requests",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.limits !== undefined) {
+      if (!validate24(data.limits, {
+        instancePath: instancePath + "/limits",
+        parentData: data,
+        parentDataProperty: "limits",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate196.errors = vErrors;
+  return errors === 0;
+}
+const schema25 = {
+  "type": "object",
+  "maxProperties": 32,
+  "additionalProperties": {
+    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+  },
+  "properties": {},
+  "nullable": true
+};
+const schema13 = {
+  "type": "string",
+  "maxLength": 63
+};
+function validate31(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate31.errors = vErrors;
+  return errors === 0;
+}
+function validate52(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (Object.keys(data).length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxProperties",
+        keyword: "maxProperties",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    for (const key0 in data) {
+      if (!validate31(data[key0], {
+        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+        parentData: data,
+        parentDataProperty: key0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate52.errors = vErrors;
+  return errors === 0;
+}
+const schema94 = {
+  "type": "array",
+  "maxItems": 32,
+  "items": {
+    "$ref": "3BKpH4j8lGK2hCB5zxYRtch13Ei3nuh9EwUYBpydg"
+  },
+  "nullable": true
+};
+const schema95 = {
+  "type": "object",
+  "properties": {
+    "key": {
+      "$ref": "XwNN209X7XURL685WAbSGrvubGjb1U2DRbxBQt7z4"
+    },
+    "operator": {
+      "$ref": "ram7G1sEhJgdwRFKMWHXgwOGKL9Ank8WFEYt4nsM0"
+    },
+    "value": {
+      "$ref": "aI76FeqpwcXwdyCOF96recSluNjGv0pCdD3LQe3LnI"
+    },
+    "effect": {
+      "$ref": "qJHjpgHjBAM2ZqCh5q54PGVwZzH3IExdV8HxXGBM"
+    },
+    "tolerationSeconds": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    }
+  }
+};
+const schema96 = {
+  "type": "string",
+  "maxLength": 316,
+  "nullable": true
+};
+function validate203(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 316) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 316
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate203.errors = vErrors;
+  return errors === 0;
+}
+const schema97 = {
+  "type": "string",
+  "enum": ["Exists", "Equal"],
+  "nullable": true
+};
+function validate205(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Exists" || data === "Equal")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema97.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate205.errors = vErrors;
+  return errors === 0;
+}
+const schema44 = {
+  "type": "string",
+  "maxLength": 63,
+  "nullable": true
+};
+function validate95(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate95.errors = vErrors;
+  return errors === 0;
+}
+const schema98 = {
+  "type": "string",
+  "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+  "nullable": true
+};
+function validate208(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "NoSchedule" || data === "PreferNoSchedule" || data === "NoExecute")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema98.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate208.errors = vErrors;
+  return errors === 0;
+}
+const schema29 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 0,
+  "nullable": true
+};
+function validate57(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data < 0 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (!formats4.validate(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate57.errors = vErrors;
+  return errors === 0;
+}
+function validate202(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.key !== undefined) {
+      if (!validate203(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.operator !== undefined) {
+      if (!validate205(data.operator, {
+        instancePath: instancePath + "/operator",
+        parentData: data,
+        parentDataProperty: "operator",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.value !== undefined) {
+      if (!validate95(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.effect !== undefined) {
+      if (!validate208(data.effect, {
+        instancePath: instancePath + "/effect",
+        parentData: data,
+        parentDataProperty: "effect",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.tolerationSeconds !== undefined) {
+      if (!validate57(data.tolerationSeconds, {
+        instancePath: instancePath + "/tolerationSeconds",
+        parentData: data,
+        parentDataProperty: "tolerationSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate202.errors = vErrors;
+  return errors === 0;
+}
+function validate201(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate202(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate201.errors = vErrors;
+  return errors === 0;
+}
+const schema99 = {
+  "type": "object",
+  "properties": {
+    "nodeAffinity": {
+      "$ref": "RqH4LSMyvCP7SKt3s7cFTUydmp9sTqQSJkiAkaY"
+    }
+  },
+  "nullable": true
+};
+const schema100 = {
+  "type": "object",
+  "properties": {
+    "requiredDuringSchedulingIgnoredDuringExecution": {
+      "$ref": "wAbT4RG4uPAgIcIVoEYLUzTifKgkkHPBHbHKrotbjIE"
+    },
+    "preferredDuringSchedulingIgnoredDuringExecution": {
+      "$ref": "qQqJc6R4lx9tBfqp0yTJI96VvRW3oBEXpLQ40eIv13U"
+    }
+  },
+  "nullable": true
+};
+const schema101 = {
+  "type": "object",
+  "required": ["nodeSelectorTerms"],
+  "properties": {
+    "nodeSelectorTerms": {
+      "$ref": "CRUJadX5ej8ePPfqOmdeDXE9ubbQYJOM8sz5GAaWBJw"
+    }
+  },
+  "nullable": true
+};
+const schema102 = {
+  "type": "array",
+  "minItems": 1,
+  "maxItems": 16,
+  "items": {
+    "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
+  }
+};
+const schema15 = {
+  "type": "object",
+  "required": ["matchExpressions"],
+  "properties": {
+    "matchExpressions": {
+      "$ref": "PyxwYcu9GtxdJDcntgxXFLxUff58goM5eYMyBKgCjo"
+    }
+  }
+};
+const schema16 = {
+  "type": "array",
+  "minItems": 1,
+  "maxItems": 16,
+  "items": {
+    "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
+  }
+};
+const schema17 = {
+  "type": "object",
+  "required": ["key", "operator"],
+  "properties": {
+    "key": {
+      "$ref": "w2ToPlvyFfJVHSBdcGko6CUzl1zLV5PENRlP59acNuc"
+    },
+    "operator": {
+      "$ref": "MrUQ6hRTSDpOGGMAyg8HxoldWKSFEqNH5013KV6M"
+    },
+    "values": {
+      "$ref": "q19gcID0ryAQinetmGsebODb9J6chQ1ryqjrF786SUE"
+    }
+  }
+};
+const schema18 = {
+  "type": "string",
+  "maxLength": 316
+};
+function validate36(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 316) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 316
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate36.errors = vErrors;
+  return errors === 0;
+}
+const schema19 = {
+  "type": "string",
+  "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+};
+function validate38(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "In" || data === "NotIn" || data === "Exists" || data === "DoesNotExist" || data === "Gt" || data === "Lt")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema19.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate38.errors = vErrors;
+  return errors === 0;
+}
+const schema20 = {
+  "type": "array",
+  "maxItems": 64,
+  "items": {
+    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+  },
+  "nullable": true
+};
+function validate40(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 64) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 64
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate31(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate40.errors = vErrors;
+  return errors === 0;
+}
+function validate35(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.key === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "key"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.operator === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "operator"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.key !== undefined) {
+      if (!validate36(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.operator !== undefined) {
+      if (!validate38(data.operator, {
+        instancePath: instancePath + "/operator",
+        parentData: data,
+        parentDataProperty: "operator",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.values !== undefined) {
+      if (!validate40(data.values, {
+        instancePath: instancePath + "/values",
+        parentData: data,
+        parentDataProperty: "values",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate35.errors = vErrors;
+  return errors === 0;
+}
+function validate34(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate35(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate34.errors = vErrors;
+  return errors === 0;
+}
+function validate33(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.matchExpressions === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "matchExpressions"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.matchExpressions !== undefined) {
+      if (!validate34(data.matchExpressions, {
+        instancePath: instancePath + "/matchExpressions",
+        parentData: data,
+        parentDataProperty: "matchExpressions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate33.errors = vErrors;
+  return errors === 0;
+}
+function validate216(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate33(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate216.errors = vErrors;
+  return errors === 0;
+}
+function validate215(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.nodeSelectorTerms === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "nodeSelectorTerms"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.nodeSelectorTerms !== undefined) {
+      if (!validate216(data.nodeSelectorTerms, {
+        instancePath: instancePath + "/nodeSelectorTerms",
+        parentData: data,
+        parentDataProperty: "nodeSelectorTerms",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate215.errors = vErrors;
+  return errors === 0;
+}
+const schema103 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "nqRjvKKyXXfBAeFY4MvfLKjwoeEgGNYCAKBtsIwfMA"
+  },
+  "nullable": true
+};
+const schema104 = {
+  "type": "object",
+  "required": ["weight", "preference"],
+  "properties": {
+    "weight": {
+      "$ref": "whfpf20K7DkQ31EiiVJU39HHGsu6XAFyYelGCm7Po"
+    },
+    "preference": {
+      "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
+    }
+  }
+};
+function validate221(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.weight === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "weight"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.preference === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "preference"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.weight !== undefined) {
+      if (!validate32(data.weight, {
+        instancePath: instancePath + "/weight",
+        parentData: data,
+        parentDataProperty: "weight",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.preference !== undefined) {
+      if (!validate33(data.preference, {
+        instancePath: instancePath + "/preference",
+        parentData: data,
+        parentDataProperty: "preference",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate221.errors = vErrors;
+  return errors === 0;
+}
+function validate220(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate221(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate220.errors = vErrors;
+  return errors === 0;
+}
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4029,32 +5070,32 @@ function validate183(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate184(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate215(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate189(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate220(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate183.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-function validate182(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4080,21 +5121,21 @@ function validate182(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate183(data.nodeAffinity, {
+      if (!validate214(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate182.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema105 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -4102,7 +5143,7 @@ const schema90 = {
   },
   "nullable": true
 };
-const schema91 = {
+const schema106 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -4117,12 +5158,12 @@ const schema91 = {
     }
   }
 };
-const schema27 = {
+const schema30 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate55(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4179,15 +5220,15 @@ function validate55(data, {
     }
     errors++;
   }
-  validate55.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema107 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate201(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4229,10 +5270,10 @@ function validate201(data, {
       errors++;
     }
   }
-  validate201.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema108 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -4244,7 +5285,7 @@ const schema93 = {
   },
   "nullable": true
 };
-const schema20 = {
+const schema22 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -4260,11 +5301,11 @@ const schema20 = {
   },
   "nullable": true
 };
-const schema21 = {
+const schema23 = {
   "type": "boolean",
   "nullable": true
 };
-function validate47(data, {
+function validate49(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4288,10 +5329,10 @@ function validate47(data, {
     }
     errors++;
   }
-  validate47.errors = vErrors;
+  validate49.errors = vErrors;
   return errors === 0;
 }
-function validate44(data, {
+function validate46(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4349,43 +5390,43 @@ function validate44(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate43(data.name, {
+      if (!validate45(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate43(data.key, {
+      if (!validate45(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
+        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate47(data.optional, {
+      if (!validate49(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate47.errors : vErrors.concat(validate47.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate44.errors = vErrors;
+  validate46.errors = vErrors;
   return errors === 0;
 }
-function validate203(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4411,32 +5452,32 @@ function validate203(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate44(data.secretKeyRef, {
+      if (!validate46(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
+        vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate44(data.configMapKeyRef, {
+      if (!validate46(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate44.errors : vErrors.concat(validate44.errors);
+        vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate203.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4462,35 +5503,35 @@ function validate199(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate55(data.name, {
+      if (!validate58(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate201(data.value, {
+      if (!validate231(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate203(data.valueFrom, {
+      if (!validate233(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -4510,10 +5551,10 @@ function validate199(data, {
     }
     errors++;
   }
-  validate199.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-function validate198(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4556,27 +5597,27 @@ function validate198(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate199(data[i0], {
+      if (!validate229(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate198.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema22 = {
+const schema24 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate49(data, {
+function validate51(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4634,10 +5675,10 @@ function validate49(data, {
       errors++;
     }
   }
-  validate49.errors = vErrors;
+  validate51.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema109 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -4646,11 +5687,11 @@ const schema94 = {
   "properties": {},
   "nullable": true
 };
-const schema95 = {
+const schema110 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate214(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4691,10 +5732,10 @@ function validate214(data, {
     }
     errors++;
   }
-  validate214.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4736,21 +5777,21 @@ function validate213(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate214(data[key0], {
+      if (!validate244(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate213.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-function validate152(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4776,164 +5817,164 @@ function validate152(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate153(data.terminationGracePeriodSeconds, {
+      if (!validate185(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate155(data.image, {
+      if (!validate187(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate157(data.imagePullPolicy, {
+      if (!validate189(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate159(data.imagePullSecrets, {
+      if (!validate191(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate164(data.resources, {
+      if (!validate196(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate50(data.nodeSelector, {
+      if (!validate52(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate169(data.tolerations, {
+      if (!validate201(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate182(data.affinity, {
+      if (!validate213(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.env !== undefined) {
-      if (!validate198(data.env, {
-        instancePath: instancePath + "/env",
-        parentData: data,
-        parentDataProperty: "env",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.serviceAccountName !== undefined) {
-      if (!validate49(data.serviceAccountName, {
-        instancePath: instancePath + "/serviceAccountName",
-        parentData: data,
-        parentDataProperty: "serviceAccountName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.priorityClassName !== undefined) {
-      if (!validate49(data.priorityClassName, {
-        instancePath: instancePath + "/priorityClassName",
-        parentData: data,
-        parentDataProperty: "priorityClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.runtimeClassName !== undefined) {
-      if (!validate49(data.runtimeClassName, {
-        instancePath: instancePath + "/runtimeClassName",
-        parentData: data,
-        parentDataProperty: "runtimeClassName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podLabels !== undefined) {
-      if (!validate50(data.podLabels, {
-        instancePath: instancePath + "/podLabels",
-        parentData: data,
-        parentDataProperty: "podLabels",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate50.errors : vErrors.concat(validate50.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podAnnotations !== undefined) {
-      if (!validate213(data.podAnnotations, {
-        instancePath: instancePath + "/podAnnotations",
-        parentData: data,
-        parentDataProperty: "podAnnotations",
         rootData
       })) {
         vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
+    if (data.env !== undefined) {
+      if (!validate228(data.env, {
+        instancePath: instancePath + "/env",
+        parentData: data,
+        parentDataProperty: "env",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.serviceAccountName !== undefined) {
+      if (!validate51(data.serviceAccountName, {
+        instancePath: instancePath + "/serviceAccountName",
+        parentData: data,
+        parentDataProperty: "serviceAccountName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.priorityClassName !== undefined) {
+      if (!validate51(data.priorityClassName, {
+        instancePath: instancePath + "/priorityClassName",
+        parentData: data,
+        parentDataProperty: "priorityClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.runtimeClassName !== undefined) {
+      if (!validate51(data.runtimeClassName, {
+        instancePath: instancePath + "/runtimeClassName",
+        parentData: data,
+        parentDataProperty: "runtimeClassName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podLabels !== undefined) {
+      if (!validate52(data.podLabels, {
+        instancePath: instancePath + "/podLabels",
+        parentData: data,
+        parentDataProperty: "podLabels",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podAnnotations !== undefined) {
+      if (!validate243(data.podAnnotations, {
+        instancePath: instancePath + "/podAnnotations",
+        parentData: data,
+        parentDataProperty: "podAnnotations",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate152.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-function validate102(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4959,68 +6000,79 @@ function validate102(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate103(data.model, {
+      if (!validate109(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate112(data.engine, {
+      if (!validate118(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate128(data.qualityGate, {
+      if (!validate134(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate133(data.replicas, {
+      if (!validate139(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate135(data.scaling, {
+      if (!validate141(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.rollout !== undefined) {
+      if (!validate158(data.rollout, {
+        instancePath: instancePath + "/rollout",
+        parentData: data,
+        parentDataProperty: "rollout",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate152(data.server, {
+      if (!validate184(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
@@ -5040,10 +6092,10 @@ function validate102(data, {
     }
     errors++;
   }
-  validate102.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema111 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -5082,68 +6134,24 @@ const schema96 = {
     "wanted": {
       "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
     },
+    "rollout": {
+      "$ref": "9EJP7EymayPF2lqfZPULso293CrqgN77PPGWCJzCxo"
+    },
+    "revisions": {
+      "$ref": "z9Nuhxvc3h0jDSBllRkMfRscYkMg41Ih0JZzXF800"
+    },
     "engine": {
       "$ref": "In2stMPPHGVfEAXS2kLBrKDOw9PponJYLFiFYdlLHM"
     }
   },
   "nullable": true
 };
-const schema97 = {
-  "type": "integer",
-  "format": "int64",
-  "nullable": true
-};
-function validate220(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (!formats2.validate(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int64"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate220.errors = vErrors;
-  return errors === 0;
-}
-const schema98 = {
+const schema112 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate222(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5173,7 +6181,7 @@ function validate222(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -5183,16 +6191,16 @@ function validate222(data, {
     }
     errors++;
   }
-  validate222.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-const schema25 = {
+const schema28 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "nullable": true
 };
-function validate53(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5251,10 +6259,10 @@ function validate53(data, {
       errors++;
     }
   }
-  validate53.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema113 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -5272,12 +6280,12 @@ const schema99 = {
   },
   "nullable": true
 };
-const schema100 = {
+const schema114 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate230(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5307,7 +6315,7 @@ function validate230(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema100.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -5317,17 +6325,17 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema115 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 65535,
   "nullable": true
 };
-function validate232(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5403,15 +6411,15 @@ function validate232(data, {
       errors++;
     }
   }
-  validate232.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema32 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate57(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5453,10 +6461,10 @@ function validate57(data, {
       errors++;
     }
   }
-  validate57.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema116 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -5469,13 +6477,13 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema117 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate237(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5551,10 +6559,10 @@ function validate237(data, {
       errors++;
     }
   }
-  validate237.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-function validate235(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5612,32 +6620,32 @@ function validate235(data, {
       errors++;
     }
     if (data.revision !== undefined) {
-      if (!validate30(data.revision, {
+      if (!validate31(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate237(data.weightPercent, {
+      if (!validate266(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate235.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5663,54 +6671,54 @@ function validate229(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate230(data.mode, {
+      if (!validate259(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate232(data.gatewayPort, {
+      if (!validate261(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
     if (data.wakeSeconds !== undefined) {
-      if (!validate57(data.wakeSeconds, {
+      if (!validate60(data.wakeSeconds, {
         instancePath: instancePath + "/wakeSeconds",
         parentData: data,
         parentDataProperty: "wakeSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate235(data.canary, {
+      if (!validate264(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate229.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema118 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5718,7 +6726,7 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema119 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -5742,11 +6750,11 @@ const schema105 = {
     }
   }
 };
-const schema106 = {
+const schema120 = {
   "type": "string",
   "maxLength": 64
 };
-function validate243(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5787,14 +6795,14 @@ function validate243(data, {
     }
     errors++;
   }
-  validate243.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema121 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate245(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5824,7 +6832,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -5834,15 +6842,15 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema45 = {
   "type": "string",
   "format": "date-time"
 };
-const formats24 = formats["date-time"];
-function validate248(data, {
+const formats10 = formats["date-time"];
+function validate96(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5851,7 +6859,7 @@ function validate248(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats24.validate(data)) {
+    if (!formats10.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -5883,14 +6891,14 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate96.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema46 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate251(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5931,10 +6939,10 @@ function validate251(data, {
     }
     errors++;
   }
-  validate251.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-function validate242(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6024,68 +7032,68 @@ function validate242(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate243(data.type, {
+      if (!validate272(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate245(data.status, {
+      if (!validate274(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate54(data.observedGeneration, {
+      if (!validate57(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate248(data.lastTransitionTime, {
+      if (!validate96(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate55(data.reason, {
+      if (!validate58(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate251(data.message, {
+      if (!validate97(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
@@ -6105,10 +7113,10 @@ function validate242(data, {
     }
     errors++;
   }
-  validate242.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-function validate241(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6151,21 +7159,21 @@ function validate241(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate242(data[i0], {
+      if (!validate271(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate241.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema34 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -6189,12 +7197,12 @@ const schema31 = {
   },
   "nullable": true
 };
-const schema30 = {
+const schema33 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate58(data, {
+function validate61(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6236,15 +7244,15 @@ function validate58(data, {
       errors++;
     }
   }
-  validate58.errors = vErrors;
+  validate61.errors = vErrors;
   return errors === 0;
 }
-const schema28 = {
+const schema31 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate56(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6286,15 +7294,15 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema35 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate62(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6336,10 +7344,10 @@ function validate62(data, {
       errors++;
     }
   }
-  validate62.errors = vErrors;
+  validate65.errors = vErrors;
   return errors === 0;
 }
-const schema33 = {
+const schema36 = {
   "type": "object",
   "properties": {
     "name": {
@@ -6351,12 +7359,12 @@ const schema33 = {
   },
   "nullable": true
 };
-const schema34 = {
+const schema37 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate65(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6398,10 +7406,10 @@ function validate65(data, {
       errors++;
     }
   }
-  validate65.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-function validate64(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6427,32 +7435,32 @@ function validate64(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate65(data.name, {
+      if (!validate68(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate56(data.uid, {
+      if (!validate59(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate64.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-const schema35 = {
+const schema38 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -6476,12 +7484,12 @@ const schema35 = {
   },
   "nullable": true
 };
-const schema36 = {
+const schema39 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate74(data, {
+function validate77(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6523,10 +7531,10 @@ function validate74(data, {
       errors++;
     }
   }
-  validate74.errors = vErrors;
+  validate77.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
+const schema40 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -6534,7 +7542,7 @@ const schema37 = {
   },
   "nullable": true
 };
-const schema38 = {
+const schema41 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -6552,11 +7560,11 @@ const schema38 = {
     }
   }
 };
-const schema39 = {
+const schema42 = {
   "type": "string",
   "maxLength": 8
 };
-function validate78(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6597,10 +7605,10 @@ function validate78(data, {
     }
     errors++;
   }
-  validate78.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
-function validate77(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6626,46 +7634,46 @@ function validate77(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate78(data.precision, {
+      if (!validate81(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate57(data.sparse, {
+      if (!validate60(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate57(data.increase, {
+      if (!validate60(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate58(data.problem, {
+      if (!validate61(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
@@ -6685,10 +7693,10 @@ function validate77(data, {
     }
     errors++;
   }
-  validate77.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-function validate76(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6731,21 +7739,21 @@ function validate76(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate77(data[i0], {
+      if (!validate80(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate76.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-function validate69(data, {
+function validate72(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6771,76 +7779,76 @@ function validate69(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate56(data.metric, {
+      if (!validate59(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate57(data.dense, {
+      if (!validate60(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate57(data.sparse, {
+      if (!validate60(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate57(data.increase, {
+      if (!validate60(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate74(data.precision, {
+      if (!validate77(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate76(data.served, {
+      if (!validate79(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate69.errors = vErrors;
+  validate72.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema43 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -6858,7 +7866,7 @@ const schema40 = {
   },
   "nullable": true
 };
-function validate86(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6884,54 +7892,54 @@ function validate86(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate57(data.convention, {
+      if (!validate60(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate54(data.dense, {
+      if (!validate57(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate54(data.sparse, {
+      if (!validate57(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reductionPercent !== undefined) {
-      if (!validate57(data.reductionPercent, {
-        instancePath: instancePath + "/reductionPercent",
-        parentData: data,
-        parentDataProperty: "reductionPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
+    if (data.reductionPercent !== undefined) {
+      if (!validate60(data.reductionPercent, {
+        instancePath: instancePath + "/reductionPercent",
+        parentData: data,
+        parentDataProperty: "reductionPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate86.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-function validate59(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6957,76 +7965,796 @@ function validate59(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate58(data.uri, {
+      if (!validate61(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate56(data.sha256, {
+      if (!validate59(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.pattern !== undefined) {
+      if (!validate65(data.pattern, {
+        instancePath: instancePath + "/pattern",
+        parentData: data,
+        parentDataProperty: "pattern",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.finetune !== undefined) {
+      if (!validate67(data.finetune, {
+        instancePath: instancePath + "/finetune",
+        parentData: data,
+        parentDataProperty: "finetune",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.fid !== undefined) {
+      if (!validate72(data.fid, {
+        instancePath: instancePath + "/fid",
+        parentData: data,
+        parentDataProperty: "fid",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.macs !== undefined) {
+      if (!validate89(data.macs, {
+        instancePath: instancePath + "/macs",
+        parentData: data,
+        parentDataProperty: "macs",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate62.errors = vErrors;
+  return errors === 0;
+}
+const schema122 = {
+  "type": "object",
+  "required": ["strategy", "phase", "revision", "since", "message"],
+  "properties": {
+    "strategy": {
+      "$ref": "qXIWWFQPdxUUyDKgTOKifocjz3ZU8o6XPxpnpAmYw"
+    },
+    "phase": {
+      "$ref": "YgWGIZGppaKBulYu5oisRWRnBPN8wDOpUjhIkGP8OQ"
+    },
+    "revision": {
+      "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+    },
+    "from": {
+      "$ref": "aI76FeqpwcXwdyCOF96recSluNjGv0pCdD3LQe3LnI"
+    },
+    "step": {
+      "$ref": "w5IhIKa86RwAovE05iaUbTTyUvDPPwDIMFk2QbV9s2w"
+    },
+    "weightPercent": {
+      "$ref": "asSHVYWwwSr8JlHAiV8mXs1tgo1WZ7dKYjrdnkqto"
+    },
+    "since": {
+      "$ref": "KrhXBWKB1pK8JptMQRXbBg5co4bpZWZnIUkdeEo37wY"
+    },
+    "message": {
+      "$ref": "lAyGIiLfgHFejKEDz43HKoAmvsHcBuMSrXsj6XuIc"
+    },
+    "canaryDigest": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    }
+  },
+  "nullable": true
+};
+const schema123 = {
+  "type": "string",
+  "enum": ["RollingUpdate", "Recreate", "Canary"]
+};
+function validate285(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "RollingUpdate" || data === "Recreate" || data === "Canary")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema123.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate285.errors = vErrors;
+  return errors === 0;
+}
+const schema124 = {
+  "type": "string",
+  "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
+};
+function validate287(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Progressing" || data === "Promoting" || data === "Finishing" || data === "RollingBack" || data === "RolledBack" || data === "Withdrawing" || data === "Complete")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema124.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate287.errors = vErrors;
+  return errors === 0;
+}
+const schema125 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 0,
+  "maximum": 100,
+  "nullable": true
+};
+function validate292(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate292.errors = vErrors;
+  return errors === 0;
+}
+function validate284(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.strategy === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "strategy"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.phase === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "phase"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.revision === undefined) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "revision"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+    if (data.since === undefined) {
+      const err4 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "since"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err4];
+      } else {
+        vErrors.push(err4);
+      }
+      errors++;
+    }
+    if (data.message === undefined) {
+      const err5 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "message"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err5];
+      } else {
+        vErrors.push(err5);
+      }
+      errors++;
+    }
+    if (data.strategy !== undefined) {
+      if (!validate285(data.strategy, {
+        instancePath: instancePath + "/strategy",
+        parentData: data,
+        parentDataProperty: "strategy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.phase !== undefined) {
+      if (!validate287(data.phase, {
+        instancePath: instancePath + "/phase",
+        parentData: data,
+        parentDataProperty: "phase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.revision !== undefined) {
+      if (!validate31(data.revision, {
+        instancePath: instancePath + "/revision",
+        parentData: data,
+        parentDataProperty: "revision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.from !== undefined) {
+      if (!validate95(data.from, {
+        instancePath: instancePath + "/from",
+        parentData: data,
+        parentDataProperty: "from",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate56(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
         rootData
       })) {
         vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
-    if (data.pattern !== undefined) {
-      if (!validate62(data.pattern, {
-        instancePath: instancePath + "/pattern",
+    if (data.weightPercent !== undefined) {
+      if (!validate292(data.weightPercent, {
+        instancePath: instancePath + "/weightPercent",
         parentData: data,
-        parentDataProperty: "pattern",
+        parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
-    if (data.finetune !== undefined) {
-      if (!validate64(data.finetune, {
-        instancePath: instancePath + "/finetune",
+    if (data.since !== undefined) {
+      if (!validate96(data.since, {
+        instancePath: instancePath + "/since",
         parentData: data,
-        parentDataProperty: "finetune",
+        parentDataProperty: "since",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
-    if (data.fid !== undefined) {
-      if (!validate69(data.fid, {
-        instancePath: instancePath + "/fid",
+    if (data.message !== undefined) {
+      if (!validate97(data.message, {
+        instancePath: instancePath + "/message",
         parentData: data,
-        parentDataProperty: "fid",
+        parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
-    if (data.macs !== undefined) {
-      if (!validate86(data.macs, {
-        instancePath: instancePath + "/macs",
+    if (data.canaryDigest !== undefined) {
+      if (!validate59(data.canaryDigest, {
+        instancePath: instancePath + "/canaryDigest",
         parentData: data,
-        parentDataProperty: "macs",
+        parentDataProperty: "canaryDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate59.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema126 = {
+  "type": "array",
+  "maxItems": 101,
+  "items": {
+    "$ref": "BIxGBBloO6K1Jp2AcJaBrSzQb7OoPzs6pYNInZeYJjg"
+  },
+  "nullable": true
+};
+const schema127 = {
+  "type": "object",
+  "required": ["number", "name", "servedAt"],
+  "properties": {
+    "number": {
+      "$ref": "l0isPO4HmCwRd8GpgjXyXoqkg8K9FBKI9TZvnWwTMfc"
+    },
+    "name": {
+      "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+    },
+    "model": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    },
+    "image": {
+      "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
+    },
+    "changed": {
+      "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
+    },
+    "servedAt": {
+      "$ref": "KrhXBWKB1pK8JptMQRXbBg5co4bpZWZnIUkdeEo37wY"
+    }
+  }
+};
+const schema128 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 1
+};
+function validate300(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data < 1 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (!formats4.validate(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate300.errors = vErrors;
+  return errors === 0;
+}
+function validate299(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.number === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "number"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.name === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.servedAt === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "servedAt"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.number !== undefined) {
+      if (!validate300(data.number, {
+        instancePath: instancePath + "/number",
+        parentData: data,
+        parentDataProperty: "number",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.name !== undefined) {
+      if (!validate31(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.model !== undefined) {
+      if (!validate61(data.model, {
+        instancePath: instancePath + "/model",
+        parentData: data,
+        parentDataProperty: "model",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.image !== undefined) {
+      if (!validate55(data.image, {
+        instancePath: instancePath + "/image",
+        parentData: data,
+        parentDataProperty: "image",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.changed !== undefined) {
+      if (!validate55(data.changed, {
+        instancePath: instancePath + "/changed",
+        parentData: data,
+        parentDataProperty: "changed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.servedAt !== undefined) {
+      if (!validate96(data.servedAt, {
+        instancePath: instancePath + "/servedAt",
+        parentData: data,
+        parentDataProperty: "servedAt",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err3 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err3];
+    } else {
+      vErrors.push(err3);
+    }
+    errors++;
+  }
+  validate299.errors = vErrors;
+  return errors === 0;
+}
+function validate298(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 101) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 101
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate299(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate298.errors = vErrors;
+  return errors === 0;
+}
+const schema129 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -7056,12 +8784,12 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema41 = {
+const schema47 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate92(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7104,10 +8832,10 @@ function validate92(data, {
       errors++;
     }
   }
-  validate92.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -7119,7 +8847,7 @@ const schema111 = {
   },
   "nullable": true
 };
-function validate263(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7145,37 +8873,37 @@ function validate263(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate57(data.p50, {
+      if (!validate60(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate57(data.p99, {
+      if (!validate60(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate263.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema131 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate267(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7217,10 +8945,10 @@ function validate267(data, {
       errors++;
     }
   }
-  validate267.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7246,98 +8974,98 @@ function validate257(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate56(data.backend, {
+      if (!validate59(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate74(data.precision, {
+      if (!validate77(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate92(data.sparseLayers, {
+      if (!validate98(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate92(data.totalLayers, {
+      if (!validate98(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.speedup !== undefined) {
-      if (!validate57(data.speedup, {
+      if (!validate60(data.speedup, {
         instancePath: instancePath + "/speedup",
         parentData: data,
         parentDataProperty: "speedup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate263(data.latencyMilliseconds, {
+      if (!validate315(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate267(data.device, {
+      if (!validate319(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate52(data.reason, {
+      if (!validate55(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate257.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate219(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7363,142 +9091,164 @@ function validate219(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate220(data.observedGeneration, {
+      if (!validate54(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate222(data.phase, {
+      if (!validate251(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
     if (data.url !== undefined) {
-      if (!validate52(data.url, {
+      if (!validate55(data.url, {
         instancePath: instancePath + "/url",
         parentData: data,
         parentDataProperty: "url",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate53(data.replicas, {
+      if (!validate56(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.readyReplicas !== undefined) {
-      if (!validate53(data.readyReplicas, {
+      if (!validate56(data.readyReplicas, {
         instancePath: instancePath + "/readyReplicas",
         parentData: data,
         parentDataProperty: "readyReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.desiredReplicas !== undefined) {
-      if (!validate53(data.desiredReplicas, {
+      if (!validate56(data.desiredReplicas, {
         instancePath: instancePath + "/desiredReplicas",
         parentData: data,
         parentDataProperty: "desiredReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate53.errors : vErrors.concat(validate53.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.selector !== undefined) {
-      if (!validate52(data.selector, {
+      if (!validate55(data.selector, {
         instancePath: instancePath + "/selector",
         parentData: data,
         parentDataProperty: "selector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate229(data.traffic, {
+      if (!validate258(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate241(data.conditions, {
+      if (!validate270(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate59(data.model, {
+      if (!validate62(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate59(data.wanted, {
+      if (!validate62(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.rollout !== undefined) {
+      if (!validate284(data.rollout, {
+        instancePath: instancePath + "/rollout",
+        parentData: data,
+        parentDataProperty: "rollout",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.revisions !== undefined) {
+      if (!validate298(data.revisions, {
+        instancePath: instancePath + "/revisions",
+        parentData: data,
+        parentDataProperty: "revisions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate257(data.engine, {
+      if (!validate309(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate219.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7557,57 +9307,57 @@ function validate93(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate94(data.apiVersion, {
+      if (!validate100(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate96(data.kind, {
+      if (!validate102(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.metadata !== undefined) {
-      if (!validate98(data.metadata, {
-        instancePath: instancePath + "/metadata",
-        parentData: data,
-        parentDataProperty: "metadata",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.spec !== undefined) {
-      if (!validate102(data.spec, {
-        instancePath: instancePath + "/spec",
-        parentData: data,
-        parentDataProperty: "spec",
         rootData
       })) {
         vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate104(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.spec !== undefined) {
+      if (!validate108(data.spec, {
+        instancePath: instancePath + "/spec",
+        parentData: data,
+        parentDataProperty: "spec",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.status !== undefined) {
-      if (!validate219(data.status, {
+      if (!validate249(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
@@ -7627,6 +9377,6 @@ function validate93(data, {
     }
     errors++;
   }
-  validate93.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }

@@ -135,6 +135,66 @@ export interface ISparseInferenceService {
       "panicPercent"?: number;
     };
     /**
+     * How a new version (another model, engine or server) takes the place of the one that serves.
+     */
+    "rollout"?: {
+      /**
+       * RollingUpdate adds a pod of the new version before it ends one of the old; where there is no room for another pod, it finds that out and replaces pods one by one. Recreate ends all pods first, for servers that may not run beside each other: nothing serves in between. Canary first lets the new version have a part of the requests, judges it by them, and goes back by itself when it does worse.
+       */
+      "strategy"?: "RollingUpdate" | "Recreate" | "Canary";
+      /**
+       * The steps of a canary and what it is judged by. Absent means the defaults of each field.
+       */
+      "canary"?: {
+        /**
+         * Parts of the requests that the new version gets, one after another. After the last one it takes the place of the old version. Absent means 10, 25 and 50 %, for 60 seconds each.
+         */
+        "steps"?: Array<{
+          /**
+           * Part of the requests, in per cent. The canary gets as large a part of the pods, at least 1.
+           */
+          "weight": number;
+          /**
+           * Shortest time for the step, in seconds.
+           */
+          "holdSeconds"?: number;
+        }>;
+        /**
+         * What the canary is judged by in each step. It is rolled back as soon as a bound is certain to be exceeded.
+         */
+        "analysis"?: {
+          /**
+           * Largest part of its requests that the canary may fail, in per cent. While the version that serves fails as many, the canary waits.
+           */
+          "maxErrorRatePercent"?: number;
+          /**
+           * Largest increase of the mean time until the answer over that of the version that serves, in per cent. Absent means that it is not judged, since a new version may ask for more steps.
+           */
+          "maxLatencyIncreasePercent"?: number;
+          /**
+           * Largest increase of the Frechet distance of the served images over that of the version that serves, in per cent. Absent means that it is not judged.
+           */
+          "maxDistanceIncreasePercent"?: number;
+          /**
+           * Requests that must have reached the canary in a step before it is judged; without them it waits. With 0 a step also passes by time alone.
+           */
+          "minRequests"?: number;
+        };
+      };
+      /**
+       * Time for pods of a new version to become ready, in seconds. A canary is rolled back after it, every other rollout only says that it is late. Absent means 900 and the grace period.
+       */
+      "progressDeadlineSeconds"?: number;
+      /**
+       * Versions that served before the present one and that rollout.undoTo can bring back.
+       */
+      "revisionHistoryLimit"?: number;
+      /**
+       * Number of a version in status.revisions to serve instead of what model, engine and server of this spec ask for, until this field is removed or changed. It comes without the steps of a canary.
+       */
+      "undoTo"?: number;
+    };
+    /**
      * The serving pods.
      */
     "server"?: {
@@ -638,6 +698,76 @@ export interface ISparseInferenceService {
         "reductionPercent"?: string;
       };
     };
+    /**
+     * Where the last rollout stands. An operator that starts goes on from here.
+     */
+    "rollout"?: {
+      /**
+       * The strategy by which the version comes.
+       */
+      "strategy": "RollingUpdate" | "Recreate" | "Canary";
+      /**
+       * Progressing: pods of the new version start, or a canary walks its steps. Promoting: the canary passed, and its version replaces the one that serves. Finishing: it has, and the canary ends. RollingBack and RolledBack: the canary did worse, and the version before serves. Withdrawing: the spec asks for something else, and the canary ends. Complete: the version serves alone.
+       */
+      "phase": "Progressing" | "Promoting" | "Finishing" | "RollingBack" | "RolledBack" | "Withdrawing" | "Complete";
+      /**
+       * Name of the version that comes or came, or that was rolled back. The pods carry it as label sparsedm.io/revision.
+       */
+      "revision": string;
+      /**
+       * Name of the version that served before.
+       */
+      "from"?: string;
+      /**
+       * The canary's step, from 1; 0 while its first pods start.
+       */
+      "step"?: number;
+      /**
+       * The canary's part of the requests.
+       */
+      "weightPercent"?: number;
+      /**
+       * When the phase, or the step's weight, began.
+       */
+      "since": string;
+      /**
+       * What happens and what it waits for, or why the canary was rolled back, with the numbers.
+       */
+      "message": string;
+      /**
+       * Digest of the steps and bounds. When they change, the canary starts again.
+       */
+      "canaryDigest"?: string;
+    };
+    /**
+     * The versions that served, the newest number last. rollout.undoTo brings one of them back. Each is kept in a ControllerRevision of its name.
+     */
+    "revisions"?: Array<{
+      /**
+       * Its number, which it keeps.
+       */
+      "number": number;
+      /**
+       * Its name, and that of its ControllerRevision.
+       */
+      "name": string;
+      /**
+       * Folder with model and manifest.
+       */
+      "model"?: string;
+      /**
+       * Image of its pods.
+       */
+      "image"?: string;
+      /**
+       * Fields of the spec in which it differs from the version that served before it.
+       */
+      "changed"?: string;
+      /**
+       * When it last began to serve.
+       */
+      "servedAt": string;
+    }>;
     /**
      * What the servers measured when they started.
      */

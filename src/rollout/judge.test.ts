@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import type { Analysis } from './config';
+import { judge, type Figures, type VersionFigures } from './judge';
+
+const analysis: Analysis = {
+  maxErrorRatePercent: 5,
+  maxLatencyIncreasePercent: 50,
+  maxDistanceIncreasePercent: undefined,
+  minRequests: 20,
+};
+const good: VersionFigures = { requests: 100, failed: 0, latencySeconds: 2 };
+
+type Row = [
+  what: string,
+  canary: Partial<VersionFigures>,
+  stable: Partial<VersionFigures>,
+  changes: Partial<Analysis> & { weight?: number },
+  wantOutcome: string,
+  wantMessage: string | RegExp,
+];
+
+describe('a canary', () => {
+  it.each<Row>([
+    ['that does as well passes', {}, {}, {}, 'passes', /0 of its 100 requests failed \(0 %, bound 5 %\)/],
+    ['on the bound passes', { failed: 5 }, {}, {}, 'passes', /5 of its 100/],
+    [
+      'beyond the bound fails',
+      { failed: 6 },
+      {},
+      {},
+      'fails',
+      /6 of its 100 requests failed \(6 %, bound 5 %\), and 0 of 100/,
+    ],
+    ['with too few requests waits', { requests: 19 }, {}, {}, 'waits', /19 of the 20 of minRequests/],
+    ['without requests waits', { requests: 0, latencySeconds: undefined }, {}, {}, 'waits', /0 of the 20/],
+    [
+      'that is certain to fail does so before the rest comes',
+      { requests: 2, failed: 2 },
+      {},
+      {},
+      'fails',
+      /2 of its 2 requests/,
+    ],
+    ['with one early failure waits', { requests: 2, failed: 1 }, {}, {}, 'waits', /2 of the 20/],
+    [
+      'that fails no more than what serves waits',
+      { failed: 30 },
+      { failed: 40 },
+      {},
+      'waits',
+      /in both versions/,
+    ],
+    [
+      'that fails more than a bad one that serves fails',
+      { failed: 50 },
+      { failed: 40 },
+      {},
+      'fails',
+      /40 of 100/,
+    ],
+    [
+      'is to blame where hardly a request reached the other',
+      { failed: 30 },
+      { requests: 2, failed: 2 },
+      {},
+      'fails',
+      /30 of its 100/,
+    ],
+    [
+      'that is slower by half passes',
+      { latencySeconds: 3 },
+      {},
+      {},
+      'passes',
+      /3 s, \+50 % against 2 s \(bound \+50 %\)/,
+    ],
+    [
+      'that is slower fails',
+      { latencySeconds: 3.2 },
+      {},
+      {},
+      'fails',
+      /3.2 s, \+60 % against 2 s \(bound \+50 %\)/,
+    ],
+    ['that is faster passes', { latencySeconds: 1 }, {}, {}, 'passes', /-50 % against 2 s/],
+    [
+      'waits for the other’s latency',
+      {},
+      { requests: 3 },
+      {},
+      'waits',
+      /to the version that serves, 20 in this step/,
+    ],
+    [
+      'with all requests is compared with nothing',
+      {},
+      { requests: 0, latencySeconds: undefined },
+      { weight: 100 },
+      'passes',
+      /0 of its 100/,
+    ],
+    [
+      'whose latency nobody bounds may be slow',
+      { latencySeconds: 9 },
+      {},
+      { maxLatencyIncreasePercent: undefined },
+      'passes',
+      /./,
+    ],
+    [
+      'that needs no requests passes without',
+      { requests: 0, latencySeconds: undefined },
+      { requests: 0 },
+      { minRequests: 0, maxLatencyIncreasePercent: undefined },
+      'passes',
+      /0 of its 0/,
+    ],
+    [
+      'waits for its distance',
+      {},
+      { distance: 10 },
+      { maxDistanceIncreasePercent: 20 },
+      'waits',
+      'Waits for the Frechet distance of its images.',
+    ],
+    [
+      'waits for the other’s distance',
+      { distance: 10 },
+      {},
+      { maxDistanceIncreasePercent: 20 },
+      'waits',
+      /of the version that serves\.$/,
+    ],
+    [
+      'with a distance within its bound passes',
+      { distance: 12 },
+      { distance: 10 },
+      { maxDistanceIncreasePercent: 20 },
+      'passes',
+      /12, \+20 % against 10 \(bound \+20 %\)/,
+    ],
+    [
+      'with a distance beyond its bound fails',
+      { distance: 13 },
+      { distance: 10 },
+      { maxDistanceIncreasePercent: 20 },
+      'fails',
+      /13, \+30 % against 10/,
+    ],
+    [
+      'that fails by one bound fails, whatever it waits for',
+      { latencySeconds: 9 },
+      {},
+      { maxDistanceIncreasePercent: 1 },
+      'fails',
+      /9 s/,
+    ],
+  ])('%s', (_, canary, stable, { weight = 10, ...changes }, wantOutcome, wantMessage) => {
+    const figures: Figures = { canary: { ...good, ...canary }, stable: { ...good, ...stable } };
+    const { outcome, message } = judge({ ...analysis, ...changes }, figures, weight);
+    expect(outcome).toBe(wantOutcome);
+    expect(message).toMatch(wantMessage);
+  });
+});
