@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { GATEWAY_DEFAULTS, type GatewaySettings } from './gateway/settings';
 import type { LeaderTiming } from './runtime/leader';
 import { POD_DEFAULTS, type PodDefaults } from './workload/pod';
 
@@ -282,16 +283,108 @@ export function operatorCommand(env: Environment, run: (config: Config) => Promi
   const command = new Command('operator').description('run the SparseDM operator');
   for (const setting of Object.values(SETTINGS)) command.addOption(toOption(setting));
   return command.action(async (flags: Options) => {
-    const config = toConfig({ ...fromEnvironment(command, env), ...flags }, env);
+    const config = toConfig({ ...fromEnvironment(command, SETTINGS, env), ...flags }, env);
     const problem = timingProblem(config.leaderElection.timing);
     if (problem !== undefined) command.error(`error: ${problem}`);
     await run(config);
   });
 }
 
-function fromEnvironment(command: Command, env: Environment): Options {
+/** The settings of a gateway. */
+export type GatewayConfig = Pick<
+  Config,
+  'namespaces' | 'reportsUrl' | 'logLevel' | 'kubeconfig' | 'context'
+> & {
+  ports: Readonly<Pick<Config['ports'], 'metrics' | 'health'>>;
+  limits: Readonly<GatewaySettings>;
+};
+
+const { namespace, metricsPort, healthPort, reportsUrl, logLevel, kubeconfig, context } = SETTINGS;
+
+const GATEWAY_SETTINGS = {
+  ...{ namespace, metricsPort, healthPort, reportsUrl, logLevel, kubeconfig, context },
+  hold: {
+    flags: '--hold <duration>',
+    env: 'SPARSEDM_HOLD',
+    description: 'how long a request waits for a replica at most (default: 5m)',
+    parse: duration,
+  },
+  maxHeld: {
+    flags: '--max-held <count>',
+    env: 'SPARSEDM_MAX_HELD',
+    description: 'requests of one service that may wait for a replica; those beyond get 429 (default: 1000)',
+    parse: integerBetween(1, 1_000_000),
+  },
+  maxConnections: {
+    flags: '--max-connections <count>',
+    env: 'SPARSEDM_MAX_CONNECTIONS',
+    description: 'connections of all clients; those beyond are closed (default: 20000)',
+    parse: integerBetween(1, 1_000_000),
+  },
+  drainDelay: {
+    flags: '--drain-delay <duration>',
+    env: 'SPARSEDM_DRAIN_DELAY',
+    description: 'how long a gateway that ends still takes requests (default: 10s)',
+    parse: duration,
+  },
+  grace: {
+    flags: '--grace <duration>',
+    env: 'SPARSEDM_GRACE',
+    description: 'time for requests in progress after that (default: 5m)',
+    parse: duration,
+  },
+} satisfies Record<string, Setting>;
+
+type GatewayOptions = Pick<
+  Options,
+  'namespace' | 'metricsPort' | 'healthPort' | 'reportsUrl' | 'logLevel' | 'kubeconfig' | 'context'
+> & { hold?: number; maxHeld?: number; maxConnections?: number; drainDelay?: number; grace?: number };
+
+/** The `gateway` command with its flags; `run` gets the finished configuration. */
+export function gatewayCommand(env: Environment, run: (config: GatewayConfig) => Promise<void>): Command {
+  const command = new Command('gateway').description(
+    'run a gateway, which holds requests for sleeping services',
+  );
+  for (const setting of Object.values(GATEWAY_SETTINGS)) command.addOption(toOption(setting));
+  return command.action(async (flags: GatewayOptions) => {
+    await run(toGatewayConfig({ ...fromEnvironment(command, GATEWAY_SETTINGS, env), ...flags }, env));
+  });
+}
+
+function toGatewayConfig(options: GatewayOptions, env: Environment): GatewayConfig {
+  const own = {
+    hold: GATEWAY_DEFAULTS.holdMs,
+    maxHeld: GATEWAY_DEFAULTS.heldRequests,
+    maxConnections: GATEWAY_DEFAULTS.connections,
+    drainDelay: GATEWAY_DEFAULTS.drainDelayMs,
+    grace: GATEWAY_DEFAULTS.graceMs,
+  };
+  const all = { ...defaults(env), ...own, ...options };
+  return Object.freeze({
+    namespaces: Object.freeze(all.namespace),
+    ports: Object.freeze({ metrics: all.metricsPort, health: all.healthPort }),
+    reportsUrl: all.reportsUrl,
+    logLevel: all.logLevel,
+    kubeconfig: all.kubeconfig,
+    context: all.context,
+    limits: Object.freeze({
+      ...GATEWAY_DEFAULTS,
+      holdMs: all.hold,
+      heldRequests: all.maxHeld,
+      connections: all.maxConnections,
+      drainDelayMs: all.drainDelay,
+      graceMs: all.grace,
+    }),
+  });
+}
+
+function fromEnvironment(
+  command: Command,
+  settings: Readonly<Record<string, Setting>>,
+  env: Environment,
+): Record<string, unknown> {
   const found: Record<string, unknown> = {};
-  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+  for (const [name, setting] of Object.entries(settings)) {
     const text = setting.env === undefined ? undefined : env[setting.env];
     if (text === undefined || text === '') continue;
     found[name] = parseVariable(command, setting, text);

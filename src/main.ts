@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
-import { operatorCommand, type Config } from './config';
+import { gatewayCommand, operatorCommand, type Config, type GatewayConfig } from './config';
+import { TOKEN_FILE } from './gateway/demand';
+import { createGateway } from './gateway/gateway';
+import { httpPost } from './gateway/reporter';
 import { createOperator } from './operator';
 import { realClock } from './runtime/clock';
 import { LeadershipLostError } from './runtime/errors';
@@ -84,12 +87,43 @@ async function runOperator(config: Config): Promise<void> {
   logger.info('stopped');
 }
 
+async function runGateway(config: GatewayConfig): Promise<void> {
+  const logger = createLogger({ level: config.logLevel });
+  const signal = stopSignal(logger);
+  const metrics = createMetrics();
+  metrics.collectProcess();
+  const transport = createTransport({
+    connection: loadConnection({ kubeconfig: config.kubeconfig, context: config.context }),
+    clock: realClock,
+    metrics,
+    userAgent: `sparsedm-gateway/${version}`,
+  });
+  const { namespaces, limits: settings, ports, reportsUrl } = config;
+  const post = httpPost(reportsUrl, TOKEN_FILE);
+  const gateway = createGateway({ settings, namespaces, transport, clock: realClock, logger, metrics, post });
+  const served: Served[] = [];
+  logger.info('starting', { version, namespaces });
+  try {
+    served.push(await serveHealth({ port: ports.health, readiness: () => gateway.readiness() }));
+    served.push(await serveMetrics({ port: ports.metrics, registry: metrics.registry }));
+    await gateway.run(signal);
+  } catch (error) {
+    logger.error('the gateway failed', { error });
+    process.exitCode = 1;
+  } finally {
+    await Promise.all(served.map((each) => each.close()));
+    await transport.close();
+  }
+  logger.info('stopped');
+}
+
 surviveLostOutput();
 
 const program = new Command('sparsedm-operator')
   .description('Fine-tunes diffusion models to N:M sparsity and serves them, on Kubernetes')
   .version(version)
-  .addCommand(operatorCommand(process.env, runOperator));
+  .addCommand(operatorCommand(process.env, runOperator))
+  .addCommand(gatewayCommand(process.env, runGateway));
 
 try {
   await program.parseAsync();

@@ -1,0 +1,93 @@
+/** One attempt to have a request answered by one replica. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { errors, type Dispatcher } from 'undici';
+import { GatewayError } from './answer';
+import { bodyForPod, type Body } from './body';
+import { NOT_ACCEPTED, toClient, toPod, valueOf, type Hop } from './headers';
+import type { Member } from './pool';
+import type { GatewaySettings } from './settings';
+
+export type Attempt = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  body: Body;
+  hop: Hop;
+  member: Member;
+  settings: GatewaySettings;
+  /** Aborts when the client has gone. */
+  signal: AbortSignal;
+  /** More headers of the answer. */
+  extra: () => string[];
+  /** Whether an answer by which the pod has not accepted the request may be dropped for another attempt. */
+  mayRefuse: (status: number) => boolean;
+};
+
+export type Outcome =
+  /** The client has the whole answer. */
+  | { kind: 'answered'; status: number }
+  /** The pod never had the request, or has said that it does not take it. */
+  | { kind: 'unaccepted'; status: number | undefined; retryAfterMs: number; why: string }
+  /** The connection broke, or nothing came in time, before any byte of an answer. */
+  | { kind: 'lost'; why: string; isSilent: boolean }
+  /** The connection broke within the answer, of which the client has a part. */
+  | { kind: 'broken'; why: string }
+  | { kind: 'clientGone' };
+
+/** Errors that come before a connection is there. */
+const NO_CONNECTION = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Rejects only with a GatewayError about the client's own request. */
+export async function forward(attempt: Attempt): Promise<Outcome> {
+  const { request, body, hop, member, settings, signal } = attempt;
+  let answer: Dispatcher.ResponseData;
+  try {
+    answer = await member.pool.request({
+      method: request.method as Dispatcher.HttpMethod,
+      path: request.url ?? '/',
+      headers: toPod(request.rawHeaders, hop, body.kind !== 'flowing'),
+      body: bodyForPod(body, settings) as Dispatcher.DispatchOptions['body'] & object,
+      signal: AbortSignal.any([signal, member.gone.signal]),
+      responseHeaders: 'raw',
+    });
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    return failed(error, signal);
+  }
+  return answered(attempt, answer);
+}
+
+function failed(error: unknown, signal: AbortSignal): Outcome {
+  if (signal.aborted) return { kind: 'clientGone' };
+  const { code = '', message } = error as Error & { code?: string };
+  if (NO_CONNECTION.has(code))
+    return { kind: 'unaccepted', status: undefined, retryAfterMs: 0, why: message };
+  return { kind: 'lost', why: message, isSilent: error instanceof errors.HeadersTimeoutError };
+}
+
+async function answered(attempt: Attempt, answer: Dispatcher.ResponseData): Promise<Outcome> {
+  const { response, hop, extra, mayRefuse, signal } = attempt;
+  const { statusCode: status, body } = answer;
+  const raw = answer.headers as unknown as string[];
+  if (valueOf(raw, NOT_ACCEPTED) !== undefined && mayRefuse(status)) {
+    await body.dump().catch(() => undefined);
+    const retryAfterMs = Number(valueOf(raw, 'retry-after') ?? 0) * 1000;
+    return { kind: 'unaccepted', status, retryAfterMs, why: `status ${status}` };
+  }
+  response.writeHead(status, [...toClient(raw, hop), ...extra()]);
+  try {
+    await pipeline(body, response);
+    return { kind: 'answered', status };
+  } catch (error) {
+    // The client must see that its answer is not whole: its connection is cut.
+    response.destroy();
+    return signal.aborted ? { kind: 'clientGone' } : { kind: 'broken', why: (error as Error).message };
+  }
+}

@@ -1,0 +1,119 @@
+/** Which headers pass through the gateway, and those that it adds. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Names and values in turn, as node:http gives them and undici takes them. */
+export type RawHeaders = readonly string[];
+
+/** Of one connection and not of the message (RFC 9110, section 7.6.1), and those of old proxies. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Headers between gateway and pods, which nobody outside sends or sees. */
+const INTERNAL = 'x-sparsedm-';
+
+/** A pod's answer with this header is to a request that it has not accepted: another pod may get it. */
+export const NOT_ACCEPTED = 'x-sparsedm-not-accepted';
+/** Names the version that a request must reach. */
+export const PINNED_REVISION = 'x-sparsedm-revision';
+
+const FORWARDED_FOR = 'x-forwarded-for';
+const FORWARDED_HOST = 'x-forwarded-host';
+const FORWARDED_PROTO = 'x-forwarded-proto';
+const REQUEST_ID = 'x-request-id';
+const TRACEPARENT = 'traceparent';
+
+export type Hop = { id: string; traceparent: string; client: string; host: string };
+
+/** What the gateway says of a request, to the pod and in its log. */
+export function hopOf(headers: IncomingHttpHeaders, client = ''): Hop {
+  return {
+    id: requestId(headers),
+    traceparent: traceparent(headers),
+    client,
+    host: headers.host ?? '',
+  };
+}
+
+/** Safe in a log and in a header. */
+const SAFE_ID = /^[\w.~+/=:-]{1,128}$/;
+
+function requestId({ [REQUEST_ID]: given }: IncomingHttpHeaders): string {
+  return typeof given === 'string' && SAFE_ID.test(given) ? given : `req_${randomUUID()}`;
+}
+
+const TRACE = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** The client's trace context (W3C), or a new one that is not sampled. */
+function traceparent({ [TRACEPARENT]: given }: IncomingHttpHeaders): string {
+  if (typeof given === 'string' && TRACE.test(given)) return given;
+  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
+}
+
+function* pairs(raw: RawHeaders): Generator<[name: string, value: string]> {
+  for (let index = 0; index + 1 < raw.length; index += 2) yield [raw[index]!, raw[index + 1]!];
+}
+
+/** Names that a Connection header lists belong to the connection as well. */
+function namedByConnection(raw: RawHeaders): Set<string> {
+  const named = new Set<string>();
+  for (const [name, value] of pairs(raw)) {
+    if (name.toLowerCase() !== 'connection') continue;
+    for (const each of value.split(',')) named.add(each.trim().toLowerCase());
+  }
+  return named;
+}
+
+/** Content-Length frames a body that is passed on, and stays although a Connection header may name it. */
+function passing(raw: RawHeaders, dropped: (name: string) => boolean): string[] {
+  const named = namedByConnection(raw);
+  named.delete('content-length');
+  const kept: string[] = [];
+  for (const [name, value] of pairs(raw)) {
+    const lower = name.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || named.has(lower) || lower.startsWith(INTERNAL) || dropped(lower)) continue;
+    kept.push(name, value);
+  }
+  return kept;
+}
+
+/** The headers for the pod. `isBuffered`: the body's length is known from what was read. */
+export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean): string[] {
+  const own = new Set<string>([FORWARDED_FOR, REQUEST_ID, TRACEPARENT, 'expect']);
+  if (isBuffered) own.add('content-length');
+  const kept = passing(raw, (name) => own.has(name));
+  const before = valueOf(raw, FORWARDED_FOR);
+  const add = (name: string, value: string) => void kept.push(name, value);
+  add(FORWARDED_FOR, before === undefined ? hop.client : `${before}, ${hop.client}`);
+  if (valueOf(raw, FORWARDED_PROTO) === undefined) add(FORWARDED_PROTO, 'http');
+  if (valueOf(raw, FORWARDED_HOST) === undefined && hop.host !== '') add(FORWARDED_HOST, hop.host);
+  add(REQUEST_ID, hop.id);
+  add(TRACEPARENT, hop.traceparent);
+  return kept;
+}
+
+/** The headers for the client. */
+export function toClient(raw: RawHeaders, { id }: Hop): string[] {
+  return [...passing(raw, (name) => name === REQUEST_ID), REQUEST_ID, id];
+}
+
+/** All values of a header, joined as RFC 9110 allows. */
+export function valueOf(raw: RawHeaders, name: string): string | undefined {
+  const found = [...pairs(raw)].filter(([each]) => each.toLowerCase() === name).map(([, value]) => value);
+  return found.length === 0 ? undefined : found.join(', ');
+}
+
+/** Seconds that the client waits for an answer, as OpenAI's clients tell. */
+export function clientDeadlineMs(headers: IncomingHttpHeaders): number | undefined {
+  const seconds = Number(headers['x-stainless-read-timeout'] ?? NaN);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+}
