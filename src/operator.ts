@@ -23,6 +23,7 @@ import { createOwnerLookup } from './reports/owner';
 import { createTokenReviewer } from './reports/review';
 import { createReportServer } from './reports/server';
 import { reportTask } from './reports/task';
+import { createTally, type Tally } from './rollout/tally';
 import type { Clock } from './runtime/clock';
 import type { Controller } from './runtime/controller';
 import { LeadershipLostError } from './runtime/errors';
@@ -42,6 +43,8 @@ export type OperatorDependencies = {
   logger: Logger;
   metrics: Metrics;
   tracing?: Tracing;
+  /** Counts what gateways report of each version. */
+  tally?: Tally;
   /** Called with the port of the report endpoint, which is chosen by the system when the setting is 0. */
   onReportsListening?: (port: number) => void;
 };
@@ -112,6 +115,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   });
   scaling.metrics = createScalingMetrics(metrics.registry, () => autoscaler.decisions());
 
+  const tally = dependencies.tally ?? createTally({ clock });
+
   addReports(addControllers());
 
   /** Returns the controller of services. */
@@ -157,6 +162,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       reconciler: createServiceReconciler({
         ...shared,
         autoscaler,
+        tally,
         settings: { image: images.server, reportsUrl, podDefaults },
       }),
       concurrency,

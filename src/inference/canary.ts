@@ -11,7 +11,9 @@ import { advance, type Decision, type Sample, type Stable } from '../rollout/adv
 import type { Analysis, CanaryConfig, CanaryStep } from '../rollout/config';
 import type { Figures } from '../rollout/judge';
 import { isCanaryOpen } from '../rollout/state';
+import type { Tally } from '../rollout/tally';
 import { defined } from '../runtime/defined';
+import { keyOf, keyText } from '../runtime/objects';
 import { cutToLength } from '../runtime/text';
 import { isDeleting, isOver, isReady } from '../workload/pod-state';
 import { buildDeployment, deadlineSeconds, RESTART_ANNOTATION, type DeploymentSettings } from './deployment';
@@ -73,6 +75,13 @@ export function buildCanary(
 
 export function isCanaryPod({ metadata }: Pod): boolean {
   return metadata.labels?.[labels.name] === canaryApp;
+}
+
+/** What was counted since the canary's step began; undefined without a canary that gets requests. */
+export function figuresOf(tally: Tally, service: SparseInferenceService): Figures | undefined {
+  const { metadata, status } = service;
+  if (status?.rollout === undefined || !isCanaryOpen(status.rollout)) return undefined;
+  return tally.figures(keyText(keyOf(service)), metadata.uid ?? '', status.rollout);
 }
 
 export type Rollout = {

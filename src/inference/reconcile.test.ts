@@ -6,6 +6,7 @@ import type { SparseFinetune, SparseInferenceService } from '../api/types';
 import { createKubeClient } from '../kube/client';
 import { deployments, services, type Deployment, type Pod, type Service } from '../kube/resources';
 import { ObjectStore } from '../runtime/cache/store';
+import { createTally } from '../rollout/tally';
 import type { Request, Transport } from '../runtime/http/transport';
 import { collectionPath, type KubeObject } from '../runtime/objects';
 import { createServiceReconciler, SERVICE_INDEX, serviceOfPod } from './reconcile';
@@ -64,6 +65,7 @@ it('sends a child that the server rewrites once, and not again in every pass', a
     client,
     clock,
     autoscaler: createAutoscaler({ clock }),
+    tally: createTally({ clock }),
     events: { event: () => undefined },
     settings,
     ...stores,

@@ -1,5 +1,5 @@
 import type { Autoscaler } from '../autoscale/autoscaler';
-import type { Figures } from '../rollout/judge';
+import type { Tally } from '../rollout/tally';
 import { REASONS } from '../api/conditions';
 import { sparseInferenceServices, type SparseFinetune, type SparseInferenceService } from '../api/types';
 import { FIELD_MANAGER, type KubeClient } from '../kube/client';
@@ -15,7 +15,7 @@ import type { EventRecorder } from '../runtime/events';
 import { keyOf, keyText, type ObjectKey } from '../runtime/objects';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
-import { isCanaryPod } from './canary';
+import { figuresOf, isCanaryPod } from './canary';
 import type { DeploymentSettings } from './deployment';
 import { createHistory, isUnlisted } from './history';
 import { isCurrent, isForeign, onlyOnto, plan, targetModel, type Observed, type Plan } from './plan';
@@ -33,8 +33,7 @@ export type ServiceDependencies = {
   events: EventRecorder;
   settings: DeploymentSettings;
   autoscaler: Autoscaler;
-  /** What the gateways measured of each version since the canary's step began. */
-  figures?: (service: SparseInferenceService) => Figures | undefined;
+  tally: Tally;
   services: Store<SparseInferenceService>;
   finetunes: Store<SparseFinetune>;
   deployments: Store<Deployment>;
@@ -80,7 +79,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       pods: pods.filter((pod) => !isCanaryPod(pod)),
       canary: dependencies.deployments.get(namespace, canaryDeploymentName(name)),
       canaryPods: pods.filter(isCanaryPod),
-      figures: dependencies.figures?.(service),
+      figures: figuresOf(dependencies.tally, service),
       scaling: evaluateScaling(dependencies.autoscaler, service, ours, pods),
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
       network: dependencies.networks.get(namespace, serviceName(name)),
@@ -243,6 +242,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     const asked = dependencies.services.get(namespace, name);
     if (asked === undefined || asked.metadata.deletionTimestamp !== undefined) {
       dependencies.autoscaler.forget(keyText({ namespace, name }));
+      dependencies.tally.forget(keyText({ namespace, name }));
       return undefined;
     }
     const { service, missing } = await history.follow(asked);

@@ -125,6 +125,56 @@ describe('a rollout needs the place of an old pod', () => {
       ],
       gpuTaken,
     ],
+    [
+      'in the scheduler’s words about a GPU on some nodes, and other reasons on the rest',
+      [
+        old,
+        waits(
+          "0/5 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient nvidia.com/gpu, 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/5 nodes are available: 2 No preemption victims found for incoming pod, 3 Preemption is not helpful for scheduling.",
+        ),
+      ],
+      "0/5 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient nvidia.com/gpu, 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/5 nodes are available: 2 No preemption victims found for incoming pod, 3 Preemption is not helpful for scheduling.",
+    ],
+    [
+      'when a node is full of pods',
+      [old, waits('0/1 nodes are available: 1 Too many pods.')],
+      '0/1 nodes are available: 1 Too many pods.',
+    ],
+    [
+      'when a node has no place for its volume',
+      [old, waits('0/1 nodes are available: 1 node(s) exceed max volume count.')],
+      '0/1 nodes are available: 1 node(s) exceed max volume count.',
+    ],
+    [
+      'not when its claim is missing',
+      [old, waits('0/1 nodes are available: persistentvolumeclaim "models" not found.')],
+      undefined,
+    ],
+    [
+      'not when its volume lies elsewhere',
+      [old, waits('0/1 nodes are available: 1 node(s) had volume node affinity conflict.')],
+      undefined,
+    ],
+    [
+      'with several replicas, when the next pod of a rollout finds no place',
+      [
+        old,
+        aPod('a', [condition('Ready', 'True')]),
+        aPod('bb', [condition('Ready', 'True')]),
+        waits(gpuTaken),
+      ],
+      gpuTaken,
+    ],
+    [
+      'not when another pod of the same version finds no place, beside one that serves',
+      [aPod('bb', [condition('Ready', 'True')]), waits(gpuTaken)],
+      undefined,
+    ],
+    [
+      'not for an old pod that ends already',
+      [{ ...old, metadata: { ...old.metadata, deletionTimestamp: longAgo } }, waits(gpuTaken)],
+      undefined,
+    ],
     ['not while pods start', [old, aPod('bb', [condition('PodScheduled', 'True')])], undefined],
   ])('%s', (_, pods, want) => {
     expect(judge(pods)).toBe(want);
@@ -153,6 +203,9 @@ describe('a rollout needs the place of an old pod', () => {
     });
     expect(judge([withClaim], undefined, failed)).toBe(message);
     expect(judge([roomy], undefined, { ...failed, updatedReplicas: 1 })).toBeUndefined();
+    const next = aPod('bb', [condition('Ready', 'True')], withClaim.spec);
+    expect(judge([withClaim, next], undefined, { ...failed, updatedReplicas: 1 })).toBe(message);
+    expect(judge([next], undefined, { ...failed, updatedReplicas: 1 })).toBeUndefined();
     const other = { ...failed, conditions: [condition('ReplicaFailure', 'True', 'denied by policy')] };
     expect(judge([withClaim], undefined, other)).toBeUndefined();
   });
@@ -184,6 +237,21 @@ describe('the strategy that is written', () => {
     const { spec, ...rest } = aDeployment(service, status);
     return withRecord({ ...rest, spec: { ...spec!, strategy: REPLACE } });
   };
+
+  it('is Recreate where the spec says so, whatever there is no place for', () => {
+    const recreate = aService({ replicas: 1, rollout: { strategy: 'Recreate' } });
+    const strategyFor = (deployment: Deployment, pods: readonly Pod[]) => {
+      const network = buildService(recreate);
+      const observed = { service: recreate, finetune: undefined, deployment, network, pods };
+      return plan(observed, settings, now).deployment?.spec?.strategy;
+    };
+    expect(strategyFor(surging, [])).toEqual({ type: 'Recreate' });
+    expect(strategyFor(aDeployment(recreate, inRollout), [old, waits(gpuTaken)])).toBeUndefined();
+    expect(strategyOf(aDeployment(recreate, rolledOut(1)), [])).toEqual([
+      1,
+      { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    ]);
+  });
 
   it.each<[string, Deployment, readonly Pod[], unknown]>([
     ['is the other one when there is no place', surging, [old, waits(gpuTaken)], [0, REPLACE]],

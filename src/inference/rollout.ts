@@ -84,21 +84,40 @@ type PodSpec = NonNullable<Pod['spec']>;
 
 export function findUnplaced(deployment: Deployment, pods: readonly Pod[]): Unplaced | undefined {
   const serving = pods.filter((pod) => isReady(pod) && !isDeleting(pod));
-  return unstoredPod(deployment, serving) ?? unplacedNewest(newestPod(pods), serving);
+  const newest = newestPod(pods);
+  return unstoredPod(deployment, newest, serving) ?? unplacedNewest(newest, serving);
 }
 
-function unstoredPod({ spec, status }: Deployment, [old]: readonly Pod[]): Unplaced | undefined {
-  const { conditions = [], updatedReplicas = 0 } = status ?? {};
-  const refused = conditions.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
+/** A pod that the quota keeps out. While none of the new template is stored, every pod is of an earlier one. */
+function unstoredPod(
+  deployment: Deployment,
+  newest: Pod | undefined,
+  serving: readonly Pod[],
+): Unplaced | undefined {
+  const refused = refusedByQuota(deployment);
+  if (refused === undefined) return undefined;
+  const { spec, status } = deployment;
+  const isFirst = (status?.updatedReplicas ?? 0) === 0;
+  const old = isFirst ? serving[0] : newest && earlierThan(newest, serving);
+  if (old === undefined) return undefined;
+  return { pod: undefined, wants: spec?.template.spec, held: old.spec, lacks: 'quota', ...refused };
+}
+
+function refusedByQuota({ status }: Deployment): Pick<Unplaced, 'since' | 'message'> | undefined {
+  const refused = status?.conditions?.find(
+    ({ type, status: is }) => type === 'ReplicaFailure' && is === 'True',
+  );
   const { message = '', lastTransitionTime } = refused ?? {};
-  if (old === undefined || updatedReplicas > 0 || !message.includes('exceeded quota')) return undefined;
-  const found = { pod: undefined, wants: spec?.template.spec, held: old.spec };
-  return { ...found, since: timeOf(lastTransitionTime), lacks: 'quota', message };
+  return message.includes('exceeded quota') ? { since: timeOf(lastTransitionTime), message } : undefined;
+}
+
+function earlierThan(pod: Pod, serving: readonly Pod[]): Pod | undefined {
+  return serving.find((other) => templateOf(other) !== templateOf(pod));
 }
 
 function unplacedNewest(pod: Pod | undefined, serving: readonly Pod[]): Unplaced | undefined {
   if (pod === undefined) return undefined;
-  const old = serving.find((other) => templateOf(other) !== templateOf(pod));
+  const old = earlierThan(pod, serving);
   return old && unplacedPod(pod, old);
 }
 

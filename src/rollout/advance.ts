@@ -59,7 +59,7 @@ export type Decision = {
 };
 
 /** Looks at a step's figures at least this often. */
-const LOOK_AGAIN_MS = 5_000;
+const LOOK_AGAIN_MS = 2_000;
 
 /**
  * The next state, and what the children should be. The steps that can't be undone (a new template for what serves, the

@@ -8,6 +8,7 @@ import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import type { Config } from '../../src/config';
 import { jobs, type Job, type Pod } from '../../src/kube/resources';
 import { createOperator } from '../../src/operator';
+import type { Tally } from '../../src/rollout/tally';
 import { realClock } from '../../src/runtime/clock';
 import type { Transport } from '../../src/runtime/http/transport';
 import type { Logger } from '../../src/runtime/telemetry/logger';
@@ -33,6 +34,8 @@ export type OperatorOptions = {
   /** Its name in the election of a leader; without one it leads at once. */
   identity?: string;
   logger?: Logger;
+  /** What gateways report, in the place of gateways. */
+  tally?: Tally;
   /** Puts something between the operator and the API server. */
   wrap?: (transport: Transport) => Transport;
 };
@@ -70,6 +73,7 @@ export async function startOperator(
     clock: realClock,
     logger: options.logger ?? silentLogger,
     metrics,
+    ...(options.tally ? { tally: options.tally } : {}),
     onReportsListening: (bound) => (port = bound),
   });
   const stopping = new AbortController();

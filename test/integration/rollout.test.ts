@@ -1,0 +1,532 @@
+/**
+ * Rollouts against the real API server: the tests play the Deployment controller, the kubelet and the gateways, and
+ * start the operator anew where a canary has to survive that.
+ */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
+import { labels } from '../../src/kube/names';
+import { controllerRevisions, deployments, pods, type Deployment } from '../../src/kube/resources';
+import { createTally, type Counted, type Tally } from '../../src/rollout/tally';
+import { realClock } from '../../src/runtime/clock';
+import { objectPath } from '../../src/runtime/objects';
+import { eventually, openApiServer, type ApiServer } from './harness';
+import {
+  conditionOf,
+  createAccount,
+  startOperator,
+  writeStatus,
+  writesOf,
+  type RunningOperator,
+} from './operator';
+import { createServingPod, podToken } from './serving';
+import { service, type Changes } from './specs';
+
+let server: ApiServer;
+let operator: RunningOperator;
+let tally: Tally;
+const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
+
+async function start(): Promise<void> {
+  tally = createTally({ clock: realClock });
+  operator = await startOperator(server, { userAgent, tally });
+}
+
+async function restart(): Promise<void> {
+  await operator.stop();
+  await start();
+}
+
+beforeAll(async () => {
+  server = await openApiServer();
+  await createAccount(server, server.namespace);
+  await start();
+});
+afterAll(async () => {
+  await operator.stop();
+  await server.close();
+});
+
+const keyOf = (name: string) => ({ namespace: server.namespace, name });
+const read = async (name: string) => (await server.client.get(sparseInferenceServices, keyOf(name)))!;
+const deploymentOf = (name: string) => server.client.get(deployments, keyOf(`${name}-server`));
+const canaryOf = (name: string) => server.client.get(deployments, keyOf(`${name}-canary`));
+const revisionIn = (deployment: Deployment | undefined) =>
+  deployment?.spec?.template.metadata?.labels?.[labels.revision];
+const engineIn = (deployment: Deployment | undefined) => {
+  const env = deployment?.spec?.template.spec?.containers[0]?.env ?? [];
+  return JSON.parse(env.find(({ name }) => name === 'SPARSEDM_ENGINE')?.value ?? '{}') as { steps?: number };
+};
+
+/** Steps that take no time but for the requests they need. */
+const rollout = {
+  strategy: 'Canary',
+  canary: {
+    steps: [
+      { weight: 25, holdSeconds: 0 },
+      { weight: 50, holdSeconds: 0 },
+    ],
+    analysis: { maxErrorRatePercent: 10, maxLatencyIncreasePercent: 50, minRequests: 5 },
+  },
+};
+
+async function patchSpec(name: string, spec: Changes, annotations?: Record<string, string>): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(sparseInferenceServices, keyOf(name)),
+    contentType: 'application/merge-patch+json',
+    body: { spec, ...(annotations && { metadata: { annotations } }) },
+  });
+}
+
+/** Plays the Deployment controller: all pods of the template are available. */
+async function rollOut(deployment: Deployment | undefined): Promise<void> {
+  if (deployment === undefined) return;
+  const replicas = deployment.spec?.replicas ?? 0;
+  const status = {
+    observedGeneration: deployment.metadata.generation,
+    replicas,
+    updatedReplicas: replicas,
+    readyReplicas: replicas,
+    availableReplicas: replicas,
+  };
+  const same = Object.entries(status).every(
+    ([field, value]) => ((deployment.status ?? {}) as Record<string, unknown>)[field] === value,
+  );
+  if (!same) await writeStatus(server, deployments, deployment, status);
+}
+
+/** A gateway that counts. */
+class Gateway {
+  readonly #counted = new Map<string, Counted>();
+
+  constructor(readonly name: string) {}
+
+  async tell(
+    sent: Record<string, { requests: number; failed?: number; seconds?: number }> = {},
+  ): Promise<void> {
+    for (const [revision, { requests, failed = 0, seconds = 1 }] of Object.entries(sent)) {
+      const before = this.#counted.get(revision);
+      const answered = requests - failed;
+      this.#counted.set(revision, {
+        requests: (before?.requests ?? 0) + requests,
+        failed: (before?.failed ?? 0) + failed,
+        latency: {
+          count: (before?.latency.count ?? 0) + answered,
+          sumSeconds: (before?.latency.sumSeconds ?? 0) + answered * seconds,
+        },
+      });
+    }
+    const uid = (await read(this.name)).metadata.uid!;
+    const revisions = Object.fromEntries(this.#counted);
+    tally.hear(`${server.namespace}/${this.name}`, uid, { gateway: 'g', revisions });
+  }
+}
+
+async function waitFor(
+  name: string,
+  play: (one: SparseInferenceService) => Promise<unknown>,
+  meets: (one: SparseInferenceService) => boolean,
+  timeoutMs = 30_000,
+): Promise<SparseInferenceService> {
+  let last: SparseInferenceService | undefined;
+  try {
+    return await eventually(
+      async () => {
+        last = await read(name);
+        if (meets(last)) return last;
+        await play(last);
+        return false;
+      },
+      { timeoutMs, intervalMs: 100 },
+    );
+  } catch (error) {
+    throw new Error(`${name} is not as expected: ${JSON.stringify(last?.status, null, 1)}`, { cause: error });
+  }
+}
+
+const phaseIs =
+  (phase: string, step?: number) =>
+  ({ status }: SparseInferenceService) =>
+    status?.rollout?.phase === phase && (step === undefined || status.rollout.step === step);
+const reasonIs = (type: string, reason: string) => (one: SparseInferenceService) =>
+  conditionOf(one, type)?.reason === reason;
+
+/** Both Deployments' controllers, and the switch to the gateway. */
+async function playControllers({ metadata, status }: SparseInferenceService): Promise<void> {
+  const { name } = metadata;
+  await rollOut(await deploymentOf(name));
+  await rollOut(await canaryOf(name));
+  if (status?.traffic?.canary !== undefined && status.traffic.mode !== 'Gateway') {
+    await writeStatus(server, sparseInferenceServices, await read(name), {
+      traffic: { ...status.traffic, mode: 'Gateway' },
+    });
+  }
+}
+
+/** A service of `steps: 10` that serves. */
+async function serve(name: string, spec: Changes = {}): Promise<SparseInferenceService> {
+  const made = service(name, server.namespace, { replicas: 4, engine: { steps: 10 }, rollout, ...spec });
+  await server.client.create(sparseInferenceServices, made, { fieldManager: 'test' });
+  return waitFor(name, playControllers, ({ status }) => status?.revisions?.length === 1);
+}
+
+type OperatorEvent = { reason: string; note: string; regarding: { name: string } };
+
+async function eventsOf(name: string): Promise<OperatorEvent[]> {
+  const { items } = await server.transport.request<{ items: OperatorEvent[] }>({
+    method: 'GET',
+    path: `/apis/events.k8s.io/v1/namespaces/${server.namespace}/events`,
+  });
+  return items.filter(({ regarding }) => regarding.name === name);
+}
+
+const sent = (
+  one: SparseInferenceService,
+  canary: { requests: number; failed?: number; seconds?: number },
+) => {
+  const { revision = '', from = '' } = one.status?.rollout ?? {};
+  return { [revision]: canary, [from]: { requests: 10 } };
+};
+
+describe('a canary', () => {
+  it('walks its steps beside what serves, takes its place, and ends', async () => {
+    const before = await serve('walks');
+    const first = before.status?.revisions?.[0]?.name;
+    const stable = await deploymentOf('walks');
+    await patchSpec('walks', { engine: { steps: 20 } });
+
+    const begun = await waitFor('walks', () => Promise.resolve(), phaseIs('Progressing', 0));
+    const canary = await eventually(async () => (await canaryOf('walks')) ?? false);
+    const second = begun.status?.rollout?.revision;
+    expect(begun.status?.rollout).toMatchObject({ strategy: 'Canary', from: first, weightPercent: 0 });
+    expect(begun.status?.traffic?.canary).toEqual({ revision: second, weightPercent: 0 });
+    expect(conditionOf(begun, 'UpToDate')).toMatchObject({ status: 'Unknown', reason: 'Canary' });
+    expect(conditionOf(begun, 'Ready')?.status).toBe('True');
+    expect(conditionOf(begun, 'Reconciling')?.status).toBe('True');
+    expect(canary.spec?.replicas).toBe(1);
+    expect(engineIn(canary).steps).toBe(20);
+    expect(revisionIn(canary)).toBe(second);
+    const own = canary.spec?.template.metadata?.labels as Record<string, string>;
+    const selector = Object.entries(stable?.spec?.selector.matchLabels ?? {});
+    expect(selector.every(([key, value]) => own[key] === value)).toBe(false);
+    expect(own[labels.service]).toBe('walks');
+
+    const gateway = new Gateway('walks');
+    const one = await waitFor('walks', playControllers, phaseIs('Progressing', 1));
+    expect(one.status?.traffic?.canary).toEqual({ revision: second, weightPercent: 25 });
+    expect((await deploymentOf('walks'))?.spec?.template).toEqual(stable?.spec?.template);
+    await gateway.tell();
+    const isHalf = ({ status }: SparseInferenceService) => status?.traffic?.canary?.weightPercent === 50;
+    await waitFor(
+      'walks',
+      async (now) => {
+        await playControllers(now);
+        if (phaseIs('Progressing', 1)(now)) await gateway.tell(sent(now, { requests: 10 }));
+      },
+      isHalf,
+    );
+    expect((await canaryOf('walks'))?.spec?.replicas).toBe(2);
+    expect((await deploymentOf('walks'))?.spec?.template).toEqual(stable?.spec?.template);
+
+    const promoting = await waitFor(
+      'walks',
+      (now) => gateway.tell(sent(now, { requests: 10 })),
+      phaseIs('Promoting'),
+    );
+    expect(promoting.status?.traffic?.canary?.weightPercent).toBeGreaterThanOrEqual(50);
+    await eventually(async () => engineIn(await deploymentOf('walks')).steps === 20);
+    expect(await canaryOf('walks')).toBeDefined();
+    const done = await waitFor('walks', playControllers, phaseIs('Complete'));
+    expect(await canaryOf('walks')).toBeUndefined();
+    expect(done.status?.traffic?.canary).toBeUndefined();
+    expect(conditionOf(done, 'UpToDate')).toMatchObject({ status: 'True', reason: 'UpToDate' });
+    expect(done.status?.revisions).toMatchObject([
+      { number: 1, name: first, model: 'pvc://models/shirts', image: 'sparsedm/serving:test' },
+      { number: 2, name: second, changed: 'engine.steps' },
+    ]);
+    await eventually(async () => {
+      const told = (await eventsOf('walks')).map(({ reason }) => reason);
+      return ['CanaryStarted', 'CanaryStep', 'CanaryPassed', 'CanaryEnds', 'CanaryEnded'].every((reason) =>
+        told.includes(reason),
+      );
+    });
+  });
+
+  it.each([
+    [
+      'fails',
+      { requests: 10, failed: 4 },
+      /4 of its 10 requests failed \(40 %, bound 10 %\), and 0 of 10 of/,
+    ],
+    ['slows', { requests: 10, seconds: 2 }, /Its mean latency is 2 s, \+100 % against 1 s \(bound \+50 %\)/],
+  ])(
+    'that %s is rolled back by itself, and tried again on request alone',
+    async (name, canary, wantWords) => {
+      await serve(name);
+      const stable = await deploymentOf(name);
+      await patchSpec(name, { engine: { steps: 20 } });
+      const gateway = new Gateway(name);
+      await waitFor(name, playControllers, phaseIs('Progressing', 1));
+      await gateway.tell();
+      const one = await read(name);
+      await gateway.tell(sent(one, canary));
+      const seen = await waitFor(name, playControllers, phaseIs('RolledBack'));
+      expect(seen.status?.rollout?.message).toMatch(wantWords);
+      expect(seen.status?.rollout?.message).toContain('rolled back at step 1 of 2 (25 %)');
+      expect(seen.status?.traffic?.canary).toBeUndefined();
+      expect(conditionOf(seen, 'UpToDate')).toMatchObject({ status: 'False', reason: 'RolledBack' });
+      expect(conditionOf(seen, 'UpToDate')?.message).toContain('kubectl annotate');
+      expect(conditionOf(seen, 'Stalled')?.status).toBe('True');
+      expect(conditionOf(seen, 'Ready')?.status).toBe('True');
+      expect(seen.status?.phase).toBe('Degraded');
+      expect(await canaryOf(name)).toBeUndefined();
+      expect((await deploymentOf(name))?.spec?.template).toEqual(stable?.spec?.template);
+      const told = await eventually(
+        async () => (await eventsOf(name)).find(({ reason }) => reason === 'RolledBack') ?? false,
+      );
+      expect(told.note).toMatch(wantWords);
+
+      await restart();
+      await patchSpec(name, { replicas: 3 });
+      await waitFor(name, playControllers, ({ status }) => status?.readyReplicas === 3);
+      expect((await read(name)).status?.rollout?.phase).toBe('RolledBack');
+      expect(await canaryOf(name)).toBeUndefined();
+
+      await patchSpec(name, {}, { 'sparsedm.io/restarted-at': 'now' });
+      const again = await waitFor(name, playControllers, phaseIs('Progressing'));
+      expect(again.status?.rollout?.revision).not.toBe(seen.status?.rollout?.revision);
+    },
+  );
+
+  it('comes to its end with an operator that starts anew at every step', async () => {
+    await serve('restarts');
+    await patchSpec('restarts', { engine: { steps: 20 } });
+    const gateway = new Gateway('restarts');
+    const seen: string[] = [];
+    await waitFor(
+      'restarts',
+      async (now) => {
+        const { phase, step, weightPercent } = now.status?.rollout ?? {};
+        const place = `${phase} ${step} ${phase === 'Promoting' ? '' : weightPercent}`;
+        if (seen.at(-1) !== place) {
+          seen.push(place);
+          await restart();
+          await gateway.tell();
+        }
+        await playControllers(now);
+        if (step !== 0) await gateway.tell(sent(now, { requests: 6 }));
+      },
+      (one) => phaseIs('Complete')(one) && one.status?.revisions?.length === 2,
+      60_000,
+    );
+    expect(seen.filter((place) => !place.startsWith('Complete'))).toEqual(
+      expect.arrayContaining(['Progressing 0 0', 'Progressing 1 25']),
+    );
+    expect(seen.length).toBeGreaterThanOrEqual(4);
+    expect(engineIn(await deploymentOf('restarts')).steps).toBe(20);
+    expect(await canaryOf('restarts')).toBeUndefined();
+  });
+
+  it('gives way to a newer version, and never are there three', async () => {
+    await serve('newer');
+    await patchSpec('newer', { engine: { steps: 20 } });
+    await waitFor('newer', playControllers, phaseIs('Progressing', 1));
+    const [canary] = [await canaryOf('newer')];
+    // It ends slowly.
+    const pod = await createServingPod(server, canary!, 'slow');
+    await patchSpec('newer', { engine: { steps: 30 } });
+    await eventually(async () => (await canaryOf('newer')) === undefined);
+    const held = await waitFor('newer', playControllers, phaseIs('Withdrawing'));
+    expect(held.status?.traffic?.canary?.weightPercent).toBe(0);
+    expect(engineIn(await deploymentOf('newer')).steps).toBe(10);
+    await server.client.delete(pods, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    await waitFor('newer', playControllers, phaseIs('Progressing', 1));
+    expect(engineIn(await canaryOf('newer')).steps).toBe(30);
+    expect(engineIn(await deploymentOf('newer')).steps).toBe(10);
+    await eventually(async () =>
+      (await eventsOf('newer')).some(({ reason }) => reason === 'CanaryWithdrawn'),
+    );
+  });
+
+  it('whose pods are not ready in time is rolled back, and says what they lack', async () => {
+    await serve('late', { rollout: { ...rollout, progressDeadlineSeconds: 10 } });
+    await patchSpec('late', { engine: { steps: 20 } });
+    const canary = await eventually(async () => (await canaryOf('late')) ?? false);
+    expect(canary.spec?.progressDeadlineSeconds).toBe(10);
+    const pod = await createServingPod(server, canary, 'a');
+    const message = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
+    await writeStatus(server, pods, pod, {
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+    });
+    const noPods = async () => rollOut(await deploymentOf('late'));
+    const waits = await waitFor(
+      'late',
+      noPods,
+      ({ status }) => status?.rollout?.message.includes(message) === true,
+    );
+    expect(waits.status?.rollout?.message).toContain('0 of the 1 pods');
+    const rolling = await waitFor('late', noPods, phaseIs('RollingBack'));
+    expect(rolling.status?.rollout?.message).toContain('within 10 s');
+    expect(rolling.status?.rollout?.message).toContain(message);
+    await eventually(async () => (await canaryOf('late')) === undefined);
+    await server.client.delete(pods, keyOf(pod.metadata.name), { gracePeriodSeconds: 0 });
+    await waitFor('late', noPods, phaseIs('RolledBack'));
+  });
+
+  it('waits for requests, says so, and writes nothing meanwhile', async () => {
+    await serve('quiet');
+    await patchSpec('quiet', { engine: { steps: 20 } });
+    const isWaiting = ({ status }: SparseInferenceService) =>
+      status?.rollout?.message.includes('0 of the 5 of minRequests') === true;
+    await waitFor('quiet', playControllers, isWaiting);
+    const writes = async () =>
+      (await writesOf(userAgent, server.namespace)).filter((line) => line.includes('quiet')).length;
+    const looks = async () =>
+      (await operator.metrics.controller.reconciles.get()).values.reduce((sum, { value }) => sum + value, 0);
+    const [before, looked] = [await writes(), await looks()];
+    await eventually(async () => (await looks()) >= looked + 12, { timeoutMs: 20_000 });
+    expect(await writes()).toBe(before);
+  });
+
+  it('may report like every other pod of its service', async () => {
+    await serve('reports');
+    await patchSpec('reports', { engine: { steps: 20 } });
+    const canary = await eventually(async () => (await canaryOf('reports')) ?? false);
+    const pod = await createServingPod(server, canary, 'a');
+    const authorization = `Bearer ${await podToken(server, pod)}`;
+    for (const [topic, body] of [
+      ['engine', { engine: { backend: 'dense' } }],
+      ['load', { requests: 0, queuedImages: 0, denoisingSeconds: 0, offeredLoad: 0 }],
+    ] as const) {
+      const url = `${operator.reportsUrl}/v1/services/${server.namespace}/reports/${topic}`;
+      const answer = await fetch(url, {
+        method: 'POST',
+        headers: { authorization },
+        body: JSON.stringify(body),
+      });
+      expect(`${topic} ${answer.status}`).toMatch(/ 20[04]$/);
+    }
+  });
+
+  it('is not taken for a service without anything to compare it with', async () => {
+    await server.client.create(
+      sparseInferenceServices,
+      service('broken', server.namespace, { engine: { steps: 10 }, rollout }),
+      { fieldManager: 'test' },
+    );
+    await eventually(async () => (await deploymentOf('broken')) ?? false);
+    await patchSpec('broken', { engine: { steps: 20 } });
+    await eventually(async () => engineIn(await deploymentOf('broken')).steps === 20);
+    expect(await canaryOf('broken')).toBeUndefined();
+  });
+});
+
+describe('an earlier version', () => {
+  const rolling = { rollout: { strategy: 'RollingUpdate' } };
+
+  async function serveSteps(
+    name: string,
+    steps: number,
+    spec: Changes = {},
+  ): Promise<SparseInferenceService> {
+    await patchSpec(name, { engine: { steps }, ...spec });
+    await eventually(async () => engineIn(await deploymentOf(name)).steps === steps);
+    return waitFor(name, playControllers, (one) => {
+      const { observedGeneration, revisions, rollout: at } = one.status ?? {};
+      const listed = revisions?.some((each) => each.name === at?.revision) === true;
+      return observedGeneration === one.metadata.generation && at?.phase === 'Complete' && listed;
+    });
+  }
+
+  it('comes back by its number, serves while undoTo stays, and goes with it', async () => {
+    await serve('undone', rolling);
+    const first = await deploymentOf('undone');
+    await serveSteps('undone', 20, { server: { env: [{ name: 'A', value: '1' }] } });
+    const three = await serveSteps('undone', 30);
+    expect(three.status?.revisions?.map(({ number, changed }) => [number, changed])).toEqual([
+      [1, undefined],
+      [2, 'engine.steps, server'],
+      [3, 'engine.steps'],
+    ]);
+
+    await patchSpec('undone', { rollout: { undoTo: 1 } });
+    await eventually(async () => engineIn(await deploymentOf('undone')).steps === 10);
+    const back = await waitFor('undone', playControllers, phaseIs('Complete'));
+    expect((await deploymentOf('undone'))?.spec?.template).toEqual(first?.spec?.template);
+    expect(conditionOf(back, 'UpToDate')?.status).toBe('True');
+    const numbers = back.status?.revisions?.map(({ number }) => number);
+    expect(numbers).toEqual([1, 2, 3]);
+
+    await restart();
+    await patchSpec('undone', { replicas: 2 });
+    await waitFor('undone', playControllers, ({ status }) => status?.readyReplicas === 2);
+    expect(engineIn(await deploymentOf('undone')).steps).toBe(10);
+
+    await patchSpec('undone', { rollout: { undoTo: null } });
+    await eventually(async () => engineIn(await deploymentOf('undone')).steps === 30);
+    const ahead = await waitFor('undone', playControllers, phaseIs('Complete'));
+    expect(ahead.status?.revisions?.map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
+  it('of which nothing is kept is asked for in vain, and what serves goes on', async () => {
+    await serve('unknown', rolling);
+    await patchSpec('unknown', { rollout: { undoTo: 7 } });
+    const seen = await waitFor('unknown', playControllers, reasonIs('UpToDate', 'RevisionNotFound'));
+    expect(conditionOf(seen, 'UpToDate')?.message).toContain('there are 1');
+    expect(conditionOf(seen, 'Ready')?.status).toBe('True');
+    expect(conditionOf(seen, 'Stalled')?.status).toBe('True');
+    expect(engineIn(await deploymentOf('unknown')).steps).toBe(10);
+    await patchSpec('unknown', { rollout: { undoTo: null } });
+    await waitFor('unknown', playControllers, reasonIs('UpToDate', 'UpToDate'));
+  });
+
+  it('is forgotten beyond the limit, with its ControllerRevision', async () => {
+    await serve('limited', { rollout: { revisionHistoryLimit: 1 } });
+    await serveSteps('limited', 20);
+    const { status } = await serveSteps('limited', 30);
+    expect(status?.revisions?.map(({ number }) => number)).toEqual([2, 3]);
+    const stored = await server.client.list(controllerRevisions, {
+      namespace: server.namespace,
+      labelSelector: 'sparsedm.io/service=limited',
+    });
+    const names = status?.revisions?.map(({ name }) => name) ?? [];
+    expect(stored.map(({ metadata }) => metadata.name).sort()).toEqual([...names].sort());
+    expect(stored.map(({ revision }) => revision).sort()).toEqual([2, 3]);
+  });
+
+  it('comes back without the steps of a canary, and withdraws one', async () => {
+    await serve('hurry', rolling);
+    await serveSteps('hurry', 20);
+    await patchSpec('hurry', { rollout, engine: { steps: 30 } });
+    await waitFor('hurry', playControllers, phaseIs('Progressing', 1));
+    await patchSpec('hurry', { rollout: { undoTo: 1 } });
+    await eventually(
+      async () => {
+        await playControllers(await read('hurry'));
+        return engineIn(await deploymentOf('hurry')).steps === 10;
+      },
+      { timeoutMs: 20_000 },
+    );
+    await waitFor('hurry', playControllers, phaseIs('Complete'));
+    expect(await canaryOf('hurry')).toBeUndefined();
+  });
+});
+
+describe('the strategy', () => {
+  const strategyOf = async (name: string) => (await deploymentOf(name))?.spec?.strategy;
+
+  it('Recreate ends all pods first, and another one takes over in the middle of a service’s life', async () => {
+    await serve('recreate', { rollout: { strategy: 'Recreate' } });
+    expect(await strategyOf('recreate')).toEqual({ type: 'Recreate' });
+    const template = (await deploymentOf('recreate'))?.spec?.template;
+    await patchSpec('recreate', { rollout: { strategy: 'RollingUpdate' } });
+    await eventually(async () => (await strategyOf('recreate'))?.rollingUpdate?.maxSurge === 1);
+    await patchSpec('recreate', { rollout: { strategy: 'Recreate' } });
+    await eventually(async () => (await strategyOf('recreate'))?.type === 'Recreate');
+    expect(await strategyOf('recreate')).toEqual({ type: 'Recreate' });
+    expect((await deploymentOf('recreate'))?.spec?.template).toEqual(template);
+    const { status } = await read('recreate');
+    expect(status?.rollout).toMatchObject({ phase: 'Complete' });
+  });
+});
