@@ -4,6 +4,8 @@ import { createScalingMetrics, type ScalingMetrics } from './autoscale/metrics';
 import type { Config } from './config';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
 import { finetuneReports } from './finetune/report';
+import { childKinds } from './inference/child-kinds';
+import { createChildren, type ChildKind } from './inference/children';
 import { createLoadMailbox } from './inference/load';
 import {
   createServiceReconciler,
@@ -57,6 +59,10 @@ export type Operator = {
 };
 
 const children = { labelSelector: childSelector };
+
+/** A cluster may lack the kinds of CustomResourceDefinitions. */
+const watchOf = ({ whenMissing }: ChildKind) => ({ ...children, mayBeMissing: whenMissing !== undefined });
+
 /** Creating, binding and starting a pod change Job and pod several times in a moment: one status covers them all. */
 const settleMs = 100;
 
@@ -148,12 +154,19 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }),
       concurrency,
     });
+    const kinds = childKinds();
     return manager.controller({
       name: 'sparseinferenceservice',
       for: sparseInferenceServices,
       owns: [
         { resource: deployments, ownerKind: 'SparseInferenceService', ...children, settleMs },
         { resource: services, ownerKind: 'SparseInferenceService', ...children },
+        ...kinds.map((kind) => ({
+          resource: kind.resource,
+          ownerKind: 'SparseInferenceService',
+          ...watchOf(kind),
+          settleMs,
+        })),
       ],
       watches: [
         { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey), settleMs },
@@ -163,6 +176,12 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         ...shared,
         autoscaler,
         tally,
+        children: createChildren({
+          client,
+          kinds,
+          storeOf: (kind) => manager.watch(kind.resource, watchOf(kind)),
+          isMissing: (resource) => manager.isMissing(resource),
+        }),
         settings: { image: images.server, reportsUrl, podDefaults },
       }),
       concurrency,

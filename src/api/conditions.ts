@@ -25,9 +25,13 @@ export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
 export const STALLED = 'Stalled';
 /** Present, and True, only while a service's wanted version is being rolled out. */
 export const RECONCILING = 'Reconciling';
+/** Present only while a service asks for children beside its Deployment and Service. */
+export const CHILDREN_READY = 'ChildrenReady';
 
 export const REASONS = {
   nameConflict: 'NameConflict',
+  kindMissing: 'KindMissing',
+  applied: 'Applied',
   refused: 'Refused',
   podsRefused: 'PodsRefused',
   jobMissing: 'JobMissing',

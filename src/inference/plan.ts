@@ -9,6 +9,7 @@ import { defined } from '../runtime/defined';
 import type { KubeObject } from '../runtime/objects';
 import type { Trouble } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
+import type { Child } from './children';
 import { buildCanary, decideRollout } from './canary';
 import {
   buildDeployment,
@@ -52,6 +53,8 @@ export type Observed = {
   scaling?: Scaling | undefined;
   /** Why the API server refused a child in this pass. */
   refusal?: Refusal | undefined;
+  /** The children that exist only when asked for. */
+  children?: readonly Child[] | undefined;
 };
 
 export type Plan = {

@@ -16,6 +16,7 @@ import { keyOf, keyText, type ObjectKey } from '../runtime/objects';
 import { settingBehind } from '../workload/fields';
 import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { figuresOf, isCanaryPod } from './canary';
+import { hasTrouble, noChildren, retryOf, type Children } from './children';
 import type { DeploymentSettings } from './deployment';
 import { createHistory, isUnlisted } from './history';
 import { isCurrent, isForeign, onlyOnto, plan, targetModel, type Observed, type Plan } from './plan';
@@ -38,6 +39,8 @@ export type ServiceDependencies = {
   finetunes: Store<SparseFinetune>;
   deployments: Store<Deployment>;
   networks: Store<Service>;
+  /** Those that exist only when asked for; none by default. */
+  children?: Children;
   /** With the index `service` over `namespace/name` of the SparseInferenceService that the label names. */
   pods: Store<Pod>;
 };
@@ -61,7 +64,7 @@ export function finetuneOfService({ metadata, spec }: SparseInferenceService): s
 }
 
 export function createServiceReconciler(dependencies: ServiceDependencies): Reconciler {
-  const { client, clock, events, settings } = dependencies;
+  const { client, clock, events, settings, children = noChildren } = dependencies;
   /** Generation of the Deployments (by uid) that still differed from what was applied after the last apply. */
   const futile = new Map<string, number>();
 
@@ -83,6 +86,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       scaling: evaluateScaling(dependencies.autoscaler, service, ours, pods),
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
       network: dependencies.networks.get(namespace, serviceName(name)),
+      children: children.observe(service),
     };
   }
 
@@ -196,6 +200,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
         settingBehind(field, 'spec.server', observed.service.spec.server, planned.deployment?.spec?.template),
       );
     }
+    result.children = await children.apply(result);
     return result;
   }
 
@@ -257,10 +262,16 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       tellOfScaling(observed);
     }
     tellOfDeployment(before, observed, planned);
-    if (observed.refusal?.retry !== undefined) throw observed.refusal.retry;
+    const failed = observed.refusal?.retry ?? retryOf(observed.children);
+    if (failed !== undefined) throw failed;
+    return nextPass(observed, planned);
+  }
+
+  function nextPass(observed: Observed, planned: Plan): ReconcileResult {
     if (isHindered(observed)) return { requeueAfterMs: RETRY_REFUSED_MS };
     const scaleAgain = earlier(requeueForPlace(observed), observed.scaling?.evaluation?.againMs);
-    return earlier(scaleAgain, planned.rollout.againMs);
+    const childAgain = hasTrouble(observed.children) ? RETRY_REFUSED_MS : undefined;
+    return earlier(earlier(scaleAgain, planned.rollout.againMs), childAgain);
   }
 
   /** Adds why the node can't attach the volume of a pod that has waited too long. */

@@ -65,6 +65,11 @@ function livePods(pods: readonly Pod[]): LivePod[] {
     .map((pod) => ({ uid: pod.metadata.uid ?? '', serves: isReady(pod) }));
 }
 
+/** Whether more than one pod is asked for now, or may be later without another spec. */
+export function mayHaveSeveral(service: SparseInferenceService): boolean {
+  return (scalingOf(service)?.maxReplicas ?? service.spec.replicas ?? 1) > 1;
+}
+
 /** The number of pods that is asked for, by whoever sets it. */
 export function askedReplicas(service: SparseInferenceService, scaling: Scaling | undefined): number {
   return scaling?.replicas ?? service.spec.replicas ?? 1;

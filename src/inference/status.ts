@@ -1,4 +1,4 @@
-import { RECONCILING, REASONS, STALLED, type ServiceCondition } from '../api/conditions';
+import { CHILDREN_READY, RECONCILING, REASONS, STALLED, type ServiceCondition } from '../api/conditions';
 import type {
   ServedModel,
   ServicePhase,
@@ -10,6 +10,7 @@ import type { Deployment, Pod } from '../kube/resources';
 import { defined } from '../runtime/defined';
 import { isDeleting, startTrouble, type Trouble } from '../workload/pod-state';
 import { judgeCanary, rolloutStatus } from './canary';
+import { judgeChildren } from './children';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import {
@@ -70,6 +71,7 @@ function rolloutParts({ service, rollout, revisions }: Observed): Partial<Sparse
 }
 
 type Verdicts = Record<ServiceCondition, Verdict> & {
+  [CHILDREN_READY]: Verdict | undefined;
   [RECONCILING]: Verdict | undefined;
   [STALLED]: Verdict | undefined;
 };
@@ -92,6 +94,7 @@ function judge(
     UpToDate: upToDate,
     ScalingActive: judgeScaling(observed.service, observed.scaling),
     Ready: judgeReady(observed, resolution, deploymentReady, model),
+    [CHILDREN_READY]: judgeChildren(observed.children),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
   };
@@ -291,9 +294,9 @@ function replicasServe(count: number): string {
   return count === 1 ? '1 replica serves' : `${count} replicas serve`;
 }
 
-function phaseOf({ Ready, UpToDate, DeploymentReady, Stalled }: Verdicts): ServicePhase {
+function phaseOf({ Ready, UpToDate, DeploymentReady, ChildrenReady, Stalled }: Verdicts): ServicePhase {
   if (Ready.status !== 'True') return Stalled === undefined ? 'Pending' : 'Failed';
-  const open = firstOpen([UpToDate, DeploymentReady]);
+  const open = firstOpen([UpToDate, DeploymentReady, ...(ChildrenReady ? [ChildrenReady] : [])]);
   if (open === undefined) return 'Ready';
   return open.status === 'False' ? 'Degraded' : 'Updating';
 }

@@ -1,4 +1,4 @@
-import { REASONS } from '../api/conditions';
+import { CHILDREN_READY, REASONS } from '../api/conditions';
 import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
 import { findCondition, isTrue, type Condition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
@@ -7,7 +7,14 @@ import { identityOf } from './model';
 export type Transition = { type: EventType; reason: string; message: string };
 
 /** Conditions whose turning False is a warning. A reason makes one event, from the first condition that has it. */
-const TROUBLES = ['ModelReady', 'QualityGatePassed', 'DeploymentReady', 'UpToDate', 'ScalingActive'];
+const TROUBLES = [
+  'ModelReady',
+  'QualityGatePassed',
+  'DeploymentReady',
+  'UpToDate',
+  'ScalingActive',
+  CHILDREN_READY,
+];
 /** Reasons of a False condition that somebody wanted. */
 const CHOSEN: readonly string[] = [REASONS.replicasGiven, REASONS.scaledToZero];
 

@@ -108,8 +108,11 @@ function specVersion(object: KubeObject): string {
   return generation === undefined ? `rv${resourceVersion}` : `g${generation}`;
 }
 
+/** The uid, which only says which object is meant, is left out: an object has none when it is first applied. */
 function withDigest<T extends KubeObject>(object: T): { body: T; digest: string } {
-  const digest = createHash('sha256').update(stableStringify(object)).digest('hex').slice(0, 16);
+  const { uid: _, ...named } = object.metadata;
+  const content = stableStringify({ ...object, metadata: named });
+  const digest = createHash('sha256').update(content).digest('hex').slice(0, 16);
   const annotations = { ...object.metadata.annotations, [appliedDigestAnnotation]: digest };
   return { body: { ...object, metadata: { ...object.metadata, annotations } }, digest };
 }

@@ -4,6 +4,7 @@ import type {
   V1Job,
   V1Namespace,
   V1Pod,
+  V1PodDisruptionBudget,
   V1PodTemplateSpec,
   V1Service,
 } from '@kubernetes/client-node';
@@ -24,6 +25,7 @@ export type Job = Native<V1Job>;
 export type Pod = Native<V1Pod>;
 export type Deployment = Native<V1Deployment>;
 export type Service = Native<V1Service>;
+export type PodDisruptionBudget = Native<V1PodDisruptionBudget>;
 export type Namespace = Native<V1Namespace>;
 export type PodTemplate = Json<V1PodTemplateSpec>;
 
@@ -75,6 +77,14 @@ export const services: Resource<Service> = {
   version: 'v1',
   plural: 'services',
   kind: 'Service',
+  namespaced: true,
+};
+
+export const podDisruptionBudgets: Resource<PodDisruptionBudget> = {
+  group: 'policy',
+  version: 'v1',
+  plural: 'poddisruptionbudgets',
+  kind: 'PodDisruptionBudget',
   namespaced: true,
 };
 

@@ -475,6 +475,7 @@ test('its state tells of queues, caches and the lease, and nothing of what objec
     phase: 'watching',
     lists: 'paged',
     synced: true,
+    missing: false,
     failures: 0,
     resourceVersion: '100',
     listedAt: now,

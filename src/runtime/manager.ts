@@ -73,6 +73,8 @@ export type Manager = {
    */
   start(signal: AbortSignal): Promise<void>;
   readiness(): Readiness;
+  /** Whether the cluster lacked this kind, which was watched with mayBeMissing, at the last look. */
+  isMissing(resource: Resource): boolean;
   isLeader(): boolean;
   /** Throws LeadershipLostError unless this process leads: the guard of every write that only the leader may do. */
   assertLeader(): void;
@@ -252,6 +254,7 @@ export function createManager(options: ManagerOptions): Manager {
     },
     start,
     readiness,
+    isMissing: (resource) => [...caches.values()].some((cache) => cache.holds(resource) && cache.missing()),
     isLeader: () => elector.isLeader(),
     assertLeader: () => elector.assertLeader(),
     abandoned: abandon.signal,

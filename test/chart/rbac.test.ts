@@ -12,6 +12,7 @@ const wantNamespaceRights = [
   'core/pods: get list watch',
   'core/services: create get list patch watch',
   'events.k8s.io/events: create patch',
+  'policy/poddisruptionbudgets: create delete get list patch watch',
   'sparsedm.io/sparsefinetunes: delete get list watch',
   'sparsedm.io/sparsefinetunes/finalizers: update',
   'sparsedm.io/sparsefinetunes/status: patch',

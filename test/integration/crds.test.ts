@@ -753,6 +753,25 @@ describe('a SparseInferenceService is refused', () => {
       'an empty gate accepts everything',
     ],
     ['fewer than no replicas', { replicas: -1 }, 'spec.replicas', 'greater than or equal to 0'],
+    [
+      'two budgets',
+      { podDisruptionBudget: { maxUnavailable: 1, minAvailable: 1 } },
+      'spec.podDisruptionBudget',
+      'write exactly one of',
+    ],
+    ['an empty budget', { podDisruptionBudget: {} }, 'spec.podDisruptionBudget', 'write exactly one of'],
+    [
+      'a budget that no drain passes',
+      { podDisruptionBudget: { maxUnavailable: 0 } },
+      'spec.podDisruptionBudget.maxUnavailable',
+      'no node could ever be drained',
+    ],
+    [
+      'a budget in words',
+      { podDisruptionBudget: { minAvailable: 'half' } },
+      'spec.podDisruptionBudget.minAvailable',
+      '0% to 99%',
+    ],
     ['scaling without an end', { scaling: {} }, 'spec.scaling', 'write scaling.maxReplicas'],
     [
       'scaling to zero, where nothing wakes a service',

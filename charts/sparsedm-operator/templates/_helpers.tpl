@@ -111,6 +111,10 @@
 - apiGroups: ['']
   resources: [services]
   verbs: [get, list, watch, create, patch]
+{{/* Children that exist only while a service asks for them. */ -}}
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]

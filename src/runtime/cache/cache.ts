@@ -12,6 +12,8 @@ export type WatchOptions<T> = {
   /** Drops unread parts of an object before it is cached; managedFields are always dropped. */
   transform?: Transform<T>;
   indexes?: Readonly<Record<string, Index<T>>>;
+  /** Whether the cluster may lack this kind: the cache is then empty, and filled once the kind is there. */
+  mayBeMissing?: boolean;
 };
 
 export type CacheOptions<T extends KubeObject> = {
@@ -47,6 +49,8 @@ export type Cache<T extends KubeObject = KubeObject> = {
   start(signal: AbortSignal): void;
   synced(): boolean;
   readonly whenSynced: Promise<unknown>;
+  /** Whether the cluster lacked this kind at the last look. */
+  missing(): boolean;
   holds(resource: Resource): boolean;
   observeWrite(object: KubeObject, writer?: string): void;
   state(): CacheState[];
@@ -72,6 +76,7 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
       ...(namespace === undefined ? {} : { namespace }),
       ...(watch.labelSelector === undefined ? {} : { labelSelector: watch.labelSelector }),
       ...(transform === undefined ? {} : { transform }),
+      mayBeMissing: watch.mayBeMissing === true,
     });
     return { namespace, store, reflector };
   });
@@ -100,6 +105,7 @@ export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cac
       for (const { reflector } of parts) void reflector.run(signal);
     },
     synced: () => parts.every(({ reflector }) => reflector.synced()),
+    missing: () => parts.some(({ reflector }) => reflector.missing()),
     whenSynced: Promise.all(parts.map(({ reflector }) => reflector.whenSynced)),
     state: () =>
       parts.map(({ namespace, store, reflector }) => ({

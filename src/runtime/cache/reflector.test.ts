@@ -68,6 +68,7 @@ async function reflect(
   answers: readonly Answer[],
   tuning: Partial<ReflectorTuning> = {},
   clock: Clock = realClock,
+  mayBeMissing = false,
 ) {
   const server = await scriptedServer(answers);
   const metrics = createMetrics();
@@ -82,6 +83,7 @@ async function reflect(
     store,
     labelSelector: 'app=x',
     tuning: { ...quick, ...tuning },
+    mayBeMissing,
   });
   const stop = new AbortController();
   const running = reflector.run(stop.signal);
@@ -500,3 +502,43 @@ function trickle(text: string): Answer {
     response.on('close', () => clearInterval(timer));
   };
 }
+
+describe('a kind that the cluster may lack', () => {
+  const absent = refusal(404, 'NotFound', 'the server could not find the requested resource');
+
+  test('counts as an empty list, and fills the store once the kind is there', async () => {
+    const { server, store, reflector, metrics } = await reflect(
+      [absent, absent, list(10, [item('x', 5)]), watch(line('ADDED', item('y', 11)))],
+      { missingMs: 5 },
+      realClock,
+      true,
+    );
+    await reflector.whenSynced;
+    expect(reflector.missing()).toBe(true);
+    expect(store.list()).toEqual([]);
+    await holds(store, ['x@5', 'y@11']);
+    expect(reflector.missing()).toBe(false);
+    expect(kinds(server)).toEqual(['list', 'list', 'list', 'watch']);
+    expect(await metrics.registry.metrics()).not.toMatch(/watch_failures_total\{[^}]*\} [1-9]/);
+  });
+
+  test('takes its objects along when it goes', async () => {
+    const { store, reflector } = await reflect(
+      [list(10, [item('x', 5)]), endedWatch([line('ADDED', item('y', 11))]), absent, list(20, []), watch()],
+      { missingMs: 60_000 },
+      realClock,
+      true,
+    );
+    await holds(store, ['x@5', 'y@11']);
+    await holds(store, []);
+    expect(reflector.missing()).toBe(true);
+  });
+
+  test('is looked for at leisure, not with the back-off of a failure', async () => {
+    const clock = new FakeClock();
+    const { server, reflector } = await reflect([absent, list(10, []), watch()], {}, clock, true);
+    await reflector.whenSynced;
+    await clock.advanceAsync(14_000);
+    expect(server.seen).toHaveLength(1);
+  });
+});

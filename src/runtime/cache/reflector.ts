@@ -26,6 +26,8 @@ export type ReflectorOptions<T extends KubeObject> = {
   namespace?: string;
   labelSelector?: string;
   transform?: Transform<T>;
+  /** Whether the cluster may lack this kind: a 404 then means that there are no objects, for the time being. */
+  mayBeMissing?: boolean;
   tuning?: Partial<ReflectorTuning>;
 };
 
@@ -42,6 +44,8 @@ export type ReflectorTuning = {
   /** Time of silence after which a server that was asked to stream a list counts as one that can't. */
   streamSilenceMs: number;
   backoff: { baseMs: number; capMs: number };
+  /** Time between two looks for a kind that the cluster lacks. */
+  missingMs: number;
 };
 
 export type Reflector = {
@@ -51,6 +55,8 @@ export type Reflector = {
   synced(): boolean;
   /** Resolves with the first complete list. */
   whenSynced: Promise<void>;
+  /** Whether the cluster lacked this kind at the last look. */
+  missing(): boolean;
   state(): ReflectorState;
 };
 
@@ -60,6 +66,8 @@ export type ReflectorState = {
   /** How the next list will be read. */
   lists: 'streamed' | 'paged';
   synced: boolean;
+  /** Whether the cluster lacked this kind at the last look. */
+  missing: boolean;
   /** Failures in a row. */
   failures: number;
   /** Times of the last complete list, of the last opened watch, and of the last data in one. */
@@ -76,6 +84,7 @@ const defaults: ReflectorTuning = {
   listDeadlineMs: 60_000,
   streamSilenceMs: 15_000,
   backoff: { baseMs: 200, capMs: 10_000 },
+  missingMs: 30_000,
 };
 
 /** Shortest life of a watch without events; one that ends sooner counts as a failure, to avoid a hot loop. */
@@ -84,6 +93,8 @@ const shortWatchMs = 1000;
 const refusalsBeforeList = 3;
 /** Number of streamed lists that failed in a row after which the list is read in pages once. */
 const failuresBeforePages = 2;
+/** Older than every version: what is written while a kind is missing counts as newer. */
+const NO_VERSION = '0';
 
 type ListPage = { metadata: { resourceVersion: string; continue?: string }; items: KubeObject[] | null };
 
@@ -107,6 +118,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   const first = Promise.withResolvers<void>();
   let synced = false;
   let needsList = true;
+  let missing = false;
   let failures = 0;
   /** Lists that a stale continue token cut short in a row; from the second on the list is read in one piece. */
   let expiredLists = 0;
@@ -160,6 +172,11 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     expiredLists = 0;
     failedStreams = 0;
     needsList = false;
+    missing = false;
+    finishSync(count);
+  }
+
+  function finishSync(count: number): void {
     if (synced) return;
     synced = true;
     first.resolve();
@@ -250,6 +267,16 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     return useful || clock.monotonic() - started >= shortWatchMs;
   }
 
+  /** Milliseconds to wait after a look that found no such kind: its objects, if there were any, went with it. */
+  function noteMissing(): number {
+    store.replace([], NO_VERSION, store.writes, !synced);
+    missing = true;
+    needsList = true;
+    failures = 0;
+    finishSync(0);
+    return jittered(tuning.missingMs, random);
+  }
+
   /** Milliseconds to wait after an error, which it also records. */
   function digest(error: unknown): number {
     if (needsList && streams() && isRefusedStream(error)) {
@@ -292,7 +319,8 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
       }
       return jittered(backoffDelay(tuning.backoff, failures++), random);
     } catch (error) {
-      return signal.aborted ? 0 : digest(error);
+      if (signal.aborted) return 0;
+      return options.mayBeMissing === true && isNotFound(error) ? noteMissing() : digest(error);
     }
   }
 
@@ -307,7 +335,8 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     },
     synced: () => synced,
     whenSynced: first.promise,
-    state: () => ({ phase, lists: streams() ? 'streamed' : 'paged', synced, failures, ...times }),
+    missing: () => missing,
+    state: () => ({ phase, lists: streams() ? 'streamed' : 'paged', synced, missing, failures, ...times }),
   };
 }
 

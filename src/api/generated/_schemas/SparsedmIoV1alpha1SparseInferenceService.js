@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate99;
-const schema48 = {
+export const validate = validate102;
+const schema49 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema48 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "dHfqiSahS5ZYs1gWLoY4ISgeXerlIEgTRTAMFOX4FJM"
+      "$ref": "3k6hwfACabuy11L2YkKJxmmcgBjcPDG0i2LhYay01mI"
     },
     "status": {
       "$ref": "zBuTU5rnRyDOXP2Wix5g93RTdn4xxh5oXiORKrcW4k"
@@ -22,11 +22,11 @@ const schema48 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema49 = {
+const schema50 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate100(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate100(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema49.enum
+        allowedValues: schema50.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate100(data, {
     }
     errors++;
   }
-  validate100.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema51 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate102(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate102(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema50.enum
+        allowedValues: schema51.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate102(data, {
     }
     errors++;
   }
-  validate102.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema52 = {};
-import { validate as validate105 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate104(data, {
+const schema53 = {};
+import { validate as validate108 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate104(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate105(data, {
+    if (!validate108(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+      vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
       errors = vErrors.length;
     }
   }
-  validate104.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema54 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -165,12 +165,15 @@ const schema53 = {
     "rollout": {
       "$ref": "K9d22ZxW4tsMfacPo9hbAWHuujvpq0nlXjEbh8Gcvw"
     },
+    "podDisruptionBudget": {
+      "$ref": "4uogbxukUSPIkWUEYuGOVGNVDIOd7v4ZnqJArML5HHw"
+    },
     "server": {
       "$ref": "wrECwWPzixP5KWZ9LqfCnqM0RkEV9T4YvEVOx16pKE"
     }
   }
 };
-const schema54 = {
+const schema55 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -184,7 +187,7 @@ const schema54 = {
     }
   }
 };
-const schema55 = {
+const schema56 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -194,12 +197,12 @@ const schema55 = {
   },
   "nullable": true
 };
-const schema56 = {
+const schema57 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate111(data, {
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -240,10 +243,10 @@ function validate111(data, {
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -285,26 +288,26 @@ function validate110(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate111(data.name, {
+      if (!validate114(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate110.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema27 = {
+const schema28 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate55(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -346,15 +349,15 @@ function validate55(data, {
       errors++;
     }
   }
-  validate55.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema58 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate115(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -378,10 +381,10 @@ function validate115(data, {
     }
     errors++;
   }
-  validate115.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-function validate109(data, {
+function validate112(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -391,35 +394,35 @@ function validate109(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate110(data.finetuneRef, {
+      if (!validate113(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate55(data.uri, {
+      if (!validate58(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.follow !== undefined) {
-      if (!validate115(data.follow, {
+      if (!validate118(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
@@ -439,10 +442,10 @@ function validate109(data, {
     }
     errors++;
   }
-  validate109.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema59 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -470,13 +473,13 @@ const schema58 = {
   },
   "nullable": true
 };
-const schema59 = {
+const schema60 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate119(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -506,7 +509,7 @@ function validate119(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema59.enum
+        allowedValues: schema60.enum
       }
     };
     if (vErrors === null) {
@@ -516,16 +519,16 @@ function validate119(data, {
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema61 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate121(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -555,7 +558,7 @@ function validate121(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema60.enum
+        allowedValues: schema61.enum
       }
     };
     if (vErrors === null) {
@@ -565,17 +568,17 @@ function validate121(data, {
     }
     errors++;
   }
-  validate121.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema62 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate123(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -635,16 +638,16 @@ function validate123(data, {
       errors++;
     }
   }
-  validate123.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema63 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate125(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -686,17 +689,17 @@ function validate125(data, {
       errors++;
     }
   }
-  validate125.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema64 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate127(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -756,17 +759,17 @@ function validate127(data, {
       errors++;
     }
   }
-  validate127.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema65 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate129(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -826,17 +829,17 @@ function validate129(data, {
       errors++;
     }
   }
-  validate129.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema66 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate131(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -896,10 +899,10 @@ function validate131(data, {
       errors++;
     }
   }
-  validate131.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-function validate118(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -925,87 +928,87 @@ function validate118(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate119(data.backend, {
+      if (!validate122(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate121(data.precision, {
+      if (!validate124(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate123(data.steps, {
+      if (!validate126(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate125(data.guidance, {
+      if (!validate128(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate127(data.maxBatchSize, {
+      if (!validate130(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate129(data.maxBatchDelayMilliseconds, {
+      if (!validate132(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate131(data.maxQueue, {
+      if (!validate134(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate118.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -1067,13 +1070,13 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema68 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate136(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1133,10 +1136,10 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-function validate134(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1173,21 +1176,21 @@ function validate134(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate136(data.maxFidIncreasePercent, {
+      if (!validate139(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate134.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema69 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
@@ -1196,7 +1199,7 @@ const schema68 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate139(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1272,10 +1275,10 @@ function validate139(data, {
       errors++;
     }
   }
-  validate139.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema70 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1299,13 +1302,13 @@ const schema69 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema71 = {
   "type": "string",
   "enum": ["builtin", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate142(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1335,7 +1338,7 @@ function validate142(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema70.enum
+        allowedValues: schema71.enum
       }
     };
     if (vErrors === null) {
@@ -1345,17 +1348,17 @@ function validate142(data, {
     }
     errors++;
   }
-  validate142.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema72 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate144(data, {
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1414,17 +1417,17 @@ function validate144(data, {
       errors++;
     }
   }
-  validate144.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema73 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate146(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1500,10 +1503,10 @@ function validate146(data, {
       errors++;
     }
   }
-  validate146.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema74 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1587,7 +1590,7 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1646,10 +1649,10 @@ function validate148(data, {
       }
     }
   }
-  validate148.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1657,7 +1660,7 @@ const schema74 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate153(data, {
+function validate156(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1733,10 +1736,10 @@ function validate153(data, {
       errors++;
     }
   }
-  validate153.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1744,7 +1747,7 @@ const schema75 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate155(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1820,10 +1823,10 @@ function validate155(data, {
       errors++;
     }
   }
-  validate155.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
-function validate141(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1849,76 +1852,76 @@ function validate141(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate142(data.engine, {
+      if (!validate145(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
     if (data.minReplicas !== undefined) {
-      if (!validate144(data.minReplicas, {
+      if (!validate147(data.minReplicas, {
         instancePath: instancePath + "/minReplicas",
         parentData: data,
         parentDataProperty: "minReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxReplicas !== undefined) {
-      if (!validate146(data.maxReplicas, {
+      if (!validate149(data.maxReplicas, {
         instancePath: instancePath + "/maxReplicas",
         parentData: data,
         parentDataProperty: "maxReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate148(data.target, {
+      if (!validate151(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate153(data.scaleDownStabilizationSeconds, {
+      if (!validate156(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate155(data.panicPercent, {
+      if (!validate158(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate141.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -1939,13 +1942,13 @@ const schema76 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema78 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate159(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1975,7 +1978,7 @@ function validate159(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema77.enum
+        allowedValues: schema78.enum
       }
     };
     if (vErrors === null) {
@@ -1985,10 +1988,10 @@ function validate159(data, {
     }
     errors++;
   }
-  validate159.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema79 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -2000,7 +2003,7 @@ const schema78 = {
   },
   "nullable": true
 };
-const schema79 = {
+const schema80 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -2009,7 +2012,7 @@ const schema79 = {
   },
   "nullable": true
 };
-const schema80 = {
+const schema81 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -2021,13 +2024,13 @@ const schema80 = {
     }
   }
 };
-const schema14 = {
+const schema15 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate32(data, {
+function validate35(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2103,10 +2106,10 @@ function validate32(data, {
       errors++;
     }
   }
-  validate32.errors = vErrors;
+  validate35.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -2114,7 +2117,7 @@ const schema81 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate165(data, {
+function validate168(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2190,10 +2193,10 @@ function validate165(data, {
       errors++;
     }
   }
-  validate165.errors = vErrors;
+  validate168.errors = vErrors;
   return errors === 0;
 }
-function validate163(data, {
+function validate166(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2219,24 +2222,24 @@ function validate163(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate32(data.weight, {
+      if (!validate35(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
         errors = vErrors.length;
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate165(data.holdSeconds, {
+      if (!validate168(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
         errors = vErrors.length;
       }
     }
@@ -2256,10 +2259,10 @@ function validate163(data, {
     }
     errors++;
   }
-  validate163.errors = vErrors;
+  validate166.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2318,21 +2321,21 @@ function validate162(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate163(data[i0], {
+      if (!validate166(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate162.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -2350,7 +2353,7 @@ const schema82 = {
   },
   "nullable": true
 };
-const schema83 = {
+const schema84 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -2358,7 +2361,7 @@ const schema83 = {
   "maximum": 100,
   "nullable": true
 };
-function validate170(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2434,7 +2437,7 @@ function validate170(data, {
       errors++;
     }
   }
-  validate170.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
 const schema8 = {
@@ -2523,7 +2526,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema85 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -2531,7 +2534,7 @@ const schema84 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate174(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2607,10 +2610,10 @@ function validate174(data, {
       errors++;
     }
   }
-  validate174.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-function validate169(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2636,13 +2639,13 @@ function validate169(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate170(data.maxErrorRatePercent, {
+      if (!validate173(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
@@ -2669,21 +2672,21 @@ function validate169(data, {
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate174(data.minRequests, {
+      if (!validate177(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate169.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-function validate161(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2709,39 +2712,39 @@ function validate161(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate162(data.steps, {
+      if (!validate165(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate169(data.analysis, {
+      if (!validate172(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate161.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema86 = {
   "type": "integer",
   "format": "int32",
   "minimum": 10,
   "maximum": 86400,
   "nullable": true
 };
-function validate178(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2817,10 +2820,10 @@ function validate178(data, {
       errors++;
     }
   }
-  validate178.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema87 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -2828,7 +2831,7 @@ const schema86 = {
   "maximum": 100,
   "nullable": true
 };
-function validate180(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2904,16 +2907,16 @@ function validate180(data, {
       errors++;
     }
   }
-  validate180.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-const schema26 = {
+const schema27 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
 const formats4 = formats.int64;
-function validate54(data, {
+function validate57(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2955,10 +2958,10 @@ function validate54(data, {
       errors++;
     }
   }
-  validate54.errors = vErrors;
+  validate57.errors = vErrors;
   return errors === 0;
 }
-function validate158(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2984,65 +2987,276 @@ function validate158(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate159(data.strategy, {
+      if (!validate162(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate161(data.canary, {
+      if (!validate164(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.progressDeadlineSeconds !== undefined) {
-      if (!validate178(data.progressDeadlineSeconds, {
+      if (!validate181(data.progressDeadlineSeconds, {
         instancePath: instancePath + "/progressDeadlineSeconds",
         parentData: data,
         parentDataProperty: "progressDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate180(data.revisionHistoryLimit, {
+      if (!validate183(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
     if (data.undoTo !== undefined) {
-      if (!validate54(data.undoTo, {
+      if (!validate57(data.undoTo, {
         instancePath: instancePath + "/undoTo",
         parentData: data,
         parentDataProperty: "undoTo",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate158.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema88 = {
+  "type": "object",
+  "properties": {
+    "maxUnavailable": {
+      "$ref": "87PkcryOAJfwxjAqvZMYSV3SzYgtGgdhcxKYMFiDs"
+    },
+    "minAvailable": {
+      "$ref": "87PkcryOAJfwxjAqvZMYSV3SzYgtGgdhcxKYMFiDs"
+    }
+  },
+  "nullable": true
+};
+const schema9 = {
+  "anyOf": [{
+    "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
+  }, {
+    "$ref": "jdFtv6DGtroqVatkuk8ipQtGFLMzfSuVek97sB0uauQ"
+  }],
+  "maxLength": 4
+};
+const schema10 = {
+  "type": "integer"
+};
+function validate25(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate25.errors = vErrors;
+  return errors === 0;
+}
+const schema11 = {
+  "type": "string"
+};
+function validate27(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate27.errors = vErrors;
+  return errors === 0;
+}
+function validate24(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  const _errs0 = errors;
+  let valid0 = false;
+  const _errs1 = errors;
+  if (!validate25(data, {
+    instancePath,
+    parentData,
+    parentDataProperty,
+    rootData
+  })) {
+    vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+    errors = vErrors.length;
+  }
+  var _valid0 = _errs1 === errors;
+  valid0 = valid0 || _valid0;
+  if (!valid0) {
+    const _errs2 = errors;
+    if (!validate27(data, {
+      instancePath,
+      parentData,
+      parentDataProperty,
+      rootData
+    })) {
+      vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
+      errors = vErrors.length;
+    }
+    var _valid0 = _errs2 === errors;
+    valid0 = valid0 || _valid0;
+  }
+  if (!valid0) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/anyOf",
+      keyword: "anyOf",
+      params: {}
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  } else {
+    errors = _errs0;
+    if (vErrors !== null) {
+      if (_errs0) {
+        vErrors.length = _errs0;
+      } else {
+        vErrors = null;
+      }
+    }
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 4) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 4
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate24.errors = vErrors;
+  return errors === 0;
+}
+function validate187(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.maxUnavailable !== undefined) {
+      if (!validate24(data.maxUnavailable, {
+        instancePath: instancePath + "/maxUnavailable",
+        parentData: data,
+        parentDataProperty: "maxUnavailable",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.minAvailable !== undefined) {
+      if (!validate24(data.minAvailable, {
+        instancePath: instancePath + "/minAvailable",
+        parentData: data,
+        parentDataProperty: "minAvailable",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate187.errors = vErrors;
+  return errors === 0;
+}
+const schema89 = {
   "type": "object",
   "properties": {
     "terminationGracePeriodSeconds": {
@@ -3090,14 +3304,14 @@ const schema87 = {
   },
   "nullable": true
 };
-const schema88 = {
+const schema90 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate185(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3173,16 +3387,16 @@ function validate185(data, {
       errors++;
     }
   }
-  validate185.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema91 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate187(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3240,15 +3454,15 @@ function validate187(data, {
       errors++;
     }
   }
-  validate187.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate189(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3278,7 +3492,7 @@ function validate189(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema92.enum
       }
     };
     if (vErrors === null) {
@@ -3288,10 +3502,10 @@ function validate189(data, {
     }
     errors++;
   }
-  validate189.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema93 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -3299,7 +3513,7 @@ const schema91 = {
   },
   "nullable": true
 };
-const schema92 = {
+const schema94 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -3308,12 +3522,12 @@ const schema92 = {
     }
   }
 };
-const schema21 = {
+const schema22 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate45(data, {
+function validate48(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3370,10 +3584,10 @@ function validate45(data, {
     }
     errors++;
   }
-  validate45.errors = vErrors;
+  validate48.errors = vErrors;
   return errors === 0;
 }
-function validate192(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3399,13 +3613,13 @@ function validate192(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate45(data.name, {
+      if (!validate48(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
         errors = vErrors.length;
       }
     }
@@ -3425,10 +3639,10 @@ function validate192(data, {
     }
     errors++;
   }
-  validate192.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-function validate191(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3471,21 +3685,21 @@ function validate191(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate192(data[i0], {
+      if (!validate199(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate191.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema95 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -3497,7 +3711,7 @@ const schema93 = {
   },
   "nullable": true
 };
-const schema9 = {
+const schema12 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -3506,7 +3720,7 @@ const schema9 = {
   "properties": {},
   "nullable": true
 };
-const schema10 = {
+const schema13 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -3514,67 +3728,7 @@ const schema10 = {
   }],
   "maxLength": 32
 };
-const schema11 = {
-  "type": "integer"
-};
-function validate26(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate26.errors = vErrors;
-  return errors === 0;
-}
-const schema12 = {
-  "type": "string"
-};
-function validate28(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string") {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate28.errors = vErrors;
-  return errors === 0;
-}
-function validate25(data, {
+function validate30(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3585,26 +3739,26 @@ function validate25(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate26(data, {
+  if (!validate25(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate26.errors : vErrors.concat(validate26.errors);
+    vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate28(data, {
+    if (!validate27(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+      vErrors = vErrors === null ? validate27.errors : vErrors.concat(validate27.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -3651,10 +3805,10 @@ function validate25(data, {
       errors++;
     }
   }
-  validate25.errors = vErrors;
+  validate30.errors = vErrors;
   return errors === 0;
 }
-function validate24(data, {
+function validate29(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3696,21 +3850,21 @@ function validate24(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate25(data[key0], {
+      if (!validate30(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate25.errors : vErrors.concat(validate25.errors);
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate24.errors = vErrors;
+  validate29.errors = vErrors;
   return errors === 0;
 }
-function validate196(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3736,32 +3890,32 @@ function validate196(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate24(data.requests, {
+      if (!validate29(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate24(data.limits, {
+      if (!validate29(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        vErrors = vErrors === null ? validate29.errors : vErrors.concat(validate29.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate196.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-const schema25 = {
+const schema26 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -3770,11 +3924,11 @@ const schema25 = {
   "properties": {},
   "nullable": true
 };
-const schema13 = {
+const schema14 = {
   "type": "string",
   "maxLength": 63
 };
-function validate31(data, {
+function validate34(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3815,10 +3969,10 @@ function validate31(data, {
     }
     errors++;
   }
-  validate31.errors = vErrors;
+  validate34.errors = vErrors;
   return errors === 0;
 }
-function validate52(data, {
+function validate55(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3860,21 +4014,21 @@ function validate52(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate31(data[key0], {
+      if (!validate34(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate52.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -3882,7 +4036,7 @@ const schema94 = {
   },
   "nullable": true
 };
-const schema95 = {
+const schema97 = {
   "type": "object",
   "properties": {
     "key": {
@@ -3902,12 +4056,12 @@ const schema95 = {
     }
   }
 };
-const schema96 = {
+const schema98 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate203(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3949,15 +4103,15 @@ function validate203(data, {
       errors++;
     }
   }
-  validate203.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema99 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate205(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3987,7 +4141,7 @@ function validate205(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema99.enum
       }
     };
     if (vErrors === null) {
@@ -3997,15 +4151,15 @@ function validate205(data, {
     }
     errors++;
   }
-  validate205.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema45 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate95(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4047,15 +4201,15 @@ function validate95(data, {
       errors++;
     }
   }
-  validate95.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate208(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4085,7 +4239,7 @@ function validate208(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -4095,16 +4249,16 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema30 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate57(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4163,10 +4317,10 @@ function validate57(data, {
       errors++;
     }
   }
-  validate57.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-function validate202(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4176,57 +4330,57 @@ function validate202(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate203(data.key, {
+      if (!validate210(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate205(data.operator, {
+      if (!validate212(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate95(data.value, {
+      if (!validate98(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate208(data.effect, {
+      if (!validate215(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate57(data.tolerationSeconds, {
+      if (!validate60(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
@@ -4246,10 +4400,10 @@ function validate202(data, {
     }
     errors++;
   }
-  validate202.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-function validate201(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4292,21 +4446,21 @@ function validate201(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate202(data[i0], {
+      if (!validate209(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate201.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -4315,7 +4469,7 @@ const schema99 = {
   },
   "nullable": true
 };
-const schema100 = {
+const schema102 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -4327,7 +4481,7 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema103 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -4337,7 +4491,7 @@ const schema101 = {
   },
   "nullable": true
 };
-const schema102 = {
+const schema104 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -4345,7 +4499,7 @@ const schema102 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema15 = {
+const schema16 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -4354,7 +4508,7 @@ const schema15 = {
     }
   }
 };
-const schema16 = {
+const schema17 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -4362,7 +4516,7 @@ const schema16 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema17 = {
+const schema18 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -4377,11 +4531,11 @@ const schema17 = {
     }
   }
 };
-const schema18 = {
+const schema19 = {
   "type": "string",
   "maxLength": 316
 };
-function validate36(data, {
+function validate39(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4422,14 +4576,14 @@ function validate36(data, {
     }
     errors++;
   }
-  validate36.errors = vErrors;
+  validate39.errors = vErrors;
   return errors === 0;
 }
-const schema19 = {
+const schema20 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate38(data, {
+function validate41(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4459,7 +4613,7 @@ function validate38(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema19.enum
+        allowedValues: schema20.enum
       }
     };
     if (vErrors === null) {
@@ -4469,10 +4623,10 @@ function validate38(data, {
     }
     errors++;
   }
-  validate38.errors = vErrors;
+  validate41.errors = vErrors;
   return errors === 0;
 }
-const schema20 = {
+const schema21 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -4480,7 +4634,7 @@ const schema20 = {
   },
   "nullable": true
 };
-function validate40(data, {
+function validate43(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4523,21 +4677,21 @@ function validate40(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate31(data[i0], {
+      if (!validate34(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate40.errors = vErrors;
+  validate43.errors = vErrors;
   return errors === 0;
 }
-function validate35(data, {
+function validate38(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4579,35 +4733,35 @@ function validate35(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate36(data.key, {
+      if (!validate39(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
+        vErrors = vErrors === null ? validate39.errors : vErrors.concat(validate39.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate38(data.operator, {
+      if (!validate41(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
+        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate40(data.values, {
+      if (!validate43(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate40.errors : vErrors.concat(validate40.errors);
+        vErrors = vErrors === null ? validate43.errors : vErrors.concat(validate43.errors);
         errors = vErrors.length;
       }
     }
@@ -4627,10 +4781,10 @@ function validate35(data, {
     }
     errors++;
   }
-  validate35.errors = vErrors;
+  validate38.errors = vErrors;
   return errors === 0;
 }
-function validate34(data, {
+function validate37(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4673,13 +4827,13 @@ function validate34(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate35(data[i0], {
+      if (!validate38(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
+        vErrors = vErrors === null ? validate38.errors : vErrors.concat(validate38.errors);
         errors = vErrors.length;
       }
     }
@@ -4699,10 +4853,10 @@ function validate34(data, {
     }
     errors++;
   }
-  validate34.errors = vErrors;
+  validate37.errors = vErrors;
   return errors === 0;
 }
-function validate33(data, {
+function validate36(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4728,13 +4882,13 @@ function validate33(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate34(data.matchExpressions, {
+      if (!validate37(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
+        vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
         errors = vErrors.length;
       }
     }
@@ -4754,10 +4908,10 @@ function validate33(data, {
     }
     errors++;
   }
-  validate33.errors = vErrors;
+  validate36.errors = vErrors;
   return errors === 0;
 }
-function validate216(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4800,13 +4954,13 @@ function validate216(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate33(data[i0], {
+      if (!validate36(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
         errors = vErrors.length;
       }
     }
@@ -4826,10 +4980,10 @@ function validate216(data, {
     }
     errors++;
   }
-  validate216.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-function validate215(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4871,21 +5025,21 @@ function validate215(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate216(data.nodeSelectorTerms, {
+      if (!validate223(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate215.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -4893,7 +5047,7 @@ const schema103 = {
   },
   "nullable": true
 };
-const schema104 = {
+const schema106 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -4905,7 +5059,7 @@ const schema104 = {
     }
   }
 };
-function validate221(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4947,24 +5101,24 @@ function validate221(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate32(data.weight, {
+      if (!validate35(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate32.errors : vErrors.concat(validate32.errors);
+        vErrors = vErrors === null ? validate35.errors : vErrors.concat(validate35.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate33(data.preference, {
+      if (!validate36(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate33.errors : vErrors.concat(validate33.errors);
+        vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.errors);
         errors = vErrors.length;
       }
     }
@@ -4984,10 +5138,10 @@ function validate221(data, {
     }
     errors++;
   }
-  validate221.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-function validate220(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5030,21 +5184,21 @@ function validate220(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate221(data[i0], {
+      if (!validate228(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate220.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5070,32 +5224,32 @@ function validate214(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate215(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate222(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate220(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate227(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate214.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5121,21 +5275,21 @@ function validate213(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate214(data.nodeAffinity, {
+      if (!validate221(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate213.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema107 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -5143,7 +5297,7 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema108 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5158,12 +5312,12 @@ const schema106 = {
     }
   }
 };
-const schema30 = {
+const schema31 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate58(data, {
+function validate61(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5220,15 +5374,15 @@ function validate58(data, {
     }
     errors++;
   }
-  validate58.errors = vErrors;
+  validate61.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema109 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate231(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5270,10 +5424,10 @@ function validate231(data, {
       errors++;
     }
   }
-  validate231.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -5285,7 +5439,7 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema22 = {
+const schema23 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -5301,11 +5455,11 @@ const schema22 = {
   },
   "nullable": true
 };
-const schema23 = {
+const schema24 = {
   "type": "boolean",
   "nullable": true
 };
-function validate49(data, {
+function validate52(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5329,10 +5483,10 @@ function validate49(data, {
     }
     errors++;
   }
-  validate49.errors = vErrors;
+  validate52.errors = vErrors;
   return errors === 0;
 }
-function validate46(data, {
+function validate49(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5390,43 +5544,43 @@ function validate46(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate45(data.name, {
+      if (!validate48(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate45(data.key, {
+      if (!validate48(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate45.errors : vErrors.concat(validate45.errors);
+        vErrors = vErrors === null ? validate48.errors : vErrors.concat(validate48.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate49(data.optional, {
+      if (!validate52(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
+        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate46.errors = vErrors;
+  validate49.errors = vErrors;
   return errors === 0;
 }
-function validate233(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5452,32 +5606,32 @@ function validate233(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate46(data.secretKeyRef, {
+      if (!validate49(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate46(data.configMapKeyRef, {
+      if (!validate49(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate46.errors : vErrors.concat(validate46.errors);
+        vErrors = vErrors === null ? validate49.errors : vErrors.concat(validate49.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate233.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5503,35 +5657,35 @@ function validate229(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate58(data.name, {
+      if (!validate61(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate231(data.value, {
+      if (!validate238(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate233(data.valueFrom, {
+      if (!validate240(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
@@ -5551,10 +5705,10 @@ function validate229(data, {
     }
     errors++;
   }
-  validate229.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-function validate228(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5597,27 +5751,27 @@ function validate228(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate229(data[i0], {
+      if (!validate236(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate228.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema24 = {
+const schema25 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate51(data, {
+function validate54(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5675,10 +5829,10 @@ function validate51(data, {
       errors++;
     }
   }
-  validate51.errors = vErrors;
+  validate54.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -5687,11 +5841,11 @@ const schema109 = {
   "properties": {},
   "nullable": true
 };
-const schema110 = {
+const schema112 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate244(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5732,10 +5886,10 @@ function validate244(data, {
     }
     errors++;
   }
-  validate244.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-function validate243(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5777,21 +5931,21 @@ function validate243(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate244(data[key0], {
+      if (!validate251(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate243.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-function validate184(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5817,164 +5971,164 @@ function validate184(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate185(data.terminationGracePeriodSeconds, {
+      if (!validate192(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate187(data.image, {
+      if (!validate194(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate189(data.imagePullPolicy, {
+      if (!validate196(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate191(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resources !== undefined) {
-      if (!validate196(data.resources, {
-        instancePath: instancePath + "/resources",
-        parentData: data,
-        parentDataProperty: "resources",
         rootData
       })) {
         vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate198(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.resources !== undefined) {
+      if (!validate203(data.resources, {
+        instancePath: instancePath + "/resources",
+        parentData: data,
+        parentDataProperty: "resources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.nodeSelector !== undefined) {
-      if (!validate52(data.nodeSelector, {
+      if (!validate55(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate201(data.tolerations, {
+      if (!validate208(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate213(data.affinity, {
+      if (!validate220(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate228(data.env, {
+      if (!validate235(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate51(data.serviceAccountName, {
+      if (!validate54(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate51(data.priorityClassName, {
+      if (!validate54(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate51(data.runtimeClassName, {
+      if (!validate54(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate51.errors : vErrors.concat(validate51.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate52(data.podLabels, {
+      if (!validate55(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate243(data.podAnnotations, {
+      if (!validate250(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate184.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-function validate108(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6000,79 +6154,90 @@ function validate108(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate109(data.model, {
+      if (!validate112(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate118(data.engine, {
+      if (!validate121(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate134(data.qualityGate, {
+      if (!validate137(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate139(data.replicas, {
+      if (!validate142(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate141(data.scaling, {
+      if (!validate144(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate158(data.rollout, {
+      if (!validate161(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podDisruptionBudget !== undefined) {
+      if (!validate187(data.podDisruptionBudget, {
+        instancePath: instancePath + "/podDisruptionBudget",
+        parentData: data,
+        parentDataProperty: "podDisruptionBudget",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate184(data.server, {
+      if (!validate191(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
@@ -6092,10 +6257,10 @@ function validate108(data, {
     }
     errors++;
   }
-  validate108.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -6146,12 +6311,12 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema114 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate251(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6181,7 +6346,7 @@ function validate251(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -6191,16 +6356,16 @@ function validate251(data, {
     }
     errors++;
   }
-  validate251.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema28 = {
+const schema29 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "nullable": true
 };
-function validate56(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6259,10 +6424,10 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -6280,12 +6445,12 @@ const schema113 = {
   },
   "nullable": true
 };
-const schema114 = {
+const schema116 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate259(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6315,7 +6480,7 @@ function validate259(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema116.enum
       }
     };
     if (vErrors === null) {
@@ -6325,17 +6490,17 @@ function validate259(data, {
     }
     errors++;
   }
-  validate259.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 65535,
   "nullable": true
 };
-function validate261(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6411,15 +6576,15 @@ function validate261(data, {
       errors++;
     }
   }
-  validate261.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema32 = {
+const schema33 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate60(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6461,10 +6626,10 @@ function validate60(data, {
       errors++;
     }
   }
-  validate60.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -6477,13 +6642,13 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema119 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate266(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6559,10 +6724,10 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6620,32 +6785,32 @@ function validate264(data, {
       errors++;
     }
     if (data.revision !== undefined) {
-      if (!validate31(data.revision, {
+      if (!validate34(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate266(data.weightPercent, {
+      if (!validate273(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6671,54 +6836,54 @@ function validate258(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate259(data.mode, {
+      if (!validate266(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate261(data.gatewayPort, {
+      if (!validate268(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
     if (data.wakeSeconds !== undefined) {
-      if (!validate60(data.wakeSeconds, {
+      if (!validate63(data.wakeSeconds, {
         instancePath: instancePath + "/wakeSeconds",
         parentData: data,
         parentDataProperty: "wakeSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate264(data.canary, {
+      if (!validate271(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate258.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6726,7 +6891,7 @@ const schema118 = {
   },
   "nullable": true
 };
-const schema119 = {
+const schema121 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -6750,11 +6915,11 @@ const schema119 = {
     }
   }
 };
-const schema120 = {
+const schema122 = {
   "type": "string",
   "maxLength": 64
 };
-function validate272(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6795,14 +6960,14 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate274(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6832,7 +6997,7 @@ function validate274(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema121.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -6842,15 +7007,15 @@ function validate274(data, {
     }
     errors++;
   }
-  validate274.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema46 = {
   "type": "string",
   "format": "date-time"
 };
 const formats10 = formats["date-time"];
-function validate96(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6891,14 +7056,14 @@ function validate96(data, {
     }
     errors++;
   }
-  validate96.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-const schema46 = {
+const schema47 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate97(data, {
+function validate100(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6939,10 +7104,10 @@ function validate97(data, {
     }
     errors++;
   }
-  validate97.errors = vErrors;
+  validate100.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7032,68 +7197,68 @@ function validate271(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate272(data.type, {
+      if (!validate279(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate274(data.status, {
+      if (!validate281(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate57(data.observedGeneration, {
+      if (!validate60(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate96(data.lastTransitionTime, {
+      if (!validate99(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate58(data.reason, {
+      if (!validate61(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate97(data.message, {
+      if (!validate100(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
         errors = vErrors.length;
       }
     }
@@ -7113,10 +7278,10 @@ function validate271(data, {
     }
     errors++;
   }
-  validate271.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-function validate270(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7159,21 +7324,21 @@ function validate270(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate271(data[i0], {
+      if (!validate278(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate270.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema35 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -7197,12 +7362,12 @@ const schema34 = {
   },
   "nullable": true
 };
-const schema33 = {
+const schema34 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate61(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7244,15 +7409,15 @@ function validate61(data, {
       errors++;
     }
   }
-  validate61.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema32 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate59(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7294,15 +7459,15 @@ function validate59(data, {
       errors++;
     }
   }
-  validate59.errors = vErrors;
+  validate62.errors = vErrors;
   return errors === 0;
 }
-const schema35 = {
+const schema36 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate65(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7344,10 +7509,10 @@ function validate65(data, {
       errors++;
     }
   }
-  validate65.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema37 = {
   "type": "object",
   "properties": {
     "name": {
@@ -7359,12 +7524,12 @@ const schema36 = {
   },
   "nullable": true
 };
-const schema37 = {
+const schema38 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate68(data, {
+function validate71(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7406,10 +7571,10 @@ function validate68(data, {
       errors++;
     }
   }
-  validate68.errors = vErrors;
+  validate71.errors = vErrors;
   return errors === 0;
 }
-function validate67(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7435,32 +7600,32 @@ function validate67(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate68(data.name, {
+      if (!validate71(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate59(data.uid, {
+      if (!validate62(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate67.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema39 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -7484,12 +7649,12 @@ const schema38 = {
   },
   "nullable": true
 };
-const schema39 = {
+const schema40 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate77(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7531,10 +7696,10 @@ function validate77(data, {
       errors++;
     }
   }
-  validate77.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema41 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -7542,7 +7707,7 @@ const schema40 = {
   },
   "nullable": true
 };
-const schema41 = {
+const schema42 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -7560,11 +7725,11 @@ const schema41 = {
     }
   }
 };
-const schema42 = {
+const schema43 = {
   "type": "string",
   "maxLength": 8
 };
-function validate81(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7605,10 +7770,10 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-function validate80(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7634,46 +7799,46 @@ function validate80(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate81(data.precision, {
+      if (!validate84(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate60(data.sparse, {
+      if (!validate63(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate60(data.increase, {
+      if (!validate63(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate61(data.problem, {
+      if (!validate64(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
@@ -7693,10 +7858,10 @@ function validate80(data, {
     }
     errors++;
   }
-  validate80.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-function validate79(data, {
+function validate82(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7739,21 +7904,21 @@ function validate79(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate80(data[i0], {
+      if (!validate83(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate79.errors = vErrors;
+  validate82.errors = vErrors;
   return errors === 0;
 }
-function validate72(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7779,76 +7944,76 @@ function validate72(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate59(data.metric, {
+      if (!validate62(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate60(data.dense, {
+      if (!validate63(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate60(data.sparse, {
+      if (!validate63(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate60(data.increase, {
+      if (!validate63(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate77(data.precision, {
+      if (!validate80(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate79(data.served, {
+      if (!validate82(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate72.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema44 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -7866,7 +8031,7 @@ const schema43 = {
   },
   "nullable": true
 };
-function validate89(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7892,54 +8057,54 @@ function validate89(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate60(data.convention, {
+      if (!validate63(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate57(data.dense, {
+      if (!validate60(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate57(data.sparse, {
+      if (!validate60(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reductionPercent !== undefined) {
-      if (!validate60(data.reductionPercent, {
-        instancePath: instancePath + "/reductionPercent",
-        parentData: data,
-        parentDataProperty: "reductionPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
+    if (data.reductionPercent !== undefined) {
+      if (!validate63(data.reductionPercent, {
+        instancePath: instancePath + "/reductionPercent",
+        parentData: data,
+        parentDataProperty: "reductionPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate89.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate62(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7965,76 +8130,76 @@ function validate62(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate61(data.uri, {
+      if (!validate64(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate59(data.sha256, {
+      if (!validate62(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate65(data.pattern, {
+      if (!validate68(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate67(data.finetune, {
+      if (!validate70(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate72(data.fid, {
+      if (!validate75(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate89(data.macs, {
+      if (!validate92(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate62.errors = vErrors;
+  validate65.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -8068,11 +8233,11 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema125 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate285(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8102,7 +8267,7 @@ function validate285(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema125.enum
       }
     };
     if (vErrors === null) {
@@ -8112,14 +8277,14 @@ function validate285(data, {
     }
     errors++;
   }
-  validate285.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate287(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8149,7 +8314,7 @@ function validate287(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema124.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -8159,17 +8324,17 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate292(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8245,10 +8410,10 @@ function validate292(data, {
       errors++;
     }
   }
-  validate292.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-function validate284(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8354,109 +8519,109 @@ function validate284(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate285(data.strategy, {
+      if (!validate292(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.phase !== undefined) {
-      if (!validate287(data.phase, {
-        instancePath: instancePath + "/phase",
-        parentData: data,
-        parentDataProperty: "phase",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.revision !== undefined) {
-      if (!validate31(data.revision, {
-        instancePath: instancePath + "/revision",
-        parentData: data,
-        parentDataProperty: "revision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.from !== undefined) {
-      if (!validate95(data.from, {
-        instancePath: instancePath + "/from",
-        parentData: data,
-        parentDataProperty: "from",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.step !== undefined) {
-      if (!validate56(data.step, {
-        instancePath: instancePath + "/step",
-        parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightPercent !== undefined) {
-      if (!validate292(data.weightPercent, {
-        instancePath: instancePath + "/weightPercent",
-        parentData: data,
-        parentDataProperty: "weightPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
-    if (data.since !== undefined) {
-      if (!validate96(data.since, {
-        instancePath: instancePath + "/since",
+    if (data.phase !== undefined) {
+      if (!validate294(data.phase, {
+        instancePath: instancePath + "/phase",
         parentData: data,
-        parentDataProperty: "since",
+        parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
-    if (data.message !== undefined) {
-      if (!validate97(data.message, {
-        instancePath: instancePath + "/message",
+    if (data.revision !== undefined) {
+      if (!validate34(data.revision, {
+        instancePath: instancePath + "/revision",
         parentData: data,
-        parentDataProperty: "message",
+        parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
-    if (data.canaryDigest !== undefined) {
-      if (!validate59(data.canaryDigest, {
-        instancePath: instancePath + "/canaryDigest",
+    if (data.from !== undefined) {
+      if (!validate98(data.from, {
+        instancePath: instancePath + "/from",
         parentData: data,
-        parentDataProperty: "canaryDigest",
+        parentDataProperty: "from",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate59(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
         rootData
       })) {
         vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
+    if (data.weightPercent !== undefined) {
+      if (!validate299(data.weightPercent, {
+        instancePath: instancePath + "/weightPercent",
+        parentData: data,
+        parentDataProperty: "weightPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.since !== undefined) {
+      if (!validate99(data.since, {
+        instancePath: instancePath + "/since",
+        parentData: data,
+        parentDataProperty: "since",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.message !== undefined) {
+      if (!validate100(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.canaryDigest !== undefined) {
+      if (!validate62(data.canaryDigest, {
+        instancePath: instancePath + "/canaryDigest",
+        parentData: data,
+        parentDataProperty: "canaryDigest",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate284.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema128 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -8464,7 +8629,7 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema129 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -8488,12 +8653,12 @@ const schema127 = {
     }
   }
 };
-const schema128 = {
+const schema130 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate300(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8552,10 +8717,10 @@ function validate300(data, {
       errors++;
     }
   }
-  validate300.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8613,68 +8778,68 @@ function validate299(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate300(data.number, {
+      if (!validate307(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.name !== undefined) {
-      if (!validate31(data.name, {
+      if (!validate34(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate31.errors : vErrors.concat(validate31.errors);
+        vErrors = vErrors === null ? validate34.errors : vErrors.concat(validate34.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate61(data.model, {
+      if (!validate64(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate55(data.image, {
+      if (!validate58(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.changed !== undefined) {
-      if (!validate55(data.changed, {
+      if (!validate58(data.changed, {
         instancePath: instancePath + "/changed",
         parentData: data,
         parentDataProperty: "changed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate96(data.servedAt, {
+      if (!validate99(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
@@ -8694,10 +8859,10 @@ function validate299(data, {
     }
     errors++;
   }
-  validate299.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8740,21 +8905,21 @@ function validate298(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate299(data[i0], {
+      if (!validate306(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema131 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -8784,12 +8949,12 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema47 = {
+const schema48 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate98(data, {
+function validate101(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8832,10 +8997,10 @@ function validate98(data, {
       errors++;
     }
   }
-  validate98.errors = vErrors;
+  validate101.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -8847,7 +9012,7 @@ const schema130 = {
   },
   "nullable": true
 };
-function validate315(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8873,37 +9038,37 @@ function validate315(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate60(data.p50, {
+      if (!validate63(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate60(data.p99, {
+      if (!validate63(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate315.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate319(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8945,10 +9110,10 @@ function validate319(data, {
       errors++;
     }
   }
-  validate319.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8974,98 +9139,98 @@ function validate309(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate59(data.backend, {
+      if (!validate62(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate77(data.precision, {
+      if (!validate80(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate98(data.sparseLayers, {
+      if (!validate101(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate98(data.totalLayers, {
+      if (!validate101(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate101.errors : vErrors.concat(validate101.errors);
         errors = vErrors.length;
       }
     }
     if (data.speedup !== undefined) {
-      if (!validate60(data.speedup, {
+      if (!validate63(data.speedup, {
         instancePath: instancePath + "/speedup",
         parentData: data,
         parentDataProperty: "speedup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate315(data.latencyMilliseconds, {
+      if (!validate322(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate319(data.device, {
+      if (!validate326(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate55(data.reason, {
+      if (!validate58(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate309.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate249(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9091,164 +9256,164 @@ function validate249(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate54(data.observedGeneration, {
+      if (!validate57(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate251(data.phase, {
+      if (!validate258(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.url !== undefined) {
-      if (!validate55(data.url, {
-        instancePath: instancePath + "/url",
-        parentData: data,
-        parentDataProperty: "url",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.replicas !== undefined) {
-      if (!validate56(data.replicas, {
-        instancePath: instancePath + "/replicas",
-        parentData: data,
-        parentDataProperty: "replicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.readyReplicas !== undefined) {
-      if (!validate56(data.readyReplicas, {
-        instancePath: instancePath + "/readyReplicas",
-        parentData: data,
-        parentDataProperty: "readyReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.desiredReplicas !== undefined) {
-      if (!validate56(data.desiredReplicas, {
-        instancePath: instancePath + "/desiredReplicas",
-        parentData: data,
-        parentDataProperty: "desiredReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.selector !== undefined) {
-      if (!validate55(data.selector, {
-        instancePath: instancePath + "/selector",
-        parentData: data,
-        parentDataProperty: "selector",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.traffic !== undefined) {
-      if (!validate258(data.traffic, {
-        instancePath: instancePath + "/traffic",
-        parentData: data,
-        parentDataProperty: "traffic",
         rootData
       })) {
         vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
+    if (data.url !== undefined) {
+      if (!validate58(data.url, {
+        instancePath: instancePath + "/url",
+        parentData: data,
+        parentDataProperty: "url",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.replicas !== undefined) {
+      if (!validate59(data.replicas, {
+        instancePath: instancePath + "/replicas",
+        parentData: data,
+        parentDataProperty: "replicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.readyReplicas !== undefined) {
+      if (!validate59(data.readyReplicas, {
+        instancePath: instancePath + "/readyReplicas",
+        parentData: data,
+        parentDataProperty: "readyReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.desiredReplicas !== undefined) {
+      if (!validate59(data.desiredReplicas, {
+        instancePath: instancePath + "/desiredReplicas",
+        parentData: data,
+        parentDataProperty: "desiredReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.selector !== undefined) {
+      if (!validate58(data.selector, {
+        instancePath: instancePath + "/selector",
+        parentData: data,
+        parentDataProperty: "selector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.traffic !== undefined) {
+      if (!validate265(data.traffic, {
+        instancePath: instancePath + "/traffic",
+        parentData: data,
+        parentDataProperty: "traffic",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.conditions !== undefined) {
-      if (!validate270(data.conditions, {
+      if (!validate277(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate62(data.model, {
+      if (!validate65(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate62(data.wanted, {
+      if (!validate65(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate284(data.rollout, {
+      if (!validate291(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate298(data.revisions, {
+      if (!validate305(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate309(data.engine, {
+      if (!validate316(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate249.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate99(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9307,57 +9472,57 @@ function validate99(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate100(data.apiVersion, {
+      if (!validate103(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate102(data.kind, {
+      if (!validate105(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate104(data.metadata, {
+      if (!validate107(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate108(data.spec, {
+      if (!validate111(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate249(data.status, {
+      if (!validate256(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
@@ -9377,6 +9542,6 @@ function validate99(data, {
     }
     errors++;
   }
-  validate99.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }

@@ -195,6 +195,19 @@ export interface ISparseInferenceService {
       "undoTo"?: number;
     };
     /**
+     * How many serving pods a drain of a node may evict at once; write one of its two fields. Absent means maxUnavailable 1 where there may be more than one pod, and no budget for a lone pod. Pods that are not ready never block a drain.
+     */
+    "podDisruptionBudget"?: {
+      /**
+       * The most pods that may be unavailable, as a number or in per cent. "100%" lets every drain pass.
+       */
+      "maxUnavailable"?: number | string;
+      /**
+       * The fewest pods that must stay available, as a number or in per cent. With no more pods than this, a drain waits.
+       */
+      "minAvailable"?: number | string;
+    };
+    /**
      * The serving pods.
      */
     "server"?: {
@@ -476,7 +489,7 @@ export interface ISparseInferenceService {
       };
     };
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**
