@@ -29,6 +29,8 @@ export type Config = Readonly<{
   /** Concurrent reconciles for each controller. */
   concurrency: number;
   /** Serve /debug beside the probes. */
+  /** Whether services may be scaled by KEDA, for which the operator needs more rights. */
+  keda: boolean;
   debugEndpoints: boolean;
 }>;
 
@@ -240,6 +242,12 @@ const SETTINGS = {
     description: 'concurrent reconciles for each controller (default: 8)',
     parse: integerBetween(1, 256),
   },
+  keda: {
+    flags: '--keda [boolean]',
+    env: 'SPARSEDM_KEDA',
+    description: 'let services scale by KEDA: needs rights to its kinds and to ConfigMaps',
+    parse: booleanWord,
+  },
   debugEndpoints: {
     flags: '--debug-endpoints [boolean]',
     env: 'SPARSEDM_DEBUG_ENDPOINTS',
@@ -268,6 +276,7 @@ type Options = {
   kubeconfig?: string;
   context?: string;
   concurrency?: number;
+  keda?: boolean;
   debugEndpoints?: boolean;
 };
 
@@ -422,6 +431,7 @@ function defaults(env: Environment) {
     podSecurityContext: POD_DEFAULTS.securityContext,
     logLevel: 'info',
     concurrency: 8,
+    keda: false,
     debugEndpoints: false,
   } satisfies Options;
 }
@@ -453,6 +463,7 @@ function toConfig(options: Options, env: Environment): Config {
     kubeconfig: all.kubeconfig,
     context: all.context,
     concurrency: all.concurrency,
+    keda: all.keda,
     debugEndpoints: all.debugEndpoints,
   });
 }

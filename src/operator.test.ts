@@ -29,6 +29,7 @@ const config: Config = {
   kubeconfig: undefined,
   context: undefined,
   concurrency: 1,
+  keda: false,
   debugEndpoints: false,
 };
 

@@ -7,6 +7,7 @@ import { finetuneReports } from './finetune/report';
 import { childKinds } from './inference/child-kinds';
 import { createChildren, type ChildKind } from './inference/children';
 import { createLoadMailbox } from './inference/load';
+import { createNeedFigure } from './inference/need';
 import {
   createServiceReconciler,
   finetuneOfService,
@@ -18,7 +19,7 @@ import { serviceReports } from './inference/report';
 import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { childSelector } from './kube/names';
-import { deployments, jobs, pods, services, type Pod } from './kube/resources';
+import { configMaps, deployments, jobs, pods, services, type Pod } from './kube/resources';
 import { createMailbox } from './reports/mailbox';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
 import { createOwnerLookup } from './reports/owner';
@@ -154,7 +155,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }),
       concurrency,
     });
-    const kinds = childKinds();
+    const kinds = childKinds(config);
     return manager.controller({
       name: 'sparseinferenceservice',
       for: sparseInferenceServices,
@@ -185,6 +186,18 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         settings: { image: images.server, reportsUrl, podDefaults },
       }),
       concurrency,
+    });
+  }
+
+  /** What KEDA asks for. */
+  function needFigure() {
+    return createNeedFigure({
+      services: stores.services,
+      tokens: manager.watch(configMaps, children),
+      podsOf: (key) => stores.pods.byIndex(SERVICE_INDEX, keyText(key)),
+      autoscaler,
+      heldOf: () => 0,
+      isLeader: () => manager.isLeader(),
     });
   }
 
@@ -231,6 +244,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         ],
       }),
       mailboxes,
+      figures: config.keda ? [needFigure()] : [],
       clock,
       logger,
       onAnswer: (kind, status) => counters.metrics?.answered(kind, status),

@@ -83,4 +83,8 @@ export const REASONS = {
   replicasGiven: 'ReplicasGiven',
   loadMeasured: 'LoadMeasured',
   atMaximum: 'AtMaximum',
+  kedaOff: 'KedaOff',
+  scaledByOther: 'ScaledByOther',
+  scalerFails: 'ScalerFails',
+  waitingForScaler: 'WaitingForScaler',
 } as const;

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../runtime/clock';
 import type { ScalingConfig } from './config';
-import { decide, initialState, type Decision, type ScalingState } from './decide';
+import { decide, initialState, STALE_SECONDS, type Decision, type ScalingState } from './decide';
 import type { Load } from './load';
 
 /** Shortest time between two decisions on one service. */
@@ -38,6 +38,10 @@ export type Autoscaler = {
     found: number,
     pods: readonly LivePod[],
   ): Evaluation;
+  /** The newest loads of the pods, for an autoscaler outside of the operator, which takes the place of decisions. */
+  heard(key: string, uid: string, pods: readonly LivePod[]): { loads: Load[]; silent: number };
+  /** Drops the decision, so that the next one begins from what is there, but keeps the reports. */
+  rest(key: string): void;
   forget(key: string): void;
   /** The last decision on each service. */
   decisions(): IterableIterator<[key: string, decision: Decision]>;
@@ -117,6 +121,20 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
         reports: reportsOf(entry, decision),
         againMs: Math.max(0, at + LOOK_AGAIN_MS - clock.monotonic()),
       };
+    },
+
+    heard(key, uid, pods) {
+      const { reports } = entryOf(key, uid);
+      const live = new Set(pods.map((pod) => pod.uid));
+      for (const pod of reports.keys()) if (!live.has(pod)) reports.delete(pod);
+      const oldest = clock.monotonic() - STALE_SECONDS * 1000;
+      const loads = [...reports.values()].filter(({ at }) => at >= oldest).map(({ load }) => load);
+      return { loads, silent: pods.length - loads.length };
+    },
+
+    rest(key) {
+      const entry = entries.get(key);
+      if (entry !== undefined) entry.decided = undefined;
     },
 
     forget: (key) => void entries.delete(key),

@@ -6,7 +6,7 @@ import { WrongReportError, type Mailbox } from '../reports/mailbox';
 import type { Store } from '../runtime/cache/store';
 import { keyOf, type ObjectKey } from '../runtime/objects';
 import { loadAddress, serviceReports } from './report';
-import { scalingOf } from './scaling';
+import { goesByLoad } from './scaling';
 
 const MOST = 1e9;
 
@@ -42,7 +42,7 @@ export function createLoadMailbox({ store, isLeader, hear }: LoadMailboxOptions)
     const { report, problems } = readLoad({ load: body });
     if (problems.length > 0) throw new WrongReportError(problems);
     if (report.load === undefined) throw new WrongReportError(['The report must be a JSON object.']);
-    if (scalingOf(service) === undefined) return { answer: NOT_SCALED };
+    if (!goesByLoad(service)) return { answer: NOT_SCALED };
     hear(keyOf(service), service.metadata.uid ?? '', pod, report.load);
     return { answer: SCALED };
   }

@@ -26,6 +26,7 @@ import { countsOf, findUnplaced, hasArrived, isReplacing, PATIENCE_MS, type Unpl
 import { buildStatus } from './status';
 import { transitions } from './transitions';
 import { evaluateScaling } from './scaling';
+import { dueReplicas } from './scaling-owner';
 import { multiAttachFailure } from './volume';
 
 export type ServiceDependencies = {
@@ -229,6 +230,16 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     }
   }
 
+  /** Before another engine begins, spec.replicas is what it has to begin from. */
+  async function handOver(service: SparseInferenceService): Promise<SparseInferenceService> {
+    const { name, namespace = '' } = service.metadata;
+    const deployment = dependencies.deployments.get(namespace, serverDeploymentName(name));
+    const replicas = dueReplicas(service, isForeign(deployment, service) ? undefined : deployment);
+    if (replicas === undefined) return service;
+    await client.patchScale(sparseInferenceServices, service, replicas);
+    return { ...service, spec: { ...service.spec, replicas } };
+  }
+
   /** An event for each change, not for each look. */
   function tellOfScaling({ service, scaling }: Observed): void {
     const before = service.status?.desiredReplicas;
@@ -250,7 +261,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       dependencies.tally.forget(keyText({ namespace, name }));
       return undefined;
     }
-    const { service, missing } = await history.follow(asked);
+    const { service: followed, missing } = await history.follow(asked);
+    const service = await handOver(followed);
     const before = await withAttachFailure({ ...observe(service), missing });
     const planned = plan(before, settings, clock.now());
     const observed = await apply(before, planned);

@@ -1,6 +1,7 @@
 /** What spec.scaling means for a service, and what the status says about it. */
 import type { Autoscaler, Evaluation, LivePod } from '../autoscale/autoscaler';
 import type { ScalingConfig } from '../autoscale/config';
+import type { Engine } from '../autoscale/handover';
 import type { Target } from '../autoscale/load';
 import { REASONS } from '../api/conditions';
 import type { SparseInferenceService } from '../api/types';
@@ -13,10 +14,21 @@ import { isDeleting, isOver, isReady } from '../workload/pod-state';
 const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200 };
 const DEFAULT_TARGET: Target = { figure: 'denoisingSeconds', value: 2 };
 
+/** What the spec names to set the number of pods. */
+export function engineOf({ spec: { scaling } }: SparseInferenceService): Engine {
+  return scaling === undefined ? 'none' : (scaling.engine ?? 'builtin');
+}
+
+/** Whether the load of the pods is worth a report every few seconds. */
+export function goesByLoad(service: SparseInferenceService): boolean {
+  return engineOf(service) === 'keda' || scalingOf(service) !== undefined;
+}
+
 /** The builtin autoscaler's configuration; undefined where spec.replicas sets the number of pods. */
-export function scalingOf({ spec }: SparseInferenceService): ScalingConfig | undefined {
-  const { scaling, replicas } = spec;
-  if (scaling?.maxReplicas === undefined || scaling.engine === 'none' || replicas === 0) return undefined;
+export function scalingOf(service: SparseInferenceService): ScalingConfig | undefined {
+  const { scaling, replicas } = service.spec;
+  if (scaling?.maxReplicas === undefined || engineOf(service) !== 'builtin' || replicas === 0)
+    return undefined;
   const { minReplicas, scaleDownStabilizationSeconds, panicPercent } = { ...DEFAULTS, ...scaling };
   return {
     minReplicas,
@@ -31,7 +43,7 @@ export function scalingOf({ spec }: SparseInferenceService): ScalingConfig | und
 
 type GivenTarget = NonNullable<NonNullable<SparseInferenceService['spec']['scaling']>['target']>;
 
-function targetOf({ concurrency, queuedImages, denoisingSeconds }: GivenTarget = {}): Target {
+export function targetOf({ concurrency, queuedImages, denoisingSeconds }: GivenTarget = {}): Target {
   if (concurrency !== undefined) return { figure: 'concurrency', value: concurrency };
   if (queuedImages !== undefined) return { figure: 'queuedImages', value: queuedImages };
   if (denoisingSeconds === undefined) return DEFAULT_TARGET;
@@ -51,7 +63,8 @@ export function evaluateScaling(
   const config = scalingOf(service);
   const key = keyText(keyOf(service));
   if (config === undefined || deployment === undefined) {
-    autoscaler.forget(key);
+    if (engineOf(service) === 'keda') autoscaler.rest(key);
+    else autoscaler.forget(key);
     return config && { config, replicas: config.minReplicas, evaluation: undefined };
   }
   const found = deployment.spec?.replicas ?? 1;
@@ -59,7 +72,7 @@ export function evaluateScaling(
   return { config, replicas: evaluation.replicas, evaluation };
 }
 
-function livePods(pods: readonly Pod[]): LivePod[] {
+export function livePods(pods: readonly Pod[]): LivePod[] {
   return pods
     .filter((pod) => !isDeleting(pod) && !isOver(pod))
     .map((pod) => ({ uid: pod.metadata.uid ?? '', serves: isReady(pod) }));
@@ -67,7 +80,9 @@ function livePods(pods: readonly Pod[]): LivePod[] {
 
 /** Whether more than one pod is asked for now, or may be later without another spec. */
 export function mayHaveSeveral(service: SparseInferenceService): boolean {
-  return (scalingOf(service)?.maxReplicas ?? service.spec.replicas ?? 1) > 1;
+  const { scaling, replicas = 1 } = service.spec;
+  const most = engineOf(service) === 'none' ? undefined : scaling?.maxReplicas;
+  return (replicas === 0 ? 0 : (most ?? replicas)) > 1;
 }
 
 /** The number of pods that is asked for, by whoever sets it. */
@@ -75,10 +90,11 @@ export function askedReplicas(service: SparseInferenceService, scaling: Scaling 
   return scaling?.replicas ?? service.spec.replicas ?? 1;
 }
 
-export function judgeScaling(service: SparseInferenceService, scaling: Scaling | undefined): Verdict {
+/** Where the operator itself, or nobody that it knows, sets the number of pods. */
+export function judgeOwnScaling(service: SparseInferenceService, scaling: Scaling | undefined): Verdict {
   if (scaling !== undefined) return steadied(service, scaling, judgeBuiltin(service, scaling));
-  const { replicas = 1, scaling: given } = service.spec;
-  if (replicas === 0 && given !== undefined && given.engine !== 'none') {
+  const { replicas = 1 } = service.spec;
+  if (replicas === 0 && engineOf(service) === 'builtin') {
     const message =
       'spec.replicas is 0, which stops the service and the autoscaler until it is another number.';
     return no(REASONS.scaledToZero, message);

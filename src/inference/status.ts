@@ -24,7 +24,8 @@ import {
 } from './plan';
 import { explainLongRecord } from './record';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
-import { askedReplicas, judgeScaling } from './scaling';
+import { askedReplicas, engineOf } from './scaling';
+import { judgeScaling } from './scaling-owner';
 import { selectorText, serviceUrl } from './service';
 import { deploymentTrouble, isLate, podTrouble } from './trouble';
 
@@ -52,6 +53,7 @@ export function buildStatus(
     replicas: counts.all,
     readyReplicas: counts.ready,
     desiredReplicas: askedReplicas(service, observed.scaling),
+    scalingEngine: engineOf(service),
     selector: selectorText(service),
     conditions: conditionsFrom(rest.conditions, verdicts, observedGeneration, now),
   };
@@ -92,7 +94,7 @@ function judge(
     QualityGatePassed: resolution.gate,
     DeploymentReady: deploymentReady,
     UpToDate: upToDate,
-    ScalingActive: judgeScaling(observed.service, observed.scaling),
+    ScalingActive: judgeScaling(observed),
     Ready: judgeReady(observed, resolution, deploymentReady, model),
     [CHILDREN_READY]: judgeChildren(observed.children),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),

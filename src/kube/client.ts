@@ -64,6 +64,8 @@ export type KubeClient = {
     status: NonNullable<T['status']>,
     options?: StatusOptions,
   ): Promise<boolean>;
+  /** Sets spec.replicas by the scale subresource; ends in a conflict where the object is not as it was seen. */
+  patchScale(resource: Resource, object: KubeObject, replicas: number): Promise<void>;
   /** Returns false when the object was already gone. */
   delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<boolean>;
   /** Reads from the API server, not the cache; undefined when there is no such object. */
@@ -269,6 +271,16 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       const sameSpec = answer.metadata.generation === object.metadata.generation;
       finishWrite(resource, answer, sameSpec && equalJson(answer.status, status));
       return true;
+    },
+
+    async patchScale(resource, { metadata }, replicas) {
+      await write({
+        method: 'PATCH',
+        path: `${objectPath(resource, keyOf({ metadata }))}/scale`,
+        query: { fieldManager: defaultManager },
+        contentType: 'application/merge-patch+json',
+        body: { metadata: { resourceVersion: metadata.resourceVersion }, spec: { replicas } },
+      });
     },
 
     async delete(resource, key, { propagationPolicy = 'Background', uid, gracePeriodSeconds } = {}) {

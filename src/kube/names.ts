@@ -16,6 +16,11 @@ export function canaryDeploymentName(service: string): string {
   return childName(service, '-canary');
 }
 
+/** What an autoscaler outside of the operator is told by: KEDA's objects, or a HorizontalPodAutoscaler. */
+export function scalerName(service: string): string {
+  return childName(service, '-scaler');
+}
+
 /** Of a version of a service, which the digest tells from all others: also the name of its ControllerRevision. */
 export function revisionName(service: string, digest: string): string {
   return childName(service, `-${digest.slice(0, REVISION_DIGITS)}`);

@@ -1,5 +1,6 @@
 /** Built-in resources the operator touches, with the types of their JSON. */
 import type {
+  V1ConfigMap,
   V1Deployment,
   V1Job,
   V1Namespace,
@@ -7,6 +8,7 @@ import type {
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
   V1Service,
+  V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
 import type { KubeObject, Resource } from '../runtime/objects';
 
@@ -26,6 +28,8 @@ export type Pod = Native<V1Pod>;
 export type Deployment = Native<V1Deployment>;
 export type Service = Native<V1Service>;
 export type PodDisruptionBudget = Native<V1PodDisruptionBudget>;
+export type ConfigMap = Native<V1ConfigMap>;
+export type HorizontalPodAutoscaler = Native<V2HorizontalPodAutoscaler>;
 export type Namespace = Native<V1Namespace>;
 export type PodTemplate = Json<V1PodTemplateSpec>;
 
@@ -85,6 +89,22 @@ export const podDisruptionBudgets: Resource<PodDisruptionBudget> = {
   version: 'v1',
   plural: 'poddisruptionbudgets',
   kind: 'PodDisruptionBudget',
+  namespaced: true,
+};
+
+export const configMaps: Resource<ConfigMap> = {
+  group: '',
+  version: 'v1',
+  plural: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+};
+
+export const horizontalPodAutoscalers: Resource<HorizontalPodAutoscaler> = {
+  group: 'autoscaling',
+  version: 'v2',
+  plural: 'horizontalpodautoscalers',
+  kind: 'HorizontalPodAutoscaler',
   namespaced: true,
 };
 

@@ -6,6 +6,7 @@ import { reportedObject } from './address';
 import type { Receipt } from './coalesce';
 import { createRateLimit } from './limit';
 import { WrongReportError, type Answer, type Mailbox } from './mailbox';
+import type { Figure } from './figure';
 import type { OwnerLookup } from './owner';
 import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
 
@@ -21,6 +22,8 @@ export type ReportServerDependencies = {
   reviewer: TokenReviewer;
   owners: OwnerLookup;
   mailboxes: readonly Mailbox[];
+  /** Numbers to be read with GET. */
+  figures?: readonly Figure[];
   clock: Clock;
   logger: Logger;
   /** Called for each answer; the kind is `unknown` where the path names none. */
@@ -90,8 +93,8 @@ function send(response: ServerResponse, { status, code, message, retryAfterSecon
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': retryAfterSeconds }),
-    // The unread rest of a body must not be taken for the next request.
-    ...(status === 413 ? { Connection: 'close' } : {}),
+    // The unread rest of a body must not be taken for the next request, and another replica needs another connection.
+    ...(status === 413 || status === 421 ? { Connection: 'close' } : {}),
   });
   response.end(body);
 }
@@ -101,7 +104,7 @@ function send(response: ServerResponse, { status, code, message, retryAfterSecon
  * reporting pod.
  */
 export function createReportServer(dependencies: ReportServerDependencies): Server {
-  const { reviewer, owners, mailboxes, clock, logger, onAnswer } = dependencies;
+  const { reviewer, owners, mailboxes, figures = [], clock, logger, onAnswer } = dependencies;
   const limit = createRateLimit(clock, REPORT_RATE);
 
   function routeOf(url = ''): Route | undefined {
@@ -151,7 +154,44 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     return box.put(await readJson(request), reporter);
   }
 
+  /** The number that the request asks for; undefined where it asks for none. */
+  function figureOf(url = ''): { figure: Figure; key: ObjectKey } | undefined {
+    const path = url.split('?')[0] ?? '';
+    for (const figure of figures) {
+      const key = reportedObject(figure.address, path);
+      if (key !== undefined) return { figure, key };
+    }
+    return undefined;
+  }
+
+  /** Needs no review, only what is in the cache. */
+  function readFigure(request: IncomingMessage, figure: Figure, key: ObjectKey): { value: number } {
+    if (request.method !== 'GET') throw new Refusal(405, 'MethodNotAllowed', 'Read the number with GET.');
+    if (!figure.mayRead(key, bearerToken(request))) throw new Refusal(401, 'Unauthorized', WRONG_TOKEN);
+    if (!figure.isHere()) throw elsewhere();
+    const read = figure.read(key);
+    if ('unknown' in read) throw new Refusal(503, 'Unknown', read.unknown);
+    return read;
+  }
+
+  function answerFigure(request: IncomingMessage, response: ServerResponse): boolean {
+    const found = figureOf(request.url);
+    if (found === undefined) return false;
+    let status = 200;
+    try {
+      const body = JSON.stringify(readFigure(request, found.figure, found.key));
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(body);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      status = refusal.status;
+      send(response, refusal);
+    }
+    onAnswer?.(found.figure.name, status);
+    return true;
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (answerFigure(request, response)) return;
     const route = routeOf(request.url);
     let status: number;
     try {
@@ -178,6 +218,9 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
   server.maxRequestsPerSocket = 0;
   return server;
 }
+
+const WRONG_TOKEN =
+  'The token is not the one of this service, or there is no such service: KEDA reads it from the ConfigMap that its TriggerAuthentication names.';
 
 function tooMany(what: string, waitMs: number): Refusal {
   const seconds = Math.ceil(waitMs / 1000);

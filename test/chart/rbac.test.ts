@@ -7,6 +7,7 @@ const wantNamespaceRights = [
   'apps/controllerrevisions: create delete list',
   'apps/deployments: create delete get list patch watch',
   'apps/replicasets: get',
+  'autoscaling/horizontalpodautoscalers: create delete get list patch watch',
   'batch/jobs: create get list patch watch',
   'core/events: list',
   'core/pods: get list watch',
@@ -18,6 +19,7 @@ const wantNamespaceRights = [
   'sparsedm.io/sparsefinetunes/status: patch',
   'sparsedm.io/sparseinferenceservices: get list watch',
   'sparsedm.io/sparseinferenceservices/finalizers: update',
+  'sparsedm.io/sparseinferenceservices/scale: patch',
   'sparsedm.io/sparseinferenceservices/status: patch',
 ];
 
@@ -87,6 +89,16 @@ describe('rights of the operator', () => {
     const values = { watchNamespaces: ['sparsedm-system'], rbac: { tokenReviews: false } };
     expect(granted(await render(values))).toEqual({
       'sparsedm-system': sorted(wantNamespaceRights, wantLeaderRights),
+    });
+  });
+
+  it('with KEDA: also its kinds, and the ConfigMaps with the tokens for it', async () => {
+    const kedaRights = ['core/configmaps', 'keda.sh/scaledobjects', 'keda.sh/triggerauthentications'].map(
+      (what) => `${what}: create delete get list patch watch`,
+    );
+    expect(granted(await render({ keda: { enabled: true } }))).toEqual({
+      '': sorted(wantNamespaceRights, wantTokenReviewRights, kedaRights),
+      'sparsedm-system': wantLeaderRights,
     });
   });
 

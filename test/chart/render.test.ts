@@ -204,6 +204,7 @@ describe('the Deployment', () => {
     expect(await configOf(manifests)).toMatchObject({
       logLevel: 'debug',
       concurrency: 32,
+      keda: false,
       debugEndpoints: true,
     });
     expect(only(manifests, 'ServiceAccount').metadata.annotations).toEqual({

@@ -47,6 +47,11 @@ const stages = [
   { pattern: '2:4', steps: 200 },
 ];
 const custom = (changes: Changes) => ({ sparsity: { schedule: { type: 'custom', stages, ...changes } } });
+const cpuMetric = {
+  type: 'Resource',
+  resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } },
+};
+const perPod = (target: object) => ({ type: 'Pods', pods: { metric: { name: 'queue' }, target } });
 const node = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } };
 
 type Bad = [says: string, change: Changes, field: string, remedy: string];
@@ -792,10 +797,52 @@ describe('a SparseInferenceService is refused', () => {
       'greater than or equal to 1',
     ],
     [
-      'an autoscaler that does not exist yet',
-      { scaling: { engine: 'keda', maxReplicas: 3 } },
+      'an autoscaler that does not exist',
+      { scaling: { engine: 'vpa', maxReplicas: 3 } },
       'spec.scaling.engine',
-      'supported values: "builtin", "none"',
+      'supported values: "builtin", "keda", "hpa", "none"',
+    ],
+    [
+      'a HorizontalPodAutoscaler without a metric',
+      { scaling: { engine: 'hpa', maxReplicas: 3 } },
+      'spec.scaling.metrics',
+      'write it with engine: hpa',
+    ],
+    [
+      'metrics for another engine',
+      { scaling: { engine: 'keda', maxReplicas: 3, metrics: [cpuMetric] } },
+      'spec.scaling.metrics',
+      'write it with engine: hpa, and only there',
+    ],
+    [
+      'a target beside metrics',
+      { scaling: { engine: 'hpa', maxReplicas: 3, metrics: [cpuMetric], target: { concurrency: 4 } } },
+      'spec.scaling.target',
+      'remove scaling.target',
+    ],
+    [
+      'a metric in the place of another',
+      { scaling: { engine: 'hpa', maxReplicas: 3, metrics: [{ ...cpuMetric, type: 'Pods' }] } },
+      'spec.scaling.metrics',
+      'write pods with type: Pods',
+    ],
+    [
+      'a target of the other form',
+      { scaling: { engine: 'hpa', maxReplicas: 3, metrics: [perPod({ type: 'AverageValue' })] } },
+      'spec.scaling.metrics[0].pods.target',
+      'target.averageValue belongs to type: AverageValue',
+    ],
+    [
+      'a target that is no quantity',
+      {
+        scaling: {
+          engine: 'hpa',
+          maxReplicas: 3,
+          metrics: [perPod({ type: 'AverageValue', averageValue: 'ten' })],
+        },
+      },
+      'spec.scaling.metrics[0].pods.target.averageValue',
+      'write a quantity above 0',
     ],
     [
       'two targets',

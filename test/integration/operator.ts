@@ -34,6 +34,7 @@ export type OperatorOptions = {
   /** Its name in the election of a leader; without one it leads at once. */
   identity?: string;
   logger?: Logger;
+  keda?: boolean;
   /** What gateways report, in the place of gateways. */
   tally?: Tally;
   /** Puts something between the operator and the API server. */
@@ -64,6 +65,7 @@ export async function startOperator(
     kubeconfig: server.kubeconfig,
     context: undefined,
     concurrency: 4,
+    keda: options.keda ?? false,
     debugEndpoints: false,
   };
   let port = 0;

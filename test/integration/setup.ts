@@ -33,9 +33,9 @@ export const definitions: Resource<Definition> = {
 
 const crdFolder = fileURLToPath(new URL('../../crds/', import.meta.url));
 
-async function readDefinitions(): Promise<Definition[]> {
-  const files = (await readdir(crdFolder)).filter((file) => /\.ya?ml$/.test(file)).sort();
-  const texts = await Promise.all(files.map((file) => readFile(path.join(crdFolder, file), 'utf8')));
+async function readDefinitions(folder: string): Promise<Definition[]> {
+  const files = (await readdir(folder)).filter((file) => /\.ya?ml$/.test(file)).sort();
+  const texts = await Promise.all(files.map((file) => readFile(path.join(folder, file), 'utf8')));
   return texts
     .flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as Definition | null))
     .filter((document) => document !== null);
@@ -53,9 +53,9 @@ async function isServed(transport: Transport, name: string): Promise<boolean> {
   );
 }
 
-/** Applies every CRD of crds/ and waits until the API server serves it. */
-export async function installDefinitions(transport: Transport): Promise<void> {
-  for (const definition of await readDefinitions()) {
+/** Applies every CRD of a folder, by default crds/, and waits until the API server serves it. */
+export async function installDefinitions(transport: Transport, folder = crdFolder): Promise<void> {
+  for (const definition of await readDefinitions(folder)) {
     const { name } = definition.metadata;
     await transport.request({
       method: 'PATCH',

@@ -89,6 +89,10 @@
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes/status, sparseinferenceservices/status]
   verbs: [patch]
+{{/* Before KEDA or a HorizontalPodAutoscaler begins, spec.replicas has to be the present number. */ -}}
+- apiGroups: [sparsedm.io]
+  resources: [sparseinferenceservices/scale]
+  verbs: [patch]
 {{/* Children carry blockOwnerDeletion, which clusters with OwnerReferencesPermissionEnforcement check (OpenShift). */ -}}
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes/finalizers, sparseinferenceservices/finalizers]
@@ -115,6 +119,18 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.keda.enabled }}
+- apiGroups: [keda.sh]
+  resources: [scaledobjects, triggerauthentications]
+  verbs: [get, list, watch, create, patch, delete]
+{{/* The token with which KEDA asks for a service's load; the operator reads and writes those with its label. */ -}}
+- apiGroups: ['']
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]

@@ -93,13 +93,13 @@ export interface ISparseInferenceService {
      */
     "replicas"?: number;
     /**
-     * The operator's own autoscaler, by the load that the pods report. It changes the number of pods and ignores spec.replicas, unless that is 0. The condition ScalingActive tells what it does and why.
+     * What sets the number of pods, by default the operator's own autoscaler, by the load that the pods report, which ignores spec.replicas unless that is 0. The condition ScalingActive tells what it does and why.
      */
     "scaling"?: {
       /**
-       * What sets the number of pods. builtin is the operator's autoscaler. With none, spec.replicas is yours, or that of an autoscaler of yours, and the other fields of scaling rest.
+       * What sets the number of pods. builtin is the operator's autoscaler. With keda, KEDA sets it by the same load, by a ScaledObject that the operator writes. With hpa, a HorizontalPodAutoscaler of the operator sets it by scaling.metrics. With none, spec.replicas is yours, or that of an autoscaler of yours, and the other fields of scaling rest. keda and hpa write spec.replicas; panicPercent is of builtin alone.
        */
-      "engine"?: "builtin" | "none";
+      "engine"?: "builtin" | "keda" | "hpa" | "none";
       /**
        * The fewest pods. At least 1, because nothing yet wakes a service that has none.
        */
@@ -133,6 +133,231 @@ export interface ISparseInferenceService {
        * Part of the serving pods that the load of the last 6 seconds must need for a burst, in per cent, as Knative's panic threshold. A burst is answered at once; otherwise the load of the last minute counts.
        */
       "panicPercent"?: number;
+      /**
+       * With hpa, what the HorizontalPodAutoscaler goes by, as in autoscaling/v2: the largest number of pods that one of them asks for. Pods, Object and External need an adapter that serves the metrics API.
+       */
+      "metrics"?: Array<{
+        /**
+         * Which of the other fields holds the metric.
+         */
+        "type": "Resource" | "Pods" | "Object" | "External";
+        /**
+         * CPU or memory of the pods, of what they request.
+         */
+        "resource"?: {
+          /**
+           * The resource.
+           */
+          "name": "cpu" | "memory";
+          /**
+           * The figure to keep.
+           */
+          "target": {
+            /**
+             * Which of the other fields holds it.
+             */
+            "type": "Utilization" | "AverageValue";
+            /**
+             * Part of what the pods request, as the mean over the pods, in per cent.
+             */
+            "averageUtilization"?: number;
+            /**
+             * The figure divided by the number of pods, a quantity such as 10 or 500m.
+             */
+            "averageValue"?: number | string;
+          };
+        };
+        /**
+         * A metric of each pod, as the mean over the pods.
+         */
+        "pods"?: {
+          /**
+           * Its name, and a selector of its series.
+           */
+          "metric": {
+            /**
+             * Name, as the metrics API of the cluster has it.
+             */
+            "name": string;
+            /**
+             * Which series of that name count, by their labels.
+             */
+            "selector"?: {
+              /**
+               * Labels with their values.
+               */
+              "matchLabels"?: {
+                [key: string]: string;
+              };
+              /**
+               * Conditions on labels.
+               */
+              "matchExpressions"?: Array<{
+                /**
+                 * The label.
+                 */
+                "key": string;
+                /**
+                 * The condition.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+                /**
+                 * Values for In and NotIn.
+                 */
+                "values"?: Array<string>;
+              }>;
+            };
+          };
+          /**
+           * The figure to keep.
+           */
+          "target": {
+            /**
+             * Which of the other fields holds it.
+             */
+            "type": "AverageValue";
+            /**
+             * The figure divided by the number of pods, a quantity such as 10 or 500m.
+             */
+            "averageValue"?: number | string;
+          };
+        };
+        /**
+         * A metric of one object of the namespace, such as an Ingress.
+         */
+        "object"?: {
+          /**
+           * The object.
+           */
+          "describedObject": {
+            /**
+             * Its API version.
+             */
+            "apiVersion"?: string;
+            /**
+             * Its kind.
+             */
+            "kind": string;
+            /**
+             * Its name.
+             */
+            "name": string;
+          };
+          /**
+           * Its name, and a selector of its series.
+           */
+          "metric": {
+            /**
+             * Name, as the metrics API of the cluster has it.
+             */
+            "name": string;
+            /**
+             * Which series of that name count, by their labels.
+             */
+            "selector"?: {
+              /**
+               * Labels with their values.
+               */
+              "matchLabels"?: {
+                [key: string]: string;
+              };
+              /**
+               * Conditions on labels.
+               */
+              "matchExpressions"?: Array<{
+                /**
+                 * The label.
+                 */
+                "key": string;
+                /**
+                 * The condition.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+                /**
+                 * Values for In and NotIn.
+                 */
+                "values"?: Array<string>;
+              }>;
+            };
+          };
+          /**
+           * The figure to keep.
+           */
+          "target": {
+            /**
+             * Which of the other fields holds it.
+             */
+            "type": "Value" | "AverageValue";
+            /**
+             * The figure itself, a quantity such as 10 or 500m.
+             */
+            "value"?: number | string;
+            /**
+             * The figure divided by the number of pods, a quantity such as 10 or 500m.
+             */
+            "averageValue"?: number | string;
+          };
+        };
+        /**
+         * A metric of something outside of the cluster, such as a queue.
+         */
+        "external"?: {
+          /**
+           * Its name, and a selector of its series.
+           */
+          "metric": {
+            /**
+             * Name, as the metrics API of the cluster has it.
+             */
+            "name": string;
+            /**
+             * Which series of that name count, by their labels.
+             */
+            "selector"?: {
+              /**
+               * Labels with their values.
+               */
+              "matchLabels"?: {
+                [key: string]: string;
+              };
+              /**
+               * Conditions on labels.
+               */
+              "matchExpressions"?: Array<{
+                /**
+                 * The label.
+                 */
+                "key": string;
+                /**
+                 * The condition.
+                 */
+                "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+                /**
+                 * Values for In and NotIn.
+                 */
+                "values"?: Array<string>;
+              }>;
+            };
+          };
+          /**
+           * The figure to keep.
+           */
+          "target": {
+            /**
+             * Which of the other fields holds it.
+             */
+            "type": "Value" | "AverageValue";
+            /**
+             * The figure itself, a quantity such as 10 or 500m.
+             */
+            "value"?: number | string;
+            /**
+             * The figure divided by the number of pods, a quantity such as 10 or 500m.
+             */
+            "averageValue"?: number | string;
+          };
+        };
+      }>;
     };
     /**
      * How a new version (another model, engine or server) takes the place of the one that serves.
@@ -454,6 +679,10 @@ export interface ISparseInferenceService {
      * Number of pods asked for.
      */
     "desiredReplicas"?: number;
+    /**
+     * What sets the number of pods now, as spec.scaling.engine names it.
+     */
+    "scalingEngine"?: "builtin" | "keda" | "hpa" | "none";
     /**
      * Label selector of the pods, for the scale subresource.
      */
