@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { GATEWAY_DEFAULTS, type GatewaySettings } from './gateway/settings';
+import type { GatewayAccount } from './inference/gateways';
 import type { LeaderTiming } from './runtime/leader';
 import { POD_DEFAULTS, type PodDefaults } from './workload/pod';
 
@@ -20,6 +21,8 @@ export type Config = Readonly<{
   ports: Readonly<{ metrics: number; health: number; reports: number }>;
   /** Base URL under which trainer and server pods reach the report endpoint, without a trailing slash. */
   reportsUrl: string;
+  /** The gateways that wake services; undefined where there are none. */
+  gateway: Readonly<GatewayAccount> | undefined;
   images: Readonly<{ trainer: string; server: string }>;
   /** Settings of every training and serving pod that do not come from its spec. */
   podDefaults: PodDefaults;
@@ -90,6 +93,22 @@ function namespaceList(text: string, previous: string[] | undefined): string[] {
   const wrong = names.find((name) => !NAMESPACE.test(name));
   if (wrong !== undefined) throw new InvalidArgumentError(`"${wrong}" can't be the name of a namespace.`);
   return [...new Set([...(previous ?? []), ...names])];
+}
+
+/** Namespace and name of a ServiceAccount. */
+function account(text: string): string {
+  const [namespace = '', name = '', ...more] = text.split('/');
+  if (!NAMESPACE.test(namespace) || !SECRET.test(name) || more.length > 0) {
+    throw new InvalidArgumentError('Write NAMESPACE/NAME of a ServiceAccount.');
+  }
+  return text;
+}
+
+function labelSelector(text: string): string {
+  if (!/^[^=!,\s]+=[^=!,\s]*(,[^=!,\s]+=[^=!,\s]*)*$/.test(text)) {
+    throw new InvalidArgumentError('Write labels as KEY=VALUE, separated by commas.');
+  }
+  return text;
 }
 
 const SECRET = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
@@ -193,6 +212,20 @@ const SETTINGS = {
       'base URL under which pods reach the reports port (default: http://sparsedm-operator.NAMESPACE.svc:8082)',
     parse: httpUrl,
   },
+  gatewayAccount: {
+    flags: '--gateway-account <namespace/name>',
+    env: 'SPARSEDM_GATEWAY_ACCOUNT',
+    description:
+      'ServiceAccount of the gateways, which alone may tell of requests for sleeping services (default: no gateway)',
+    parse: account,
+  },
+  gatewaySelector: {
+    flags: '--gateway-selector <labels>',
+    env: 'SPARSEDM_GATEWAY_SELECTOR',
+    description:
+      'labels of the gateways’ pods, in the namespace of their ServiceAccount (default: app.kubernetes.io/component=gateway)',
+    parse: labelSelector,
+  },
   trainerImage: {
     flags: '--trainer-image <image>',
     env: 'SPARSEDM_TRAINER_IMAGE',
@@ -268,6 +301,8 @@ type Options = {
   healthPort?: number;
   reportsPort?: number;
   reportsUrl?: string;
+  gatewayAccount?: string;
+  gatewaySelector?: string;
   trainerImage?: string;
   serverImage?: string;
   imagePullSecrets?: string[];
@@ -436,6 +471,13 @@ function defaults(env: Environment) {
   } satisfies Options;
 }
 
+function gatewayOf(options: Options): Config['gateway'] {
+  const { gatewayAccount, gatewaySelector = 'app.kubernetes.io/component=gateway' } = options;
+  if (gatewayAccount === undefined) return undefined;
+  const [namespace = '', name = ''] = gatewayAccount.split('/');
+  return Object.freeze({ namespace, name, selector: gatewaySelector });
+}
+
 function toConfig(options: Options, env: Environment): Config {
   const all = { ...defaults(env), ...options };
   const host = env.POD_NAME ?? env.HOSTNAME ?? 'sparsedm-operator';
@@ -454,6 +496,7 @@ function toConfig(options: Options, env: Environment): Config {
     }),
     ports: Object.freeze({ metrics: all.metricsPort, health: all.healthPort, reports: all.reportsPort }),
     reportsUrl: all.reportsUrl,
+    gateway: gatewayOf(all),
     images: Object.freeze({ trainer: all.trainerImage, server: all.serverImage }),
     podDefaults: Object.freeze({
       imagePullSecrets: Object.freeze(all.imagePullSecrets),

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { gatewayCommand, operatorCommand, type Config, type GatewayConfig } from './config';
-import { TOKEN_FILE } from './gateway/demand';
+import { TOKEN_FILE } from './reports/demand';
 import { createGateway } from './gateway/gateway';
 import { httpPost } from './gateway/reporter';
 import { createOperator } from './operator';

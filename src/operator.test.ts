@@ -13,6 +13,7 @@ import { createMetrics } from './runtime/telemetry/metrics';
 import { POD_DEFAULTS } from './workload/pod';
 
 const config: Config = {
+  gateway: undefined,
   namespaces: [],
   leaderElection: {
     enabled: true,

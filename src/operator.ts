@@ -6,8 +6,12 @@ import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finet
 import { finetuneReports } from './finetune/report';
 import { childKinds } from './inference/child-kinds';
 import { createChildren, type ChildKind } from './inference/children';
+import { createDemandMailbox } from './inference/demand';
+import { cachedGateway, createGateways, noGateways } from './inference/gateways';
 import { createLoadMailbox } from './inference/load';
 import { createNeedFigure } from './inference/need';
+import { createPorts, PORT_INDEX, portOfService } from './inference/ports';
+import { createTraffic, needsPort } from './inference/traffic';
 import {
   createServiceReconciler,
   finetuneOfService,
@@ -20,7 +24,7 @@ import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { childSelector } from './kube/names';
 import { configMaps, deployments, jobs, pods, services, type Pod } from './kube/resources';
-import { createMailbox } from './reports/mailbox';
+import { createMailbox, type Mailbox } from './reports/mailbox';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
 import { createOwnerLookup } from './reports/owner';
 import { createTokenReviewer } from './reports/review';
@@ -28,7 +32,7 @@ import { createReportServer } from './reports/server';
 import { reportTask } from './reports/task';
 import { createTally, type Tally } from './rollout/tally';
 import type { Clock } from './runtime/clock';
-import type { Controller } from './runtime/controller';
+import type { Controller, Watched } from './runtime/controller';
 import { LeadershipLostError } from './runtime/errors';
 import { createEventRecorder } from './runtime/events';
 import type { Transport } from './runtime/http/transport';
@@ -100,7 +104,12 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     manager.observe(resource, object);
   const stores = {
     finetunes: manager.watch(sparseFinetunes),
-    services: manager.watch(sparseInferenceServices, { indexes: { [REFERENCE_INDEX]: finetuneOfService } }),
+    services: manager.watch(sparseInferenceServices, {
+      indexes: {
+        [REFERENCE_INDEX]: finetuneOfService,
+        [PORT_INDEX]: portOfService,
+      },
+    }),
     jobs: manager.watch(jobs, { ...children, transform: cachedJob }),
     deployments: manager.watch(deployments, children),
     networks: manager.watch(services, children),
@@ -110,6 +119,13 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       indexes: { [FINETUNE_INDEX]: finetuneOfPod, [SERVICE_INDEX]: serviceOfPod },
     }),
   };
+  const gatewayPods = config.gateway && {
+    resource: pods,
+    labelSelector: config.gateway.selector,
+    namespaces: [config.gateway.namespace],
+    transform: cachedGateway,
+  };
+  const gatewayStore = gatewayPods && manager.watch(pods, gatewayPods);
   const guard = () => manager.assertLeader();
   const signal = manager.abandoned;
   const paced = pace.measured(transport);
@@ -122,6 +138,14 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   });
   scaling.metrics = createScalingMetrics(metrics.registry, () => autoscaler.decisions());
 
+  const traffic = createTraffic({
+    clock,
+    gateways:
+      config.gateway && gatewayStore
+        ? createGateways({ account: config.gateway, pods: gatewayStore, clock })
+        : noGateways,
+    ports: createPorts(stores.services),
+  });
   const tally = dependencies.tally ?? createTally({ clock });
 
   addReports(addControllers());
@@ -171,12 +195,16 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       ],
       watches: [
         { resource: pods, ...children, toKeys: (pod) => serviceOfPod(pod as Pod).map(parseKey), settleMs },
+        ...(gatewayPods === undefined
+          ? []
+          : [{ ...gatewayPods, toKeys: () => servicesWithPort(), settleMs } as Watched]),
         { resource: sparseFinetunes, toKeys: (finetune) => servicesOf(finetune as SparseFinetune) },
       ],
       reconciler: createServiceReconciler({
         ...shared,
         autoscaler,
         tally,
+        traffic,
         children: createChildren({
           client,
           kinds,
@@ -196,9 +224,14 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       tokens: manager.watch(configMaps, children),
       podsOf: (key) => stores.pods.byIndex(SERVICE_INDEX, keyText(key)),
       autoscaler,
-      heldOf: () => 0,
+      heldOf: (key) => autoscaler.demandOf(keyText(key)).held,
       isLeader: () => manager.isLeader(),
     });
+  }
+
+  /** Those whose requests may need a gateway. */
+  function servicesWithPort() {
+    return stores.services.list().filter(needsPort).map(keyOf);
   }
 
   function servicesOf(finetune: SparseFinetune) {
@@ -215,7 +248,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       clock,
       onWrite: (kind: string, result: string) => counters.metrics?.wrote(kind, result),
     };
-    const mailboxes = [
+    const mailboxes: Mailbox[] = [
       createMailbox({ ...box, kind: finetuneReports, store: stores.finetunes }),
       createMailbox({ ...box, kind: serviceReports, store: stores.services }),
       createLoadMailbox({
@@ -225,6 +258,20 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
           serviceController.enqueueAfter(key, autoscaler.hear(keyText(key), uid, pod, load)),
       }),
     ];
+    if (config.gateway !== undefined) {
+      mailboxes.push(
+        createDemandMailbox({
+          store: stores.services,
+          isLeader: () => manager.isLeader(),
+          account: config.gateway,
+          hear(key, uid, report) {
+            const text = keyText(key);
+            tally.hear(text, uid, report);
+            serviceController.enqueueAfter(key, autoscaler.hearDemand(text, uid, report));
+          },
+        }),
+      );
+    }
     counters.metrics = createReportMetrics(metrics.registry, () =>
       mailboxes.reduce((sum, { waiting }) => sum + waiting, 0),
     );
@@ -233,7 +280,9 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         client: reports,
         clock,
         isKnown: ({ namespace, podName, podUid }) =>
-          stores.pods.get(namespace, podName)?.metadata.uid === podUid,
+          [stores.pods, gatewayStore].some(
+            (store) => store?.get(namespace, podName)?.metadata.uid === podUid,
+          ),
       }),
       owners: createOwnerLookup({
         client: reports,

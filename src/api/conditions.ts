@@ -87,4 +87,7 @@ export const REASONS = {
   scaledByOther: 'ScaledByOther',
   scalerFails: 'ScalerFails',
   waitingForScaler: 'WaitingForScaler',
+  asleep: 'Asleep',
+  waking: 'Waking',
+  noGateway: 'NoGateway',
 } as const;

@@ -28,7 +28,8 @@ function start() {
     hear: (pod: string, load: Partial<Load>, uid = '1') =>
       autoscaler.hear(key, uid, pod, { ...NO_LOAD, ...load }),
     evaluate: (found: number, live: readonly LivePod[], { uid = '1', scaling = config } = {}) =>
-      autoscaler.evaluate(key, uid, scaling, found, live),
+      autoscaler.evaluate(key, uid, scaling, found, live, true),
+    hold: (held: number, gateway = 'g') => autoscaler.hearDemand(key, '1', { gateway, held, requests: held }),
     pods,
   };
 }
@@ -53,6 +54,33 @@ describe('an autoscaler', () => {
     clock.advance(DECIDE_MS - 500);
     expect(evaluate(1, pods('a')).replicas).toBeGreaterThan(1);
     expect(decided).toHaveLength(2);
+  });
+
+  const sleepy = { scaling: { ...config, minReplicas: 0 } };
+
+  it('wakes a service at once, however short the last decision ago was', () => {
+    const { clock, evaluate, hold } = start();
+    expect(evaluate(0, [], sleepy)).toMatchObject({ replicas: 0, decision: { outcome: 'asleep' } });
+    clock.advance(10);
+    expect(hold(5)).toBe(0);
+    expect(evaluate(0, [], sleepy)).toMatchObject({ replicas: 2, decision: { outcome: 'waking' } });
+    // What follows has time.
+    clock.advance(100);
+    expect(hold(6)).toBe(DECIDE_MS - 100);
+    expect(evaluate(2, [], sleepy).replicas).toBe(2);
+  });
+
+  it('adds up what the gateways tell, and forgets those that are silent', () => {
+    const { clock, evaluate, hold, autoscaler } = start();
+    hold(4, 'a');
+    clock.advance(6_000);
+    hold(4, 'b');
+    expect(autoscaler.demandOf(key)).toEqual({ held: 8, requests: 8 });
+    clock.advance(6_000);
+    expect(autoscaler.demandOf(key)).toEqual({ held: 4, requests: 4 });
+    expect(evaluate(0, [], sleepy).replicas).toBe(1);
+    hold(0, 'b');
+    expect(autoscaler.demandOf(key)).toEqual({ held: 0, requests: 0 });
   });
 
   it('decides at once for another configuration', () => {

@@ -5,7 +5,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../runtime/clock';
 import type { ScalingConfig } from './config';
-import { decide, initialState, STALE_SECONDS, type Decision, type ScalingState } from './decide';
+import { createDemands, type Told } from './demands';
+import {
+  decide,
+  initialState,
+  STALE_SECONDS,
+  type Decision,
+  type GatewayLoad,
+  type ScalingState,
+} from './decide';
 import type { Load } from './load';
 
 /** Shortest time between two decisions on one service. */
@@ -30,19 +38,29 @@ export type Evaluation = {
 export type Autoscaler = {
   /** Keeps a pod's report; returns the milliseconds until the service should be evaluated. */
   hear(key: string, uid: string, pod: string, load: Load): number;
-  /** Decides, at most once in DECIDE_MS; between, the last decision stands. `found`: the replicas that are set now. */
+  /** Keeps what a gateway told of a service's requests; returns as `hear`, and 0 where it wakes the service. */
+  hearDemand(key: string, uid: string, told: Told): number;
+  /** The requests in the gateways. */
+  demandOf(key: string): GatewayLoad;
+  /**
+   * Decides, at most once in DECIDE_MS, except to wake a service; between, the last decision stands. `found`: the
+   * replicas that are set now.
+   */
   evaluate(
     key: string,
     uid: string,
     config: ScalingConfig,
     found: number,
     pods: readonly LivePod[],
+    maySleep?: boolean,
   ): Evaluation;
   /** The newest loads of the pods, for an autoscaler outside of the operator, which takes the place of decisions. */
   heard(key: string, uid: string, pods: readonly LivePod[]): { loads: Load[]; silent: number };
   /** Drops the decision, so that the next one begins from what is there, but keeps the reports. */
   rest(key: string): void;
   forget(key: string): void;
+  /** The service is gone. */
+  forgetDemand(key: string): void;
   /** The last decision on each service. */
   decisions(): IterableIterator<[key: string, decision: Decision]>;
 };
@@ -67,6 +85,7 @@ type Entry = {
 
 export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Autoscaler {
   const entries = new Map<string, Entry>();
+  const demands = createDemands(clock);
 
   function entryOf(key: string, uid: string): Entry {
     const known = entries.get(key);
@@ -76,13 +95,15 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     return entry;
   }
 
-  function decideAnew(entry: Entry, config: ScalingConfig, found: number, pods: readonly LivePod[]): Decided {
+  type Seen = { found: number; pods: readonly LivePod[]; gateways: GatewayLoad; maySleep: boolean };
+
+  function decideAnew(entry: Entry, config: ScalingConfig, { found, pods, ...seen }: Seen): Decided {
     const now = clock.monotonic();
     const last = entry.decided?.decision;
     const present = last?.replicas ?? found;
     const state: ScalingState = last?.state ?? initialState(present, now);
     const reports = pods.map(({ uid }) => ({ report: entry.reports.get(uid) }));
-    const decision = decide(config, state, { present, pods: reports }, now);
+    const decision = decide(config, state, { present, pods: reports, ...seen }, now);
     onDecision?.(decision, present);
     return { at: now, config, decision };
   }
@@ -94,32 +115,55 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     return silentMs > PATIENCE_MS ? 'missing' : 'waiting';
   }
 
+  function stands({ decided }: Entry, config: ScalingConfig, { held }: GatewayLoad): boolean {
+    if (decided === undefined || clock.monotonic() - decided.at >= DECIDE_MS) return false;
+    const wakes = decided.decision.replicas === 0 && held > 0;
+    return !wakes && isDeepStrictEqual(decided.config, config);
+  }
+
+  function againAt({ at, decision }: Decided): number {
+    return at + (decision.outcome === 'fallingAsleep' ? DECIDE_MS : LOOK_AGAIN_MS);
+  }
+
+  function dueMs({ decided }: Entry): number {
+    return decided === undefined ? 0 : Math.max(0, decided.at + DECIDE_MS - clock.monotonic());
+  }
+
   return {
     hear(key, uid, pod, load) {
       const entry = entryOf(key, uid);
       const now = clock.monotonic();
       entry.reports.set(pod, { at: now, load });
       entry.heardAt = now;
-      return entry.decided === undefined ? 0 : Math.max(0, entry.decided.at + DECIDE_MS - now);
+      return dueMs(entry);
     },
 
-    evaluate(key, uid, config, found, pods) {
+    hearDemand(key, uid, told) {
+      const entry = entryOf(key, uid);
+      demands.hear(key, uid, told);
+      const wakes = told.held > 0 && entry.decided?.decision.replicas === 0;
+      return wakes ? 0 : dueMs(entry);
+    },
+
+    demandOf: (key) => demands.of(key),
+
+    evaluate(key, uid, config, found, pods, maySleep = false) {
       const entry = entryOf(key, uid);
       const live = new Set(pods.map((pod) => pod.uid));
       for (const pod of entry.reports.keys()) if (!live.has(pod)) entry.reports.delete(pod);
       if (!pods.some(({ serves }) => serves)) entry.servesSince = undefined;
       else entry.servesSince ??= clock.monotonic();
-      const stands =
-        entry.decided !== undefined &&
-        clock.monotonic() - entry.decided.at < DECIDE_MS &&
-        isDeepStrictEqual(entry.decided.config, config);
-      if (!stands) entry.decided = decideAnew(entry, config, found, pods);
-      const { decision, at } = entry.decided!;
+      const gateways = demands.of(key);
+      if (!stands(entry, config, gateways)) {
+        entry.decided = decideAnew(entry, config, { found, pods, gateways, maySleep });
+      }
+      const decided = entry.decided!;
+      const { decision } = decided;
       return {
         replicas: decision.replicas,
         decision,
         reports: reportsOf(entry, decision),
-        againMs: Math.max(0, at + LOOK_AGAIN_MS - clock.monotonic()),
+        againMs: Math.max(0, againAt(decided) - clock.monotonic()),
       };
     },
 
@@ -138,6 +182,7 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     },
 
     forget: (key) => void entries.delete(key),
+    forgetDemand: (key) => demands.forget(key),
 
     *decisions() {
       for (const [key, { decided }] of entries) if (decided !== undefined) yield [key, decided.decision];

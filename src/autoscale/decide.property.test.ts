@@ -39,6 +39,8 @@ const steps = fc.array(fc.record({ seconds: fc.integer({ min: 1, max: 40 }), pod
 function sampleOf(present: number, given: readonly (Load | undefined)[], now: number): Sample {
   return {
     present,
+    gateways: { held: 0, requests: 0 },
+    maySleep: true,
     pods: given.map((each) => (each === undefined ? {} : { report: { at: now, load: each } })),
   };
 }

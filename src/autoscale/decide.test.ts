@@ -27,6 +27,8 @@ function pods(now: number, ...loads: (Partial<Load> | undefined)[]): Sample['pod
   );
 }
 
+const quiet = { gateways: { held: 0, requests: 0 }, maySleep: true };
+
 /** Decides every 2 s with the loads of the pods there are, given as a function of time and replicas. */
 function play(
   scaling: ScalingConfig,
@@ -40,7 +42,7 @@ function play(
     const decision = decide(
       scaling,
       state,
-      { present: replicas, pods: pods(now, ...loads(second, replicas)) },
+      { present: replicas, pods: pods(now, ...loads(second, replicas)), ...quiet },
       now,
     );
     decisions.push(decision);
@@ -190,7 +192,8 @@ describe('replicas without a fresh report', () => {
   it('are those whose report is older than 30 s', () => {
     const state = initialState(4, 0);
     const report = (age: number) => ({ report: { at: 100_000 - age, load: NO_LOAD } });
-    const at = (age: number) => decide(config(), state, { present: 4, pods: [report(age)] }, 100_000).outcome;
+    const at = (age: number) =>
+      decide(config(), state, { present: 4, pods: [report(age)], ...quiet }, 100_000).outcome;
     expect([at(30_000), at(30_001)]).toEqual(['stabilizing', 'noReports']);
   });
 
@@ -240,5 +243,53 @@ describe('zero', () => {
   it('stays until somebody wakes the service', () => {
     const { decisions } = play(scaling, 10, () => [], { replicas: 0 });
     expect(decisions.at(-1)).toMatchObject({ replicas: 0, reason: 'No replica runs and no request waits.' });
+  });
+
+  const held = (count: number) => ({ gateways: { held: count, requests: count }, maySleep: true });
+  const wake = (given: ScalingConfig, count: number, state = initialState(0, 0)) =>
+    decide(given, state, { present: 0, pods: [], ...held(count) }, 1000);
+
+  it('ends with the first request that a gateway holds', () => {
+    expect(wake(scaling, 1)).toMatchObject({
+      replicas: 1,
+      outcome: 'waking',
+      reason: 'Scales from 0 to 1, because 1 request waits in the gateway.',
+    });
+  });
+
+  it.each([
+    ['requests', concurrency(4), 9, 3],
+    ['at least an image for each', images(2), 9, 5],
+    ['no more than maxReplicas', concurrency(1), 1000, 10],
+    ['one, where nobody knows how long an image takes', {}, 9, 1],
+  ])('ends with as many replicas as the held load needs: %s', (_, target, count, replicas) => {
+    expect(wake(config({ minReplicas: 0, ...target }), count).replicas).toBe(replicas);
+  });
+
+  it('ends with replicas for the seconds that an image took before', () => {
+    const now = 1000;
+    const busy = pods(now, { requests: 4, queuedImages: 4, denoisingSeconds: 6 });
+    const { state } = decide(scaling, initialState(1, 0), { present: 1, pods: busy, ...quiet }, now);
+    // 8 images of 1.5 s, with a target of 2 s.
+    expect(wake(scaling, 8, state).replicas).toBe(6);
+  });
+
+  it('is not gone back to while replicas load, and more held requests get more of them', () => {
+    const loading = (count: number, seconds: number) =>
+      decide(concurrent, initialState(1, 0), { present: 1, pods: [{}], ...held(count) }, seconds * 1000);
+    const concurrent = config({ minReplicas: 0, ...concurrency(4) });
+    expect(loading(0, 3600).replicas).toBe(1);
+    expect(loading(12, 2)).toMatchObject({ replicas: 3, outcome: 'waking' });
+  });
+
+  it.each([
+    ['the next request would find no gateway', { ...quiet, maySleep: false }, 'fallingAsleep'],
+    ['a request is in a gateway', { gateways: { held: 0, requests: 1 }, maySleep: true }, 'steady'],
+  ])('waits while %s', (_, gateways, outcome) => {
+    const now = 120_000;
+    const sample = { present: 1, pods: pods(now, {}), ...gateways };
+    const decision = decide(scaling, initialState(1, 0), sample, now);
+    expect(decision.replicas).toBe(1);
+    expect(decision.outcome).toBe(outcome);
   });
 });

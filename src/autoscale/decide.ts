@@ -9,11 +9,13 @@
  * 3. A replica without a fresh report (it loads, or is silent) counts as empty where the others need more replicas, and
  *    as just at its target where they need fewer, as the HorizontalPodAutoscaler counts them. So it can never be the
  *    reason for a change. Without any fresh report, what is there stays.
- * 4. To zero only where minReplicas is 0, all replicas report, and no request was in any of them for idleSeconds.
+ * 4. To zero only where minReplicas is 0, all replicas report, no request was in any of them or in a gateway for
+ *    idleSeconds, and the next request will find a gateway.
+ * 5. Without a report, requests that a gateway holds get the replicas that they need: from zero that is the wake.
  */
 import type { ScalingConfig } from './config';
 import { explain, type Numbers, type Outcome } from './explain';
-import { isIdle, replicasFor, sumOf, type Load } from './load';
+import { isIdle, replicasFor, replicasForHeld, sumOf, type Load } from './load';
 import { append, highest, meanOf, recommend, type Measured, type Recommended } from './window';
 
 export type ScalingState = {
@@ -23,8 +25,18 @@ export type ScalingState = {
   recommended: readonly Recommended[];
   /** When the panic ends unless it is renewed; undefined without one. */
   panicUntil: number | undefined;
-  /** When a request was last in any replica. */
+  /** When a request was last in any replica or gateway. */
   activeAt: number;
+  /** Seconds of denoising that an image last needed; undefined while no image has waited. */
+  imageSeconds?: number | undefined;
+};
+
+/** The requests in all gateways. */
+export type GatewayLoad = {
+  /** Those that wait for a replica. */
+  held: number;
+  /** All of them. */
+  requests: number;
 };
 
 export type Sample = {
@@ -32,6 +44,9 @@ export type Sample = {
   present: number;
   /** The live pods, each with its last report. */
   pods: readonly { report?: { at: number; load: Load } | undefined }[];
+  gateways: GatewayLoad;
+  /** Whether the next request would reach a gateway if the last replica went now. */
+  maySleep: boolean;
 };
 
 export type Decision = {
@@ -64,36 +79,43 @@ export function initialState(present: number, now: number): ScalingState {
 }
 
 export function decide(config: ScalingConfig, state: ScalingState, sample: Sample, now: number): Decision {
-  const { present, pods } = sample;
+  const { present, pods, gateways, maySleep } = sample;
   const fresh = pods.flatMap(({ report }) =>
     report !== undefined && now - report.at <= STALE_SECONDS * 1000 ? [report.load] : [],
   );
   const silent = pods.length - fresh.length;
   const total = sumOf(fresh);
-  const activeAt = silent > 0 || fresh.length === 0 || !isIdle(total) ? now : state.activeAt;
-  const numbers = { ...total, fresh: fresh.length, silent, present };
-  if (fresh.length === 0) return hold(config, { ...state, activeAt }, numbers, now);
+  const isActive = silent > 0 || fresh.length === 0 || !isIdle(total) || gateways.requests > 0;
+  const activeAt = isActive ? now : state.activeAt;
+  const imageSeconds =
+    total.queuedImages > 0 ? total.denoisingSeconds / total.queuedImages : state.imageSeconds;
+  const next = { ...state, activeAt, imageSeconds };
+  const numbers = { ...total, fresh: fresh.length, silent, present, held: gateways.held };
+  if (fresh.length === 0) return hold(config, next, numbers, now);
   const measured = append(state.measured, { at: now, load: total }, STABLE_SECONDS * 1000);
-  return weigh(config, { ...state, measured, activeAt }, numbers, now);
+  return weigh(config, { ...next, measured }, { ...numbers, maySleep }, now);
 }
 
 /** Without a report there is no recommendation. What is there counts as one, so that the window stays full. */
 function hold(config: ScalingConfig, state: ScalingState, numbers: Numbers, now: number): Decision {
-  const { present } = numbers;
-  const asleep = present === 0 && config.minReplicas === 0;
-  const replicas = asleep ? 0 : bounded(config, present);
-  const recommended = recommend(state.recommended, { at: now, replicas: present }, windowMs(config));
-  const outcome = asleep ? 'asleep' : 'noReports';
+  const { present, held } = numbers;
+  const wanted = Math.max(present, replicasForHeld(config.target, held, state.imageSeconds));
+  const asleep = wanted === 0 && config.minReplicas === 0;
+  const replicas = asleep ? 0 : bounded(config, wanted);
+  const recommended = recommend(state.recommended, { at: now, replicas }, windowMs(config));
+  const outcome = held > 0 && replicas > present ? 'waking' : 'noReports';
   return conclude(config, numbers, {
     replicas,
-    outcome,
+    outcome: asleep ? 'asleep' : outcome,
     needed: undefined,
     state: { ...state, recommended },
   });
 }
 
-function weigh(config: ScalingConfig, state: ScalingState, numbers: Numbers, now: number): Decision {
-  const { present, fresh, silent } = numbers;
+type Weighable = Numbers & { maySleep: boolean };
+
+function weigh(config: ScalingConfig, state: ScalingState, numbers: Weighable, now: number): Decision {
+  const { present, fresh, silent, maySleep } = numbers;
   const burst = replicasFor(config.target, meanOf(state.measured, PANIC_SECONDS * 1000));
   const renewed = burst * 100 >= config.panicPercent * fresh;
   const panicUntil = renewed ? now + STABLE_SECONDS * 1000 : state.panicUntil;
@@ -103,12 +125,12 @@ function weigh(config: ScalingConfig, state: ScalingState, numbers: Numbers, now
   const recommended = recommend(state.recommended, { at: now, replicas: wanted }, windowMs(config));
   const next = { ...state, recommended, panicUntil: panics ? panicUntil : undefined };
   const result = { state: next, needed: stable };
-  if (isAsleep(config, state, now)) {
-    return conclude(config, numbers, { ...result, replicas: 0, outcome: 'idle' });
-  }
+  const isDue = isAsleep(config, state, now);
+  if (isDue && maySleep) return conclude(config, numbers, { ...result, replicas: 0, outcome: 'idle' });
   const floor = panics ? present : Math.min(present, highest(recommended));
   const replicas = bounded(config, Math.max(wanted, floor));
-  const outcome = outcomeOf(config, { recommended, wanted, replicas, present, panics });
+  const ordinary = outcomeOf(config, { recommended, wanted, replicas, present, panics });
+  const outcome = isDue ? 'fallingAsleep' : ordinary;
   return conclude(config, numbers, { ...result, replicas, outcome });
 }
 

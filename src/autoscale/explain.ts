@@ -5,7 +5,8 @@ import { figureOf, UTILIZATION, type Load } from './load';
 /**
  * What a decision did and why: more replicas (`up`, or `burst` in a panic), fewer (`down`, `idle`), or as many as there
  * are, because they fit (`steady`), more are not allowed (`atMaximum`), fewer would do but not for long enough
- * (`stabilizing`, or `panic` after a burst), nothing is known (`noReports`), or none is awake (`asleep`).
+ * (`stabilizing`, or `panic` after a burst), or nothing is known (`noReports`). Around zero: `fallingAsleep` until the
+ * next request will find a gateway, `idle`, `asleep`, `waking`.
  */
 export type Outcome =
   | 'up'
@@ -17,13 +18,19 @@ export type Outcome =
   | 'stabilizing'
   | 'panic'
   | 'noReports'
+  | 'fallingAsleep'
+  | 'waking'
   | 'asleep';
 
-/** The total load of the replicas that report, the numbers of those that do and do not, and of replicas as set. */
-export type Numbers = Load & { fresh: number; silent: number; present: number };
+/**
+ * The total load of the replicas that report, the numbers of those that do and do not, of replicas as set, and of
+ * requests that gateways hold.
+ */
+export type Numbers = Load & { fresh: number; silent: number; present: number; held: number };
 
 export function explain(config: ScalingConfig, numbers: Numbers, replicas: number, outcome: Outcome): string {
   if (outcome === 'asleep') return 'No replica runs and no request waits.';
+  if (outcome === 'waking') return waking(numbers, replicas);
   if (outcome === 'noReports') return withoutReports(config, numbers, replicas);
   const does = doing(config, numbers, replicas, outcome);
   const silent = numbers.silent === 0 ? '' : ` ${withoutReport(numbers.silent)}, which changes nothing.`;
@@ -36,12 +43,18 @@ function doing(config: ScalingConfig, { present }: Numbers, replicas: number, ou
     burst: `Scales from ${present} to ${replicas} in a burst`,
     down: `Scales from ${present} to ${replicas}`,
     idle: `Scales from ${present} to 0 after ${config.idleSeconds} s without a request`,
+    fallingAsleep: `${counted(replicas)}; no request came for ${config.idleSeconds} s, and the service sleeps as soon as the next one will reach the gateway`,
     steady: `${counted(replicas)} as needed`,
     atMaximum: `The load needs, or has just needed, more than maxReplicas, ${replicas}`,
     stabilizing: `${counted(replicas)}, more than now needed, until fewer have been enough for ${config.scaleDownStabilizationSeconds} s`,
     panic: `${counted(replicas)}, none of them to be taken just after a burst`,
   };
   return sentences[outcome as keyof typeof sentences];
+}
+
+function waking({ held, present }: Numbers, replicas: number): string {
+  const requests = held === 1 ? '1 request waits' : `${held} requests wait`;
+  return `Scales from ${present} to ${replicas}, because ${requests} in the gateway.`;
 }
 
 function withoutReports(config: ScalingConfig, { silent, present }: Numbers, replicas: number): string {

@@ -55,6 +55,20 @@ export function replicasFor(target: Target, total: Load): number {
   return target.figure === 'concurrency' ? wanted : Math.max(wanted, total.offeredLoad / UTILIZATION);
 }
 
+/**
+ * Replicas that requests need which wait for the first one. How many images each asks for, nobody knows before a replica
+ * reads it: at least one. `imageSeconds`: what an image last took.
+ */
+export function replicasForHeld(
+  { figure, value }: Target,
+  held: number,
+  imageSeconds: number | undefined,
+): number {
+  if (held === 0) return 0;
+  if (figure !== 'denoisingSeconds') return Math.ceil(held / value);
+  return Math.max(1, Math.ceil((held * (imageSeconds ?? 0)) / value));
+}
+
 export function isIdle({ requests, queuedImages }: Load): boolean {
   return requests === 0 && queuedImages === 0;
 }

@@ -7,7 +7,7 @@ import { sleep, type Clock } from '../runtime/clock';
 import type { Logger } from '../runtime/telemetry/logger';
 import { GatewayError, writeError } from './answer';
 import { canRepeat, sizeOf, takeBody, type Body } from './body';
-import type { RevisionFigures } from './demand';
+import type { RevisionFigures } from '../reports/demand';
 import { forward, type Outcome } from './forward';
 import { clientDeadlineMs, hopOf, PINNED_REVISION, type Hop } from './headers';
 import { createHold } from './hold';

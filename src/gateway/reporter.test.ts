@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
 import { silentLogger } from '../../test/support/silent-logger';
-import type { DemandReport } from './demand';
+import type { DemandReport } from '../reports/demand';
 import { createReporter, type Demand, type Reporter } from './reporter';
 
 const key = { namespace: 'ml', name: 'shirts' };

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { sleep, type Clock } from '../runtime/clock';
 import { keyText, type ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
-import type { DemandReport, RevisionFigures } from './demand';
+import { demandAddress, type DemandReport, type RevisionFigures } from '../reports/demand';
 
 /** What a service's requests are now. */
 export type Demand = {
@@ -23,8 +23,6 @@ export type Reporter = {
   /** Tells until the signal aborts, then once more. */
   run(signal: AbortSignal): Promise<void>;
 };
-
-export const demandAddress = { objects: 'services', topic: 'demand' };
 
 /** Time between two reports of a service with requests. */
 const EVERY_MS = 2_000;

@@ -3,6 +3,7 @@ import { budgetKind } from './budget';
 import type { ChildKind } from './children';
 import { hpaKind } from './hpa';
 import { kedaKinds } from './keda';
+import { sliceKinds } from './slices';
 
 export type ChildSettings = {
   reportsUrl: string;
@@ -11,5 +12,5 @@ export type ChildSettings = {
 };
 
 export function childKinds({ reportsUrl, keda }: ChildSettings): readonly ChildKind[] {
-  return [budgetKind, ...(keda ? kedaKinds(reportsUrl) : []), hpaKind];
+  return [budgetKind, ...(keda ? kedaKinds(reportsUrl) : []), hpaKind, ...sliceKinds];
 }

@@ -15,19 +15,22 @@ import type { SparseInferenceService } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
 import type { KubeClient } from '../kube/client';
 import { isOwnedBy } from '../kube/owner';
-import type { Deployment, Pod } from '../kube/resources';
+import type { Deployment, Pod, Service } from '../kube/resources';
 import type { Store } from '../runtime/cache/store';
 import { defined } from '../runtime/defined';
 import { apiVersionOf, keyOf, type KubeObject, type Resource } from '../runtime/objects';
 import { refusalFrom, type Refusal } from '../workload/refusal';
 import type { Scaling } from './scaling';
+import type { TrafficPlan } from './traffic';
 
 /** What builders see of the pass. */
 export type ChildContext = {
   service: SparseInferenceService;
   deployment: Deployment | undefined;
   pods: readonly Pod[];
+  network?: Service | undefined;
   scaling?: Scaling | undefined;
+  traffic?: TrafficPlan | undefined;
   children?: readonly Child[] | undefined;
 };
 

@@ -8,7 +8,7 @@ import { createLoadMailbox } from './load';
 
 const key = { namespace: 'ml', name: 'shirts' };
 const load: Load = { requests: 1.5, queuedImages: 4, denoisingSeconds: 2.25, offeredLoad: 0.5 };
-const reporter = { namespace: 'ml', podName: 'shirts-a', podUid: 'pod-uid' };
+const reporter = { namespace: 'ml', podName: 'shirts-a', podUid: 'pod-uid', account: 'default' };
 
 function start(service: SparseInferenceService) {
   const store = new ObjectStore<SparseInferenceService>();

@@ -5,6 +5,7 @@ import { covers, equalJson } from '../kube/patch';
 import type { Deployment, Pod, Service } from '../kube/resources';
 import type { Decision } from '../rollout/advance';
 import type { Figures } from '../rollout/judge';
+import { isCanaryOpen } from '../rollout/state';
 import { defined } from '../runtime/defined';
 import type { KubeObject } from '../runtime/objects';
 import type { Trouble } from '../workload/pod-state';
@@ -26,6 +27,7 @@ import { drift, fromRecord, hasRecord, readRecord, withRecord } from './record';
 import { findUnplaced, isComplete, isReplacing, needsReplacement, type Strategy } from './rollout';
 import { askedReplicas, type Scaling } from './scaling';
 import { buildService } from './service';
+import { planTraffic, type TrafficPlan, type TrafficSeen } from './traffic';
 
 export type Observed = {
   service: SparseInferenceService;
@@ -51,6 +53,9 @@ export type Observed = {
   attachFailure?: string | undefined;
   /** What the builtin autoscaler wants, where it is in force. */
   scaling?: Scaling | undefined;
+  /** Where requests can go, and where they go by what was decided in this pass. */
+  paths?: TrafficSeen | undefined;
+  traffic?: TrafficPlan | undefined;
   /** Why the API server refused a child in this pass. */
   refusal?: Refusal | undefined;
   /** The children that exist only when asked for. */
@@ -63,6 +68,7 @@ export type Plan = {
   canary: CanaryPlan;
   /** The model whose template is written. */
   deploys: ServedModel | undefined;
+  traffic: TrafficPlan;
   /** The Service to write; undefined where it is right or not ours. */
   network: Service | undefined;
   /** The Deployment to write; undefined where it is right, not ours, or without a model to serve. */
@@ -134,13 +140,15 @@ export function plan(observed: Observed, settings: DeploymentSettings, now: Date
   const rollout = decideRollout(withOwn(observed), model, now);
   const canary = planCanary(observed, rollout, model, settings);
   const deployment = planDeployment({ ...observed, rollout }, resolution, settings, now);
+  const traffic = planTraffic(service, observed.paths, observed.scaling, isCanaryOpen(rollout.state));
   const isNew = canary.create !== undefined || writesTemplate(observed, deployment);
   return {
     resolution,
     rollout,
     canary,
     deploys: isNew ? model : undefined,
-    network: planNetwork(service, network),
+    traffic,
+    network: planNetwork(service, network, traffic),
     ...deployment,
   };
 }
@@ -191,9 +199,13 @@ function changeCanary(
   return replicas === undefined || replicas === live.spec?.replicas ? {} : { scale: replicas };
 }
 
-function planNetwork(service: SparseInferenceService, live: Service | undefined): Service | undefined {
+function planNetwork(
+  service: SparseInferenceService,
+  live: Service | undefined,
+  { isGatewayOnly }: TrafficPlan,
+): Service | undefined {
   if (isForeign(live, service)) return undefined;
-  const desired = buildService(service);
+  const desired = buildService(service, isGatewayOnly);
   if (live === undefined) return desired;
   // An extra label in the selector would leave the Service without pods, so the selectors must be equal.
   const same = covers(live, desired) && equalJson(live.spec?.selector, desired.spec?.selector);
@@ -205,7 +217,7 @@ export function onlyOnto<T extends KubeObject>(live: KubeObject, desired: T): T 
   return { ...desired, metadata: defined({ ...desired.metadata, uid: live.metadata.uid }) };
 }
 
-type DeploymentPlan = Omit<Plan, 'resolution' | 'rollout' | 'canary' | 'deploys' | 'network'>;
+type DeploymentPlan = Omit<Plan, 'resolution' | 'rollout' | 'canary' | 'deploys' | 'traffic' | 'network'>;
 
 const NOTHING: DeploymentPlan = {
   deployment: undefined,

@@ -27,6 +27,8 @@ import { buildStatus } from './status';
 import { transitions } from './transitions';
 import { evaluateScaling } from './scaling';
 import { dueReplicas } from './scaling-owner';
+import { slicesOf } from './slices';
+import { maySleep, type Traffic } from './traffic';
 import { multiAttachFailure } from './volume';
 
 export type ServiceDependencies = {
@@ -42,6 +44,7 @@ export type ServiceDependencies = {
   networks: Store<Service>;
   /** Those that exist only when asked for; none by default. */
   children?: Children;
+  traffic?: Traffic;
   /** With the index `service` over `namespace/name` of the SparseInferenceService that the label names. */
   pods: Store<Pod>;
 };
@@ -77,6 +80,12 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     const deployment = dependencies.deployments.get(namespace, serverDeploymentName(name));
     const ours = isForeign(deployment, service) ? undefined : deployment;
     const pods = dependencies.pods.byIndex(SERVICE_INDEX, `${namespace}/${name}`);
+    const network = dependencies.networks.get(namespace, serviceName(name));
+    const found = children.observe(service);
+    const paths = dependencies.traffic?.observe({ service, network, pods, slices: slicesOf(found) });
+    const waking = paths && { trouble: paths.trouble, maySleep: maySleep(paths) };
+    const scaling = evaluateScaling(dependencies.autoscaler, service, ours, pods, waking);
+    dependencies.traffic?.note(service, scaling);
     return {
       service,
       deployment,
@@ -84,10 +93,11 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       canary: dependencies.deployments.get(namespace, canaryDeploymentName(name)),
       canaryPods: pods.filter(isCanaryPod),
       figures: figuresOf(dependencies.tally, service),
-      scaling: evaluateScaling(dependencies.autoscaler, service, ours, pods),
+      scaling,
+      paths,
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
-      network: dependencies.networks.get(namespace, serviceName(name)),
-      children: children.observe(service),
+      network,
+      children: found,
     };
   }
 
@@ -187,7 +197,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
   }
 
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
-    const result: Observed = { ...observed, rollout: planned.rollout };
+    const { rollout, traffic } = planned;
+    const result: Observed = { ...observed, rollout, traffic };
     try {
       if (planned.deploys !== undefined) await history.keep(observed.service, planned.deploys);
       if (planned.network !== undefined) {
@@ -254,11 +265,17 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     );
   }
 
+  function forget(key: string): void {
+    dependencies.autoscaler.forget(key);
+    dependencies.autoscaler.forgetDemand(key);
+    dependencies.tally.forget(key);
+    dependencies.traffic?.forget(key);
+  }
+
   async function reconcile({ namespace, name }: ObjectKey): Promise<ReconcileResult> {
     const asked = dependencies.services.get(namespace, name);
     if (asked === undefined || asked.metadata.deletionTimestamp !== undefined) {
-      dependencies.autoscaler.forget(keyText({ namespace, name }));
-      dependencies.tally.forget(keyText({ namespace, name }));
+      forget(keyText({ namespace, name }));
       return undefined;
     }
     const { service: followed, missing } = await history.follow(asked);
@@ -283,7 +300,8 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     if (isHindered(observed)) return { requeueAfterMs: RETRY_REFUSED_MS };
     const scaleAgain = earlier(requeueForPlace(observed), observed.scaling?.evaluation?.againMs);
     const childAgain = hasTrouble(observed.children) ? RETRY_REFUSED_MS : undefined;
-    return earlier(earlier(scaleAgain, planned.rollout.againMs), childAgain);
+    const again = earlier(earlier(scaleAgain, planned.rollout.againMs), childAgain);
+    return earlier(again, planned.traffic.againMs);
   }
 
   /** Adds why the node can't attach the volume of a pod that has waited too long. */

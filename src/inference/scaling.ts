@@ -2,6 +2,7 @@
 import type { Autoscaler, Evaluation, LivePod } from '../autoscale/autoscaler';
 import type { ScalingConfig } from '../autoscale/config';
 import type { Engine } from '../autoscale/handover';
+import type { Outcome } from '../autoscale/explain';
 import type { Target } from '../autoscale/load';
 import { REASONS } from '../api/conditions';
 import type { SparseInferenceService } from '../api/types';
@@ -9,9 +10,10 @@ import { no, unknown, yes, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
 import type { Deployment, Pod } from '../kube/resources';
 import { keyOf, keyText } from '../runtime/objects';
+import { noGateways } from './gateways';
 import { isDeleting, isOver, isReady } from '../workload/pod-state';
 
-const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200 };
+const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200, idleSeconds: 300 };
 const DEFAULT_TARGET: Target = { figure: 'denoisingSeconds', value: 2 };
 
 /** What the spec names to set the number of pods. */
@@ -24,20 +26,25 @@ export function goesByLoad(service: SparseInferenceService): boolean {
   return engineOf(service) === 'keda' || scalingOf(service) !== undefined;
 }
 
-/** The builtin autoscaler's configuration; undefined where spec.replicas sets the number of pods. */
-export function scalingOf(service: SparseInferenceService): ScalingConfig | undefined {
+/**
+ * The builtin autoscaler's configuration; undefined where spec.replicas sets the number of pods. `mayBeZero`: a gateway
+ * would wake the service.
+ */
+export function scalingOf(service: SparseInferenceService, mayBeZero = true): ScalingConfig | undefined {
   const { scaling, replicas } = service.spec;
   if (scaling?.maxReplicas === undefined || engineOf(service) !== 'builtin' || replicas === 0)
     return undefined;
-  const { minReplicas, scaleDownStabilizationSeconds, panicPercent } = { ...DEFAULTS, ...scaling };
+  const { minReplicas, scaleDownStabilizationSeconds, panicPercent, idleSeconds } = {
+    ...DEFAULTS,
+    ...scaling,
+  };
   return {
-    minReplicas,
+    minReplicas: mayBeZero ? minReplicas : Math.max(1, minReplicas),
     maxReplicas: scaling.maxReplicas,
     target: targetOf(scaling.target),
     scaleDownStabilizationSeconds,
     panicPercent,
-    // Without anything that wakes a service, there is no minReplicas of 0.
-    idleSeconds: 0,
+    idleSeconds,
   };
 }
 
@@ -51,7 +58,23 @@ export function targetOf({ concurrency, queuedImages, denoisingSeconds }: GivenT
 }
 
 /** What the builtin autoscaler wants; without an evaluation while there is no Deployment to scale. */
-export type Scaling = { config: ScalingConfig; replicas: number; evaluation: Evaluation | undefined };
+export type Scaling = {
+  config: ScalingConfig;
+  replicas: number;
+  evaluation: Evaluation | undefined;
+  /** Why no gateway can wake the service, where it could sleep otherwise. */
+  sleepless?: string | undefined;
+};
+
+/** Whether the service has no pod while nobody needs one. */
+export function sleeps(scaling: Scaling | undefined): boolean {
+  return scaling?.config.minReplicas === 0;
+}
+
+/** What the autoscaler has to know of the gateways: why they can't be relied on, and whether the next request reaches one. */
+export type Waking = { trouble: string | undefined; maySleep: boolean };
+
+const NO_WAKING: Waking = { trouble: noGateways.trouble(), maySleep: false };
 
 /** Undefined where the builtin autoscaler is not in force. */
 export function evaluateScaling(
@@ -59,17 +82,25 @@ export function evaluateScaling(
   service: SparseInferenceService,
   deployment: Deployment | undefined,
   pods: readonly Pod[],
+  { trouble, maySleep }: Waking = NO_WAKING,
 ): Scaling | undefined {
-  const config = scalingOf(service);
+  const config = scalingOf(service, trouble === undefined);
   const key = keyText(keyOf(service));
   if (config === undefined || deployment === undefined) {
     if (engineOf(service) === 'keda') autoscaler.rest(key);
     else autoscaler.forget(key);
-    return config && { config, replicas: config.minReplicas, evaluation: undefined };
+    // A new service starts with a pod, which shows that it can serve.
+    return config && { config, replicas: Math.max(1, config.minReplicas), evaluation: undefined };
   }
   const found = deployment.spec?.replicas ?? 1;
-  const evaluation = autoscaler.evaluate(key, service.metadata.uid ?? '', config, found, livePods(pods));
-  return { config, replicas: evaluation.replicas, evaluation };
+  const { uid = '' } = service.metadata;
+  const evaluation = autoscaler.evaluate(key, uid, config, found, livePods(pods), maySleep);
+  const sleepless = asksForZero(service) ? trouble : undefined;
+  return { config, replicas: evaluation.replicas, evaluation, sleepless };
+}
+
+function asksForZero({ spec }: SparseInferenceService): boolean {
+  return spec.scaling?.minReplicas === 0;
 }
 
 export function livePods(pods: readonly Pod[]): LivePod[] {
@@ -103,7 +134,8 @@ export function judgeOwnScaling(service: SparseInferenceService, scaling: Scalin
   return no(REASONS.replicasGiven, message);
 }
 
-function judgeBuiltin(service: SparseInferenceService, { config, evaluation }: Scaling): Verdict {
+function judgeBuiltin(service: SparseInferenceService, scaling: Scaling): Verdict {
+  const { config, evaluation, sleepless } = scaling;
   const { minReplicas, maxReplicas } = config;
   const owner = `The builtin autoscaler sets the number of pods, ${minReplicas} to ${maxReplicas}; spec.replicas, which kubectl scale writes, is without effect unless it is 0.`;
   if (evaluation === undefined) {
@@ -111,15 +143,24 @@ function judgeBuiltin(service: SparseInferenceService, { config, evaluation }: S
   }
   const { decision, reports } = evaluation;
   const message = `${decision.reason} ${owner}`;
+  if (sleepless !== undefined && reports === 'arrive') {
+    return yes(REASONS.noGateway, `${message} minReplicas: 0 counts as 1, because ${sleepless}.`);
+  }
   switch (reports) {
     case 'waiting':
       return unknown(REASONS.waitingForReports, message);
     case 'missing':
       return no(REASONS.noReports, `${message} ${silence(service)}`);
     case 'arrive':
-      return yes(decision.outcome === 'atMaximum' ? REASONS.atMaximum : REASONS.loadMeasured, message);
+      return yes(REASON_OF[decision.outcome] ?? REASONS.loadMeasured, message);
   }
 }
+
+const REASON_OF: Partial<Record<Outcome, string>> = {
+  atMaximum: REASONS.atMaximum,
+  asleep: REASONS.asleep,
+  waking: REASONS.waking,
+};
 
 function silence({ metadata: { name, namespace = '' } }: SparseInferenceService): string {
   return `Pods of an image from before this autoscaler report no load (see UpToDate); otherwise their log says why: kubectl logs -n ${namespace} -l sparsedm.io/service=${name}.`;

@@ -5,7 +5,16 @@ import type { Service } from '../kube/resources';
 
 export const SERVICE_PORT = 80;
 
-export function buildService(service: SparseInferenceService): Service {
+/** Label that no pod has. */
+const GATEWAY_ONLY = { 'sparsedm.io/traffic': 'gateway' };
+
+export function selectsPods(network: Service | undefined): boolean {
+  const selector = network?.spec?.selector;
+  return selector !== undefined && !Object.keys(GATEWAY_ONLY).some((label) => label in selector);
+}
+
+/** `isGatewayOnly`: no pod has all labels of the selector, so that only the gateway's EndpointSlice leads anywhere. */
+export function buildService(service: SparseInferenceService, isGatewayOnly = false): Service {
   const { name, namespace = '' } = service.metadata;
   const labels = serverLabels(name);
   return {
@@ -14,7 +23,7 @@ export function buildService(service: SparseInferenceService): Service {
     metadata: { name: serviceName(name), namespace, labels, ownerReferences: [ownerReference(service)] },
     spec: {
       type: 'ClusterIP',
-      selector: labels,
+      selector: isGatewayOnly ? { ...labels, ...GATEWAY_ONLY } : labels,
       ports: [{ name: 'http', port: SERVICE_PORT, targetPort: 'http', protocol: 'TCP' }],
     },
   };

@@ -26,6 +26,7 @@ import { explainLongRecord } from './record';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { askedReplicas, engineOf } from './scaling';
 import { judgeScaling } from './scaling-owner';
+import { isWaking, judgeSleep } from './sleep';
 import { selectorText, serviceUrl } from './service';
 import { deploymentTrouble, isLate, podTrouble } from './trouble';
 
@@ -60,11 +61,12 @@ export function buildStatus(
 }
 
 /** Where the rollout stands, how the gateway divides the requests, and the versions that served. */
-function rolloutParts({ service, rollout, revisions }: Observed): Partial<SparseInferenceServiceStatus> {
+function rolloutParts(observed: Observed): Partial<SparseInferenceServiceStatus> {
+  const { service, rollout, revisions } = observed;
   const before = service.status ?? {};
   if (rollout === undefined) return {};
   const { canary: _, ...rest } = before.traffic ?? {};
-  const traffic = { ...rest, ...defined({ canary: rollout.traffic }) };
+  const traffic = { ...rest, ...observed.traffic?.status, ...defined({ canary: rollout.traffic }) };
   return defined({
     rollout: rolloutStatus(rollout),
     traffic: Object.keys(traffic).length === 0 ? undefined : traffic,
@@ -87,15 +89,16 @@ function judge(
   const deploymentReady = judgeDeployment(observed, resolution);
   const upToDate = judgeVersion(observed, resolution, settings);
   const stalled = stalledBy(observed, resolution, upToDate);
-  const settled =
-    deploymentReady.status === 'True' && (upToDate.status === 'True' || isBehind(resolution, upToDate));
+  const ready = judgeReady(observed, resolution, deploymentReady, model);
+  const deployed = deploymentReady.status === 'True' || ready.reason === REASONS.waking;
+  const settled = deployed && (upToDate.status === 'True' || isBehind(resolution, upToDate));
   return {
     ModelReady: resolution.ready,
     QualityGatePassed: resolution.gate,
     DeploymentReady: deploymentReady,
     UpToDate: upToDate,
     ScalingActive: judgeScaling(observed),
-    Ready: judgeReady(observed, resolution, deploymentReady, model),
+    Ready: ready,
     [CHILDREN_READY]: judgeChildren(observed.children),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
@@ -226,13 +229,18 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
   const canary = canaryVerdict(observed);
   if (canary !== undefined) return canary;
   const applied = hindered(observed) === undefined && isCurrent(observed, resolution.model);
-  if (applied && deployment !== undefined && hasArrived(deployment)) {
+  const verdict = judgeDeployment(observed, resolution);
+  if (applied && deployment !== undefined && (hasArrived(deployment) || isBack(observed, verdict))) {
     return behind && no(behind.reason, behind.message);
   }
-  const verdict = judgeDeployment(observed, resolution);
   return verdict.status === 'True'
     ? unknown(REASONS.updating, 'Pods of the wanted version are starting.')
     : verdict;
+}
+
+/** Pods of the version that slept start. */
+function isBack(observed: Observed, { status }: Verdict): boolean {
+  return isWaking(observed) && status !== 'False' && isAlone(observed.deployment!);
 }
 
 function canaryVerdict(observed: Observed): Verdict | undefined {
@@ -277,8 +285,8 @@ function judgeReady(
   if (network !== undefined && ready > 0 && stays) {
     return serving(ready, askedReplicas(service, observed.scaling), model);
   }
-  const open = firstOpen([resolution.ready, resolution.gate, deploymentReady]);
-  return open ?? unknown(REASONS.updating, 'No replica is ready.');
+  const open = firstOpen([resolution.ready, resolution.gate]) ?? judgeSleep(observed, deploymentReady);
+  return open ?? firstOpen([deploymentReady]) ?? unknown(REASONS.updating, 'No replica is ready.');
 }
 
 function scaledToZero(service: SparseInferenceService): Verdict {

@@ -97,8 +97,19 @@ function newReadiness(before: Status | undefined, after: Status): Transition[] {
   const now = findCondition(after.conditions, 'Ready');
   const was = findCondition(before?.conditions, 'Ready');
   if (now === undefined || (was?.status === now.status && was.reason === now.reason)) return [];
-  if (now.status === 'True') return [answers(now, after)];
+  if (now.status === 'True') return [isWake(was, now) ? awake(after) : answers(now, after)];
   return was?.status === 'True' ? [notServing(now)] : [];
+}
+
+const SLEEPS: readonly string[] = [REASONS.asleep, REASONS.waking];
+
+function isWake(was: Condition | undefined, now: Condition): boolean {
+  return was !== undefined && SLEEPS.includes(was.reason) && now.reason === REASONS.serving;
+}
+
+function awake({ url = '', traffic }: Status): Transition {
+  const after = traffic?.wakeSeconds === undefined ? '' : ` after ${traffic.wakeSeconds} s`;
+  return { type: 'Normal', reason: 'Awake', message: `Awake${after}: serves at ${url}.` };
 }
 
 function answers({ reason, message }: Condition, { url = '' }: Status): Transition {

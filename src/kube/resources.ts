@@ -2,6 +2,7 @@
 import type {
   V1ConfigMap,
   V1Deployment,
+  V1EndpointSlice,
   V1Job,
   V1Namespace,
   V1Pod,
@@ -27,6 +28,7 @@ export type Job = Native<V1Job>;
 export type Pod = Native<V1Pod>;
 export type Deployment = Native<V1Deployment>;
 export type Service = Native<V1Service>;
+export type EndpointSlice = Native<V1EndpointSlice>;
 export type PodDisruptionBudget = Native<V1PodDisruptionBudget>;
 export type ConfigMap = Native<V1ConfigMap>;
 export type HorizontalPodAutoscaler = Native<V2HorizontalPodAutoscaler>;
@@ -105,6 +107,14 @@ export const horizontalPodAutoscalers: Resource<HorizontalPodAutoscaler> = {
   version: 'v2',
   plural: 'horizontalpodautoscalers',
   kind: 'HorizontalPodAutoscaler',
+  namespaced: true,
+};
+
+export const endpointSlices: Resource<EndpointSlice> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  kind: 'EndpointSlice',
   namespaced: true,
 };
 

@@ -104,6 +104,24 @@ export function object<T>(fields: Fields<T>, required: readonly (keyof T & strin
   };
 }
 
+/** An object with any keys, each at most `longest` characters long; at most `most` of them. */
+export function mapOf(most: number, longest: number, item: Rule): Rule {
+  const isKey = text(longest);
+  return (value, path, problems) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return refuse(path, 'an object', problems);
+    }
+    const entries = Object.entries(value);
+    if (entries.length > most) return refuse(path, `an object with at most ${most} fields`, problems);
+    const kept = entries.flatMap(([name, field]) => {
+      const known = isKey(name, `the name of a field of ${path}`, problems);
+      const read = item(field, `${path}.${name}`, problems);
+      return known === undefined || read === undefined ? [] : [[name, read] as const];
+    });
+    return Object.fromEntries(kept);
+  };
+}
+
 /** The newest items of a list. */
 export function lastItems(count: number, item: Rule): Rule {
   return (value, path, problems) => {

@@ -46,7 +46,7 @@ function setUp(live: Counter | undefined) {
   } as unknown as Pick<KubeClient, 'get' | 'patchStatus'>;
   const onWrite = (_: string, result: string) => results.push(result);
   const mailbox = createMailbox({ kind: counts, client, clock, store, onWrite });
-  const reporter = { namespace: 'ml', podName: 'a-1', podUid: 'u' };
+  const reporter = { namespace: 'ml', podName: 'a-1', podUid: 'u', account: 'default' };
   const put = (sent: unknown) => mailbox.find({ namespace: 'ml', name: 'a' })!.put({ count: sent }, reporter);
   return { mailbox, store, clock, put, patched, results };
 }

@@ -40,6 +40,8 @@ export type Box = {
   put(body: unknown, reporter: Reporter): Promise<Receipt | Answer>;
 };
 
+export type Account = { namespace: string; name: string };
+
 /** Takes the reports of one kind of object. */
 export type Mailbox = {
   readonly kind: Pick<ReportKind, 'name' | 'resource' | 'address' | 'controllers'>;
@@ -47,6 +49,8 @@ export type Mailbox = {
   readonly isHere: () => boolean;
   /** Whether reports lead to writes of the object, so that all its pods together share a limit. */
   readonly writes: boolean;
+  /** The ServiceAccount that alone may report, of any object; absent where an object's own pods do. */
+  readonly account?: Account;
   find(key: ObjectKey): Box | undefined;
   /** Writes everything that is waiting, once. */
   flush(): Promise<void>;

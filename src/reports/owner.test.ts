@@ -5,7 +5,7 @@ import { ObjectStore } from '../runtime/cache/store';
 import { resourceName, type KubeObject, type Resource } from '../runtime/objects';
 import { createOwnerLookup } from './owner';
 
-const reporter = { namespace: 'ml', podName: 'pod', podUid: 'pod-uid' };
+const reporter = { namespace: 'ml', podName: 'pod', podUid: 'pod-uid', account: 'default' };
 
 function anObject(
   kind: string,

@@ -60,6 +60,7 @@ describe('a token', () => {
       namespace: 'ml',
       podName: 'shirts-train-a',
       podUid: 'pod-uid',
+      account: 'default',
     });
   });
 

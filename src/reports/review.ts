@@ -6,7 +6,13 @@ import type { KubeObject, Resource } from '../runtime/objects';
 import { createRateLimit } from './limit';
 
 /** The pod to which a token was issued, according to the API server. */
-export type Reporter = { namespace: string; podName: string; podUid: string };
+export type Reporter = {
+  namespace: string;
+  podName: string;
+  podUid: string;
+  /** Name of its ServiceAccount. */
+  account: string;
+};
 
 export type TokenReviewer = {
   /**
@@ -151,21 +157,34 @@ export function createTokenReviewer(options: TokenReviewerOptions): TokenReviewe
 type Payload = {
   aud?: unknown;
   exp?: unknown;
-  'kubernetes.io'?: { namespace?: unknown; pod?: { name?: unknown; uid?: unknown } };
+  'kubernetes.io'?: {
+    namespace?: unknown;
+    pod?: { name?: unknown; uid?: unknown };
+    serviceaccount?: { name?: unknown };
+  };
 };
 
 /** The unverified claims of a service account token; undefined for anything but a pod's token. */
 function claimsOf(token: string): Claims | undefined {
   const payload = payloadOf(token);
-  const { namespace, pod } = payload?.['kubernetes.io'] ?? {};
+  const { namespace, pod, serviceaccount } = payload?.['kubernetes.io'] ?? {};
   if (typeof payload?.exp !== 'number' || !isName(namespace) || !isName(pod?.name) || !isName(pod.uid)) {
     return undefined;
   }
   return {
     audiences: [payload.aud].flat().map(String),
     expiresAt: payload.exp * 1000,
-    reporter: { namespace, podName: pod.name, podUid: pod.uid },
+    reporter: {
+      namespace,
+      podName: pod.name,
+      podUid: pod.uid,
+      account: nameOr(serviceaccount?.name, ''),
+    },
   };
+}
+
+function nameOr(value: unknown, otherwise: string): string {
+  return isName(value) ? value : otherwise;
 }
 
 function isName(value: unknown): value is string {
@@ -187,10 +206,11 @@ type ReviewStatus = NonNullable<TokenReview['status']>;
 
 function reporterFrom({ status }: TokenReview): Reporter | undefined {
   if (status === undefined || !isForUs(status)) return undefined;
-  const namespace = /^system:serviceaccount:([^:]+):[^:]+$/.exec(status.user?.username ?? '')?.[1];
+  const [, namespace, account] =
+    /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status.user?.username ?? '') ?? [];
   const podName = extraOf(status, 'pod-name');
   const podUid = extraOf(status, 'pod-uid');
-  return namespace && podName && podUid ? { namespace, podName, podUid } : undefined;
+  return namespace && account && podName && podUid ? { namespace, podName, podUid, account } : undefined;
 }
 
 function isForUs({ authenticated, audiences }: ReviewStatus): boolean {

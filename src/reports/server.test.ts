@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
 import { silentLogger } from '../../test/support/silent-logger';
 import type { Mailbox } from './mailbox';
+import type { Reporter } from './review';
 import { createReportServer } from './server';
 
 const kind = {
@@ -21,12 +22,12 @@ let close = () => {};
 afterEach(() => close());
 
 /** Posts to a server whose only mailbox answers in JSON. */
-async function post(mailbox: Partial<Mailbox>, times = 1): Promise<Response[]> {
-  const reporter = { namespace: 'ml', podName: 'a-1', podUid: 'p' };
+async function post(mailbox: Partial<Mailbox>, times = 1, as: Partial<Reporter> = {}): Promise<Response[]> {
+  const reporter = { namespace: 'ml', podName: 'a-1', account: 'default', ...as };
   let pods = 0;
   const server = createReportServer({
     // Each report comes from another pod.
-    reviewer: { review: () => Promise.resolve({ ...reporter, podUid: `p${pods++}` }) },
+    reviewer: { review: () => Promise.resolve({ podUid: `p${pods++}`, ...reporter }) },
     owners: { owns: () => Promise.resolve(true) },
     mailboxes: [
       {
@@ -64,6 +65,27 @@ it('sends a pod away whose reports another replica takes', async () => {
   const [answer] = await post({ isHere: () => false });
   expect(answer?.status).toBe(421);
   expect(await answer?.json()).toMatchObject({ code: 'NotLeader' });
+});
+
+it.each<[string, Partial<Reporter>, number]>([
+  ['the account, from any namespace', { namespace: 'system', account: 'gateway' }, 200],
+  ['another account of the namespace', { namespace: 'system', account: 'operator' }, 403],
+  ['an account of that name elsewhere', { namespace: 'ml', account: 'gateway' }, 403],
+])('hears only one account where a mailbox names it: %s', async (_, as, status) => {
+  const account = { namespace: 'system', name: 'gateway' };
+  const [answer] = await post({ account }, 1, as);
+  expect(answer?.status).toBe(status);
+  if (status === 403) {
+    expect(await answer?.json()).toMatchObject({
+      message: 'Only pods of the ServiceAccount system/gateway can report here.',
+    });
+  }
+});
+
+it('lets the pods of an account speak for each object as often as a pod for its own', async () => {
+  const as = { namespace: 'system', account: 'gateway', podUid: 'p' };
+  const answers = await post({ account: { namespace: 'system', name: 'gateway' } }, 12, as);
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(2);
 });
 
 it('limits the pods of one object together only where their reports are written', async () => {

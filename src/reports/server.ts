@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/telemetry/logger';
 import { reportedObject } from './address';
 import type { Receipt } from './coalesce';
 import { createRateLimit } from './limit';
-import { WrongReportError, type Answer, type Mailbox } from './mailbox';
+import { WrongReportError, type Account, type Answer, type Box, type Mailbox } from './mailbox';
 import type { Figure } from './figure';
 import type { OwnerLookup } from './owner';
 import { TooManyReviewsError, type Reporter, type TokenReviewer } from './review';
@@ -116,7 +116,7 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     return undefined;
   }
 
-  async function authenticate(request: IncomingMessage, { namespace }: ObjectKey): Promise<Reporter> {
+  async function authenticate(request: IncomingMessage, { mailbox, key }: Route): Promise<Reporter> {
     const reporter = await reviewer.review(bearerToken(request)).catch(refuseForNow);
     if (reporter === undefined) {
       throw new Refusal(
@@ -125,10 +125,20 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
         'The token is not valid here: it must belong to a pod and have the audience sparsedm.io.',
       );
     }
-    if (reporter.namespace !== namespace) throw foreignPod();
-    // Checked before its owners are looked up, which may ask the API server.
-    checkRate(`pod ${reporter.podUid}`);
+    if (mailbox.account === undefined) {
+      if (reporter.namespace !== key.namespace) throw foreignPod();
+      // Checked before its owners are looked up, which may ask the API server.
+      checkRate(`pod ${reporter.podUid}`);
+    } else {
+      if (!isOf(mailbox.account, reporter)) throw foreignAccount(mailbox.account);
+      // One pod speaks for many objects.
+      checkRate(`pod ${reporter.podUid} ${keyText(key)}`);
+    }
     return reporter;
+  }
+
+  async function isHeard({ kind, account }: Mailbox, { object }: Box, reporter: Reporter): Promise<boolean> {
+    return account !== undefined || owners.owns(object, kind.controllers, reporter);
   }
 
   function refuseForNow(error: unknown): never {
@@ -146,10 +156,10 @@ export function createReportServer(dependencies: ReportServerDependencies): Serv
     if (request.method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', 'Send reports with POST.');
     const { mailbox, key } = route;
     if (!mailbox.isHere()) throw elsewhere();
-    const reporter = await authenticate(request, key);
+    const reporter = await authenticate(request, route);
     const box = mailbox.find(key);
     if (box === undefined) throw notFound(route);
-    if (!(await owners.owns(box.object, mailbox.kind.controllers, reporter))) throw foreignPod();
+    if (!(await isHeard(mailbox, box, reporter))) throw foreignPod();
     if (mailbox.writes) checkRate(`${mailbox.kind.name} ${keyText(key)}`);
     return box.put(await readJson(request), reporter);
   }
@@ -235,6 +245,15 @@ function elsewhere(): Refusal {
 
 function foreignPod(): Refusal {
   return new Refusal(403, 'Forbidden', 'A pod can report only for the object that owns it.');
+}
+
+function isOf({ namespace, name }: Account, reporter: Reporter): boolean {
+  return reporter.namespace === namespace && reporter.account === name;
+}
+
+function foreignAccount({ namespace, name }: Account): Refusal {
+  const message = `Only pods of the ServiceAccount ${namespace}/${name} can report here.`;
+  return new Refusal(403, 'Forbidden', message);
 }
 
 function notFound({ mailbox, key }: Route): Refusal {

@@ -118,7 +118,7 @@ export function createManager(options: ManagerOptions): Manager {
         });
 
   function cacheFor<T extends KubeObject>(resource: Resource<T>, watch: WatchOptions<T> = {}): Cache<T> {
-    const id = `${resourceName(resource)}/${resource.version}?${watch.labelSelector ?? ''}`;
+    const id = `${resourceName(resource)}/${resource.version}?${watch.labelSelector ?? ''}@${watch.namespaces?.join() ?? ''}`;
     // The key names the resource, and one resource constant has one type.
     let cache = caches.get(id) as Cache<T> | undefined;
     if (cache === undefined) {

@@ -12,6 +12,8 @@ const wantNamespaceRights = [
   'core/events: list',
   'core/pods: get list watch',
   'core/services: create get list patch watch',
+  'discovery.k8s.io/endpointslices: create delete get list patch watch',
+  'discovery.k8s.io/endpointslices/restricted: create',
   'events.k8s.io/events: create patch',
   'policy/poddisruptionbudgets: create delete get list patch watch',
   'sparsedm.io/sparsefinetunes: delete get list watch',

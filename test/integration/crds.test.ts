@@ -780,10 +780,17 @@ describe('a SparseInferenceService is refused', () => {
     ['scaling without an end', { scaling: {} }, 'spec.scaling', 'write scaling.maxReplicas'],
     [
       'scaling to zero, where nothing wakes a service',
-      { scaling: { minReplicas: 0, maxReplicas: 3 } },
+      { scaling: { engine: 'none', minReplicas: 0, maxReplicas: 3 } },
       'spec.scaling.minReplicas',
-      'to stop it, write replicas: 0',
+      'write engine: builtin',
     ],
+    [
+      'idleness of a service that never sleeps',
+      { scaling: { maxReplicas: 3, idleSeconds: 60 } },
+      'spec.scaling.idleSeconds',
+      'write minReplicas: 0',
+    ],
+    ['a gateway at times', { gateway: 'Sometimes' }, 'spec.gateway', 'supported values'],
     [
       'a least number above the most',
       { scaling: { minReplicas: 4, maxReplicas: 3 } },
@@ -929,7 +936,7 @@ describe('a SparseInferenceService is refused', () => {
       'spec.server.tolerations[0]',
       'remove value or write operator: Equal',
     ],
-    ['a field nobody knows', { gateway: 'Always' }, 'spec.gateway', 'unknown field'],
+    ['a field nobody knows', { proxy: 'Always' }, 'spec.proxy', 'unknown field'],
   ])('%s', async (_, change, field, remedy) => {
     const message = await refusal(
       tryCreate(sparseInferenceServices, service('bad', server.namespace, change)),
@@ -1472,6 +1479,7 @@ describe('a SparseInferenceService is accepted', () => {
         maxBatchDelayMilliseconds: 5,
         maxQueue: 64,
       },
+      gateway: 'Auto',
       replicas: 1,
     });
   });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
-import type { DemandReport } from '../../src/gateway/demand';
+import type { DemandReport } from '../../src/reports/demand';
 import { createGateway } from '../../src/gateway/gateway';
 import { GATEWAY_DEFAULTS, type GatewaySettings } from '../../src/gateway/settings';
 import { labels, serverPort } from '../../src/kube/names';

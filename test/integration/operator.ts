@@ -39,6 +39,7 @@ export type OperatorOptions = {
   tally?: Tally;
   /** Puts something between the operator and the API server. */
   wrap?: (transport: Transport) => Transport;
+  gateway?: Config['gateway'];
 };
 
 /** Starts an operator on the server's namespace; returns when its caches are filled and its endpoint listens. */
@@ -49,6 +50,7 @@ export async function startOperator(
   const metrics = createMetrics();
   const transport = operatorTransport(server.kubeconfig, metrics, options.userAgent);
   const config: Config = {
+    gateway: options.gateway,
     namespaces: [server.namespace],
     leaderElection: {
       enabled: options.identity !== undefined,

@@ -131,6 +131,13 @@
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
+{{/* They lead the requests for a sleeping service to the gateway. OpenShift asks for the second right. */ -}}
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices/restricted]
+  verbs: [create]
 - apiGroups: ['']
   resources: [pods]
   verbs: [get, list, watch]

@@ -9,6 +9,8 @@ import { ObjectStore, unionStore, type Index, type Store, type StoreListener, ty
 
 export type WatchOptions<T> = {
   labelSelector?: string;
+  /** Namespaces in place of the manager's; not empty. */
+  namespaces?: readonly string[];
   /** Drops unread parts of an object before it is cached; managedFields are always dropped. */
   transform?: Transform<T>;
   indexes?: Readonly<Record<string, Index<T>>>;
@@ -58,8 +60,9 @@ export type Cache<T extends KubeObject = KubeObject> = {
 
 export function createCache<T extends KubeObject>(options: CacheOptions<T>): Cache<T> {
   const { resource, watch } = options;
+  const namespaces = watch.namespaces ?? options.namespaces;
   const scopes: readonly (string | undefined)[] =
-    resource.namespaced && options.namespaces.length > 0 ? options.namespaces : [undefined];
+    resource.namespaced && namespaces.length > 0 ? namespaces : [undefined];
   const matches = parseSelector(watch.labelSelector ?? '');
   const { transform } = watch;
   const parts = scopes.map((namespace) => {

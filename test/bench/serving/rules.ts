@@ -28,7 +28,12 @@ export function builtin(name: string, config: ScalingConfig): Rule {
         reports.set(replica, { at: now, ...replica.report(memory) });
       }
       const pods = replicas.map((replica) => ({ report: reports.get(replica) }));
-      const decision = decide(config, state, { present, pods }, now);
+      const decision = decide(
+        config,
+        state,
+        { present, pods, gateways: { held: 0, requests: 0 }, maySleep: true },
+        now,
+      );
       state = decision.state;
       return decision.replicas;
     },

@@ -101,9 +101,13 @@ export interface ISparseInferenceService {
        */
       "engine"?: "builtin" | "keda" | "hpa" | "none";
       /**
-       * The fewest pods. At least 1, because nothing yet wakes a service that has none.
+       * The fewest pods. With 0 the service sleeps without a pod after idleSeconds without a request; the gateway then holds the next request and wakes it. Without a gateway, 0 means 1.
        */
       "minReplicas"?: number;
+      /**
+       * With minReplicas: 0, the time without a request after which the service goes to sleep. Absent means 300.
+       */
+      "idleSeconds"?: number;
       /**
        * The most pods.
        */
@@ -359,6 +363,10 @@ export interface ISparseInferenceService {
         };
       }>;
     };
+    /**
+     * Whether requests pass through the gateway. Auto: only while the service sleeps or wakes, and while a canary divides them; otherwise they go straight to the pods. Always: all of them, so that the gateway chooses the least busy pod, at the cost of one more hop.
+     */
+    "gateway"?: "Auto" | "Always";
     /**
      * How a new version (another model, engine or server) takes the place of the one that serves.
      */

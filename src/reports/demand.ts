@@ -23,3 +23,5 @@ export type DemandReport = {
 
 /** Path of the token with which a gateway's pod reports: its ServiceAccount's, for the audience sparsedm.io. */
 export const TOKEN_FILE = '/var/run/secrets/sparsedm.io/token';
+
+export const demandAddress = { objects: 'services', topic: 'demand' };

@@ -1,0 +1,224 @@
+/**
+ * Where the requests for a service go. Its Service always has the pods' EndpointSlice of Kubernetes; the gateway comes
+ * in by a second one of the same Service, and for all requests by a selector that no pod has. Adding comes before
+ * removing: what is new has to be there for PROPAGATION_MS before what it replaces goes.
+ */
+import type { SparseInferenceService } from '../api/types';
+import type { Pod, Service } from '../kube/resources';
+import type { Clock } from '../runtime/clock';
+import { defined } from '../runtime/defined';
+import { keyOf, keyText } from '../runtime/objects';
+import { isDeleting, isReady } from '../workload/pod-state';
+import type { Gateways } from './gateways';
+import type { Ports } from './ports';
+import { sleeps, type Scaling } from './scaling';
+import { selectsPods } from './service';
+
+/** Time for a change of endpoints or of a selector to reach every node's rules. */
+export const PROPAGATION_MS = 5_000;
+
+/** For how long something has been so, in milliseconds of this process; undefined where it isn't. */
+type Since = number | undefined;
+
+export type TrafficSeen = {
+  /** The addresses of the gateways that are ready. */
+  addresses: readonly string[];
+  /** Why a service can't rely on a gateway; undefined where it can. */
+  trouble: string | undefined;
+  /** The port for the status; undefined where the service needs no gateway. */
+  port: number | undefined;
+  /** The port is in the status, so that gateways listen on it. */
+  opened: Since;
+  /** Our EndpointSlice leads to a gateway. */
+  sliced: Since;
+  hasSlice: boolean;
+  /** The Service selects the pods. */
+  selected: Since;
+  /** A pod is ready. */
+  serves: Since;
+  /** How long the last wake took, where this process has seen it. */
+  wakeSeconds: string | undefined;
+};
+
+export type TrafficPlan = {
+  /** What the gateway's EndpointSlice holds; undefined for none. */
+  slice: { port: number; addresses: readonly string[] } | undefined;
+  /** Whether the Service selects no pod, so that every request goes to the gateway. */
+  isGatewayOnly: boolean;
+  status: { mode: 'Direct' | 'Gateway'; gatewayPort: number; wakeSeconds?: string } | undefined;
+  /** Milliseconds until something is due that no watch reports. */
+  againMs: number | undefined;
+};
+
+export const DIRECT: TrafficPlan = {
+  slice: undefined,
+  isGatewayOnly: false,
+  status: undefined,
+  againMs: undefined,
+};
+
+/** Whether the next request would reach a gateway, were there no pod. */
+export function maySleep({ sliced, addresses }: TrafficSeen): boolean {
+  return addresses.length > 0 && isSettled(sliced);
+}
+
+function isSettled(since: Since): boolean {
+  return since !== undefined && since >= PROPAGATION_MS;
+}
+
+/** Pure. `isDivided`: a canary is under way, which only the gateway can divide requests for. */
+export function planTraffic(
+  { spec }: Pick<SparseInferenceService, 'spec'>,
+  seen: TrafficSeen | undefined,
+  scaling: Scaling | undefined,
+  isDivided: boolean,
+): TrafficPlan {
+  if (seen?.port === undefined) return DIRECT;
+  const { port, addresses, serves, wakeSeconds } = seen;
+  const isAsked = asksForGateway(spec, isDivided) && addresses.length > 0;
+  const isSliced = needsSlice(seen, scaling, isAsked);
+  const isGatewayOnly = isAsked && mayLeavePods(seen);
+  const isAlone = isGatewayOnly || (isSliced && sleeps(scaling) && serves === undefined);
+  return {
+    slice: isSliced ? { port, addresses } : undefined,
+    isGatewayOnly,
+    status: { mode: isAlone ? 'Gateway' : 'Direct', gatewayPort: port, ...defined({ wakeSeconds }) },
+    againMs: againMs(seen),
+  };
+}
+
+/** A service that is stopped has nothing to wait for. */
+function asksForGateway(
+  { gateway, replicas }: Pick<SparseInferenceService['spec'], 'gateway' | 'replicas'>,
+  isDivided: boolean,
+): boolean {
+  return (gateway === 'Always' || isDivided) && replicas !== 0;
+}
+
+function mayLeavePods({ selected, hasSlice, sliced }: TrafficSeen): boolean {
+  return selected === undefined ? hasSlice : isSettled(sliced);
+}
+
+function needsSlice(seen: TrafficSeen, scaling: Scaling | undefined, isAsked: boolean): boolean {
+  const { hasSlice, opened, selected, serves } = seen;
+  // The gateways open the port first.
+  if (!hasSlice && !isSettled(opened)) return false;
+  if (isAsked) return true;
+  if (hasSlice && !isSettled(selected)) return true;
+  return sleeps(scaling) && (isFalling(scaling) || !isSettled(serves));
+}
+
+/** Whether the last pods go, or are about to. */
+function isFalling(scaling: Scaling | undefined): boolean {
+  return scaling?.replicas === 0 || scaling?.evaluation?.decision.outcome === 'fallingAsleep';
+}
+
+function againMs({ opened, sliced, selected, serves }: TrafficSeen): number | undefined {
+  const open = [opened, sliced, selected, serves].filter(
+    (since) => since !== undefined && since < PROPAGATION_MS,
+  );
+  return open.length === 0 ? undefined : Math.min(...open.map((since) => PROPAGATION_MS - (since ?? 0)));
+}
+
+type Facts = Partial<Record<'opened' | 'sliced' | 'selected' | 'serves', number>>;
+type Memory = {
+  uid: string;
+  facts: Facts;
+  wakesSince?: number | undefined;
+  wakeSeconds?: string | undefined;
+};
+
+export type TrafficContext = {
+  service: SparseInferenceService;
+  network: Service | undefined;
+  pods: readonly Pod[];
+  /** Ports and numbers of endpoints of the gateway's EndpointSlices that are there. */
+  slices: readonly { port: number | undefined; endpoints: number }[];
+};
+
+export type Traffic = {
+  observe(context: TrafficContext): TrafficSeen;
+  /** Notes when a wake begins. */
+  note(service: SparseInferenceService, scaling: Scaling | undefined): void;
+  /** Until an operator's next start everything is remembered that is not in the cluster. */
+  forget(key: string): void;
+};
+
+export type TrafficDependencies = {
+  clock: Pick<Clock, 'monotonic'>;
+  gateways: Gateways;
+  ports: Ports;
+};
+
+export function createTraffic({ clock, gateways, ports }: TrafficDependencies): Traffic {
+  const memories = new Map<string, Memory>();
+
+  function memoryOf({ metadata }: SparseInferenceService, key: string): Memory {
+    const { uid = '' } = metadata;
+    const known = memories.get(key);
+    if (known?.uid === uid) return known;
+    const memory: Memory = { uid, facts: {} };
+    memories.set(key, memory);
+    return memory;
+  }
+
+  function since({ facts }: Memory, fact: keyof Facts, isSo: boolean): Since {
+    if (!isSo) {
+      delete facts[fact];
+      return undefined;
+    }
+    facts[fact] ??= clock.monotonic();
+    return clock.monotonic() - facts[fact];
+  }
+
+  function endWake(memory: Memory, serves: boolean): void {
+    if (!serves || memory.wakesSince === undefined) return;
+    memory.wakeSeconds = ((clock.monotonic() - memory.wakesSince) / 1000).toFixed(1);
+    memory.wakesSince = undefined;
+  }
+
+  return {
+    observe({ service, network, pods, slices }) {
+      const key = keyText(keyOf(service));
+      const memory = memoryOf(service, key);
+      const addresses = gateways.addresses();
+      const port = gateways.isTold && needsPort(service) ? ports.of(service) : undefined;
+      const serves = pods.some((pod) => isReady(pod) && !isDeleting(pod));
+      endWake(memory, serves);
+      const { traffic } = service.status ?? {};
+      const isWritten = port !== undefined && traffic?.gatewayPort === port;
+      const leads = slices.some((slice) => slice.endpoints > 0 && slice.port === port);
+      return {
+        addresses,
+        trouble: gateways.trouble(),
+        port,
+        opened: since(memory, 'opened', isWritten && addresses.length > 0),
+        sliced: since(memory, 'sliced', leads && addresses.length > 0),
+        hasSlice: slices.length > 0,
+        selected: since(memory, 'selected', selectsPods(network)),
+        serves: since(memory, 'serves', serves),
+        wakeSeconds: memory.wakeSeconds ?? traffic?.wakeSeconds,
+      };
+    },
+    note(service, scaling) {
+      const memory = memoryOf(service, keyText(keyOf(service)));
+      if (scaling?.evaluation?.decision.outcome === 'waking') memory.wakesSince ??= clock.monotonic();
+      else if (scaling?.replicas === 0) memory.wakesSince = undefined;
+    },
+    forget(key) {
+      memories.delete(key);
+      ports.forget(key);
+    },
+  };
+}
+
+/** A port once given is kept for the service's life. */
+export function needsPort({ spec, status }: SparseInferenceService): boolean {
+  const { gateway, scaling, rollout } = spec;
+  return (
+    gateway === 'Always' ||
+    scaling?.minReplicas === 0 ||
+    rollout?.strategy === 'Canary' ||
+    status?.traffic?.gatewayPort !== undefined
+  );
+}
