@@ -47,7 +47,7 @@ const aptOptions = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
 const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
 
 /** Installs what is missing of all packages, or of those named. */
-export async function installPackages(report: Report, wanted?: readonly PackageName[]): Promise<void> {
+export async function installPackages(report: Report, wanted?: readonly string[]): Promise<void> {
   if ((await missingPackages(wanted)).length === 0) return;
   // apt-get waits for dpkg's lock but not for that of the package lists.
   await withLock(

@@ -2,56 +2,18 @@
 import { expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../src/api/types';
 import { findCondition } from '../../src/kube/conditions';
-import {
-  apply,
-  applyClaim,
-  explainFailure,
-  get,
-  inNotebook,
-  kubectl,
-  list,
-  until,
-  useNamespace,
-} from './cluster';
+import { apply, applyClaim, explainFailure, get, kubectl, list, until, useNamespace } from './cluster';
 import { endTraffic, startTraffic } from './traffic';
+import { writeUntrainedModel } from './untrained';
 
 type Event = { reason: string; message: string; involvedObject: { name: string } };
 
 const namespace = useNamespace('e2e-scaling');
 
-/** A model that nobody has trained: whoever scales cares for its requests alone. */
-const writeModel = `
-from pathlib import Path
-
-import torch
-
-from sparsedm.artifact.artifact import Identity, save_artifact
-from sparsedm.measure.macs import count_macs
-from sparsedm.models import UViTConfig, build_model
-from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
-from sparsedm.sparsity.pattern import Pattern
-
-torch.manual_seed(5)
-pattern = Pattern(2, 4)
-config = UViTConfig(32, 8, 1, width=32, depth=3, heads=2, num_classes=2, final_conv=False, prediction="v")
-model = build_model(config)
-with torch.no_grad():
-    for parameter in model.parameters():
-        parameter.normal_(std=0.2)
-selection, state = select_layers(model, pattern), model.state_dict()
-weights = bake_masks(state, masks_for(state, selection.selected, pattern))
-folder = Path("/models/bags")
-folder.mkdir()
-identity = Identity("test", config, ["bag", "sandal"], pattern, selection)
-macs = count_macs(config, selection.selected, pattern).status()
-fid = {"metric": "fd-test", "dense": "1", "sparse": "2"}
-save_artifact(folder, weights, identity, macs, fid, {"run": "${namespace}/bags", "configDigest": "x"})
-`;
-
 it('goes from one pod to three and back under load, and answers every request', async () => {
   explainFailure(namespace);
   await applyClaim(namespace);
-  await inNotebook(namespace, 'writer', 'sh', '-c', `umask 022; python -c '${writeModel}'`);
+  await writeUntrainedModel(namespace);
   await apply(namespace, {
     apiVersion: 'sparsedm.io/v1alpha1',
     kind: 'SparseInferenceService',
