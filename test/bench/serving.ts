@@ -1,11 +1,13 @@
 /**
  * `npm run bench:serving`: cost against latency of this operator's autoscaler, of Knative's rule and of the
- * HorizontalPodAutoscaler's, on the same requests, simulated faster than time. The last line is one JSON object.
+ * HorizontalPodAutoscaler's, on the same requests, simulated faster than time; then what the gateway's hop costs and how
+ * it bears overload, measured. The last line is one JSON object.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { alignColumns } from '../../scripts/figures';
 import type { ScalingConfig } from '../../src/autoscale/config';
 import { createRandom } from '../chaos/random';
+import { GOAL_MS, measureGateway, type GatewayFigures } from './serving/gateway/measure';
 import { builtin, fixed, hpa, knative, type Rule } from './serving/rules';
 import { simulate, type Result, type Setting } from './serving/simulate';
 import { recordedTrace, syntheticTraces, type Trace } from './serving/traces';
@@ -59,17 +61,67 @@ function play(trace: Trace, seed: string): Result[] {
   return rules().map((rule) => simulate(trace, rule, SETTING, createRandom(`${seed}/${trace.name}`)));
 }
 
-const { seed } = new Command()
-  .option('--seed <text>', 'makes the synthetic requests and the choice of replicas', '1')
-  .parse()
-  .opts<{ seed: string }>();
-const results: Result[] = [];
-for (const trace of [...syntheticTraces(createRandom(seed)), recordedTrace()]) {
-  const played = play(trace, seed);
-  results.push(...played);
-  console.log(
-    `${trace.name}: ${trace.arrivals.length} requests in ${Math.round(trace.seconds / 60)} minutes`,
-  );
-  console.log(`${table(played)}\n`);
+function runRules(seed: string) {
+  const results: Result[] = [];
+  for (const trace of [...syntheticTraces(createRandom(seed)), recordedTrace()]) {
+    const played = play(trace, seed);
+    results.push(...played);
+    console.log(
+      `${trace.name}: ${trace.arrivals.length} requests in ${Math.round(trace.seconds / 60)} minutes`,
+    );
+    console.log(`${table(played)}\n`);
+  }
+  return { seed, setting: SETTING, bounds: BOUNDS, concurrency: CONCURRENCY, results };
 }
-console.log(JSON.stringify({ seed, setting: SETTING, bounds: BOUNDS, concurrency: CONCURRENCY, results }));
+
+function describe({ hop, heldRequests, waves }: GatewayFigures): string {
+  const ms = (value: number) => value.toFixed(2);
+  const latencies = alignColumns([
+    ['', 'requests', 'p50 ms', 'p99 ms'],
+    ...(['direct', 'gateway'] as const).map((side) => {
+      const { requests, p50Ms, p99Ms } = hop[side];
+      return [`  ${side}`, String(requests), ms(p50Ms), ms(p99Ms)];
+    }),
+    ['  overhead', '', ms(hop.overheadP50Ms), ms(hop.overheadP99Ms)],
+    ['  overhead, median of rounds', '', '', ms(hop.medianOverheadP99Ms)],
+  ]);
+  const overload = alignColumns([
+    ['', ...waves.map((_, index) => `wave ${index + 1}`)],
+    ['  sent', ...waves.map(({ sent }) => String(sent))],
+    ['  most held', ...waves.map(({ mostHeld }) => String(mostHeld))],
+    ['  accepted', ...waves.map(({ accepted }) => String(accepted))],
+    ['  of which answered with 200', ...waves.map(({ answered }) => String(answered))],
+    ['  refused with 429', ...waves.map(({ refused }) => String(refused))],
+    ['  connections broken', ...waves.map(({ broken }) => String(broken))],
+    [
+      '  Retry-After s, min/median/max',
+      ...waves.map(({ retryAfterSeconds: { min, median, max } }) => `${min}/${median}/${max}`),
+    ],
+    ['  RSS before, MiB', ...waves.map(({ rssBeforeMiB }) => rssBeforeMiB.toFixed(1))],
+    ['  RSS peak so far, MiB', ...waves.map(({ rssPeakMiB }) => rssPeakMiB.toFixed(1))],
+    ['  others direct, p99 ms', ...waves.map(({ others }) => ms(others.direct.p99Ms))],
+    ['  others gateway, p99 ms', ...waves.map(({ others }) => ms(others.gateway.p99Ms))],
+    ['  others failed', ...waves.map(({ others }) => String(others.failed))],
+  ]);
+  return [
+    `gateway, ${hop.perSecond} requests a second, ${hop.rounds} rounds (goal: p99 overhead <= ${GOAL_MS} ms)`,
+    `${latencies}\n`,
+    `overload: ten times the ${heldRequests} requests that may wait, none of which has a pod until all are sent`,
+    `${overload}\n`,
+  ].join('\n');
+}
+
+async function runGateway(): Promise<GatewayFigures> {
+  const figures = await measureGateway();
+  console.log(describe(figures));
+  return figures;
+}
+
+const { seed, only } = new Command()
+  .option('--seed <text>', 'makes the synthetic requests and the choice of replicas', '1')
+  .addOption(new Option('--only <part>', 'one part alone').choices(['rules', 'gateway']))
+  .parse()
+  .opts<{ seed: string; only?: 'rules' | 'gateway' }>();
+const rulesFigures = only === 'gateway' ? {} : runRules(seed);
+const gatewayFigures = only === 'rules' ? {} : { gateway: await runGateway() };
+console.log(JSON.stringify({ ...rulesFigures, ...gatewayFigures }));
