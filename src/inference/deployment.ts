@@ -8,6 +8,7 @@ import { reportUrl } from '../reports/address';
 import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 import { loadAddress, serviceReports } from './report';
+import { serverBounds } from './server-gate';
 
 export type DeploymentSettings = {
   /** Server image when the spec names none. */
@@ -61,11 +62,14 @@ export const REPLACE = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, ma
  * pod.
  */
 export function templateInputs({ metadata, spec }: SparseInferenceService, model: ServedModel): string {
-  const { uri, finetune, sha256 } = model;
+  const { uri } = model;
   const restarted = metadata.annotations?.[RESTART_ANNOTATION];
-  // The digest of a model given by URI is only what its server reported.
-  const inputs = [uri, finetune === undefined ? null : sha256, spec.engine ?? null, spec.server ?? null];
+  const gate = serverBounds(spec.qualityGate, model);
+  const expected = expectedDigest(model);
+  const digest = model.finetune === undefined ? (expected ?? null) : expected;
+  const inputs: unknown[] = [uri, digest, spec.engine ?? null, spec.server ?? null];
   if (restarted !== undefined) inputs.push(restarted);
+  if (gate !== undefined) inputs.push({ gate });
   return createHash('sha256').update(stableStringify(inputs)).digest('hex').slice(0, 16);
 }
 
@@ -150,6 +154,7 @@ function environment(
   model: ServedModel,
   settings: DeploymentSettings,
 ): Record<string, string> {
+  const bounds = serverBounds(service.spec.qualityGate, model);
   return {
     ...modelEnvironment(model),
     SPARSEDM_MODEL_NAME: service.metadata.name,
@@ -157,15 +162,21 @@ function environment(
     SPARSEDM_REPORT_URL: reportUrl(settings.reportsUrl, serviceReports.address, service.metadata),
     SPARSEDM_LOAD_URL: reportUrl(settings.reportsUrl, loadAddress, service.metadata),
     SPARSEDM_DRAIN_DELAY_SECONDS: String(DRAIN_DELAY_SECONDS),
+    ...(bounds === undefined ? {} : { SPARSEDM_QUALITY_GATE: bounds }),
     SPARSEDM_GRACE_SECONDS: String(graceSeconds(service) - GRACE_MARGIN_SECONDS),
   };
 }
 
-/** A model given by its URI has no expected digest: what lies there is served. */
-function modelEnvironment({ uri = '', finetune, sha256 }: ServedModel): Record<string, string> {
+/** That of a SparseFinetune's model, or the one that the spec names. Without either, what lies at the URI is served. */
+function expectedDigest({ finetune, pinned, sha256 }: ServedModel): string | undefined {
+  return finetune === undefined && pinned !== true ? undefined : sha256;
+}
+
+function modelEnvironment(model: ServedModel): Record<string, string> {
+  const digest = expectedDigest(model);
   return {
-    SPARSEDM_MODEL: mountedPath(uri),
-    ...(finetune === undefined || sha256 === undefined ? {} : { SPARSEDM_MODEL_SHA256: sha256 }),
+    SPARSEDM_MODEL: mountedPath(model.uri ?? ''),
+    ...(digest === undefined ? {} : { SPARSEDM_MODEL_SHA256: digest }),
   };
 }
 

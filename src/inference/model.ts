@@ -1,5 +1,6 @@
 import { REASONS } from '../api/conditions';
 import { judgeGate } from '../api/gate';
+import { judgedByServer } from './server-gate';
 import { figuresAsServed } from './served-figures';
 import type { ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
 import { no, unknown, yes, type Verdict } from '../api/verdict';
@@ -33,7 +34,9 @@ export function withoutModel(trouble: Trouble): Resolution {
 
 /** Identity of a model. A digest that a server reports later does not change it. */
 export function identityOf(model: ServedModel | undefined): string {
-  return model?.uri === undefined ? '' : `${model.uri} ${model.finetune?.uid ?? ''}`;
+  if (model?.uri === undefined) return '';
+  const pin = model.pinned === true ? (model.sha256 ?? '') : '';
+  return `${model.uri} ${model.finetune?.uid ?? pin}`;
 }
 
 /**
@@ -44,23 +47,34 @@ export function resolveModel(
   service: SparseInferenceService,
   finetune: SparseFinetune | undefined,
 ): Resolution {
-  const { uri = '', finetuneRef } = service.spec.model;
+  const { finetuneRef } = service.spec.model;
   const { wanted, model } = service.status ?? {};
   const held = [wanted, model];
-  if (finetuneRef === undefined) return fromUri(uri, held);
+  if (finetuneRef === undefined) return fromUri(service, held);
   const pinned = held.find((one) => one?.finetune?.name === finetuneRef.name);
   if (pinned === undefined) return fromFinetune(service, finetuneRef.name, finetune);
   return followed(service, pinned, finetune);
 }
 
 /** Keeps what the server reported about the model at this URI. */
-function fromUri(uri: string, held: readonly (ServedModel | undefined)[]): Resolution {
-  const known = held.find((one) => one?.uri === uri && one.finetune === undefined);
-  return {
-    model: known ?? { uri },
-    ready: yes(REASONS.uriGiven, `The model is at ${uri}; the server checks it when it starts.`),
-    gate: yes(REASONS.noGate, 'A model given by its URI has no gate.'),
-  };
+function fromUri(service: SparseInferenceService, held: readonly (ServedModel | undefined)[]): Resolution {
+  const { uri = '', sha256 } = service.spec.model;
+  const given: ServedModel = { uri, ...(sha256 === undefined ? {} : { sha256, pinned: true }) };
+  const model =
+    held.find((one) => one?.finetune === undefined && identityOf(one) === identityOf(given)) ?? given;
+  const ready = yes(REASONS.uriGiven, `The model is at ${uri}; the server checks it when it starts.`);
+  const none = yes(REASONS.noGate, 'The service has no qualityGate, and a model given by its URI no other.');
+  return withServerGate({ model, ready, gate: none }, judgedByServer(service, model));
+}
+
+/** A version that its server refuses stays the wanted one: what serves goes on, and a mended model is found. */
+function withServerGate(resolution: Resolution, judged: Verdict | undefined): Resolution {
+  if (judged === undefined) return resolution;
+  const { gate } = resolution;
+  const kept = gate.reason === REASONS.noGate ? '' : `${gate.message} `;
+  const together = { ...judged, message: `${kept}${judged.message}` };
+  const { status, reason, message } = together;
+  return { ...resolution, gate: together, ...(status === 'False' ? { stalled: { reason, message } } : {}) };
 }
 
 function fromFinetune(
@@ -159,9 +173,15 @@ function judged(service: SparseInferenceService, model: ServedModel): Resolution
     const own = `The SparseFinetune passed its own gate.${note}`;
     return { model, ready, gate: yes(REASONS.gatePassed, own) };
   }
+  const { maxFidIncrease, maxFidIncreasePercent } = qualityGate;
+  const checksDistance = maxFidIncrease !== undefined || maxFidIncreasePercent !== undefined;
   const verdict = judgeGate(qualityGate, figures);
   const { passed, message } = { ...verdict, message: `${verdict.message}${note}` };
-  if (passed === true) return { model, ready, gate: yes(REASONS.gatePassed, message) };
-  const reason = passed === false ? REASONS.gateFailed : REASONS.figuresMissing;
-  return { ...stuck(ready, no(reason, message), { reason, message }), judged: model };
+  const server = judgedByServer(service, model);
+  if (checksDistance && passed !== true) {
+    const reason = passed === false ? REASONS.gateFailed : REASONS.figuresMissing;
+    return { ...stuck(ready, no(reason, message), { reason, message }), judged: model };
+  }
+  const own = checksDistance ? yes(REASONS.gatePassed, message) : yes(REASONS.noGate, '');
+  return withServerGate({ model, ready, gate: own }, server);
 }

@@ -2,6 +2,8 @@
 import {
   sparseInferenceServices,
   type EngineStatus,
+  type GateStatus,
+  type ServedModel,
   type SparseInferenceService,
   type SparseInferenceServiceStatus,
 } from '../api/types';
@@ -11,11 +13,14 @@ import {
   decimal,
   object,
   reader,
+  reasonWord,
   reportedError,
+  sentence,
   sha256,
   small,
   text,
   uri,
+  yesOrNo,
   type ReportedError,
 } from '../reports/fields';
 import type { ReportKind } from '../reports/kind';
@@ -23,7 +28,7 @@ import { readFinalReport } from '../reports/termination';
 import { defined } from '../runtime/defined';
 
 type ReportedModel = { uri?: string; sha256?: string };
-export type ServiceReport = { engine?: EngineStatus; model?: ReportedModel };
+export type ServiceReport = { engine?: EngineStatus; model?: ReportedModel; gate?: GateStatus };
 
 export const parseServiceReport = reader<ServiceReport>({
   engine: object<EngineStatus>({
@@ -40,6 +45,10 @@ export const parseServiceReport = reader<ServiceReport>({
     reason: text(512),
   }),
   model: object<ReportedModel>({ uri, sha256 }),
+  gate: object<GateStatus>(
+    { uri, bounds: text(512), passed: yesOrNo, reason: reasonWord(), message: sentence },
+    ['uri', 'bounds', 'passed', 'reason', 'message'],
+  ),
 });
 
 const parseExit = reader<{ error?: ReportedError }>({ error: reportedError });
@@ -55,22 +64,27 @@ export function exitError(message: string | undefined): ReportedError | undefine
  */
 export function withReport(
   status: SparseInferenceServiceStatus,
-  { engine, model }: ServiceReport,
+  { engine, model, gate }: ServiceReport,
 ): SparseInferenceServiceStatus {
   const places = ['wanted', 'model'] as const;
   const place = places.find((one) => model?.uri !== undefined && model.uri === plain(status[one]?.uri));
   if (model?.uri !== undefined && place === undefined) return status;
   const held = place && status[place];
-  const takesDigest = place !== undefined && held?.finetune === undefined && model?.sha256 !== undefined;
+  const takesDigest = held !== undefined && !hasDigest(held) && model?.sha256 !== undefined;
   return {
     ...status,
-    ...defined({ engine }),
-    ...(takesDigest ? { [place]: { ...held, sha256: model.sha256 } } : {}),
+    ...defined({ engine, gate }),
+    ...(takesDigest && place !== undefined ? { [place]: { ...held, sha256: model.sha256 } } : {}),
   };
 }
 
+/** Whether its digest is given, and not only reported. */
+function hasDigest({ finetune, pinned }: ServedModel): boolean {
+  return finetune !== undefined || pinned === true;
+}
+
 /** The URI as a server writes its folder: normalised. */
-function plain(uri: string | undefined): string | undefined {
+export function plain(uri: string | undefined): string | undefined {
   return uri?.replace(/\/\.(?=\/|$)/g, '');
 }
 

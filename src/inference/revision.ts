@@ -81,8 +81,10 @@ export function asking(service: SparseInferenceService, version: Version): Spars
   };
 }
 
-function sourceOf({ uri, finetune }: ServedModel): SparseInferenceServiceSpec['model'] {
-  if (finetune?.name === undefined) return defined({ uri, follow: false });
+function sourceOf({ uri, finetune, pinned, sha256 }: ServedModel): SparseInferenceServiceSpec['model'] {
+  if (finetune?.name === undefined) {
+    return defined({ uri, sha256: pinned === true ? sha256 : undefined, follow: false });
+  }
   return { finetuneRef: { name: finetune.name }, follow: false };
 }
 

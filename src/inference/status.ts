@@ -222,8 +222,8 @@ function judgeVersion(
 
 /** Why the wanted version has not arrived; undefined when it has. */
 function openVersion(observed: Observed, resolution: Resolution): Verdict | undefined {
-  const { ready, gate, behind } = resolution;
-  const unresolved = firstOpen([ready, gate]);
+  const { ready, gate } = resolution;
+  const unresolved = firstOpen(awaitsServer(resolution) ? [ready] : [ready, gate]);
   if (unresolved !== undefined) return unresolved;
   const { deployment } = observed;
   const canary = canaryVerdict(observed);
@@ -231,7 +231,7 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
   const applied = hindered(observed) === undefined && isCurrent(observed, resolution.model);
   const verdict = judgeDeployment(observed, resolution);
   if (applied && deployment !== undefined && (hasArrived(deployment) || isBack(observed, verdict))) {
-    return behind && no(behind.reason, behind.message);
+    return arrivedAsAsked(resolution);
   }
   return verdict.status === 'True'
     ? unknown(REASONS.updating, 'Pods of the wanted version are starting.')
@@ -241,6 +241,17 @@ function openVersion(observed: Observed, resolution: Resolution): Verdict | unde
 /** Pods of the version that slept start. */
 function isBack(observed: Observed, { status }: Verdict): boolean {
   return isWaking(observed) && status !== 'False' && isAlone(observed.deployment!);
+}
+
+/** The verdict of a server that still starts must not hide what keeps it from starting. */
+function awaitsServer({ gate, model }: Resolution): boolean {
+  return model !== undefined && gate.status === 'Unknown';
+}
+
+function arrivedAsAsked(resolution: Resolution): Verdict | undefined {
+  const { gate, behind } = resolution;
+  if (awaitsServer(resolution)) return gate;
+  return behind && no(behind.reason, behind.message);
 }
 
 function canaryVerdict(observed: Observed): Verdict | undefined {

@@ -44,7 +44,7 @@ export function text(longest: number): Rule {
 }
 
 /** A human-readable message. One that is too long is cut, because losing its end is better than losing all of it. */
-const sentence: Rule = (value, path, problems) => {
+export const sentence: Rule = (value, path, problems) => {
   if (typeof value !== 'string') return refuse(path, 'a text', problems);
   const clean = value.replace(/\p{Cc}+/gu, ' ').trim();
   return clean.length <= LONGEST_SENTENCE ? clean : `${clean.slice(0, LONGEST_SENTENCE - 1)}…`;
@@ -139,7 +139,7 @@ export const uri = text(1024);
 export const sha256 = text(64);
 
 /** A condition's reason: a word in CamelCase. */
-function reasonWord(): Rule {
+export function reasonWord(): Rule {
   return (value, path, problems) =>
     typeof value === 'string' && /^[A-Za-z][A-Za-z0-9_]{0,127}$/.test(value)
       ? value

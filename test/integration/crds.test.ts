@@ -746,10 +746,40 @@ describe('a SparseInferenceService is refused', () => {
     ],
     ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
     [
-      'a gate for a uri',
-      { qualityGate: { maxFidIncrease: '1' } },
+      'a speed-up of no speed-up',
+      { qualityGate: { minSpeedup: '1.0' } },
+      'spec.qualityGate.minSpeedup',
+      'minSpeedup is a decimal above 1',
+    ],
+    [
+      'a speed-up of dense products',
+      { engine: { backend: 'dense' }, qualityGate: { minSpeedup: '1.2' } },
       'spec.qualityGate',
-      'qualityGate needs model.finetuneRef',
+      'backend dense has no speed-up',
+    ],
+    [
+      'what to do below no bound',
+      { qualityGate: { maxFidIncrease: '1', onSlow: 'Refuse' } },
+      'spec.qualityGate.onSlow',
+      'write minSpeedup, or remove onSlow',
+    ],
+    [
+      'another end of a slow engine',
+      { qualityGate: { minSpeedup: '1.2', onSlow: 'Ignore' } },
+      'spec.qualityGate.onSlow',
+      'supported values: "Fallback", "Refuse"',
+    ],
+    [
+      'a digest for a finetune',
+      { model: { ...reference, sha256: 'a'.repeat(64) } },
+      'spec.model',
+      'model.sha256 belongs to model.uri',
+    ],
+    [
+      'a digest of another kind',
+      { model: { uri: 'pvc://a/b', sha256: 'A'.repeat(64) } },
+      'spec.model.sha256',
+      '64 lower-case hexadecimal digits',
     ],
     [
       'an empty gate',

@@ -94,7 +94,7 @@ def test_cusparselt_without_a_gpu_is_refused(artifact: Path) -> None:
 
 
 def test_another_digest_than_expected_is_refused(artifact: Path) -> None:
-    with pytest.raises(InputError, match="replaced since the SparseFinetune ended") as error:
+    with pytest.raises(InputError, match="Put the expected one back") as error:
         Engine.load(artifact, SPEC, sha256="0" * 64, device=CPU)
     assert error.value.reason == "ModelDigestMismatch"
 

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate127;
-const schema61 = {
+export const validate = validate129;
+const schema62 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema61 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "W7d99olMpghpUo9k9QKIoC3mb5GGxqrLA4YjPunM8"
+      "$ref": "jlYIoYFd0vV8wjVUPz8aC140TQXMjwbT9E9DAn95Ok"
     },
     "status": {
-      "$ref": "D0tnyBUtvFuVNA2vpmpS41I6A2LCGP9Gws4WDxZ6s28"
+      "$ref": "BTvlJ9lYPrPq82RppKG68jmSjCx3sahKPsktikK5SNk"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema62 = {
+const schema63 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate128(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate128(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema62.enum
+        allowedValues: schema63.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate128(data, {
     }
     errors++;
   }
-  validate128.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema64 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate130(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate130(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema63.enum
+        allowedValues: schema64.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate130(data, {
     }
     errors++;
   }
-  validate130.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema65 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema65 = {};
-import { validate as validate133 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate132(data, {
+const schema66 = {};
+import { validate as validate135 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,31 +130,31 @@ function validate132(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate133(data, {
+    if (!validate135(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+      vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
       errors = vErrors.length;
     }
   }
-  validate132.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "object",
   "required": ["model"],
   "properties": {
     "model": {
-      "$ref": "ycnjvywFhZxzxo5xkXW1SJlZ88mVi44FC3Tq1bhxb0"
+      "$ref": "ZnffBrL0Pyqwcyumt4defUiUCvysolUoq9qoBsyJhI"
     },
     "engine": {
       "$ref": "b6gGdv3ab5aIDARolRaeXteL2mDmN4Il2Lfzd8s3Ncg"
     },
     "qualityGate": {
-      "$ref": "qcuUgYg7mXTCTixYY1wuUYPOCnzEE0nssMAWclDo"
+      "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
     },
     "replicas": {
       "$ref": "zc24QdmHwxzguAMCKgbFNUn7dBESz5s6ApdqH9Cwo2Y"
@@ -176,7 +176,7 @@ const schema66 = {
     }
   }
 };
-const schema67 = {
+const schema68 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -185,12 +185,15 @@ const schema67 = {
     "uri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
+    "sha256": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
     "follow": {
       "$ref": "gEUOOhuZefzFQPAU2P6REZY1YYmpGc0TVbLahK1eos"
     }
   }
 };
-const schema68 = {
+const schema69 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -200,12 +203,12 @@ const schema68 = {
   },
   "nullable": true
 };
-const schema69 = {
+const schema70 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate139(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -246,10 +249,10 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-function validate138(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -291,18 +294,18 @@ function validate138(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate139(data.name, {
+      if (!validate141(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate138.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
 const schema40 = {
@@ -355,12 +358,62 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema45 = {
+  "type": "string",
+  "maxLength": 64,
+  "nullable": true
+};
+function validate88(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 64) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 64
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate88.errors = vErrors;
+  return errors === 0;
+}
+const schema71 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate143(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -384,10 +437,10 @@ function validate143(data, {
     }
     errors++;
   }
-  validate143.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-function validate137(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -397,13 +450,13 @@ function validate137(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate138(data.finetuneRef, {
+      if (!validate140(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
@@ -418,14 +471,25 @@ function validate137(data, {
         errors = vErrors.length;
       }
     }
+    if (data.sha256 !== undefined) {
+      if (!validate88(data.sha256, {
+        instancePath: instancePath + "/sha256",
+        parentData: data,
+        parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.follow !== undefined) {
-      if (!validate143(data.follow, {
+      if (!validate146(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
@@ -445,10 +509,10 @@ function validate137(data, {
     }
     errors++;
   }
-  validate137.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema72 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -476,13 +540,13 @@ const schema71 = {
   },
   "nullable": true
 };
-const schema72 = {
+const schema73 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate147(data, {
+function validate150(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -512,7 +576,7 @@ function validate147(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema72.enum
+        allowedValues: schema73.enum
       }
     };
     if (vErrors === null) {
@@ -522,16 +586,16 @@ function validate147(data, {
     }
     errors++;
   }
-  validate147.errors = vErrors;
+  validate150.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema74 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate149(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -561,7 +625,7 @@ function validate149(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema73.enum
+        allowedValues: schema74.enum
       }
     };
     if (vErrors === null) {
@@ -571,17 +635,17 @@ function validate149(data, {
     }
     errors++;
   }
-  validate149.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema75 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate151(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -641,16 +705,16 @@ function validate151(data, {
       errors++;
     }
   }
-  validate151.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate153(data, {
+function validate156(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -692,17 +756,17 @@ function validate153(data, {
       errors++;
     }
   }
-  validate153.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate155(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -762,17 +826,17 @@ function validate155(data, {
       errors++;
     }
   }
-  validate155.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema78 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate157(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -832,17 +896,17 @@ function validate157(data, {
       errors++;
     }
   }
-  validate157.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema79 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate159(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -902,10 +966,10 @@ function validate159(data, {
       errors++;
     }
   }
-  validate159.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-function validate146(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -931,89 +995,95 @@ function validate146(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate147(data.backend, {
+      if (!validate150(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate149(data.precision, {
+      if (!validate152(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate151(data.steps, {
+      if (!validate154(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate153(data.guidance, {
+      if (!validate156(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate155(data.maxBatchSize, {
+      if (!validate158(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate157(data.maxBatchDelayMilliseconds, {
+      if (!validate160(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate159(data.maxQueue, {
+      if (!validate162(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate146.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "object",
   "properties": {
+    "minSpeedup": {
+      "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
+    },
+    "onSlow": {
+      "$ref": "Vw7jgxJX3QRtuysQWfFg3f7Viywaa7uFx39HDi8yZ0"
+    },
     "maxFidIncrease": {
       "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
     },
@@ -1023,12 +1093,12 @@ const schema79 = {
   },
   "nullable": true
 };
-const schema8 = {
+const schema6 = {
   "type": "string",
   "maxLength": 20,
   "nullable": true
 };
-function validate23(data, {
+function validate21(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1070,16 +1140,64 @@ function validate23(data, {
       errors++;
     }
   }
-  validate23.errors = vErrors;
+  validate21.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema81 = {
+  "type": "string",
+  "enum": ["Fallback", "Refuse"],
+  "nullable": true
+};
+function validate167(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Fallback" || data === "Refuse")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema81.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate167.errors = vErrors;
+  return errors === 0;
+}
+const schema82 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate164(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1139,10 +1257,10 @@ function validate164(data, {
       errors++;
     }
   }
-  validate164.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1167,33 +1285,55 @@ function validate162(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.minSpeedup !== undefined) {
+      if (!validate21(data.minSpeedup, {
+        instancePath: instancePath + "/minSpeedup",
+        parentData: data,
+        parentDataProperty: "minSpeedup",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.onSlow !== undefined) {
+      if (!validate167(data.onSlow, {
+        instancePath: instancePath + "/onSlow",
+        parentData: data,
+        parentDataProperty: "onSlow",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxFidIncrease !== undefined) {
-      if (!validate23(data.maxFidIncrease, {
+      if (!validate21(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate164(data.maxFidIncreasePercent, {
+      if (!validate170(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate162.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-const schema6 = {
+const schema7 = {
   "type": "integer",
   "format": "int32",
   "default": 1,
@@ -1202,7 +1342,7 @@ const schema6 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate21(data, {
+function validate22(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1278,10 +1418,10 @@ function validate21(data, {
       errors++;
     }
   }
-  validate21.errors = vErrors;
+  validate22.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema83 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1311,13 +1451,13 @@ const schema81 = {
   },
   "nullable": true
 };
-const schema82 = {
+const schema84 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate169(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1347,7 +1487,7 @@ function validate169(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema82.enum
+        allowedValues: schema84.enum
       }
     };
     if (vErrors === null) {
@@ -1357,7 +1497,7 @@ function validate169(data, {
     }
     errors++;
   }
-  validate169.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -1446,14 +1586,14 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema85 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate173(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1529,10 +1669,10 @@ function validate173(data, {
       errors++;
     }
   }
-  validate173.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema86 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1547,13 +1687,13 @@ const schema84 = {
   },
   "nullable": true
 };
-const schema7 = {
+const schema8 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate22(data, {
+function validate23(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1613,10 +1753,10 @@ function validate22(data, {
       errors++;
     }
   }
-  validate22.errors = vErrors;
+  validate23.errors = vErrors;
   return errors === 0;
 }
-function validate175(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1642,43 +1782,43 @@ function validate175(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.concurrency !== undefined) {
-      if (!validate22(data.concurrency, {
+      if (!validate23(data.concurrency, {
         instancePath: instancePath + "/concurrency",
         parentData: data,
         parentDataProperty: "concurrency",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.queuedImages !== undefined) {
-      if (!validate22(data.queuedImages, {
-        instancePath: instancePath + "/queuedImages",
-        parentData: data,
-        parentDataProperty: "queuedImages",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.denoisingSeconds !== undefined) {
-      if (!validate23(data.denoisingSeconds, {
-        instancePath: instancePath + "/denoisingSeconds",
-        parentData: data,
-        parentDataProperty: "denoisingSeconds",
         rootData
       })) {
         vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
         errors = vErrors.length;
       }
     }
+    if (data.queuedImages !== undefined) {
+      if (!validate23(data.queuedImages, {
+        instancePath: instancePath + "/queuedImages",
+        parentData: data,
+        parentDataProperty: "queuedImages",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate23.errors : vErrors.concat(validate23.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.denoisingSeconds !== undefined) {
+      if (!validate21(data.denoisingSeconds, {
+        instancePath: instancePath + "/denoisingSeconds",
+        parentData: data,
+        parentDataProperty: "denoisingSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate175.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema87 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1686,7 +1826,7 @@ const schema85 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate180(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1762,10 +1902,10 @@ function validate180(data, {
       errors++;
     }
   }
-  validate180.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema88 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1773,7 +1913,7 @@ const schema86 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate182(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1849,10 +1989,10 @@ function validate182(data, {
       errors++;
     }
   }
-  validate182.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema89 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -1861,7 +2001,7 @@ const schema87 = {
   },
   "nullable": true
 };
-const schema88 = {
+const schema90 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -1882,11 +2022,11 @@ const schema88 = {
     }
   }
 };
-const schema89 = {
+const schema91 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate186(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1916,7 +2056,7 @@ function validate186(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema89.enum
+        allowedValues: schema91.enum
       }
     };
     if (vErrors === null) {
@@ -1926,10 +2066,10 @@ function validate186(data, {
     }
     errors++;
   }
-  validate186.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -1942,11 +2082,11 @@ const schema90 = {
   },
   "nullable": true
 };
-const schema91 = {
+const schema93 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate189(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1976,7 +2116,7 @@ function validate189(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema91.enum
+        allowedValues: schema93.enum
       }
     };
     if (vErrors === null) {
@@ -1986,10 +2126,10 @@ function validate189(data, {
     }
     errors++;
   }
-  validate189.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2004,11 +2144,11 @@ const schema92 = {
     }
   }
 };
-const schema93 = {
+const schema95 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate192(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2038,7 +2178,7 @@ function validate192(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema93.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -2048,17 +2188,17 @@ function validate192(data, {
     }
     errors++;
   }
-  validate192.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate194(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2134,7 +2274,7 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2285,7 +2425,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate191(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2311,24 +2451,24 @@ function validate191(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate192(data.type, {
+      if (!validate198(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate194(data.averageUtilization, {
+      if (!validate200(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
@@ -2359,10 +2499,10 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-function validate188(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2420,32 +2560,32 @@ function validate188(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate189(data.name, {
+      if (!validate195(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate191(data.target, {
+      if (!validate197(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate188.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema97 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3110,7 +3250,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema98 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3122,11 +3262,11 @@ const schema96 = {
     }
   }
 };
-const schema97 = {
+const schema99 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate202(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3156,7 +3296,7 @@ function validate202(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema99.enum
       }
     };
     if (vErrors === null) {
@@ -3166,10 +3306,10 @@ function validate202(data, {
     }
     errors++;
   }
-  validate202.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-function validate201(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3195,13 +3335,13 @@ function validate201(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate202(data.type, {
+      if (!validate208(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
@@ -3232,10 +3372,10 @@ function validate201(data, {
     }
     errors++;
   }
-  validate201.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3304,21 +3444,21 @@ function validate199(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate201(data.target, {
+      if (!validate207(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate199.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3334,7 +3474,7 @@ const schema98 = {
   },
   "nullable": true
 };
-const schema99 = {
+const schema101 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3349,12 +3489,12 @@ const schema99 = {
     }
   }
 };
-const schema100 = {
+const schema102 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate209(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3396,15 +3536,15 @@ function validate209(data, {
       errors++;
     }
   }
-  validate209.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate211(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3461,10 +3601,10 @@ function validate211(data, {
     }
     errors++;
   }
-  validate211.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-function validate208(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3506,24 +3646,24 @@ function validate208(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate209(data.apiVersion, {
+      if (!validate215(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate211(data.kind, {
+      if (!validate217(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
@@ -3554,7 +3694,7 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3696,7 +3836,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3770,13 +3910,13 @@ function validate207(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate208(data.describedObject, {
+      if (!validate214(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
@@ -3803,10 +3943,10 @@ function validate207(data, {
       }
     }
   }
-  validate207.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3819,7 +3959,7 @@ const schema102 = {
   },
   "nullable": true
 };
-function validate218(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3899,10 +4039,10 @@ function validate218(data, {
       }
     }
   }
-  validate218.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-function validate185(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3928,57 +4068,57 @@ function validate185(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate186(data.type, {
+      if (!validate192(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate188(data.resource, {
+      if (!validate194(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate199(data.pods, {
+      if (!validate205(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate207(data.object, {
+      if (!validate213(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate218(data.external, {
+      if (!validate224(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
@@ -3998,10 +4138,10 @@ function validate185(data, {
     }
     errors++;
   }
-  validate185.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-function validate184(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4060,21 +4200,21 @@ function validate184(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate185(data[i0], {
+      if (!validate191(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate184.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-function validate168(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4100,24 +4240,24 @@ function validate168(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate169(data.engine, {
+      if (!validate175(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
     if (data.minReplicas !== undefined) {
-      if (!validate21(data.minReplicas, {
+      if (!validate22(data.minReplicas, {
         instancePath: instancePath + "/minReplicas",
         parentData: data,
         parentDataProperty: "minReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
         errors = vErrors.length;
       }
     }
@@ -4133,71 +4273,71 @@ function validate168(data, {
       }
     }
     if (data.maxReplicas !== undefined) {
-      if (!validate173(data.maxReplicas, {
+      if (!validate179(data.maxReplicas, {
         instancePath: instancePath + "/maxReplicas",
         parentData: data,
         parentDataProperty: "maxReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate175(data.target, {
+      if (!validate181(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate180(data.scaleDownStabilizationSeconds, {
+      if (!validate186(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate182(data.panicPercent, {
+      if (!validate188(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
     if (data.metrics !== undefined) {
-      if (!validate184(data.metrics, {
+      if (!validate190(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate168.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate225(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4227,7 +4367,7 @@ function validate225(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema103.enum
+        allowedValues: schema105.enum
       }
     };
     if (vErrors === null) {
@@ -4237,10 +4377,10 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema106 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4261,13 +4401,13 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema107 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate228(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4297,7 +4437,7 @@ function validate228(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema105.enum
+        allowedValues: schema107.enum
       }
     };
     if (vErrors === null) {
@@ -4307,10 +4447,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema108 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4322,7 +4462,7 @@ const schema106 = {
   },
   "nullable": true
 };
-const schema107 = {
+const schema109 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4331,7 +4471,7 @@ const schema107 = {
   },
   "nullable": true
 };
-const schema108 = {
+const schema110 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4428,7 +4568,7 @@ function validate62(data, {
   validate62.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4436,7 +4576,7 @@ const schema109 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate234(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4512,10 +4652,10 @@ function validate234(data, {
       errors++;
     }
   }
-  validate234.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate232(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4552,13 +4692,13 @@ function validate232(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate234(data.holdSeconds, {
+      if (!validate240(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
@@ -4578,10 +4718,10 @@ function validate232(data, {
     }
     errors++;
   }
-  validate232.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-function validate231(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4640,21 +4780,21 @@ function validate231(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate232(data[i0], {
+      if (!validate238(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate231.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema112 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4672,7 +4812,7 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema111 = {
+const schema113 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4680,7 +4820,7 @@ const schema111 = {
   "maximum": 100,
   "nullable": true
 };
-function validate239(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4756,7 +4896,7 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -4845,7 +4985,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -4853,7 +4993,7 @@ const schema112 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate243(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4929,10 +5069,10 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4958,13 +5098,13 @@ function validate238(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate239(data.maxErrorRatePercent, {
+      if (!validate245(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
@@ -4991,21 +5131,21 @@ function validate238(data, {
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate243(data.minRequests, {
+      if (!validate249(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate238.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5031,32 +5171,32 @@ function validate230(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate231(data.steps, {
+      if (!validate237(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate238(data.analysis, {
+      if (!validate244(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate230.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5064,7 +5204,7 @@ const schema113 = {
   "maximum": 100,
   "nullable": true
 };
-function validate248(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5140,7 +5280,7 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
 const schema39 = {
@@ -5194,7 +5334,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5220,24 +5360,24 @@ function validate227(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate228(data.strategy, {
+      if (!validate234(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate230(data.canary, {
+      if (!validate236(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
@@ -5253,13 +5393,13 @@ function validate227(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate248(data.revisionHistoryLimit, {
+      if (!validate254(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
@@ -5275,10 +5415,10 @@ function validate227(data, {
       }
     }
   }
-  validate227.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -5378,7 +5518,7 @@ function validate56(data, {
   validate56.errors = vErrors;
   return errors === 0;
 }
-function validate252(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5426,10 +5566,10 @@ function validate252(data, {
       }
     }
   }
-  validate252.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "object",
   "properties": {
     "terminationGracePeriodSeconds": {
@@ -5477,14 +5617,14 @@ const schema115 = {
   },
   "nullable": true
 };
-const schema116 = {
+const schema118 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate257(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5560,16 +5700,16 @@ function validate257(data, {
       errors++;
     }
   }
-  validate257.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema119 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate259(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5627,15 +5767,15 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate261(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5665,7 +5805,7 @@ function validate261(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema118.enum
+        allowedValues: schema120.enum
       }
     };
     if (vErrors === null) {
@@ -5675,10 +5815,10 @@ function validate261(data, {
     }
     errors++;
   }
-  validate261.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5686,7 +5826,7 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema122 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5695,7 +5835,7 @@ const schema120 = {
     }
   }
 };
-function validate264(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5747,10 +5887,10 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-function validate263(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5793,21 +5933,21 @@ function validate263(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate264(data[i0], {
+      if (!validate270(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate263.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -5884,7 +6024,7 @@ function validate59(data, {
   validate59.errors = vErrors;
   return errors === 0;
 }
-function validate268(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5932,7 +6072,7 @@ function validate268(data, {
       }
     }
   }
-  validate268.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -6048,7 +6188,7 @@ function validate80(data, {
   validate80.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6056,7 +6196,7 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema125 = {
   "type": "object",
   "properties": {
     "key": {
@@ -6076,12 +6216,12 @@ const schema123 = {
     }
   }
 };
-const schema124 = {
+const schema126 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate275(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6123,15 +6263,15 @@ function validate275(data, {
       errors++;
     }
   }
-  validate275.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate277(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6161,7 +6301,7 @@ function validate277(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema125.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -6171,15 +6311,15 @@ function validate277(data, {
     }
     errors++;
   }
-  validate277.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema58 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate123(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6221,15 +6361,15 @@ function validate123(data, {
       errors++;
     }
   }
-  validate123.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema128 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate280(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6259,7 +6399,7 @@ function validate280(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema128.enum
       }
     };
     if (vErrors === null) {
@@ -6269,7 +6409,7 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
 const schema42 = {
@@ -6340,7 +6480,7 @@ function validate85(data, {
   validate85.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6350,46 +6490,46 @@ function validate274(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate275(data.key, {
+      if (!validate281(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate277(data.operator, {
+      if (!validate283(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate123(data.value, {
+      if (!validate125(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate280(data.effect, {
+      if (!validate286(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -6420,10 +6560,10 @@ function validate274(data, {
     }
     errors++;
   }
-  validate274.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-function validate273(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6466,21 +6606,21 @@ function validate273(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate274(data[i0], {
+      if (!validate280(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate273.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -6489,7 +6629,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -6501,7 +6641,7 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema131 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -6511,7 +6651,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema132 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6883,7 +7023,7 @@ function validate63(data, {
   validate63.errors = vErrors;
   return errors === 0;
 }
-function validate288(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6952,10 +7092,10 @@ function validate288(data, {
     }
     errors++;
   }
-  validate288.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate287(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6997,21 +7137,21 @@ function validate287(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate288(data.nodeSelectorTerms, {
+      if (!validate294(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate287.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7019,7 +7159,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema134 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -7031,7 +7171,7 @@ const schema132 = {
     }
   }
 };
-function validate293(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7110,10 +7250,10 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7156,21 +7296,21 @@ function validate292(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate293(data[i0], {
+      if (!validate299(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7196,32 +7336,32 @@ function validate286(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate287(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate293(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate292(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate298(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate286.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-function validate285(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7247,21 +7387,21 @@ function validate285(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate286(data.nodeAffinity, {
+      if (!validate292(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate285.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema135 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7269,7 +7409,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema136 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7349,12 +7489,12 @@ function validate86(data, {
   validate86.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema137 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate303(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7396,10 +7536,10 @@ function validate303(data, {
       errors++;
     }
   }
-  validate303.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -7552,7 +7692,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7600,10 +7740,10 @@ function validate305(data, {
       }
     }
   }
-  validate305.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7640,24 +7780,24 @@ function validate301(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate303(data.value, {
+      if (!validate309(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate305(data.valueFrom, {
+      if (!validate311(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
@@ -7677,10 +7817,10 @@ function validate301(data, {
     }
     errors++;
   }
-  validate301.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-function validate300(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7723,18 +7863,18 @@ function validate300(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate301(data[i0], {
+      if (!validate307(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate300.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7804,7 +7944,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema139 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -7813,11 +7953,11 @@ const schema137 = {
   "properties": {},
   "nullable": true
 };
-const schema138 = {
+const schema140 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate316(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7858,10 +7998,10 @@ function validate316(data, {
     }
     errors++;
   }
-  validate316.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-function validate315(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7903,21 +8043,21 @@ function validate315(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate316(data[key0], {
+      if (!validate322(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate315.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
-function validate256(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7943,57 +8083,57 @@ function validate256(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate257(data.terminationGracePeriodSeconds, {
+      if (!validate263(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.image !== undefined) {
-      if (!validate259(data.image, {
-        instancePath: instancePath + "/image",
-        parentData: data,
-        parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate261(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate263(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
         rootData
       })) {
         vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
+    if (data.image !== undefined) {
+      if (!validate265(data.image, {
+        instancePath: instancePath + "/image",
+        parentData: data,
+        parentDataProperty: "image",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate267(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
+        parentData: data,
+        parentDataProperty: "imagePullPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate269(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate268(data.resources, {
+      if (!validate274(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
@@ -8009,35 +8149,35 @@ function validate256(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate273(data.tolerations, {
+      if (!validate279(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate285(data.affinity, {
+      if (!validate291(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate300(data.env, {
+      if (!validate306(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
@@ -8086,21 +8226,21 @@ function validate256(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate315(data.podAnnotations, {
+      if (!validate321(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate256.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-function validate136(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8126,101 +8266,101 @@ function validate136(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate137(data.model, {
+      if (!validate139(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate146(data.engine, {
+      if (!validate149(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate162(data.qualityGate, {
+      if (!validate165(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate21(data.replicas, {
+      if (!validate22(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate21.errors : vErrors.concat(validate21.errors);
+        vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate168(data.scaling, {
+      if (!validate174(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate225(data.gateway, {
+      if (!validate231(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate227(data.rollout, {
+      if (!validate233(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate252(data.podDisruptionBudget, {
+      if (!validate258(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate256(data.server, {
+      if (!validate262(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
@@ -8240,10 +8380,10 @@ function validate136(data, {
     }
     errors++;
   }
-  validate136.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema141 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -8279,11 +8419,14 @@ const schema139 = {
     "conditions": {
       "$ref": "nuYLKZDZlztuEKODki12A2InAaL9pEUumweikoKxg"
     },
+    "gate": {
+      "$ref": "k6jA3GmBIqmHCOilaQvIkXhgf8TMUc15ufIzZkZcw"
+    },
     "model": {
-      "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
+      "$ref": "7CnZ4Oe7AOXK7ilGECtbITb6CfpL0WcgbcHyyg37g5g"
     },
     "wanted": {
-      "$ref": "W6r74oI7OW5PevGdDKMeocIq7xJrsxbab5079bns"
+      "$ref": "7CnZ4Oe7AOXK7ilGECtbITb6CfpL0WcgbcHyyg37g5g"
     },
     "rollout": {
       "$ref": "9EJP7EymayPF2lqfZPULso293CrqgN77PPGWCJzCxo"
@@ -8297,12 +8440,12 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema142 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate323(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8332,7 +8475,7 @@ function validate323(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema140.enum
+        allowedValues: schema142.enum
       }
     };
     if (vErrors === null) {
@@ -8342,7 +8485,7 @@ function validate323(data, {
     }
     errors++;
   }
-  validate323.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
 const schema41 = {
@@ -8413,12 +8556,12 @@ function validate84(data, {
   validate84.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema143 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate329(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8448,7 +8591,7 @@ function validate329(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema141.enum
+        allowedValues: schema143.enum
       }
     };
     if (vErrors === null) {
@@ -8458,10 +8601,10 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -8479,12 +8622,12 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema145 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate333(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8514,7 +8657,7 @@ function validate333(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema143.enum
+        allowedValues: schema145.enum
       }
     };
     if (vErrors === null) {
@@ -8524,17 +8667,17 @@ function validate333(data, {
     }
     errors++;
   }
-  validate333.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema146 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 65535,
   "nullable": true
 };
-function validate335(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8610,15 +8753,15 @@ function validate335(data, {
       errors++;
     }
   }
-  validate335.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema46 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate88(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8660,10 +8803,10 @@ function validate88(data, {
       errors++;
     }
   }
-  validate88.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -8676,13 +8819,13 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema148 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate340(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8758,10 +8901,10 @@ function validate340(data, {
       errors++;
     }
   }
-  validate340.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8830,21 +8973,21 @@ function validate338(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate340(data.weightPercent, {
+      if (!validate346(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-function validate332(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8870,54 +9013,54 @@ function validate332(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate333(data.mode, {
+      if (!validate339(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate335(data.gatewayPort, {
+      if (!validate341(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
     if (data.wakeSeconds !== undefined) {
-      if (!validate88(data.wakeSeconds, {
+      if (!validate89(data.wakeSeconds, {
         instancePath: instancePath + "/wakeSeconds",
         parentData: data,
         parentDataProperty: "wakeSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate338(data.canary, {
+      if (!validate344(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate332.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema149 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8925,7 +9068,7 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema150 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -8949,11 +9092,11 @@ const schema148 = {
     }
   }
 };
-const schema149 = {
+const schema151 = {
   "type": "string",
   "maxLength": 64
 };
-function validate346(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8994,14 +9137,14 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema152 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate348(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9031,7 +9174,7 @@ function validate348(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema150.enum
+        allowedValues: schema152.enum
       }
     };
     if (vErrors === null) {
@@ -9041,15 +9184,15 @@ function validate348(data, {
     }
     errors++;
   }
-  validate348.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema59 = {
   "type": "string",
   "format": "date-time"
 };
 const formats14 = formats["date-time"];
-function validate124(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9090,14 +9233,14 @@ function validate124(data, {
     }
     errors++;
   }
-  validate124.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema60 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate125(data, {
+function validate127(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9138,10 +9281,10 @@ function validate125(data, {
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-function validate345(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9231,24 +9374,24 @@ function validate345(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate346(data.type, {
+      if (!validate352(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate348(data.status, {
+      if (!validate354(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
@@ -9264,13 +9407,13 @@ function validate345(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate124(data.lastTransitionTime, {
+      if (!validate126(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
@@ -9286,13 +9429,13 @@ function validate345(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate125(data.message, {
+      if (!validate127(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -9312,10 +9455,10 @@ function validate345(data, {
     }
     errors++;
   }
-  validate345.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9358,21 +9501,381 @@ function validate344(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate345(data[i0], {
+      if (!validate351(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate344.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema47 = {
+const schema153 = {
+  "type": "object",
+  "required": ["uri", "bounds", "passed", "reason", "message"],
+  "properties": {
+    "uri": {
+      "$ref": "wgo0mxsCrPi9TJdtbNBJRdIQ1kBDHtAKOXpQ729qk"
+    },
+    "bounds": {
+      "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
+    },
+    "passed": {
+      "$ref": "384TuUg7xQOu4Fi6u32QopECSxjPv91aOGoUUSEznpE"
+    },
+    "reason": {
+      "$ref": "kffwB600tKKA2jq4tKAk9noflAi22bZVWVFeB4ZI"
+    },
+    "message": {
+      "$ref": "wgo0mxsCrPi9TJdtbNBJRdIQ1kBDHtAKOXpQ729qk"
+    }
+  },
+  "nullable": true
+};
+const schema44 = {
+  "type": "string",
+  "maxLength": 1024
+};
+function validate87(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 1024) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 1024
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate87.errors = vErrors;
+  return errors === 0;
+}
+const schema154 = {
+  "type": "string",
+  "maxLength": 512
+};
+function validate364(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 512) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 512
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate364.errors = vErrors;
+  return errors === 0;
+}
+const schema155 = {
+  "type": "boolean"
+};
+function validate366(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "boolean") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "boolean"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate366.errors = vErrors;
+  return errors === 0;
+}
+const schema156 = {
+  "type": "string",
+  "maxLength": 128
+};
+function validate368(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 128) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 128
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate368.errors = vErrors;
+  return errors === 0;
+}
+function validate362(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.uri === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "uri"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.bounds === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "bounds"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.passed === undefined) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "passed"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+    if (data.reason === undefined) {
+      const err4 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "reason"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err4];
+      } else {
+        vErrors.push(err4);
+      }
+      errors++;
+    }
+    if (data.message === undefined) {
+      const err5 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "message"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err5];
+      } else {
+        vErrors.push(err5);
+      }
+      errors++;
+    }
+    if (data.uri !== undefined) {
+      if (!validate87(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.bounds !== undefined) {
+      if (!validate364(data.bounds, {
+        instancePath: instancePath + "/bounds",
+        parentData: data,
+        parentDataProperty: "bounds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.passed !== undefined) {
+      if (!validate366(data.passed, {
+        instancePath: instancePath + "/passed",
+        parentData: data,
+        parentDataProperty: "passed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reason !== undefined) {
+      if (!validate368(data.reason, {
+        instancePath: instancePath + "/reason",
+        parentData: data,
+        parentDataProperty: "reason",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.message !== undefined) {
+      if (!validate87(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate362.errors = vErrors;
+  return errors === 0;
+}
+const schema48 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -9380,6 +9883,9 @@ const schema47 = {
     },
     "sha256": {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "pinned": {
+      "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
     },
     "pattern": {
       "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
@@ -9396,12 +9902,12 @@ const schema47 = {
   },
   "nullable": true
 };
-const schema46 = {
+const schema47 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate89(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9443,65 +9949,15 @@ function validate89(data, {
       errors++;
     }
   }
-  validate89.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
-  "type": "string",
-  "maxLength": 64,
-  "nullable": true
-};
-function validate87(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 64) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 64
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate87.errors = vErrors;
-  return errors === 0;
-}
-const schema48 = {
+const schema49 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate93(data, {
+function validate95(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9543,10 +9999,10 @@ function validate93(data, {
       errors++;
     }
   }
-  validate93.errors = vErrors;
+  validate95.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema50 = {
   "type": "object",
   "properties": {
     "name": {
@@ -9558,12 +10014,12 @@ const schema49 = {
   },
   "nullable": true
 };
-const schema50 = {
+const schema51 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate96(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9605,10 +10061,10 @@ function validate96(data, {
       errors++;
     }
   }
-  validate96.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-function validate95(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9634,32 +10090,32 @@ function validate95(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate96(data.name, {
+      if (!validate98(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate87(data.uid, {
+      if (!validate88(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate95.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -9683,12 +10139,12 @@ const schema51 = {
   },
   "nullable": true
 };
-const schema52 = {
+const schema53 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate105(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9730,10 +10186,10 @@ function validate105(data, {
       errors++;
     }
   }
-  validate105.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema54 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -9741,7 +10197,7 @@ const schema53 = {
   },
   "nullable": true
 };
-const schema54 = {
+const schema55 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -9759,11 +10215,11 @@ const schema54 = {
     }
   }
 };
-const schema55 = {
+const schema56 = {
   "type": "string",
   "maxLength": 8
 };
-function validate109(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9804,10 +10260,10 @@ function validate109(data, {
     }
     errors++;
   }
-  validate109.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-function validate108(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9833,46 +10289,46 @@ function validate108(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate109(data.precision, {
+      if (!validate111(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate88(data.sparse, {
+      if (!validate89(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate88(data.increase, {
+      if (!validate89(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate89(data.problem, {
+      if (!validate90(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
@@ -9892,10 +10348,10 @@ function validate108(data, {
     }
     errors++;
   }
-  validate108.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-function validate107(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9938,21 +10394,21 @@ function validate107(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate108(data[i0], {
+      if (!validate110(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate107.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-function validate100(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9978,76 +10434,76 @@ function validate100(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate87(data.metric, {
+      if (!validate88(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate88(data.dense, {
+      if (!validate89(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate88(data.sparse, {
+      if (!validate89(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate88(data.increase, {
+      if (!validate89(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate105(data.precision, {
+      if (!validate107(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.served !== undefined) {
-      if (!validate107(data.served, {
-        instancePath: instancePath + "/served",
-        parentData: data,
-        parentDataProperty: "served",
         rootData
       })) {
         vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
+    if (data.served !== undefined) {
+      if (!validate109(data.served, {
+        instancePath: instancePath + "/served",
+        parentData: data,
+        parentDataProperty: "served",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate100.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema57 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -10065,7 +10521,7 @@ const schema56 = {
   },
   "nullable": true
 };
-function validate117(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10091,13 +10547,13 @@ function validate117(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate88(data.convention, {
+      if (!validate89(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
@@ -10124,21 +10580,21 @@ function validate117(data, {
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate88(data.reductionPercent, {
+      if (!validate89(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate117.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-function validate90(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10164,76 +10620,87 @@ function validate90(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate89(data.uri, {
+      if (!validate90(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate87(data.sha256, {
+      if (!validate88(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.pinned !== undefined) {
+      if (!validate77(data.pinned, {
+        instancePath: instancePath + "/pinned",
+        parentData: data,
+        parentDataProperty: "pinned",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate93(data.pattern, {
+      if (!validate95(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.finetune !== undefined) {
-      if (!validate95(data.finetune, {
-        instancePath: instancePath + "/finetune",
-        parentData: data,
-        parentDataProperty: "finetune",
         rootData
       })) {
         vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
+    if (data.finetune !== undefined) {
+      if (!validate97(data.finetune, {
+        instancePath: instancePath + "/finetune",
+        parentData: data,
+        parentDataProperty: "finetune",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.fid !== undefined) {
-      if (!validate100(data.fid, {
+      if (!validate102(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate117(data.macs, {
+      if (!validate119(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate90.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema157 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -10267,11 +10734,11 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema158 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate359(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10301,7 +10768,7 @@ function validate359(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema152.enum
+        allowedValues: schema158.enum
       }
     };
     if (vErrors === null) {
@@ -10311,14 +10778,14 @@ function validate359(data, {
     }
     errors++;
   }
-  validate359.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema159 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate361(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10348,7 +10815,7 @@ function validate361(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema153.enum
+        allowedValues: schema159.enum
       }
     };
     if (vErrors === null) {
@@ -10358,17 +10825,17 @@ function validate361(data, {
     }
     errors++;
   }
-  validate361.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema160 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate366(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10444,10 +10911,10 @@ function validate366(data, {
       errors++;
     }
   }
-  validate366.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-function validate358(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10553,24 +11020,24 @@ function validate358(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate359(data.strategy, {
+      if (!validate375(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate361(data.phase, {
+      if (!validate377(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
@@ -10586,13 +11053,13 @@ function validate358(data, {
       }
     }
     if (data.from !== undefined) {
-      if (!validate123(data.from, {
+      if (!validate125(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
@@ -10608,54 +11075,54 @@ function validate358(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate366(data.weightPercent, {
+      if (!validate382(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
     if (data.since !== undefined) {
-      if (!validate124(data.since, {
+      if (!validate126(data.since, {
         instancePath: instancePath + "/since",
         parentData: data,
         parentDataProperty: "since",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate125(data.message, {
+      if (!validate127(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data.canaryDigest !== undefined) {
-      if (!validate87(data.canaryDigest, {
+      if (!validate88(data.canaryDigest, {
         instancePath: instancePath + "/canaryDigest",
         parentData: data,
         parentDataProperty: "canaryDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate358.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema161 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -10663,7 +11130,7 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema156 = {
+const schema162 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -10687,12 +11154,12 @@ const schema156 = {
     }
   }
 };
-const schema157 = {
+const schema163 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate374(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10751,10 +11218,10 @@ function validate374(data, {
       errors++;
     }
   }
-  validate374.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-function validate373(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10812,13 +11279,13 @@ function validate373(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate374(data.number, {
+      if (!validate390(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
@@ -10834,13 +11301,13 @@ function validate373(data, {
       }
     }
     if (data.model !== undefined) {
-      if (!validate89(data.model, {
+      if (!validate90(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
@@ -10867,13 +11334,13 @@ function validate373(data, {
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate124(data.servedAt, {
+      if (!validate126(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
@@ -10893,10 +11360,10 @@ function validate373(data, {
     }
     errors++;
   }
-  validate373.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-function validate372(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10939,21 +11406,21 @@ function validate372(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate373(data[i0], {
+      if (!validate389(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate372.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -10983,12 +11450,12 @@ const schema158 = {
   },
   "nullable": true
 };
-const schema60 = {
+const schema61 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate126(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11031,10 +11498,10 @@ function validate126(data, {
       errors++;
     }
   }
-  validate126.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema165 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -11046,7 +11513,7 @@ const schema159 = {
   },
   "nullable": true
 };
-function validate389(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11072,37 +11539,37 @@ function validate389(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate88(data.p50, {
+      if (!validate89(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate88(data.p99, {
+      if (!validate89(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate389.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema166 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate393(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11144,10 +11611,10 @@ function validate393(data, {
       errors++;
     }
   }
-  validate393.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11173,79 +11640,79 @@ function validate383(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate87(data.backend, {
+      if (!validate88(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate105(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparseLayers !== undefined) {
-      if (!validate126(data.sparseLayers, {
-        instancePath: instancePath + "/sparseLayers",
-        parentData: data,
-        parentDataProperty: "sparseLayers",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.totalLayers !== undefined) {
-      if (!validate126(data.totalLayers, {
-        instancePath: instancePath + "/totalLayers",
-        parentData: data,
-        parentDataProperty: "totalLayers",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.speedup !== undefined) {
-      if (!validate88(data.speedup, {
-        instancePath: instancePath + "/speedup",
-        parentData: data,
-        parentDataProperty: "speedup",
         rootData
       })) {
         vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
+    if (data.precision !== undefined) {
+      if (!validate107(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparseLayers !== undefined) {
+      if (!validate128(data.sparseLayers, {
+        instancePath: instancePath + "/sparseLayers",
+        parentData: data,
+        parentDataProperty: "sparseLayers",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.totalLayers !== undefined) {
+      if (!validate128(data.totalLayers, {
+        instancePath: instancePath + "/totalLayers",
+        parentData: data,
+        parentDataProperty: "totalLayers",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.speedup !== undefined) {
+      if (!validate89(data.speedup, {
+        instancePath: instancePath + "/speedup",
+        parentData: data,
+        parentDataProperty: "speedup",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate389(data.latencyMilliseconds, {
+      if (!validate405(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate393(data.device, {
+      if (!validate409(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }
@@ -11261,10 +11728,10 @@ function validate383(data, {
       }
     }
   }
-  validate383.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate321(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11301,13 +11768,13 @@ function validate321(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate323(data.phase, {
+      if (!validate329(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
@@ -11356,13 +11823,13 @@ function validate321(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate329(data.scalingEngine, {
+      if (!validate335(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
@@ -11378,87 +11845,98 @@ function validate321(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate332(data.traffic, {
+      if (!validate338(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate344(data.conditions, {
+      if (!validate350(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gate !== undefined) {
+      if (!validate362(data.gate, {
+        instancePath: instancePath + "/gate",
+        parentData: data,
+        parentDataProperty: "gate",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate90(data.model, {
+      if (!validate91(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate90(data.wanted, {
+      if (!validate91(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate358(data.rollout, {
+      if (!validate374(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate372(data.revisions, {
+      if (!validate388(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate383(data.engine, {
+      if (!validate399(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate321.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-function validate127(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11517,57 +11995,57 @@ function validate127(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate128(data.apiVersion, {
+      if (!validate130(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.kind !== undefined) {
-      if (!validate130(data.kind, {
-        instancePath: instancePath + "/kind",
-        parentData: data,
-        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metadata !== undefined) {
-      if (!validate132(data.metadata, {
-        instancePath: instancePath + "/metadata",
+    if (data.kind !== undefined) {
+      if (!validate132(data.kind, {
+        instancePath: instancePath + "/kind",
         parentData: data,
-        parentDataProperty: "metadata",
+        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate134(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.spec !== undefined) {
-      if (!validate136(data.spec, {
+      if (!validate138(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate321(data.status, {
+      if (!validate327(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
@@ -11587,6 +12065,6 @@ function validate127(data, {
     }
     errors++;
   }
-  validate127.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from sparsedm.errors import ConfigError
+from sparsedm.serve.gate import Gate, parse_gate
 from sparsedm.uris import resolve_uri
 
 DEFAULT_PORT = 8080
@@ -51,6 +52,10 @@ class ServeConfig:
     """Seconds after SIGTERM in which requests are still accepted, while traffic moves elsewhere."""
     grace: float | None = None
     """Seconds from SIGTERM until SIGKILL; None where none comes."""
+    gate: Gate | None = None
+    """What of `spec.qualityGate` the server judges."""
+    gate_text: str = ""
+    """The gate as it was given: the report repeats it, so that the operator knows what was judged."""
 
 
 def sentences(error: ValidationError, prefix: str) -> list[str]:
@@ -85,6 +90,7 @@ def read_config(
             ["No model is given: set SPARSEDM_MODEL or pass --model with an artifact's directory."]
         )
     directory = resolve_uri(where, env) if "://" in where else Path(where)
+    gate = env.get("SPARSEDM_QUALITY_GATE", "")
     delay, grace = _seconds(env, "SPARSEDM_DRAIN_DELAY_SECONDS"), _seconds(env, "SPARSEDM_GRACE_SECONDS")
     if grace is not None and grace <= (delay or 0.0):
         raise ConfigError(["SPARSEDM_GRACE_SECONDS must be more than SPARSEDM_DRAIN_DELAY_SECONDS."])
@@ -98,6 +104,8 @@ def read_config(
         access_log=_access_log(env) if access_log is None else access_log,
         drain_delay=delay or 0.0,
         grace=grace,
+        gate=parse_gate(gate) if gate else None,
+        gate_text=gate,
     )
 
 

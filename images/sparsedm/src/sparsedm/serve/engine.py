@@ -75,8 +75,9 @@ class Engine:
         if sha256 is not None and found != sha256:
             raise InputError(
                 "ModelDigestMismatch",
-                f"The model in {directory} has digest {found}, not the expected {sha256}: "
-                "it was replaced since the SparseFinetune ended.",
+                f"The model in {directory} has digest {found}, not the expected {sha256}: it was replaced. "
+                "Put the expected one back, correct spec.model.sha256 where you wrote one, or name a new "
+                "SparseFinetune.",
             )
         config = config_of(model)
         if config.channels not in IMAGE_CHANNELS:
@@ -131,6 +132,18 @@ class Engine:
         sparse = dense is not None and choice.sparse_layers > 0
         self.choice, self.measured = choice, Measured(seconds, dense / seconds if sparse else 1.0)
         self._draw_canary()
+        return self.measured
+
+    def fall_back(self, reason: str) -> Measured:
+        """Dense products from here on, of the same masked weights. Call it after `warm_up`."""
+        assert self.choice is not None, "warm_up comes first"
+        assert self.measured is not None, "warm_up comes first"
+        if self.choice.sparse_layers:
+            restore_dense(self._model, self.choice)
+            self._record_again()
+            self.measured = Measured(self._batch(), 1.0)
+            self._draw_canary()
+        self.choice = Choice(reason, self.choice.total_layers)
         return self.measured
 
     def _draw_canary(self) -> None:

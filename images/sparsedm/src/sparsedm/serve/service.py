@@ -21,8 +21,9 @@ import numpy as np
 from sparsedm.runtime.report_client import Ask, ReportClient
 from sparsedm.serve.batcher import Batcher, Draining, QueueFull
 from sparsedm.serve.config import ServeConfig
-from sparsedm.serve.engine import Engine, versions
+from sparsedm.serve.engine import Engine, Measured, versions
 from sparsedm.serve.errors import ApiError, bad_request
+from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
 from sparsedm.serve.prompts import ClassNames
 from sparsedm.serve.telemetry import Latencies, Metrics
@@ -64,6 +65,7 @@ class Service:
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._load_reporting: asyncio.Task[None] | None = None
+        self._verdicts: list[Verdict] = []
         self._killed_at: float | None = None
         """Time of SIGKILL on the event loop's clock; None before the stop signal."""
 
@@ -106,7 +108,9 @@ class Service:
             self._executor, Engine.load, config.model, config.engine, config.sha256
         )
         classes = ClassNames(engine.classes, engine.config.num_classes)
+        self._judge_distance(engine)
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
+        measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
             engine.draw, self._executor, config.engine.max_batch_size,
             config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue, self.metrics.batch,
@@ -123,6 +127,45 @@ class Service:
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
+
+    def _judge_distance(self, engine: Engine) -> None:
+        """Before the backend is measured, which takes longer. Raises InputError where the gate refuses."""
+        gate = self.config.gate
+        if gate is not None and gate.bounds_distance:
+            self._take(judge_manifest(gate, engine.manifest, engine.precision))
+
+    def _judge_speed(self, engine: Engine, measured: Measured) -> Measured:
+        """What serves from here on, on the model's thread. Raises InputError where the gate refuses."""
+        gate = self.config.gate
+        if gate is None or gate.min_speedup is None:
+            return measured
+        verdict = judge_speedup(gate, measured.speedup, engine.status()["reason"])
+        self._take(verdict)
+        return engine.fall_back(verdict.message) if verdict.reason == "FellBack" else measured
+
+    def _take(self, verdict: Verdict) -> None:
+        """Keeps the verdict for the reports. A refusal is reported, and raised."""
+        if verdict.passed is not True:
+            self._verdicts = [verdict]
+            if self._reporter is not None:
+                self._reporter.update(urgent=True, gate=self.gate_status)
+            raise refusal(verdict)
+        self._verdicts.append(verdict)
+
+    @property
+    def gate_status(self) -> dict[str, Any] | None:
+        """`status.gate` of the SparseInferenceService; None without a gate that the server judges."""
+        if not self._verdicts:
+            return None
+        last = self._verdicts[-1]
+        verdict = last if last.passed is not True else together(self._verdicts)
+        return {
+            "uri": uri_of(self.config.model),
+            "bounds": self.config.gate_text,
+            "passed": verdict.passed is True,
+            "reason": verdict.reason,
+            "message": verdict.message,
+        }
 
     def _waiting(self) -> int:
         return 0 if self._batcher is None else self._batcher.waiting
@@ -180,7 +223,10 @@ class Service:
                     "uri": uri_of(self.config.model),
                     "sha256": self.engine.manifest["weights"]["sha256"],
                 }
-                self._reporter.update(urgent=not sent, engine=status, model=model)
+                gate = self.gate_status
+                self._reporter.update(
+                    urgent=not sent, engine=status, model=model, **({} if gate is None else {"gate": gate})
+                )
                 sent = status
             await asyncio.sleep(REPORT_SECONDS)
 

@@ -38,6 +38,10 @@ export interface ISparseInferenceService {
        */
       "uri"?: string;
       /**
+       * SHA-256 digest of the model's weights (model.safetensors), 64 hexadecimal digits. When given, a server whose model has another one does not start, and what served goes on.
+       */
+      "sha256"?: string;
+      /**
        * Whether to switch to the new model when a SparseFinetune of the same name is created again and succeeds. By default the service keeps its present model.
        */
       "follow"?: boolean;
@@ -76,9 +80,17 @@ export interface ISparseInferenceService {
       "maxQueue"?: number;
     };
     /**
-     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic. They are held against the distance in the precision that engine.precision asks for, where the SparseFinetune measured it (evaluation.servedPrecisions); auto counts as bf16 where server.resources ask for an NVIDIA GPU.
+     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic. They are held against the distance in the precision that engine.precision asks for, where the SparseFinetune measured it (evaluation.servedPrecisions); auto counts as bf16 where server.resources ask for an NVIDIA GPU. A model given by its URI is judged by its server, by the figures in its manifest and in the precision that it computes in, before it is ready.
      */
     "qualityGate"?: {
+      /**
+       * Least speed-up of sparse products over dense ones, as the server measures it for whole batches when it starts. Where sparse products can't run, as on a CPU, it is 1. A decimal string above 1.
+       */
+      "minSpeedup"?: string;
+      /**
+       * What a server below minSpeedup does. Fallback, which is meant where it is absent, serves the same masked weights by dense products and says so. Refuse ends the server with the measured speed-up, and what served goes on.
+       */
+      "onSlow"?: "Fallback" | "Refuse";
       /**
        * Largest increase of the distance over the dense model's, in the distance's own unit. A decimal string.
        */
@@ -755,6 +767,31 @@ export interface ISparseInferenceService {
       "message": string;
     }>;
     /**
+     * What the server that started last found of spec.qualityGate. Absent where servers judge nothing.
+     */
+    "gate"?: {
+      /**
+       * Folder of the model that was judged.
+       */
+      "uri": string;
+      /**
+       * What it was held against, in JSON.
+       */
+      "bounds": string;
+      /**
+       * Whether the model may serve.
+       */
+      "passed": boolean;
+      /**
+       * In one word.
+       */
+      "reason": string;
+      /**
+       * The figures and the bounds.
+       */
+      "message": string;
+    };
+    /**
      * The model that serves, or that served last. Absent until one has served.
      */
     "model"?: {
@@ -766,6 +803,10 @@ export interface ISparseInferenceService {
        * SHA-256 digest of the weights.
        */
       "sha256"?: string;
+      /**
+       * Whether spec.model.sha256 gives the digest, so that servers take no other bytes.
+       */
+      "pinned"?: boolean;
       /**
        * N:M sparsity of the model.
        */
@@ -863,6 +904,10 @@ export interface ISparseInferenceService {
        * SHA-256 digest of the weights.
        */
       "sha256"?: string;
+      /**
+       * Whether spec.model.sha256 gives the digest, so that servers take no other bytes.
+       */
+      "pinned"?: boolean;
       /**
        * N:M sparsity of the model.
        */
