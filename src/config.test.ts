@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { operatorCommand, type Config } from './config';
+import { gatewayCommand, operatorCommand, type Config, type GatewayConfig } from './config';
+import { GATEWAY_DEFAULTS } from './gateway/settings';
 
 async function parse(argv: string[], env: Record<string, string> = {}): Promise<Config> {
   let result: Config | undefined;
@@ -114,5 +115,46 @@ describe('operator configuration', () => {
     [['--unknown'], {}, 'unknown option'],
   ])('refuses %j with %j by a sentence', async (argv, env, want) => {
     await expect(parse(argv, env)).rejects.toThrow(want);
+  });
+});
+
+describe('gateway configuration', () => {
+  async function parseGateway(argv: string[], env: Record<string, string> = {}): Promise<GatewayConfig> {
+    let result: GatewayConfig | undefined;
+    const command = gatewayCommand(env, (config) => {
+      result = config;
+      return Promise.resolve();
+    });
+    command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+    await command.parseAsync(argv, { from: 'user' });
+    if (result === undefined) throw new Error('the command did not run');
+    return result;
+  }
+
+  it('has a default for everything', async () => {
+    const config = await parseGateway([]);
+    expect(config.limits).toEqual(GATEWAY_DEFAULTS);
+    expect(config.ports).toEqual({ metrics: 8080, health: 8081 });
+  });
+
+  it('reads its limits from flags, and from the environment where there is none', async () => {
+    const argv = '--hold 90s --max-held 20 --max-connections 30 --drain-delay 2s';
+    const { limits } = await parseGateway(argv.split(' '), { SPARSEDM_GRACE: '1m', SPARSEDM_HOLD: '5s' });
+    expect(limits).toEqual({
+      ...GATEWAY_DEFAULTS,
+      holdMs: 90_000,
+      heldRequests: 20,
+      connections: 30,
+      drainDelayMs: 2_000,
+      graceMs: 60_000,
+    });
+  });
+
+  it.each([
+    ['--max-held', '0'],
+    ['--max-connections', 'many'],
+    ['--hold', '-1s'],
+  ])('refuses %s %s', async (flag, value) => {
+    await expect(parseGateway([`${flag}=${value}`])).rejects.toThrow(flag);
   });
 });

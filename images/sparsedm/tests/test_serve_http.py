@@ -389,6 +389,7 @@ def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -
     second = server.generate(seed=2, n=8)
     assert second.status_code == 429
     assert second.json()["error"]["code"] == "queue_full"
+    assert second.headers["X-SparseDM-Not-Accepted"] == "true"
     assert int(second.headers["Retry-After"]) >= 1
     assert server.generate(n=9).json()["error"]["param"] == "n", "more than the queue ever holds"
     assert first.result().status_code == 200
@@ -423,6 +424,7 @@ def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolE
     refused = server.generate(seed=3)
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "draining"
+    assert refused.headers["X-SparseDM-Not-Accepted"] == "true"
     assert server.status("/v2/health/live") == 200
     assert images(drawing.result())
     assert images(waiting.result())

@@ -91,7 +91,7 @@ class Service:
     def engine(self) -> Engine:
         """Raises ApiError while there is none."""
         if self._engine is None:
-            raise ApiError(503, "The model is being loaded.", "loading", headers={"Retry-After": "2"})
+            raise ApiError(503, "The model is being loaded.", "loading", headers=not_accepted(2))
         return self._engine
 
     async def start(self) -> None:
@@ -261,7 +261,7 @@ class Service:
                 raise draining() from full
             self.load.refused(len(seeds))
             self.metrics.refused.inc(len(seeds))
-            headers = {"Retry-After": str(full.retry_after)}
+            headers = not_accepted(full.retry_after)
             raise ApiError(429, str(full), "queue_full", headers=headers) from full
         except Draining as error:
             raise draining() from error
@@ -306,6 +306,10 @@ class Service:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
+def not_accepted(retry_after: int) -> dict[str, str]:
+    """Headers of a refusal. By the second the gateway knows that another replica may get the request."""
+    return {"Retry-After": str(retry_after), "X-SparseDM-Not-Accepted": "true"}
+
+
 def draining() -> ApiError:
-    headers = {"Retry-After": "1"}
-    return ApiError(503, "This replica is stopping: try again.", "draining", headers=headers)
+    return ApiError(503, "This replica is stopping: try again.", "draining", headers=not_accepted(1))
