@@ -65,6 +65,12 @@ export type Operator = {
 
 const children = { labelSelector: childSelector };
 
+/** Some networks apply a policy before a Service's port is translated, and some after. */
+function reportsPorts({ ports, reportsUrl }: Config): number[] {
+  const before = Number(new URL(reportsUrl).port || 80);
+  return [...new Set([before, ports.reports].filter((port) => port > 0))];
+}
+
 /** A cluster may lack the kinds of CustomResourceDefinitions. */
 const watchOf = ({ whenMissing }: ChildKind) => ({ ...children, mayBeMissing: whenMissing !== undefined });
 
@@ -179,7 +185,11 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }),
       concurrency,
     });
-    const kinds = childKinds(config);
+    const kinds = childKinds({
+      ...config,
+      operatorNamespace: config.leaderElection.leaseNamespace,
+      reportsPorts: reportsPorts(config),
+    });
     return manager.controller({
       name: 'sparseinferenceservice',
       for: sparseInferenceServices,

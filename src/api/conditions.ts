@@ -25,6 +25,8 @@ export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
 export const STALLED = 'Stalled';
 /** Present, and True, only while a service's wanted version is being rolled out. */
 export const RECONCILING = 'Reconciling';
+/** Present only with spec.expose. */
+export const EXPOSED = 'Exposed';
 /** Present only while a service asks for children beside its Deployment and Service. */
 export const CHILDREN_READY = 'ChildrenReady';
 
@@ -32,6 +34,8 @@ export const REASONS = {
   nameConflict: 'NameConflict',
   kindMissing: 'KindMissing',
   applied: 'Applied',
+  accepted: 'Accepted',
+  waitingForController: 'WaitingForController',
   refused: 'Refused',
   podsRefused: 'PodsRefused',
   jobMissing: 'JobMissing',

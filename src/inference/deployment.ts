@@ -9,6 +9,7 @@ import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 import { loadAddress, serviceReports } from './report';
 import { serverBounds } from './server-gate';
+import { spreadOf } from './spread';
 
 export type DeploymentSettings = {
   /** Server image when the spec names none. */
@@ -106,6 +107,7 @@ export function buildDeployment(
         image: settings.image,
         env: environment(service, model, settings),
         claims: [{ uri: model.uri }],
+        topologySpreadConstraints: spreadOf(service),
         restartPolicy: 'Always',
         terminationGracePeriodSeconds: grace,
       }),

@@ -1,4 +1,11 @@
-import { CHILDREN_READY, RECONCILING, REASONS, STALLED, type ServiceCondition } from '../api/conditions';
+import {
+  CHILDREN_READY,
+  EXPOSED,
+  RECONCILING,
+  REASONS,
+  STALLED,
+  type ServiceCondition,
+} from '../api/conditions';
 import type {
   ServedModel,
   ServicePhase,
@@ -11,6 +18,7 @@ import { defined } from '../runtime/defined';
 import { isDeleting, startTrouble, type Trouble } from '../workload/pod-state';
 import { judgeCanary, rolloutStatus } from './canary';
 import { judgeChildren } from './children';
+import { exposureOf, judgeExposure } from './exposed';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import {
@@ -44,11 +52,13 @@ export function buildStatus(
   const verdicts = judge(observed, resolution, settings, models.model);
   const observedGeneration = service.metadata.generation ?? 0;
   const hasUrl = observed.network !== undefined && !isForeign(observed.network, service);
-  const { url: _, model: _model, wanted: _wanted, traffic: _traffic, ...rest } = service.status ?? {};
+  const { url: _, model: _model, wanted: _wanted, traffic: _traffic, ...earlier } = service.status ?? {};
+  const { externalHosts: _hosts, externalAddresses: _addresses, ...rest } = earlier;
   return {
     ...rest,
     ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined }),
     ...rolloutParts(observed),
+    ...exposureOf(observed),
     observedGeneration,
     phase: phaseOf(verdicts),
     replicas: counts.all,
@@ -76,6 +86,7 @@ function rolloutParts(observed: Observed): Partial<SparseInferenceServiceStatus>
 
 type Verdicts = Record<ServiceCondition, Verdict> & {
   [CHILDREN_READY]: Verdict | undefined;
+  [EXPOSED]: Verdict | undefined;
   [RECONCILING]: Verdict | undefined;
   [STALLED]: Verdict | undefined;
 };
@@ -100,6 +111,7 @@ function judge(
     ScalingActive: judgeScaling(observed),
     Ready: ready,
     [CHILDREN_READY]: judgeChildren(observed.children),
+    [EXPOSED]: judgeExposure(observed),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
   };
@@ -315,9 +327,13 @@ function replicasServe(count: number): string {
   return count === 1 ? '1 replica serves' : `${count} replicas serve`;
 }
 
-function phaseOf({ Ready, UpToDate, DeploymentReady, ChildrenReady, Stalled }: Verdicts): ServicePhase {
+function phaseOf(verdicts: Verdicts): ServicePhase {
+  const { Ready, UpToDate, DeploymentReady, Stalled } = verdicts;
+
   if (Ready.status !== 'True') return Stalled === undefined ? 'Pending' : 'Failed';
-  const open = firstOpen([UpToDate, DeploymentReady, ...(ChildrenReady ? [ChildrenReady] : [])]);
+  // What a controller has not told yet does not make a service that serves one that is being updated.
+  const beside = [verdicts[CHILDREN_READY], verdicts[EXPOSED]].filter((one) => one?.status === 'False');
+  const open = firstOpen([UpToDate, DeploymentReady, ...beside.flatMap((one) => one ?? [])]);
   if (open === undefined) return 'Ready';
   return open.status === 'False' ? 'Degraded' : 'Updating';
 }

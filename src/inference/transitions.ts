@@ -1,4 +1,4 @@
-import { CHILDREN_READY, REASONS } from '../api/conditions';
+import { CHILDREN_READY, EXPOSED, REASONS } from '../api/conditions';
 import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
 import { findCondition, isTrue, type Condition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
@@ -14,6 +14,7 @@ const TROUBLES = [
   'UpToDate',
   'ScalingActive',
   CHILDREN_READY,
+  EXPOSED,
 ];
 /** Reasons of a False condition that somebody wanted. */
 const CHOSEN: readonly string[] = [REASONS.replicasGiven, REASONS.scaledToZero];

@@ -3,8 +3,10 @@ import type {
   V1ConfigMap,
   V1Deployment,
   V1EndpointSlice,
+  V1Ingress,
   V1Job,
   V1Namespace,
+  V1NetworkPolicy,
   V1Pod,
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
@@ -29,6 +31,16 @@ export type Pod = Native<V1Pod>;
 export type Deployment = Native<V1Deployment>;
 export type Service = Native<V1Service>;
 export type EndpointSlice = Native<V1EndpointSlice>;
+export type Ingress = Native<V1Ingress>;
+type Policy = Native<V1NetworkPolicy>;
+type PolicySpec = NonNullable<Policy['spec']>;
+type IngressRule = NonNullable<PolicySpec['ingress']>[number];
+/** `from` has another name in client-node's class than in JSON. */
+export type NetworkPolicy = Omit<Policy, 'spec'> & {
+  spec?: Omit<PolicySpec, 'ingress'> & {
+    ingress?: (Omit<IngressRule, '_from'> & { from?: IngressRule['_from'] })[];
+  };
+};
 export type PodDisruptionBudget = Native<V1PodDisruptionBudget>;
 export type ConfigMap = Native<V1ConfigMap>;
 export type HorizontalPodAutoscaler = Native<V2HorizontalPodAutoscaler>;
@@ -83,6 +95,22 @@ export const services: Resource<Service> = {
   version: 'v1',
   plural: 'services',
   kind: 'Service',
+  namespaced: true,
+};
+
+export const ingresses: Resource<Ingress> = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'ingresses',
+  kind: 'Ingress',
+  namespaced: true,
+};
+
+export const networkPolicies: Resource<NetworkPolicy> = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  plural: 'networkpolicies',
+  kind: 'NetworkPolicy',
   namespaced: true,
 };
 

@@ -8,7 +8,7 @@ const RENAMED: readonly [part: RegExp, field: string][] = [
 ];
 const IN_CONTAINER = /^spec\.containers\[0\]\.(?=image\b|imagePullPolicy\b|resources\b)/;
 const IN_POD =
-  /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|serviceAccountName|priorityClassName|runtimeClassName)\b)/;
+  /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|topologySpreadConstraints|serviceAccountName|priorityClassName|runtimeClassName)\b)/;
 const VARIABLE = /^spec\.containers\[0\]\.env\[(\d+)\]/;
 
 /**

@@ -43,6 +43,7 @@ export type WorkloadPod = {
   image: string;
   env: Record<string, string>;
   claims: readonly ClaimUse[];
+  topologySpreadConstraints?: PodSpec['topologySpreadConstraints'];
   restartPolicy: 'Never' | 'Always';
   terminationGracePeriodSeconds: number;
 };
@@ -62,6 +63,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
     },
     spec: {
       ...scheduling(settings),
+      ...defined({ topologySpreadConstraints: pod.topologySpreadConstraints }),
       ...pullSecrets(pod),
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,

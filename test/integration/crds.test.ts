@@ -789,6 +789,55 @@ describe('a SparseInferenceService is refused', () => {
     ],
     ['fewer than no replicas', { replicas: -1 }, 'spec.replicas', 'greater than or equal to 0'],
     [
+      'two ways from outside',
+      { expose: { ingress: { host: 'a.example.com' }, httpRoute: { parentRefs: [{ name: 'edge' }] } } },
+      'spec.expose',
+      'write exactly one of expose.httpRoute',
+    ],
+    ['no way from outside', { expose: {} }, 'spec.expose', 'or remove expose'],
+    [
+      'a route without a Gateway',
+      { expose: { httpRoute: { parentRefs: [] } } },
+      'spec.expose.httpRoute.parentRefs',
+      'at least 1 items',
+    ],
+    [
+      'a host with a scheme',
+      { expose: { ingress: { host: 'https://a.example.com' } } },
+      'spec.expose.ingress.host',
+      'for example images.example.com',
+    ],
+    [
+      'a time-out without a unit',
+      { expose: { httpRoute: { parentRefs: [{ name: 'edge' }], timeouts: { request: '600' } } } },
+      'spec.expose.httpRoute.timeouts.request',
+      'for example 600s',
+    ],
+    [
+      'a peer that is two things',
+      { networkPolicy: { from: [{ podSelector: {}, ipBlock: { cidr: '10.0.0.0/8' } }] } },
+      'spec.networkPolicy.from[0]',
+      'write ipBlock, or podSelector and namespaceSelector',
+    ],
+    [
+      'a range that is none',
+      { networkPolicy: { to: [{ ipBlock: { cidr: '10.0.0.0' } }] } },
+      'spec.networkPolicy.to[0].ipBlock.cidr',
+      'for example 10.0.0.0/8',
+    ],
+    [
+      'a least number of places for a soft spread',
+      {
+        server: {
+          topologySpreadConstraints: [
+            { topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway', minDomains: 2 },
+          ],
+        },
+      },
+      'spec.server.topologySpreadConstraints[0].minDomains',
+      'needs whenUnsatisfiable: DoNotSchedule',
+    ],
+    [
       'two budgets',
       { podDisruptionBudget: { maxUnavailable: 1, minAvailable: 1 } },
       'spec.podDisruptionBudget',

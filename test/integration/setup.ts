@@ -18,7 +18,7 @@ declare module 'vitest' {
   }
 }
 
-type Definition = KubeObject & {
+export type Definition = KubeObject & {
   spec: { group: string; names: { plural: string; kind: string }; versions: { name: string }[] };
   status?: { conditions?: { type: string; status: string }[] };
 };
@@ -55,17 +55,19 @@ async function isServed(transport: Transport, name: string): Promise<boolean> {
 
 /** Applies every CRD of a folder, by default crds/, and waits until the API server serves it. */
 export async function installDefinitions(transport: Transport, folder = crdFolder): Promise<void> {
-  for (const definition of await readDefinitions(folder)) {
-    const { name } = definition.metadata;
-    await transport.request({
-      method: 'PATCH',
-      path: objectPath(definitions, { namespace: '', name }),
-      query: { fieldManager: 'integration-tests', force: true },
-      contentType: 'application/apply-patch+yaml',
-      body: definition,
-    });
-    await waitFor(() => isServed(transport, name), { what: `CRD ${name}`, timeoutMs: 30_000 });
-  }
+  for (const definition of await readDefinitions(folder)) await applyDefinition(transport, definition);
+}
+
+export async function applyDefinition(transport: Transport, definition: Definition): Promise<void> {
+  const { name } = definition.metadata;
+  await transport.request({
+    method: 'PATCH',
+    path: objectPath(definitions, { namespace: '', name }),
+    query: { fieldManager: 'integration-tests', force: true },
+    contentType: 'application/apply-patch+yaml',
+    body: definition,
+  });
+  await waitFor(() => isServed(transport, name), { what: `CRD ${name}`, timeoutMs: 30_000 });
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

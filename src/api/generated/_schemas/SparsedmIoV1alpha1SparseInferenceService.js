@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate129;
-const schema62 = {
+export const validate = validate163;
+const schema79 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema62 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "jlYIoYFd0vV8wjVUPz8aC140TQXMjwbT9E9DAn95Ok"
+      "$ref": "g10uRgTST2XeA5CoBTzgdQ6koqBCmO3iBoAahgJY1E"
     },
     "status": {
-      "$ref": "BTvlJ9lYPrPq82RppKG68jmSjCx3sahKPsktikK5SNk"
+      "$ref": "2OwfyGlONCYjeXzdLxaHdsyYH27I2ams5D4NUgxwMjI"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema63 = {
+const schema80 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate130(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate130(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema63.enum
+        allowedValues: schema80.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate130(data, {
     }
     errors++;
   }
-  validate130.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema81 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate132(data, {
+function validate166(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate132(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema64.enum
+        allowedValues: schema81.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate132(data, {
     }
     errors++;
   }
-  validate132.errors = vErrors;
+  validate166.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema82 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema66 = {};
-import { validate as validate135 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate134(data, {
+const schema83 = {};
+import { validate as validate169 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate168(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate134(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate135(data, {
+    if (!validate169(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+      vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
       errors = vErrors.length;
     }
   }
-  validate134.errors = vErrors;
+  validate168.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema84 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -168,15 +168,21 @@ const schema67 = {
     "rollout": {
       "$ref": "K9d22ZxW4tsMfacPo9hbAWHuujvpq0nlXjEbh8Gcvw"
     },
+    "expose": {
+      "$ref": "9p0ok27zR7C03RXk0gsXnNsffKMDVXlRqHRvhPx4"
+    },
+    "networkPolicy": {
+      "$ref": "UWfAyxsis8RWyQSEcw4vqxzkDYd147TwkhjlEgMZ3XY"
+    },
     "podDisruptionBudget": {
       "$ref": "4uogbxukUSPIkWUEYuGOVGNVDIOd7v4ZnqJArML5HHw"
     },
     "server": {
-      "$ref": "wrECwWPzixP5KWZ9LqfCnqM0RkEV9T4YvEVOx16pKE"
+      "$ref": "A7f4uMa7s3BKQZvuMbv67r2Hq5Owup47JutRhXIvM"
     }
   }
 };
-const schema68 = {
+const schema85 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -193,7 +199,7 @@ const schema68 = {
     }
   }
 };
-const schema69 = {
+const schema86 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -203,12 +209,12 @@ const schema69 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema87 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate141(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -249,10 +255,10 @@ function validate141(data, {
     }
     errors++;
   }
-  validate141.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-function validate140(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -294,26 +300,26 @@ function validate140(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate141(data.name, {
+      if (!validate175(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate140.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema56 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate83(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -355,15 +361,15 @@ function validate83(data, {
       errors++;
     }
   }
-  validate83.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema63 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate88(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -405,15 +411,15 @@ function validate88(data, {
       errors++;
     }
   }
-  validate88.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema88 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate146(data, {
+function validate180(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -437,10 +443,10 @@ function validate146(data, {
     }
     errors++;
   }
-  validate146.errors = vErrors;
+  validate180.errors = vErrors;
   return errors === 0;
 }
-function validate139(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -450,46 +456,46 @@ function validate139(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate140(data.finetuneRef, {
+      if (!validate174(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate83(data.uri, {
+      if (!validate115(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate88(data.sha256, {
+      if (!validate123(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.follow !== undefined) {
-      if (!validate146(data.follow, {
+      if (!validate180(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
         errors = vErrors.length;
       }
     }
@@ -509,10 +515,10 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema89 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -540,13 +546,13 @@ const schema72 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema90 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate150(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -576,7 +582,7 @@ function validate150(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema73.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -586,16 +592,16 @@ function validate150(data, {
     }
     errors++;
   }
-  validate150.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema91 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate152(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -625,7 +631,7 @@ function validate152(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema74.enum
+        allowedValues: schema91.enum
       }
     };
     if (vErrors === null) {
@@ -635,17 +641,17 @@ function validate152(data, {
     }
     errors++;
   }
-  validate152.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema92 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate154(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -705,16 +711,16 @@ function validate154(data, {
       errors++;
     }
   }
-  validate154.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema93 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate156(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -756,17 +762,17 @@ function validate156(data, {
       errors++;
     }
   }
-  validate156.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema94 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate158(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -826,17 +832,17 @@ function validate158(data, {
       errors++;
     }
   }
-  validate158.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema95 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate160(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -896,17 +902,17 @@ function validate160(data, {
       errors++;
     }
   }
-  validate160.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema96 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate162(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -966,10 +972,10 @@ function validate162(data, {
       errors++;
     }
   }
-  validate162.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -995,87 +1001,87 @@ function validate149(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate150(data.backend, {
+      if (!validate184(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate152(data.precision, {
+      if (!validate186(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate154(data.steps, {
+      if (!validate188(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate156(data.guidance, {
+      if (!validate190(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate158(data.maxBatchSize, {
+      if (!validate192(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate160(data.maxBatchDelayMilliseconds, {
+      if (!validate194(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate162(data.maxQueue, {
+      if (!validate196(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate149.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema97 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1143,12 +1149,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema98 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate167(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1178,7 +1184,7 @@ function validate167(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema81.enum
+        allowedValues: schema98.enum
       }
     };
     if (vErrors === null) {
@@ -1188,16 +1194,16 @@ function validate167(data, {
     }
     errors++;
   }
-  validate167.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema99 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate170(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1257,10 +1263,10 @@ function validate170(data, {
       errors++;
     }
   }
-  validate170.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-function validate165(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1297,13 +1303,13 @@ function validate165(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate167(data.onSlow, {
+      if (!validate201(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
@@ -1319,18 +1325,18 @@ function validate165(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate170(data.maxFidIncreasePercent, {
+      if (!validate204(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate165.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1421,7 +1427,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema100 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1451,13 +1457,13 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema84 = {
+const schema101 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate175(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1487,7 +1493,7 @@ function validate175(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema84.enum
+        allowedValues: schema101.enum
       }
     };
     if (vErrors === null) {
@@ -1497,7 +1503,7 @@ function validate175(data, {
     }
     errors++;
   }
-  validate175.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -1586,14 +1592,14 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema41 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate179(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1669,10 +1675,10 @@ function validate179(data, {
       errors++;
     }
   }
-  validate179.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema102 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1756,7 +1762,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate181(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1815,10 +1821,10 @@ function validate181(data, {
       }
     }
   }
-  validate181.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema103 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1826,7 +1832,7 @@ const schema87 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate186(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1902,10 +1908,10 @@ function validate186(data, {
       errors++;
     }
   }
-  validate186.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema104 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1913,7 +1919,7 @@ const schema88 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate188(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1989,10 +1995,10 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema105 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2001,7 +2007,7 @@ const schema89 = {
   },
   "nullable": true
 };
-const schema90 = {
+const schema106 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2022,11 +2028,11 @@ const schema90 = {
     }
   }
 };
-const schema91 = {
+const schema107 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate192(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2056,7 +2062,7 @@ function validate192(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema91.enum
+        allowedValues: schema107.enum
       }
     };
     if (vErrors === null) {
@@ -2066,10 +2072,10 @@ function validate192(data, {
     }
     errors++;
   }
-  validate192.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema108 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2082,11 +2088,11 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema109 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate195(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2116,7 +2122,7 @@ function validate195(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema93.enum
+        allowedValues: schema109.enum
       }
     };
     if (vErrors === null) {
@@ -2126,10 +2132,10 @@ function validate195(data, {
     }
     errors++;
   }
-  validate195.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema110 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2144,11 +2150,11 @@ const schema94 = {
     }
   }
 };
-const schema95 = {
+const schema111 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate198(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2178,7 +2184,7 @@ function validate198(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema95.enum
+        allowedValues: schema111.enum
       }
     };
     if (vErrors === null) {
@@ -2188,17 +2194,17 @@ function validate198(data, {
     }
     errors++;
   }
-  validate198.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema112 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate200(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2274,7 +2280,7 @@ function validate200(data, {
       errors++;
     }
   }
-  validate200.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2425,7 +2431,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate197(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2451,24 +2457,24 @@ function validate197(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate198(data.type, {
+      if (!validate231(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate200(data.averageUtilization, {
+      if (!validate233(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -2499,10 +2505,10 @@ function validate197(data, {
     }
     errors++;
   }
-  validate197.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-function validate194(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2560,32 +2566,32 @@ function validate194(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate195(data.name, {
+      if (!validate228(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate197(data.target, {
+      if (!validate230(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate194.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema113 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3250,7 +3256,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema114 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3262,11 +3268,11 @@ const schema98 = {
     }
   }
 };
-const schema99 = {
+const schema115 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate208(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3296,7 +3302,7 @@ function validate208(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema99.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -3306,10 +3312,10 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3335,13 +3341,13 @@ function validate207(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate208(data.type, {
+      if (!validate241(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
@@ -3372,10 +3378,10 @@ function validate207(data, {
     }
     errors++;
   }
-  validate207.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate205(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3444,21 +3450,21 @@ function validate205(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate207(data.target, {
+      if (!validate240(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate205.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema116 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3474,7 +3480,7 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema117 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3489,12 +3495,12 @@ const schema101 = {
     }
   }
 };
-const schema102 = {
+const schema118 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate215(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3536,15 +3542,15 @@ function validate215(data, {
       errors++;
     }
   }
-  validate215.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema119 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate217(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3601,10 +3607,10 @@ function validate217(data, {
     }
     errors++;
   }
-  validate217.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3646,24 +3652,24 @@ function validate214(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate215(data.apiVersion, {
+      if (!validate248(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate217(data.kind, {
+      if (!validate250(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
@@ -3694,7 +3700,7 @@ function validate214(data, {
     }
     errors++;
   }
-  validate214.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3836,7 +3842,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3910,13 +3916,13 @@ function validate213(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate214(data.describedObject, {
+      if (!validate247(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
@@ -3943,10 +3949,10 @@ function validate213(data, {
       }
     }
   }
-  validate213.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema120 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3959,7 +3965,7 @@ const schema104 = {
   },
   "nullable": true
 };
-function validate224(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4039,10 +4045,10 @@ function validate224(data, {
       }
     }
   }
-  validate224.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-function validate191(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4068,57 +4074,57 @@ function validate191(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate192(data.type, {
+      if (!validate225(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate194(data.resource, {
+      if (!validate227(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate205(data.pods, {
+      if (!validate238(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate213(data.object, {
+      if (!validate246(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate224(data.external, {
+      if (!validate257(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
@@ -4138,10 +4144,10 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-function validate190(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4200,21 +4206,21 @@ function validate190(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate191(data[i0], {
+      if (!validate224(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate190.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-function validate174(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4240,13 +4246,13 @@ function validate174(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate175(data.engine, {
+      if (!validate209(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
@@ -4273,71 +4279,71 @@ function validate174(data, {
       }
     }
     if (data.maxReplicas !== undefined) {
-      if (!validate179(data.maxReplicas, {
+      if (!validate88(data.maxReplicas, {
         instancePath: instancePath + "/maxReplicas",
         parentData: data,
         parentDataProperty: "maxReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate181(data.target, {
+      if (!validate214(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate186(data.scaleDownStabilizationSeconds, {
+      if (!validate219(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate188(data.panicPercent, {
+      if (!validate221(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
     if (data.metrics !== undefined) {
-      if (!validate190(data.metrics, {
+      if (!validate223(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate174.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema121 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate231(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4367,7 +4373,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema105.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -4377,10 +4383,10 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema122 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4401,13 +4407,13 @@ const schema106 = {
   },
   "nullable": true
 };
-const schema107 = {
+const schema123 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate234(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4437,7 +4443,7 @@ function validate234(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -4447,10 +4453,10 @@ function validate234(data, {
     }
     errors++;
   }
-  validate234.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema124 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4462,7 +4468,7 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema109 = {
+const schema125 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4471,7 +4477,7 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema126 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4483,13 +4489,13 @@ const schema110 = {
     }
   }
 };
-const schema29 = {
+const schema44 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate62(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4565,10 +4571,10 @@ function validate62(data, {
       errors++;
     }
   }
-  validate62.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema127 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4576,7 +4582,7 @@ const schema111 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate240(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4652,10 +4658,10 @@ function validate240(data, {
       errors++;
     }
   }
-  validate240.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4681,24 +4687,24 @@ function validate238(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate62(data.weight, {
+      if (!validate92(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate240(data.holdSeconds, {
+      if (!validate273(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -4718,10 +4724,10 @@ function validate238(data, {
     }
     errors++;
   }
-  validate238.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-function validate237(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4780,21 +4786,21 @@ function validate237(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate238(data[i0], {
+      if (!validate271(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate237.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema128 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4812,7 +4818,7 @@ const schema112 = {
   },
   "nullable": true
 };
-const schema113 = {
+const schema129 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4820,7 +4826,7 @@ const schema113 = {
   "maximum": 100,
   "nullable": true
 };
-function validate245(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4896,7 +4902,7 @@ function validate245(data, {
       errors++;
     }
   }
-  validate245.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -4985,7 +4991,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema130 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -4993,7 +4999,7 @@ const schema114 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate249(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5069,10 +5075,10 @@ function validate249(data, {
       errors++;
     }
   }
-  validate249.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-function validate244(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5098,13 +5104,13 @@ function validate244(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate245(data.maxErrorRatePercent, {
+      if (!validate278(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
@@ -5131,21 +5137,21 @@ function validate244(data, {
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate249(data.minRequests, {
+      if (!validate282(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate244.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-function validate236(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5171,32 +5177,32 @@ function validate236(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate237(data.steps, {
+      if (!validate270(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate244(data.analysis, {
+      if (!validate277(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate236.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema131 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5204,7 +5210,7 @@ const schema115 = {
   "maximum": 100,
   "nullable": true
 };
-function validate254(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5280,16 +5286,16 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-const schema39 = {
+const schema55 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-const formats8 = formats.int64;
-function validate82(data, {
+const formats10 = formats.int64;
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5314,7 +5320,7 @@ function validate82(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -5331,10 +5337,10 @@ function validate82(data, {
       errors++;
     }
   }
-  validate82.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-function validate233(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5360,24 +5366,24 @@ function validate233(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate234(data.strategy, {
+      if (!validate267(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate236(data.canary, {
+      if (!validate269(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
@@ -5393,32 +5399,1901 @@ function validate233(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate254(data.revisionHistoryLimit, {
+      if (!validate287(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
     if (data.undoTo !== undefined) {
-      if (!validate82(data.undoTo, {
+      if (!validate114(data.undoTo, {
         instancePath: instancePath + "/undoTo",
         parentData: data,
         parentDataProperty: "undoTo",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate233.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema132 = {
+  "type": "object",
+  "properties": {
+    "httpRoute": {
+      "$ref": "UXOp98stgh5DLwAlrcwdR9qV4CGUj66pNLrhQ2rgb74"
+    },
+    "ingress": {
+      "$ref": "FgJXN4UBj4kFQsoH5FuELIBxMGeqT4s6HXro1AA5Lk"
+    }
+  },
+  "nullable": true
+};
+const schema133 = {
+  "type": "object",
+  "required": ["parentRefs"],
+  "properties": {
+    "parentRefs": {
+      "$ref": "Dyi4gsi93o2kJ4T0LBxOLhKnn3j0YmaYENd9eZ3RFI"
+    },
+    "hostnames": {
+      "$ref": "0qXLapQif44gJhPOkZ8EVUTUPdA50qBPnH0CntnFsiY"
+    },
+    "timeouts": {
+      "$ref": "gjnxXp33ekyNR8aMVwGpi3aEznVVRyqSNw3qARUExA"
+    }
+  },
+  "nullable": true
+};
+const schema134 = {
+  "type": "array",
+  "minItems": 1,
+  "maxItems": 16,
+  "items": {
+    "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
+  }
+};
+const schema135 = {
+  "type": "object",
+  "required": ["name"],
+  "properties": {
+    "name": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "namespace": {
+      "$ref": "Fi5GumpZRhoGbEbXE3aAYf5MY3ogPT21qvKgVxb4X8"
+    },
+    "sectionName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "port": {
+      "$ref": "XSqJnsnn9eCvoQUP3Zjqm9I885uExDmL7oTSsIvewTI"
+    }
+  }
+};
+const schema136 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 63,
+  "nullable": true
+};
+function validate296(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate296.errors = vErrors;
+  return errors === 0;
+}
+const schema27 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 253,
+  "nullable": true
+};
+function validate57(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 253) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 253
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate57.errors = vErrors;
+  return errors === 0;
+}
+const schema59 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 1,
+  "maximum": 65535,
+  "nullable": true
+};
+function validate119(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 65535 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 65535
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate119.errors = vErrors;
+  return errors === 0;
+}
+function validate294(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate30(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.namespace !== undefined) {
+      if (!validate296(data.namespace, {
+        instancePath: instancePath + "/namespace",
+        parentData: data,
+        parentDataProperty: "namespace",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sectionName !== undefined) {
+      if (!validate57(data.sectionName, {
+        instancePath: instancePath + "/sectionName",
+        parentData: data,
+        parentDataProperty: "sectionName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.port !== undefined) {
+      if (!validate119(data.port, {
+        instancePath: instancePath + "/port",
+        parentData: data,
+        parentDataProperty: "port",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate294.errors = vErrors;
+  return errors === 0;
+}
+function validate293(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minItems",
+        keyword: "minItems",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate294(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate293.errors = vErrors;
+  return errors === 0;
+}
+const schema137 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+  },
+  "nullable": true
+};
+function validate302(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate30(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate302.errors = vErrors;
+  return errors === 0;
+}
+const schema138 = {
+  "type": "object",
+  "properties": {
+    "request": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "backendRequest": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    }
+  },
+  "nullable": true
+};
+const schema26 = {
+  "type": "string",
+  "maxLength": 16,
+  "nullable": true
+};
+function validate56(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate56.errors = vErrors;
+  return errors === 0;
+}
+function validate305(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.request !== undefined) {
+      if (!validate56(data.request, {
+        instancePath: instancePath + "/request",
+        parentData: data,
+        parentDataProperty: "request",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.backendRequest !== undefined) {
+      if (!validate56(data.backendRequest, {
+        instancePath: instancePath + "/backendRequest",
+        parentData: data,
+        parentDataProperty: "backendRequest",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate305.errors = vErrors;
+  return errors === 0;
+}
+function validate292(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.parentRefs === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "parentRefs"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.parentRefs !== undefined) {
+      if (!validate293(data.parentRefs, {
+        instancePath: instancePath + "/parentRefs",
+        parentData: data,
+        parentDataProperty: "parentRefs",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.hostnames !== undefined) {
+      if (!validate302(data.hostnames, {
+        instancePath: instancePath + "/hostnames",
+        parentData: data,
+        parentDataProperty: "hostnames",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.timeouts !== undefined) {
+      if (!validate305(data.timeouts, {
+        instancePath: instancePath + "/timeouts",
+        parentData: data,
+        parentDataProperty: "timeouts",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate292.errors = vErrors;
+  return errors === 0;
+}
+const schema139 = {
+  "type": "object",
+  "required": ["host"],
+  "properties": {
+    "className": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "host": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "tls": {
+      "$ref": "1yzS4M8yqkwgFccchwLEKWmXfyf5qDTLvpGTgHFyARw"
+    },
+    "annotations": {
+      "$ref": "tJskEpehEmI5IMWC58zUrtMfpepzrdFdCsMZqeQLT8"
+    }
+  },
+  "nullable": true
+};
+const schema140 = {
+  "type": "object",
+  "properties": {
+    "secretName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    }
+  },
+  "nullable": true
+};
+function validate313(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.secretName !== undefined) {
+      if (!validate57(data.secretName, {
+        instancePath: instancePath + "/secretName",
+        parentData: data,
+        parentDataProperty: "secretName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate313.errors = vErrors;
+  return errors === 0;
+}
+const schema53 = {
+  "type": "object",
+  "maxProperties": 32,
+  "additionalProperties": {
+    "$ref": "SKgvz4HvKTiQikgBFJwhYPuJSrKdwhNFYpdnWnIe0Os"
+  },
+  "properties": {},
+  "nullable": true
+};
+const schema54 = {
+  "type": "string",
+  "maxLength": 4096
+};
+function validate112(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 4096) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 4096
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate112.errors = vErrors;
+  return errors === 0;
+}
+function validate111(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (Object.keys(data).length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxProperties",
+        keyword: "maxProperties",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    for (const key0 in data) {
+      if (!validate112(data[key0], {
+        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+        parentData: data,
+        parentDataProperty: key0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate111.errors = vErrors;
+  return errors === 0;
+}
+function validate310(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.host === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "host"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.className !== undefined) {
+      if (!validate57(data.className, {
+        instancePath: instancePath + "/className",
+        parentData: data,
+        parentDataProperty: "className",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.host !== undefined) {
+      if (!validate30(data.host, {
+        instancePath: instancePath + "/host",
+        parentData: data,
+        parentDataProperty: "host",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.tls !== undefined) {
+      if (!validate313(data.tls, {
+        instancePath: instancePath + "/tls",
+        parentData: data,
+        parentDataProperty: "tls",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.annotations !== undefined) {
+      if (!validate111(data.annotations, {
+        instancePath: instancePath + "/annotations",
+        parentData: data,
+        parentDataProperty: "annotations",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate310.errors = vErrors;
+  return errors === 0;
+}
+function validate291(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.httpRoute !== undefined) {
+      if (!validate292(data.httpRoute, {
+        instancePath: instancePath + "/httpRoute",
+        parentData: data,
+        parentDataProperty: "httpRoute",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ingress !== undefined) {
+      if (!validate310(data.ingress, {
+        instancePath: instancePath + "/ingress",
+        parentData: data,
+        parentDataProperty: "ingress",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate291.errors = vErrors;
+  return errors === 0;
+}
+const schema141 = {
+  "type": "object",
+  "properties": {
+    "from": {
+      "$ref": "VFO8Ydm8jKFCUqSmXJPYRjAd3zuNz5dUynag7BBjqPA"
+    },
+    "to": {
+      "$ref": "VFO8Ydm8jKFCUqSmXJPYRjAd3zuNz5dUynag7BBjqPA"
+    }
+  },
+  "nullable": true
+};
+const schema36 = {
+  "type": "array",
+  "maxItems": 32,
+  "items": {
+    "$ref": "3QZedCyg2GZbMSXvZkEGYMScpEVlUOKyK3pIH1e0c"
+  },
+  "nullable": true
+};
+const schema37 = {
+  "type": "object",
+  "properties": {
+    "podSelector": {
+      "$ref": "sFdnhy9C5xwiTfaTJ4ewzqlzgxiJ87ukgpjQstaVLG4"
+    },
+    "namespaceSelector": {
+      "$ref": "sFdnhy9C5xwiTfaTJ4ewzqlzgxiJ87ukgpjQstaVLG4"
+    },
+    "ipBlock": {
+      "$ref": "82drStLYwn0JjQSUD7PBog4IYM5YY9bdFksoFdSI"
+    }
+  }
+};
+const schema29 = {
+  "type": "object",
+  "properties": {
+    "matchLabels": {
+      "$ref": "qBcn3ABKHXnqpt2LYdy4mcfwvlpCnR2t8JN6l6Q85w"
+    },
+    "matchExpressions": {
+      "$ref": "kJk5IO8J0Vki4NloYyfSGb8Dz80KNo685q7iQTAvRKk"
+    }
+  },
+  "nullable": true
+};
+const schema30 = {
+  "type": "object",
+  "maxProperties": 16,
+  "additionalProperties": {
+    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+  },
+  "properties": {},
+  "nullable": true
+};
+const schema28 = {
+  "type": "string",
+  "maxLength": 63
+};
+function validate58(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate58.errors = vErrors;
+  return errors === 0;
+}
+function validate60(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (Object.keys(data).length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxProperties",
+        keyword: "maxProperties",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    for (const key0 in data) {
+      if (!validate58(data[key0], {
+        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+        parentData: data,
+        parentDataProperty: key0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate60.errors = vErrors;
+  return errors === 0;
+}
+const schema31 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "kSTw3n0YgfBZMvGtpBYKcJ1GSEPEZi65CM65LCvkJZ0"
+  },
+  "nullable": true
+};
+const schema32 = {
+  "type": "object",
+  "required": ["key", "operator"],
+  "properties": {
+    "key": {
+      "$ref": "ZELuMRBmNZ9k6lFZYC6v1YwTOFXuz2X1pISCaJNmQAE"
+    },
+    "operator": {
+      "$ref": "CtzwNv1U2Iq9Hqen3lsNfwJRNsbNmfKwNNV7KWNCKi4"
+    },
+    "values": {
+      "$ref": "NF045VV9ObQD3e5CgajBWU8uyFs0cIBLjYHbb7REM"
+    }
+  }
+};
+const schema33 = {
+  "type": "string",
+  "maxLength": 317
+};
+function validate65(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 317) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 317
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate65.errors = vErrors;
+  return errors === 0;
+}
+const schema34 = {
+  "type": "array",
+  "maxItems": 32,
+  "items": {
+    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+  },
+  "nullable": true
+};
+function validate68(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate58(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate68.errors = vErrors;
+  return errors === 0;
+}
+function validate64(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.key === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "key"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.operator === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "operator"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.key !== undefined) {
+      if (!validate65(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.operator !== undefined) {
+      if (!validate41(data.operator, {
+        instancePath: instancePath + "/operator",
+        parentData: data,
+        parentDataProperty: "operator",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate41.errors : vErrors.concat(validate41.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.values !== undefined) {
+      if (!validate68(data.values, {
+        instancePath: instancePath + "/values",
+        parentData: data,
+        parentDataProperty: "values",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate64.errors = vErrors;
+  return errors === 0;
+}
+function validate63(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate64(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate63.errors = vErrors;
+  return errors === 0;
+}
+function validate59(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.matchLabels !== undefined) {
+      if (!validate60(data.matchLabels, {
+        instancePath: instancePath + "/matchLabels",
+        parentData: data,
+        parentDataProperty: "matchLabels",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.matchExpressions !== undefined) {
+      if (!validate63(data.matchExpressions, {
+        instancePath: instancePath + "/matchExpressions",
+        parentData: data,
+        parentDataProperty: "matchExpressions",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate59.errors = vErrors;
+  return errors === 0;
+}
+const schema38 = {
+  "type": "object",
+  "required": ["cidr"],
+  "properties": {
+    "cidr": {
+      "$ref": "KE3aaHZp9gUCw4xA7IjnQZqX1SPAoiVtxyOyBpCrCDs"
+    },
+    "except": {
+      "$ref": "vPLp4DkEo9cTLBzURU1qu83UTznJsTuctG7bmN8eGjM"
+    }
+  },
+  "nullable": true
+};
+const schema35 = {
+  "type": "string",
+  "maxLength": 64
+};
+function validate73(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 64) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 64
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate73.errors = vErrors;
+  return errors === 0;
+}
+const schema39 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "KE3aaHZp9gUCw4xA7IjnQZqX1SPAoiVtxyOyBpCrCDs"
+  },
+  "nullable": true
+};
+function validate80(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate73(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate80.errors = vErrors;
+  return errors === 0;
+}
+function validate78(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.cidr === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "cidr"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.cidr !== undefined) {
+      if (!validate73(data.cidr, {
+        instancePath: instancePath + "/cidr",
+        parentData: data,
+        parentDataProperty: "cidr",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.except !== undefined) {
+      if (!validate80(data.except, {
+        instancePath: instancePath + "/except",
+        parentData: data,
+        parentDataProperty: "except",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate78.errors = vErrors;
+  return errors === 0;
+}
+function validate75(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.podSelector !== undefined) {
+      if (!validate59(data.podSelector, {
+        instancePath: instancePath + "/podSelector",
+        parentData: data,
+        parentDataProperty: "podSelector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.namespaceSelector !== undefined) {
+      if (!validate59(data.namespaceSelector, {
+        instancePath: instancePath + "/namespaceSelector",
+        parentData: data,
+        parentDataProperty: "namespaceSelector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ipBlock !== undefined) {
+      if (!validate78(data.ipBlock, {
+        instancePath: instancePath + "/ipBlock",
+        parentData: data,
+        parentDataProperty: "ipBlock",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate75.errors = vErrors;
+  return errors === 0;
+}
+function validate74(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate75(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate74.errors = vErrors;
+  return errors === 0;
+}
+function validate319(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.from !== undefined) {
+      if (!validate74(data.from, {
+        instancePath: instancePath + "/from",
+        parentData: data,
+        parentDataProperty: "from",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.to !== undefined) {
+      if (!validate74(data.to, {
+        instancePath: instancePath + "/to",
+        parentData: data,
+        parentDataProperty: "to",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate319.errors = vErrors;
+  return errors === 0;
+}
+const schema142 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -5430,7 +7305,7 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema26 = {
+const schema40 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -5438,7 +7313,7 @@ const schema26 = {
   }],
   "maxLength": 4
 };
-function validate56(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5515,10 +7390,10 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5544,34 +7419,37 @@ function validate258(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxUnavailable !== undefined) {
-      if (!validate56(data.maxUnavailable, {
+      if (!validate85(data.maxUnavailable, {
         instancePath: instancePath + "/maxUnavailable",
         parentData: data,
         parentDataProperty: "maxUnavailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.minAvailable !== undefined) {
-      if (!validate56(data.minAvailable, {
+      if (!validate85(data.minAvailable, {
         instancePath: instancePath + "/minAvailable",
         parentData: data,
         parentDataProperty: "minAvailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate258.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema143 = {
   "type": "object",
   "properties": {
+    "topologySpreadConstraints": {
+      "$ref": "RxzLqzKjNnL6budN1OGcj1rFvZXQZF7H4xDLZpBMw"
+    },
     "terminationGracePeriodSeconds": {
       "$ref": "vtNBlH1qYlK3opTNnFfnBm8JW7KwItNOjGIRnuQ"
     },
@@ -5617,14 +7495,389 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema144 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "PdYWJETOpI091eK9BGHWQhcutkhPBNSCpb5nSNRFBA"
+  },
+  "nullable": true
+};
+const schema145 = {
+  "type": "object",
+  "required": ["topologyKey", "whenUnsatisfiable"],
+  "properties": {
+    "topologyKey": {
+      "$ref": "yfZUvP7DWghv6YNlAhfCcDP7fAVWpBVdxCifnsPMaE"
+    },
+    "maxSkew": {
+      "$ref": "mdmXI5u4vMFdJG7C0DIjoiQb9s6gEMpe1G3CpO3dSpY"
+    },
+    "whenUnsatisfiable": {
+      "$ref": "cy0bHNOhtwCQGdjyBTm6q1rzFjtT1uVAQZrA4ItHz4A"
+    },
+    "minDomains": {
+      "$ref": "mdmXI5u4vMFdJG7C0DIjoiQb9s6gEMpe1G3CpO3dSpY"
+    },
+    "nodeAffinityPolicy": {
+      "$ref": "n9OgPpO9sw6puImoCrDloNL1ej4Jp6xfqkJRh6oz6o"
+    },
+    "nodeTaintsPolicy": {
+      "$ref": "n9OgPpO9sw6puImoCrDloNL1ej4Jp6xfqkJRh6oz6o"
+    }
+  }
+};
+const schema146 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 317
+};
+function validate330(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 317) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 317
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate330.errors = vErrors;
+  return errors === 0;
+}
+const schema147 = {
+  "type": "string",
+  "enum": ["ScheduleAnyway", "DoNotSchedule"]
+};
+function validate333(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "ScheduleAnyway" || data === "DoNotSchedule")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema147.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate333.errors = vErrors;
+  return errors === 0;
+}
+const schema42 = {
+  "type": "string",
+  "enum": ["Honor", "Ignore"],
+  "nullable": true
+};
+function validate89(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Honor" || data === "Ignore")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema42.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate89.errors = vErrors;
+  return errors === 0;
+}
+function validate329(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.topologyKey === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "topologyKey"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.whenUnsatisfiable === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "whenUnsatisfiable"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.topologyKey !== undefined) {
+      if (!validate330(data.topologyKey, {
+        instancePath: instancePath + "/topologyKey",
+        parentData: data,
+        parentDataProperty: "topologyKey",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxSkew !== undefined) {
+      if (!validate88(data.maxSkew, {
+        instancePath: instancePath + "/maxSkew",
+        parentData: data,
+        parentDataProperty: "maxSkew",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.whenUnsatisfiable !== undefined) {
+      if (!validate333(data.whenUnsatisfiable, {
+        instancePath: instancePath + "/whenUnsatisfiable",
+        parentData: data,
+        parentDataProperty: "whenUnsatisfiable",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.minDomains !== undefined) {
+      if (!validate88(data.minDomains, {
+        instancePath: instancePath + "/minDomains",
+        parentData: data,
+        parentDataProperty: "minDomains",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeAffinityPolicy !== undefined) {
+      if (!validate89(data.nodeAffinityPolicy, {
+        instancePath: instancePath + "/nodeAffinityPolicy",
+        parentData: data,
+        parentDataProperty: "nodeAffinityPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeTaintsPolicy !== undefined) {
+      if (!validate89(data.nodeTaintsPolicy, {
+        instancePath: instancePath + "/nodeTaintsPolicy",
+        parentData: data,
+        parentDataProperty: "nodeTaintsPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate329.errors = vErrors;
+  return errors === 0;
+}
+function validate328(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate329(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate328.errors = vErrors;
+  return errors === 0;
+}
+const schema148 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate263(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5683,7 +7936,7 @@ function validate263(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5700,16 +7953,16 @@ function validate263(data, {
       errors++;
     }
   }
-  validate263.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema149 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate265(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5767,15 +8020,15 @@ function validate265(data, {
       errors++;
     }
   }
-  validate265.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema150 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate267(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5805,7 +8058,7 @@ function validate267(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema120.enum
+        allowedValues: schema150.enum
       }
     };
     if (vErrors === null) {
@@ -5815,10 +8068,10 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema151 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5826,7 +8079,7 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema152 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5835,7 +8088,7 @@ const schema122 = {
     }
   }
 };
-function validate270(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5887,10 +8140,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5933,21 +8186,21 @@ function validate269(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate270(data[i0], {
+      if (!validate347(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema153 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -5959,7 +8212,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema27 = {
+const schema43 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -5968,7 +8221,7 @@ const schema27 = {
   "properties": {},
   "nullable": true
 };
-function validate59(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6021,10 +8274,10 @@ function validate59(data, {
       }
     }
   }
-  validate59.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6050,32 +8303,32 @@ function validate274(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate59(data.requests, {
+      if (!validate90(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate59(data.limits, {
+      if (!validate90(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate274.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema52 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -6084,55 +8337,7 @@ const schema38 = {
   "properties": {},
   "nullable": true
 };
-const schema28 = {
-  "type": "string",
-  "maxLength": 63
-};
-function validate61(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 63) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 63
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate61.errors = vErrors;
-  return errors === 0;
-}
-function validate80(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6174,21 +8379,21 @@ function validate80(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate61(data[key0], {
+      if (!validate58(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate80.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema154 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6196,7 +8401,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema155 = {
   "type": "object",
   "properties": {
     "key": {
@@ -6216,12 +8421,12 @@ const schema125 = {
     }
   }
 };
-const schema126 = {
+const schema156 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate281(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6263,15 +8468,15 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema157 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate283(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6301,7 +8506,7 @@ function validate283(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema157.enum
       }
     };
     if (vErrors === null) {
@@ -6311,15 +8516,15 @@ function validate283(data, {
     }
     errors++;
   }
-  validate283.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema75 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate125(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6361,15 +8566,15 @@ function validate125(data, {
       errors++;
     }
   }
-  validate125.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema158 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate286(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6399,7 +8604,7 @@ function validate286(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema128.enum
+        allowedValues: schema158.enum
       }
     };
     if (vErrors === null) {
@@ -6409,16 +8614,16 @@ function validate286(data, {
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
-const schema42 = {
+const schema60 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate85(data, {
+function validate120(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6460,7 +8665,7 @@ function validate85(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -6477,10 +8682,10 @@ function validate85(data, {
       errors++;
     }
   }
-  validate85.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-function validate280(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6490,57 +8695,57 @@ function validate280(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate281(data.key, {
+      if (!validate358(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate283(data.operator, {
+      if (!validate360(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate125(data.value, {
+      if (!validate159(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate286(data.effect, {
+      if (!validate363(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate85(data.tolerationSeconds, {
+      if (!validate120(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
@@ -6560,10 +8765,10 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6606,21 +8811,21 @@ function validate279(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate280(data[i0], {
+      if (!validate357(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate279.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema159 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -6629,7 +8834,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema160 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -6641,7 +8846,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema161 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -6651,7 +8856,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema162 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6659,7 +8864,7 @@ const schema132 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema30 = {
+const schema45 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -6668,7 +8873,7 @@ const schema30 = {
     }
   }
 };
-const schema31 = {
+const schema46 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -6676,7 +8881,7 @@ const schema31 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema32 = {
+const schema47 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -6691,11 +8896,11 @@ const schema32 = {
     }
   }
 };
-const schema33 = {
+const schema48 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate67(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6725,7 +8930,7 @@ function validate67(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema33.enum
+        allowedValues: schema48.enum
       }
     };
     if (vErrors === null) {
@@ -6735,10 +8940,10 @@ function validate67(data, {
     }
     errors++;
   }
-  validate67.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema49 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -6746,7 +8951,7 @@ const schema34 = {
   },
   "nullable": true
 };
-function validate69(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6789,21 +8994,21 @@ function validate69(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate61(data[i0], {
+      if (!validate58(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate69.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-function validate65(data, {
+function validate95(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6856,24 +9061,24 @@ function validate65(data, {
       }
     }
     if (data.operator !== undefined) {
-      if (!validate67(data.operator, {
+      if (!validate97(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate69(data.values, {
+      if (!validate99(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
@@ -6893,10 +9098,10 @@ function validate65(data, {
     }
     errors++;
   }
-  validate65.errors = vErrors;
+  validate95.errors = vErrors;
   return errors === 0;
 }
-function validate64(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6939,13 +9144,13 @@ function validate64(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate65(data[i0], {
+      if (!validate95(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
@@ -6965,10 +9170,10 @@ function validate64(data, {
     }
     errors++;
   }
-  validate64.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-function validate63(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6994,13 +9199,13 @@ function validate63(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate64(data.matchExpressions, {
+      if (!validate94(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
@@ -7020,10 +9225,10 @@ function validate63(data, {
     }
     errors++;
   }
-  validate63.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7066,13 +9271,13 @@ function validate294(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate63(data[i0], {
+      if (!validate93(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -7092,10 +9297,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate370(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7137,21 +9342,21 @@ function validate293(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate294(data.nodeSelectorTerms, {
+      if (!validate371(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema163 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7159,7 +9364,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema164 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -7171,7 +9376,7 @@ const schema134 = {
     }
   }
 };
-function validate299(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7213,24 +9418,24 @@ function validate299(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate62(data.weight, {
+      if (!validate92(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate63(data.preference, {
+      if (!validate93(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -7250,10 +9455,10 @@ function validate299(data, {
     }
     errors++;
   }
-  validate299.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7296,21 +9501,21 @@ function validate298(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate299(data[i0], {
+      if (!validate376(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7336,32 +9541,32 @@ function validate292(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate293(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate370(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate298(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate375(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate368(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7387,21 +9592,21 @@ function validate291(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate292(data.nodeAffinity, {
+      if (!validate369(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate291.errors = vErrors;
+  validate368.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema165 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7409,7 +9614,7 @@ const schema135 = {
   },
   "nullable": true
 };
-const schema136 = {
+const schema166 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7424,12 +9629,12 @@ const schema136 = {
     }
   }
 };
-const schema43 = {
+const schema61 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate86(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7486,15 +9691,15 @@ function validate86(data, {
     }
     errors++;
   }
-  validate86.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema167 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate309(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7536,10 +9741,10 @@ function validate309(data, {
       errors++;
     }
   }
-  validate309.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema168 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -7551,7 +9756,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema50 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -7567,11 +9772,11 @@ const schema35 = {
   },
   "nullable": true
 };
-const schema36 = {
+const schema51 = {
   "type": "boolean",
   "nullable": true
 };
-function validate77(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7595,10 +9800,10 @@ function validate77(data, {
     }
     errors++;
   }
-  validate77.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-function validate74(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7678,21 +9883,21 @@ function validate74(data, {
       }
     }
     if (data.optional !== undefined) {
-      if (!validate77(data.optional, {
+      if (!validate107(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate74.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7718,32 +9923,32 @@ function validate311(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate74(data.secretKeyRef, {
+      if (!validate104(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate74(data.configMapKeyRef, {
+      if (!validate104(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate311.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7769,35 +9974,35 @@ function validate307(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate86(data.name, {
+      if (!validate121(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate309(data.value, {
+      if (!validate386(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate311(data.valueFrom, {
+      if (!validate388(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
@@ -7817,10 +10022,10 @@ function validate307(data, {
     }
     errors++;
   }
-  validate307.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate306(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7863,145 +10068,21 @@ function validate306(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate307(data[i0], {
+      if (!validate384(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate306.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
-  "type": "string",
-  "minLength": 1,
-  "maxLength": 253,
-  "nullable": true
-};
-function validate79(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 253) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 253
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (func2(data) < 1) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
-  validate79.errors = vErrors;
-  return errors === 0;
-}
-const schema139 = {
-  "type": "object",
-  "maxProperties": 32,
-  "additionalProperties": {
-    "$ref": "SKgvz4HvKTiQikgBFJwhYPuJSrKdwhNFYpdnWnIe0Os"
-  },
-  "properties": {},
-  "nullable": true
-};
-const schema140 = {
-  "type": "string",
-  "maxLength": 4096
-};
-function validate322(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 4096) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 4096
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate322.errors = vErrors;
-  return errors === 0;
-}
-function validate321(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8026,221 +10107,176 @@ function validate321(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (Object.keys(data).length > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxProperties",
-        keyword: "maxProperties",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    for (const key0 in data) {
-      if (!validate322(data[key0], {
-        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+    if (data.topologySpreadConstraints !== undefined) {
+      if (!validate328(data.topologySpreadConstraints, {
+        instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
-        parentDataProperty: key0,
+        parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
-  }
-  validate321.errors = vErrors;
-  return errors === 0;
-}
-function validate262(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate263(data.terminationGracePeriodSeconds, {
+      if (!validate340(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate265(data.image, {
+      if (!validate342(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate267(data.imagePullPolicy, {
+      if (!validate344(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate269(data.imagePullSecrets, {
+      if (!validate346(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate274(data.resources, {
+      if (!validate351(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate80(data.nodeSelector, {
+      if (!validate109(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate279(data.tolerations, {
+      if (!validate356(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate291(data.affinity, {
+      if (!validate368(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate306(data.env, {
+      if (!validate383(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate79(data.serviceAccountName, {
+      if (!validate57(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate79(data.priorityClassName, {
+      if (!validate57(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate79(data.runtimeClassName, {
+      if (!validate57(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate80(data.podLabels, {
+      if (!validate109(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate321(data.podAnnotations, {
+      if (!validate111(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate262.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-function validate138(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8266,35 +10302,35 @@ function validate138(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate139(data.model, {
+      if (!validate173(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate149(data.engine, {
+      if (!validate183(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate165(data.qualityGate, {
+      if (!validate199(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
@@ -8310,57 +10346,79 @@ function validate138(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate174(data.scaling, {
+      if (!validate208(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate231(data.gateway, {
+      if (!validate264(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate233(data.rollout, {
+      if (!validate266(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.expose !== undefined) {
+      if (!validate291(data.expose, {
+        instancePath: instancePath + "/expose",
+        parentData: data,
+        parentDataProperty: "expose",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.networkPolicy !== undefined) {
+      if (!validate319(data.networkPolicy, {
+        instancePath: instancePath + "/networkPolicy",
+        parentData: data,
+        parentDataProperty: "networkPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate258(data.podDisruptionBudget, {
+      if (!validate323(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate262(data.server, {
+      if (!validate327(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
@@ -8380,10 +10438,10 @@ function validate138(data, {
     }
     errors++;
   }
-  validate138.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema169 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -8397,6 +10455,12 @@ const schema141 = {
     },
     "url": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
+    },
+    "externalHosts": {
+      "$ref": "AI07nWX0w074wlS45bFn7e7a4vam5b7dyKU31Cdu5rI"
+    },
+    "externalAddresses": {
+      "$ref": "AI07nWX0w074wlS45bFn7e7a4vam5b7dyKU31Cdu5rI"
     },
     "replicas": {
       "$ref": "w5IhIKa86RwAovE05iaUbTTyUvDPPwDIMFk2QbV9s2w"
@@ -8440,12 +10504,12 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema170 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate329(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8475,7 +10539,7 @@ function validate329(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema142.enum
+        allowedValues: schema170.enum
       }
     };
     if (vErrors === null) {
@@ -8485,16 +10549,81 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-const schema41 = {
+const schema57 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "W5GpjkfZRCLa7yfFjmIMJXhllT5xShcWeGBcQ6BJ18"
+  },
+  "nullable": true
+};
+function validate116(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate24(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate116.errors = vErrors;
+  return errors === 0;
+}
+const schema58 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "nullable": true
 };
-function validate84(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8553,15 +10682,15 @@ function validate84(data, {
       errors++;
     }
   }
-  validate84.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema171 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate335(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8591,7 +10720,7 @@ function validate335(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema143.enum
+        allowedValues: schema171.enum
       }
     };
     if (vErrors === null) {
@@ -8601,10 +10730,10 @@ function validate335(data, {
     }
     errors++;
   }
-  validate335.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema172 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -8622,12 +10751,12 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema173 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate339(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8657,7 +10786,7 @@ function validate339(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema145.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -8667,101 +10796,15 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
-  "type": "integer",
-  "format": "int32",
-  "minimum": 1,
-  "maximum": 65535,
-  "nullable": true
-};
-function validate341(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 65535 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 65535
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 1 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-    if (!formats0.validate(data)) {
-      const err3 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int32"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err3];
-      } else {
-        vErrors.push(err3);
-      }
-      errors++;
-    }
-  }
-  validate341.errors = vErrors;
-  return errors === 0;
-}
-const schema46 = {
+const schema64 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate89(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8803,10 +10846,10 @@ function validate89(data, {
       errors++;
     }
   }
-  validate89.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema174 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -8819,13 +10862,13 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema175 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate346(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8901,10 +10944,10 @@ function validate346(data, {
       errors++;
     }
   }
-  validate346.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8962,32 +11005,32 @@ function validate344(data, {
       errors++;
     }
     if (data.revision !== undefined) {
-      if (!validate61(data.revision, {
+      if (!validate58(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate346(data.weightPercent, {
+      if (!validate421(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate344.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9013,54 +11056,54 @@ function validate338(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate339(data.mode, {
+      if (!validate415(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate341(data.gatewayPort, {
+      if (!validate119(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
     if (data.wakeSeconds !== undefined) {
-      if (!validate89(data.wakeSeconds, {
+      if (!validate124(data.wakeSeconds, {
         instancePath: instancePath + "/wakeSeconds",
         parentData: data,
         parentDataProperty: "wakeSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate344(data.canary, {
+      if (!validate419(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema176 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9068,7 +11111,7 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema177 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -9092,59 +11135,11 @@ const schema150 = {
     }
   }
 };
-const schema151 = {
-  "type": "string",
-  "maxLength": 64
-};
-function validate352(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 64) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 64
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate352.errors = vErrors;
-  return errors === 0;
-}
-const schema152 = {
+const schema178 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate354(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9174,7 +11169,7 @@ function validate354(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema152.enum
+        allowedValues: schema178.enum
       }
     };
     if (vErrors === null) {
@@ -9184,15 +11179,15 @@ function validate354(data, {
     }
     errors++;
   }
-  validate354.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema76 = {
   "type": "string",
   "format": "date-time"
 };
-const formats14 = formats["date-time"];
-function validate126(data, {
+const formats18 = formats["date-time"];
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9201,7 +11196,7 @@ function validate126(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats14.validate(data)) {
+    if (!formats18.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -9233,14 +11228,14 @@ function validate126(data, {
     }
     errors++;
   }
-  validate126.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema77 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate127(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9281,10 +11276,10 @@ function validate127(data, {
     }
     errors++;
   }
-  validate127.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-function validate351(data, {
+function validate426(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9374,68 +11369,68 @@ function validate351(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate352(data.type, {
+      if (!validate73(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate354(data.status, {
+      if (!validate428(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate85(data.observedGeneration, {
+      if (!validate120(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate126(data.lastTransitionTime, {
+      if (!validate160(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate86(data.reason, {
+      if (!validate121(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate127(data.message, {
+      if (!validate161(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
@@ -9455,10 +11450,10 @@ function validate351(data, {
     }
     errors++;
   }
-  validate351.errors = vErrors;
+  validate426.errors = vErrors;
   return errors === 0;
 }
-function validate350(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9501,21 +11496,21 @@ function validate350(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate351(data[i0], {
+      if (!validate426(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate350.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema179 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -9537,11 +11532,11 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema44 = {
+const schema62 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate87(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9582,14 +11577,14 @@ function validate87(data, {
     }
     errors++;
   }
-  validate87.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema180 = {
   "type": "string",
   "maxLength": 512
 };
-function validate364(data, {
+function validate438(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9630,13 +11625,13 @@ function validate364(data, {
     }
     errors++;
   }
-  validate364.errors = vErrors;
+  validate438.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema181 = {
   "type": "boolean"
 };
-function validate366(data, {
+function validate440(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9660,14 +11655,14 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema182 = {
   "type": "string",
   "maxLength": 128
 };
-function validate368(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9708,10 +11703,10 @@ function validate368(data, {
     }
     errors++;
   }
-  validate368.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-function validate362(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9817,65 +11812,65 @@ function validate362(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate87(data.uri, {
+      if (!validate122(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate364(data.bounds, {
+      if (!validate438(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate366(data.passed, {
+      if (!validate440(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate368(data.reason, {
+      if (!validate442(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate87(data.message, {
+      if (!validate122(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate362.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
-const schema48 = {
+const schema66 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -9902,12 +11897,12 @@ const schema48 = {
   },
   "nullable": true
 };
-const schema47 = {
+const schema65 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate90(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9949,60 +11944,10 @@ function validate90(data, {
       errors++;
     }
   }
-  validate90.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
-  "type": "string",
-  "maxLength": 16,
-  "nullable": true
-};
-function validate95(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 16) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 16
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate95.errors = vErrors;
-  return errors === 0;
-}
-const schema50 = {
+const schema67 = {
   "type": "object",
   "properties": {
     "name": {
@@ -10014,12 +11959,12 @@ const schema50 = {
   },
   "nullable": true
 };
-const schema51 = {
+const schema68 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate98(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10061,10 +12006,10 @@ function validate98(data, {
       errors++;
     }
   }
-  validate98.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-function validate97(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10090,32 +12035,32 @@ function validate97(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate98(data.name, {
+      if (!validate132(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate88(data.uid, {
+      if (!validate123(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate97.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema69 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -10139,12 +12084,12 @@ const schema52 = {
   },
   "nullable": true
 };
-const schema53 = {
+const schema70 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate107(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10186,10 +12131,10 @@ function validate107(data, {
       errors++;
     }
   }
-  validate107.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema71 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -10197,7 +12142,7 @@ const schema54 = {
   },
   "nullable": true
 };
-const schema55 = {
+const schema72 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -10215,11 +12160,11 @@ const schema55 = {
     }
   }
 };
-const schema56 = {
+const schema73 = {
   "type": "string",
   "maxLength": 8
 };
-function validate111(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10260,10 +12205,10 @@ function validate111(data, {
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10289,46 +12234,46 @@ function validate110(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate111(data.precision, {
+      if (!validate145(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate89(data.sparse, {
+      if (!validate124(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate89(data.increase, {
+      if (!validate124(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate90(data.problem, {
+      if (!validate125(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
@@ -10348,10 +12293,10 @@ function validate110(data, {
     }
     errors++;
   }
-  validate110.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-function validate109(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10394,21 +12339,21 @@ function validate109(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate110(data[i0], {
+      if (!validate144(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate109.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-function validate102(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10434,76 +12379,76 @@ function validate102(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate88(data.metric, {
+      if (!validate123(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate89(data.dense, {
+      if (!validate124(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate89(data.sparse, {
+      if (!validate124(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate89(data.increase, {
+      if (!validate124(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate107(data.precision, {
+      if (!validate141(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate109(data.served, {
+      if (!validate143(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate102.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema74 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -10521,7 +12466,7 @@ const schema57 = {
   },
   "nullable": true
 };
-function validate119(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10547,54 +12492,54 @@ function validate119(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate89(data.convention, {
+      if (!validate124(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate85(data.dense, {
+      if (!validate120(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate85(data.sparse, {
+      if (!validate120(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate89(data.reductionPercent, {
+      if (!validate124(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate119.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-function validate91(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10620,87 +12565,87 @@ function validate91(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate90(data.uri, {
+      if (!validate125(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate88(data.sha256, {
+      if (!validate123(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.pinned !== undefined) {
-      if (!validate77(data.pinned, {
+      if (!validate107(data.pinned, {
         instancePath: instancePath + "/pinned",
         parentData: data,
         parentDataProperty: "pinned",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate95(data.pattern, {
+      if (!validate56(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate97(data.finetune, {
+      if (!validate131(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate102(data.fid, {
+      if (!validate136(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate119(data.macs, {
+      if (!validate153(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate91.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema183 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -10734,11 +12679,11 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema184 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate375(data, {
+function validate449(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10768,7 +12713,7 @@ function validate375(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema158.enum
+        allowedValues: schema184.enum
       }
     };
     if (vErrors === null) {
@@ -10778,14 +12723,14 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema185 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate377(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10815,7 +12760,7 @@ function validate377(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema159.enum
+        allowedValues: schema185.enum
       }
     };
     if (vErrors === null) {
@@ -10825,17 +12770,17 @@ function validate377(data, {
     }
     errors++;
   }
-  validate377.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema186 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate382(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10911,10 +12856,10 @@ function validate382(data, {
       errors++;
     }
   }
-  validate382.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11020,109 +12965,109 @@ function validate374(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate375(data.strategy, {
+      if (!validate449(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate377(data.phase, {
+      if (!validate451(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
     if (data.revision !== undefined) {
-      if (!validate61(data.revision, {
+      if (!validate58(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.from !== undefined) {
-      if (!validate125(data.from, {
+      if (!validate159(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
     if (data.step !== undefined) {
-      if (!validate84(data.step, {
+      if (!validate118(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate382(data.weightPercent, {
+      if (!validate456(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
     if (data.since !== undefined) {
-      if (!validate126(data.since, {
+      if (!validate160(data.since, {
         instancePath: instancePath + "/since",
         parentData: data,
         parentDataProperty: "since",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate127(data.message, {
+      if (!validate161(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.canaryDigest !== undefined) {
-      if (!validate88(data.canaryDigest, {
+      if (!validate123(data.canaryDigest, {
         instancePath: instancePath + "/canaryDigest",
         parentData: data,
         parentDataProperty: "canaryDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema187 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -11130,7 +13075,7 @@ const schema161 = {
   },
   "nullable": true
 };
-const schema162 = {
+const schema188 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -11154,12 +13099,12 @@ const schema162 = {
     }
   }
 };
-const schema163 = {
+const schema189 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate390(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11201,7 +13146,7 @@ function validate390(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -11218,10 +13163,10 @@ function validate390(data, {
       errors++;
     }
   }
-  validate390.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-function validate389(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11279,68 +13224,68 @@ function validate389(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate390(data.number, {
+      if (!validate464(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
     if (data.name !== undefined) {
-      if (!validate61(data.name, {
+      if (!validate58(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate61.errors : vErrors.concat(validate61.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate90(data.model, {
+      if (!validate125(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate83(data.image, {
+      if (!validate115(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.changed !== undefined) {
-      if (!validate83(data.changed, {
+      if (!validate115(data.changed, {
         instancePath: instancePath + "/changed",
         parentData: data,
         parentDataProperty: "changed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate126(data.servedAt, {
+      if (!validate160(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
@@ -11360,10 +13305,10 @@ function validate389(data, {
     }
     errors++;
   }
-  validate389.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11406,21 +13351,21 @@ function validate388(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate389(data[i0], {
+      if (!validate463(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema190 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -11450,12 +13395,12 @@ const schema164 = {
   },
   "nullable": true
 };
-const schema61 = {
+const schema78 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate128(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11498,10 +13443,10 @@ function validate128(data, {
       errors++;
     }
   }
-  validate128.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema191 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -11513,7 +13458,7 @@ const schema165 = {
   },
   "nullable": true
 };
-function validate405(data, {
+function validate479(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11539,37 +13484,37 @@ function validate405(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate89(data.p50, {
+      if (!validate124(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate89(data.p99, {
+      if (!validate124(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate405.errors = vErrors;
+  validate479.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema192 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate409(data, {
+function validate483(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11611,10 +13556,10 @@ function validate409(data, {
       errors++;
     }
   }
-  validate409.errors = vErrors;
+  validate483.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11640,98 +13585,98 @@ function validate399(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate88(data.backend, {
+      if (!validate123(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate107(data.precision, {
+      if (!validate141(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate128(data.sparseLayers, {
+      if (!validate162(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate128(data.totalLayers, {
+      if (!validate162(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
     if (data.speedup !== undefined) {
-      if (!validate89(data.speedup, {
+      if (!validate124(data.speedup, {
         instancePath: instancePath + "/speedup",
         parentData: data,
         parentDataProperty: "speedup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate405(data.latencyMilliseconds, {
+      if (!validate479(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate409(data.device, {
+      if (!validate483(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate83(data.reason, {
+      if (!validate115(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate399.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11757,186 +13702,208 @@ function validate327(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate82(data.observedGeneration, {
+      if (!validate114(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate329(data.phase, {
+      if (!validate403(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
     if (data.url !== undefined) {
-      if (!validate83(data.url, {
+      if (!validate115(data.url, {
         instancePath: instancePath + "/url",
         parentData: data,
         parentDataProperty: "url",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.externalHosts !== undefined) {
+      if (!validate116(data.externalHosts, {
+        instancePath: instancePath + "/externalHosts",
+        parentData: data,
+        parentDataProperty: "externalHosts",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.externalAddresses !== undefined) {
+      if (!validate116(data.externalAddresses, {
+        instancePath: instancePath + "/externalAddresses",
+        parentData: data,
+        parentDataProperty: "externalAddresses",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate84(data.replicas, {
+      if (!validate118(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.readyReplicas !== undefined) {
-      if (!validate84(data.readyReplicas, {
+      if (!validate118(data.readyReplicas, {
         instancePath: instancePath + "/readyReplicas",
         parentData: data,
         parentDataProperty: "readyReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.desiredReplicas !== undefined) {
-      if (!validate84(data.desiredReplicas, {
+      if (!validate118(data.desiredReplicas, {
         instancePath: instancePath + "/desiredReplicas",
         parentData: data,
         parentDataProperty: "desiredReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate335(data.scalingEngine, {
+      if (!validate411(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
     if (data.selector !== undefined) {
-      if (!validate83(data.selector, {
+      if (!validate115(data.selector, {
         instancePath: instancePath + "/selector",
         parentData: data,
         parentDataProperty: "selector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate338(data.traffic, {
+      if (!validate414(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate350(data.conditions, {
+      if (!validate425(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate362(data.gate, {
+      if (!validate436(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate91(data.model, {
+      if (!validate126(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate91(data.wanted, {
+      if (!validate126(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate374(data.rollout, {
+      if (!validate448(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate388(data.revisions, {
+      if (!validate462(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate399(data.engine, {
+      if (!validate473(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-function validate129(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11995,57 +13962,57 @@ function validate129(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate130(data.apiVersion, {
+      if (!validate164(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate132(data.kind, {
+      if (!validate166(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate134(data.metadata, {
+      if (!validate168(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate138(data.spec, {
+      if (!validate172(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate327(data.status, {
+      if (!validate401(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
@@ -12065,6 +14032,6 @@ function validate129(data, {
     }
     errors++;
   }
-  validate129.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }

@@ -440,6 +440,235 @@ export interface ISparseInferenceService {
       "undoTo"?: number;
     };
     /**
+     * How the service is reached from outside the cluster, by one object of its name in its namespace. Absent means only from inside. The condition Exposed tells what its controller says.
+     */
+    "expose"?: {
+      /**
+       * An HTTPRoute of the Gateway API, which leads every path to the service.
+       */
+      "httpRoute"?: {
+        /**
+         * The Gateways, or their listeners, that take the requests.
+         */
+        "parentRefs": Array<{
+          /**
+           * Name of the Gateway.
+           */
+          "name": string;
+          /**
+           * Its namespace, if it is another; the Gateway must then admit routes of this one.
+           */
+          "namespace"?: string;
+          /**
+           * Name of the listener; absent means all of them.
+           */
+          "sectionName"?: string;
+          /**
+           * Port of the listeners; absent means any.
+           */
+          "port"?: number;
+        }>;
+        /**
+         * Hosts of the requests, for example images.example.com. Absent means all hosts of the Gateway's listeners.
+         */
+        "hostnames"?: Array<string>;
+        /**
+         * Times after which the Gateway gives up. Absent means what its controller does, which may be too short for large images.
+         */
+        "timeouts"?: {
+          /**
+           * Time for the whole answer, for example 600s; 0s means no limit.
+           */
+          "request"?: string;
+          /**
+           * Time for one attempt at a pod, for example 600s; 0s means no limit.
+           */
+          "backendRequest"?: string;
+        };
+      };
+      /**
+       * An Ingress, which leads every path of a host to the service.
+       */
+      "ingress"?: {
+        /**
+         * Name of the IngressClass. Absent means the cluster's default one.
+         */
+        "className"?: string;
+        /**
+         * Host of the requests, for example images.example.com.
+         */
+        "host": string;
+        /**
+         * Encryption for the host. Absent means HTTP alone.
+         */
+        "tls"?: {
+          /**
+           * Secret of this namespace with the certificate (kubernetes.io/tls). Absent means the controller's default certificate.
+           */
+          "secretName"?: string;
+        };
+        /**
+         * Annotations for the controller, for example its time-outs. The operator writes none of its own accord.
+         */
+        "annotations"?: {
+          [key: string]: string;
+        };
+      };
+    };
+    /**
+     * Who may reach the serving pods, by a NetworkPolicy. Absent means no policy of the operator's; {} admits the pods of this namespace. The operator's namespace, where the gateway is, and the kubelet's probes are always admitted. It needs a network that enforces policies.
+     */
+    "networkPolicy"?: {
+      /**
+       * Who may send requests and read metrics, as the peers of a NetworkPolicy. Absent means the pods of this namespace; [] means nobody but the operator's namespace.
+       */
+      "from"?: Array<{
+        /**
+         * Labels of the pods; absent or empty means all of them.
+         */
+        "podSelector"?: {
+          /**
+           * Labels with their values.
+           */
+          "matchLabels"?: {
+            [key: string]: string;
+          };
+          /**
+           * Conditions on labels, all of which must hold.
+           */
+          "matchExpressions"?: Array<{
+            /**
+             * Name of the label.
+             */
+            "key": string;
+            /**
+             * How the value is compared.
+             */
+            "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+            /**
+             * Values for In and NotIn.
+             */
+            "values"?: Array<string>;
+          }>;
+        };
+        /**
+         * Labels of their namespaces; absent means the service's own, empty means all.
+         */
+        "namespaceSelector"?: {
+          /**
+           * Labels with their values.
+           */
+          "matchLabels"?: {
+            [key: string]: string;
+          };
+          /**
+           * Conditions on labels, all of which must hold.
+           */
+          "matchExpressions"?: Array<{
+            /**
+             * Name of the label.
+             */
+            "key": string;
+            /**
+             * How the value is compared.
+             */
+            "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+            /**
+             * Values for In and NotIn.
+             */
+            "values"?: Array<string>;
+          }>;
+        };
+        /**
+         * A range of addresses.
+         */
+        "ipBlock"?: {
+          /**
+           * The range, for example 10.0.0.0/8.
+           */
+          "cidr": string;
+          /**
+           * Ranges within it that are left out.
+           */
+          "except"?: Array<string>;
+        };
+      }>;
+      /**
+       * Where the pods may connect to, beside the DNS and the operator, as the peers of a NetworkPolicy. Absent means anywhere; [] means nowhere else. Volumes need none of it: the node mounts them.
+       */
+      "to"?: Array<{
+        /**
+         * Labels of the pods; absent or empty means all of them.
+         */
+        "podSelector"?: {
+          /**
+           * Labels with their values.
+           */
+          "matchLabels"?: {
+            [key: string]: string;
+          };
+          /**
+           * Conditions on labels, all of which must hold.
+           */
+          "matchExpressions"?: Array<{
+            /**
+             * Name of the label.
+             */
+            "key": string;
+            /**
+             * How the value is compared.
+             */
+            "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+            /**
+             * Values for In and NotIn.
+             */
+            "values"?: Array<string>;
+          }>;
+        };
+        /**
+         * Labels of their namespaces; absent means the service's own, empty means all.
+         */
+        "namespaceSelector"?: {
+          /**
+           * Labels with their values.
+           */
+          "matchLabels"?: {
+            [key: string]: string;
+          };
+          /**
+           * Conditions on labels, all of which must hold.
+           */
+          "matchExpressions"?: Array<{
+            /**
+             * Name of the label.
+             */
+            "key": string;
+            /**
+             * How the value is compared.
+             */
+            "operator": "In" | "NotIn" | "Exists" | "DoesNotExist";
+            /**
+             * Values for In and NotIn.
+             */
+            "values"?: Array<string>;
+          }>;
+        };
+        /**
+         * A range of addresses.
+         */
+        "ipBlock"?: {
+          /**
+           * The range, for example 10.0.0.0/8.
+           */
+          "cidr": string;
+          /**
+           * Ranges within it that are left out.
+           */
+          "except"?: Array<string>;
+        };
+      }>;
+    };
+    /**
      * How many serving pods a drain of a node may evict at once; write one of its two fields. Absent means maxUnavailable 1 where there may be more than one pod, and no budget for a lone pod. Pods that are not ready never block a drain.
      */
     "podDisruptionBudget"?: {
@@ -456,6 +685,35 @@ export interface ISparseInferenceService {
      * The serving pods.
      */
     "server"?: {
+      /**
+       * How the pods of one version are spread over hosts or zones, as in a Pod, which also counts them. Absent means evenly over hosts and zones where possible; [] means as the cluster's scheduler does by default.
+       */
+      "topologySpreadConstraints"?: Array<{
+        /**
+         * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+         */
+        "topologyKey": string;
+        /**
+         * Largest difference between the numbers of pods in two places. Absent means 1.
+         */
+        "maxSkew"?: number;
+        /**
+         * Whether a pod that fits nowhere is placed all the same (ScheduleAnyway) or waits (DoNotSchedule).
+         */
+        "whenUnsatisfiable": "ScheduleAnyway" | "DoNotSchedule";
+        /**
+         * Number of places below which the least number of pods in a place counts as 0.
+         */
+        "minDomains"?: number;
+        /**
+         * Whether places with no node for the pod's nodeSelector and affinity are left out (Honor, the default) or count.
+         */
+        "nodeAffinityPolicy"?: "Honor" | "Ignore";
+        /**
+         * Whether nodes whose taints the pod does not tolerate are left out (Honor) or count (Ignore, the default).
+         */
+        "nodeTaintsPolicy"?: "Honor" | "Ignore";
+      }>;
       /**
        * Time for a terminating pod to finish the requests it has accepted, in seconds. A pod accepts no more than it can finish in this time. Absent means 300.
        */
@@ -688,6 +946,14 @@ export interface ISparseInferenceService {
      */
     "url"?: string;
     /**
+     * Hosts from spec.expose that lead to the service, once its controller has accepted them.
+     */
+    "externalHosts"?: Array<string>;
+    /**
+     * IP addresses or names under which the controller of the Ingress takes requests.
+     */
+    "externalAddresses"?: Array<string>;
+    /**
      * Pods of this service, including those of an earlier generation.
      */
     "replicas"?: number;
@@ -738,7 +1004,7 @@ export interface ISparseInferenceService {
       };
     };
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), Exposed (present with spec.expose: what its controller says), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**
