@@ -889,6 +889,12 @@ describe('a SparseInferenceService is refused', () => {
       'supported values: "builtin", "keda", "hpa", "none"',
     ],
     [
+      'sleep under an autoscaler that wakes nothing',
+      { scaling: { engine: 'keda', minReplicas: 0, maxReplicas: 3 } },
+      'spec.scaling.minReplicas',
+      'only the builtin autoscaler lets a service sleep',
+    ],
+    [
       'a HorizontalPodAutoscaler without a metric',
       { scaling: { engine: 'hpa', maxReplicas: 3 } },
       'spec.scaling.metrics',
