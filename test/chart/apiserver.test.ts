@@ -10,7 +10,7 @@ import type { PodDefaults } from '../../src/workload/pod';
 import { exec } from '../cluster/exec';
 import { ensureBinaries, startControlPlane, type ControlPlane } from '../cluster/index';
 import { cases } from './cases';
-import { chart, deploymentSpec, helm, operatorContainer, render, type Values } from './helm';
+import { chart, deploymentSpec, helm, operatorContainer, render, type Values, whenEstablished } from './helm';
 
 let plane: ControlPlane;
 
@@ -136,7 +136,7 @@ describe('a release', () => {
 
   it('of an earlier version installs its resource definitions', async () => {
     await helmHere(['install', 'first', earlierChart(scratch), '--namespace', 'first']);
-    await kubectl(['wait', '--for=condition=Established', 'crd', ...crdNames, '--timeout=30s']);
+    await whenEstablished(kubectl, crdNames);
     await kubectl(['-n', 'first', 'apply', '--filename', '-'], JSON.stringify(finetune));
     await kubectl(setTtl);
     expect(await kubectl(readTtl)).toBe('');

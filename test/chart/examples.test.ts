@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { exec } from '../cluster/exec';
 import { startControlPlane, type ControlPlane } from '../cluster/index';
+import { whenEstablished } from './helm';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -52,7 +53,7 @@ function kubectl(args: readonly string[], input?: string): Promise<string> {
 beforeAll(async () => {
   plane = await startControlPlane();
   await kubectl(['apply', '--server-side', '--filename', path.join(root, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await whenEstablished(kubectl);
 });
 
 afterAll(async () => {

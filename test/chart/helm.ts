@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { exec } from '../cluster/exec';
 import { ensureBinaries } from '../cluster/index';
+import { eventually } from '../integration/api-server';
 
 export const chart = path.join(
   path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url)))),
@@ -105,4 +106,15 @@ export function operatorContainer(manifests: readonly Manifest[]): Container {
   const [container] = deploymentSpec(manifests).template.spec.containers;
   if (!container) throw new Error('the Deployment has no container');
   return container;
+}
+
+/**
+ * Waits until the API server serves these definitions, by default all. In the first moment a definition has no
+ * conditions, at which `kubectl wait` ends with an error instead of waiting.
+ */
+export async function whenEstablished(
+  kubectl: (args: readonly string[]) => Promise<string>,
+  names: readonly string[] = ['--all'],
+): Promise<void> {
+  await eventually(() => kubectl(['wait', '--for=condition=Established', 'crd', ...names, '--timeout=30s']));
 }

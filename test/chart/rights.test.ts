@@ -11,7 +11,7 @@ import { freePorts } from '../cluster/control-plane';
 import { exec } from '../cluster/exec';
 import { startControlPlane, type ControlPlane } from '../cluster/index';
 import { waitFor } from '../cluster/wait';
-import { chart, helm, operatorContainer, render } from './helm';
+import { chart, helm, operatorContainer, render, whenEstablished } from './helm';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const system = 'sparsedm-system';
@@ -89,7 +89,7 @@ beforeAll(async () => {
   );
   // Its pods would wait for a node for ever; this test runs the operator itself.
   await kubectl(['-n', system, 'scale', 'deployment/sparsedm-operator', '--replicas=0']);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await whenEstablished(kubectl);
   await startOperator();
 });
 
