@@ -52,7 +52,10 @@ function kubectl(args: readonly string[], input?: string): Promise<string> {
 
 beforeAll(async () => {
   plane = await startControlPlane();
-  await kubectl(['apply', '--server-side', '--filename', path.join(root, 'crds')]);
+  // The pages also show a ScaledObject of the reader's own.
+  for (const folder of ['crds', 'test/interop/crds']) {
+    await kubectl(['apply', '--server-side', '--filename', path.join(root, folder)]);
+  }
   await whenEstablished(kubectl);
 });
 
