@@ -42,6 +42,26 @@
 {{- .Values.serviceAccount.name | default $default -}}
 {{- end -}}
 
+{{- define "sparsedm.gatewayName" -}}
+{{- printf "%s-gateway" (include "sparsedm.fullname" .) -}}
+{{- end -}}
+
+{{/* Labels of the gateways' pods: the operator's Service must not lead to them. */}}
+{{- define "sparsedm.gatewayLabels" -}}
+{{- $name := printf "%s-gateway" (include "sparsedm.name" . | trunc 55 | trimSuffix "-") -}}
+{{- toYaml (dict "app.kubernetes.io/name" $name "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/component" "gateway") -}}
+{{- end -}}
+
+{{/* What a gateway reads in a watched namespace. It writes nothing. */}}
+{{- define "sparsedm.gatewayRules" -}}
+- apiGroups: [sparsedm.io]
+  resources: [sparseinferenceservices]
+  verbs: [get, list, watch]
+- apiGroups: ['']
+  resources: [pods]
+  verbs: [get, list, watch]
+{{- end -}}
+
 {{/* Reference of an image {repository, tag, digest}. The tag defaults to the operator's version. */}}
 {{- define "sparsedm.image" -}}
 {{- if .image.digest -}}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { gatewayCommand, operatorCommand, type Config, type GatewayConfig } from '../../src/config';
+import { TOKEN_FILE } from '../../src/reports/demand';
+import { ofKind, render, type Manifest } from './helm';
+
+const name = 'sparsedm-operator-gateway';
+
+function named(manifests: readonly Manifest[], kind: string, wanted = name): Manifest {
+  const found = ofKind(manifests, kind).find(({ metadata }) => metadata.name === wanted);
+  if (!found) throw new Error(`no ${kind} ${wanted}`);
+  return found;
+}
+
+type Pod = {
+  spec: {
+    containers: { args: string[]; volumeMounts?: { mountPath: string }[] }[];
+    terminationGracePeriodSeconds: number;
+  };
+  metadata: { labels: Record<string, string> };
+};
+const podOf = (manifests: readonly Manifest[], wanted = name) =>
+  (named(manifests, 'Deployment', wanted).spec as { template: Pod }).template;
+
+describe('gateway.enabled', () => {
+  it('is off by default', async () => {
+    expect(ofKind(await render(), 'Deployment')).toHaveLength(1);
+  });
+
+  it('runs gateways that the operator finds, and hears', async () => {
+    const manifests = await render({ gateway: { enabled: true }, watchNamespaces: ['a', 'b'] });
+    const pod = podOf(manifests);
+    const [command, ...flags] = pod.spec.containers[0]!.args;
+    expect(command).toBe('gateway');
+    let gateway: GatewayConfig | undefined;
+    await gatewayCommand({}, (read) => Promise.resolve(void (gateway = read)))
+      .exitOverride()
+      .parseAsync(flags, { from: 'user' });
+    expect(gateway).toMatchObject({
+      namespaces: ['a', 'b'],
+      reportsUrl: 'http://sparsedm-operator.sparsedm-system.svc:8082',
+    });
+    const { drainDelayMs, graceMs } = gateway!.limits;
+    expect(pod.spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(drainDelayMs + graceMs);
+    expect(`${pod.spec.containers[0]!.volumeMounts![0]!.mountPath}/token`).toBe(TOKEN_FILE);
+
+    let config: Config | undefined;
+    const [, ...own] = podOf(manifests, 'sparsedm-operator').spec.containers[0]!.args;
+    await operatorCommand({}, (read) => Promise.resolve(void (config = read)))
+      .exitOverride()
+      .parseAsync(own, { from: 'user' });
+    expect(config?.gateway).toMatchObject({ namespace: 'sparsedm-system', name });
+    const selected = config!.gateway!.selector.split(',').map((part) => part.split('='));
+    expect(pod.metadata.labels).toMatchObject(Object.fromEntries(selected) as object);
+    // The operator's Service leads to no gateway.
+    const { selector } = named(manifests, 'Service', 'sparsedm-operator').spec as { selector: object };
+    expect(pod.metadata.labels).not.toMatchObject(selector);
+  });
+
+  it.each([
+    ['the cluster', {}, 'ClusterRole', `sparsedm-system:${name}`],
+    ['the watched namespaces', { watchNamespaces: ['a'] }, 'Role', name],
+  ])('lets them read services and pods of %s, and nothing else', async (_, values, kind, role) => {
+    const manifests = await render({ gateway: { enabled: true }, ...values });
+    expect(named(manifests, kind, role).rules).toEqual([
+      { apiGroups: ['sparsedm.io'], resources: ['sparseinferenceservices'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+    ]);
+    const { subjects } = named(manifests, `${kind}Binding`, role);
+    expect(subjects).toEqual([{ kind: 'ServiceAccount', name, namespace: 'sparsedm-system' }]);
+  });
+});
