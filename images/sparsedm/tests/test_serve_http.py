@@ -437,7 +437,7 @@ def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolE
         ("weights", "digest"),
         ("pattern", "more than 2 non-zeros in 4"),
         ("missing", "There is no manifest.json"),
-        ("replaced", "replaced since"),
+        ("replaced", "it was replaced"),
         ("classes", '"shirt" and "SHIRT", are both "shirt"'),
     ],
 )
