@@ -77,7 +77,7 @@ async function check(): Promise<Counts> {
 async function e2e(setup: Setup, scratch: string): Promise<Counts> {
   const { target, images } = setup;
   if (!target || !images) throw new Error('e2e needs a cluster and images');
-  await installOperator(target, images);
+  await installOperator(target, images, ['--set', 'gateway.enabled=true']);
   return vitest('e2e', scratch, {
     KUBECONFIG: target.env.KUBECONFIG,
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),

@@ -38,7 +38,6 @@ export function canaryConfig(service: SparseInferenceService): CanaryConfig | un
   const analysis: Analysis = {
     maxErrorRatePercent: given.maxErrorRatePercent,
     maxLatencyIncreasePercent: given.maxLatencyIncreasePercent,
-    maxDistanceIncreasePercent: given.maxDistanceIncreasePercent,
     minRequests: given.minRequests,
   };
   const digest = createHash('sha256')

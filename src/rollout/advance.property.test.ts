@@ -11,7 +11,6 @@ const config: Config = {
     analysis: {
       maxErrorRatePercent: 5,
       maxLatencyIncreasePercent: undefined,
-      maxDistanceIncreasePercent: undefined,
       minRequests: 10,
     },
     deadlineSeconds: 120,

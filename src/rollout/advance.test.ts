@@ -15,7 +15,6 @@ const canary: CanaryConfig = {
   analysis: {
     maxErrorRatePercent: 5,
     maxLatencyIncreasePercent: undefined,
-    maxDistanceIncreasePercent: undefined,
     minRequests: 10,
   },
   deadlineSeconds: 600,

@@ -11,8 +11,6 @@ export type Analysis = {
   maxErrorRatePercent: number;
   /** Undefined: the latency is not judged. */
   maxLatencyIncreasePercent: number | undefined;
-  /** Undefined: the distance of the served images is not judged. */
-  maxDistanceIncreasePercent: number | undefined;
   /** Requests to the canary in a step before it is judged. */
   minRequests: number;
 };

@@ -5,7 +5,6 @@ import { judge, type Figures, type VersionFigures } from './judge';
 const analysis: Analysis = {
   maxErrorRatePercent: 5,
   maxLatencyIncreasePercent: 50,
-  maxDistanceIncreasePercent: undefined,
   minRequests: 20,
 };
 const good: VersionFigures = { requests: 100, failed: 0, latencySeconds: 2 };
@@ -114,46 +113,6 @@ describe('a canary', () => {
       { minRequests: 0, maxLatencyIncreasePercent: undefined },
       'passes',
       /0 of its 0/,
-    ],
-    [
-      'waits for its distance',
-      {},
-      { distance: 10 },
-      { maxDistanceIncreasePercent: 20 },
-      'waits',
-      'Waits for the Frechet distance of its images.',
-    ],
-    [
-      'waits for the other’s distance',
-      { distance: 10 },
-      {},
-      { maxDistanceIncreasePercent: 20 },
-      'waits',
-      /of the version that serves\.$/,
-    ],
-    [
-      'with a distance within its bound passes',
-      { distance: 12 },
-      { distance: 10 },
-      { maxDistanceIncreasePercent: 20 },
-      'passes',
-      /12, \+20 % against 10 \(bound \+20 %\)/,
-    ],
-    [
-      'with a distance beyond its bound fails',
-      { distance: 13 },
-      { distance: 10 },
-      { maxDistanceIncreasePercent: 20 },
-      'fails',
-      /13, \+30 % against 10/,
-    ],
-    [
-      'that fails by one bound fails, whatever it waits for',
-      { latencySeconds: 9 },
-      {},
-      { maxDistanceIncreasePercent: 1 },
-      'fails',
-      /9 s/,
     ],
   ])('%s', (_, canary, stable, { weight = 10, ...changes }, wantOutcome, wantMessage) => {
     const figures: Figures = { canary: { ...good, ...canary }, stable: { ...good, ...stable } };

@@ -8,8 +8,6 @@ export type VersionFigures = {
   failed: number;
   /** Mean time until the answer, in seconds; undefined without an answer. */
   latencySeconds?: number | undefined;
-  /** Frechet distance of a sample of the served images from the reference; undefined where nothing measures it. */
-  distance?: number | undefined;
 };
 
 export type Figures = { canary: VersionFigures; stable: VersionFigures };
@@ -35,11 +33,7 @@ export function judge(analysis: Analysis, figures: Figures, weightPercent: numbe
   if (requests < minRequests) {
     return waits(`Waits for requests: ${requests} of the ${minRequests} of minRequests have reached it.`);
   }
-  const all = [
-    errors,
-    ...judgeLatency(analysis, figures, weightPercent),
-    ...judgeDistance(analysis, figures),
-  ];
+  const all = [errors, ...judgeLatency(analysis, figures, weightPercent)];
   const worst =
     all.find(({ outcome }) => outcome === 'fails') ?? all.find(({ outcome }) => outcome === 'waits');
   return worst ?? passes(all.map(({ message }) => message).join(' '));
@@ -73,22 +67,6 @@ function judgeLatency(
   }
   const more = increase(now, before);
   const message = `Its mean latency is ${seconds(now)}, ${signed(more)} against ${seconds(before)} (bound +${most} %).`;
-  return [more > most ? fails(message) : passes(message)];
-}
-
-function judgeDistance(
-  { maxDistanceIncreasePercent: most }: Analysis,
-  { canary, stable }: Figures,
-): Judgement[] {
-  if (most === undefined) return [];
-  const { distance: now } = canary;
-  const { distance: before } = stable;
-  if (now === undefined || before === undefined || before <= 0) {
-    const whose = now === undefined ? 'its images' : 'the images of the version that serves';
-    return [waits(`Waits for the Frechet distance of ${whose}.`)];
-  }
-  const more = increase(now, before);
-  const message = `The Frechet distance of its images is ${figure(now)}, ${signed(more)} against ${figure(before)} (bound +${most} %).`;
   return [more > most ? fails(message) : passes(message)];
 }
 

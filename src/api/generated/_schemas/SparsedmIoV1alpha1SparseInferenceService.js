@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate163;
-const schema79 = {
+export const validate = validate162;
+const schema78 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema79 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "g10uRgTST2XeA5CoBTzgdQ6koqBCmO3iBoAahgJY1E"
+      "$ref": "9wwoHHgkzb2gbU0ylyXLhNQMMXAgqNZownmKs1tZm4w"
     },
     "status": {
       "$ref": "2OwfyGlONCYjeXzdLxaHdsyYH27I2ams5D4NUgxwMjI"
@@ -22,11 +22,11 @@ const schema79 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema80 = {
+const schema79 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate164(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate164(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema80.enum
+        allowedValues: schema79.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate164(data, {
     }
     errors++;
   }
-  validate164.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema80 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate166(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate166(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema81.enum
+        allowedValues: schema80.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate166(data, {
     }
     errors++;
   }
-  validate166.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema81 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema83 = {};
-import { validate as validate169 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate168(data, {
+const schema82 = {};
+import { validate as validate168 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate168(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate169(data, {
+    if (!validate168(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+      vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
       errors = vErrors.length;
     }
   }
-  validate168.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema83 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -166,7 +166,7 @@ const schema84 = {
       "$ref": "OiLImt37tci9iQ4gU37nqD6pR4HNj0dvS6uT80oapM"
     },
     "rollout": {
-      "$ref": "K9d22ZxW4tsMfacPo9hbAWHuujvpq0nlXjEbh8Gcvw"
+      "$ref": "l1MHvDVYslrCwPFUGmzM6Gz6XDZIjWzlEvDMfobbU"
     },
     "expose": {
       "$ref": "9p0ok27zR7C03RXk0gsXnNsffKMDVXlRqHRvhPx4"
@@ -182,7 +182,7 @@ const schema84 = {
     }
   }
 };
-const schema85 = {
+const schema84 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -199,7 +199,7 @@ const schema85 = {
     }
   }
 };
-const schema86 = {
+const schema85 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -209,12 +209,12 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema86 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate175(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -255,10 +255,10 @@ function validate175(data, {
     }
     errors++;
   }
-  validate175.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-function validate174(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -300,26 +300,26 @@ function validate174(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate175(data.name, {
+      if (!validate174(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate174.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema55 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate115(data, {
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -361,15 +361,15 @@ function validate115(data, {
       errors++;
     }
   }
-  validate115.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema62 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate123(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -411,15 +411,15 @@ function validate123(data, {
       errors++;
     }
   }
-  validate123.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema87 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate180(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -443,10 +443,10 @@ function validate180(data, {
     }
     errors++;
   }
-  validate180.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-function validate173(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -456,46 +456,46 @@ function validate173(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate174(data.finetuneRef, {
+      if (!validate173(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate115(data.uri, {
+      if (!validate114(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate123(data.sha256, {
+      if (!validate122(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.follow !== undefined) {
-      if (!validate180(data.follow, {
+      if (!validate179(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
@@ -515,10 +515,10 @@ function validate173(data, {
     }
     errors++;
   }
-  validate173.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema88 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -546,13 +546,13 @@ const schema89 = {
   },
   "nullable": true
 };
-const schema90 = {
+const schema89 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate184(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -582,7 +582,7 @@ function validate184(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema89.enum
       }
     };
     if (vErrors === null) {
@@ -592,16 +592,16 @@ function validate184(data, {
     }
     errors++;
   }
-  validate184.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema90 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate186(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -631,7 +631,7 @@ function validate186(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema91.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -641,17 +641,17 @@ function validate186(data, {
     }
     errors++;
   }
-  validate186.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema91 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate188(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -711,16 +711,16 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema92 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate190(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -762,17 +762,17 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema93 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate192(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -832,17 +832,17 @@ function validate192(data, {
       errors++;
     }
   }
-  validate192.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema94 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate194(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -902,17 +902,17 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema95 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate196(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -972,10 +972,10 @@ function validate196(data, {
       errors++;
     }
   }
-  validate196.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-function validate183(data, {
+function validate182(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1001,87 +1001,87 @@ function validate183(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate184(data.backend, {
+      if (!validate183(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate186(data.precision, {
+      if (!validate185(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate188(data.steps, {
+      if (!validate187(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate190(data.guidance, {
+      if (!validate189(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate192(data.maxBatchSize, {
+      if (!validate191(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate194(data.maxBatchDelayMilliseconds, {
+      if (!validate193(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate196(data.maxQueue, {
+      if (!validate195(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate183.errors = vErrors;
+  validate182.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema96 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1149,12 +1149,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema97 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate201(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1184,7 +1184,7 @@ function validate201(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema97.enum
       }
     };
     if (vErrors === null) {
@@ -1194,16 +1194,16 @@ function validate201(data, {
     }
     errors++;
   }
-  validate201.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema98 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate204(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1263,10 +1263,10 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1303,13 +1303,13 @@ function validate199(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate201(data.onSlow, {
+      if (!validate200(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
@@ -1325,18 +1325,18 @@ function validate199(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate204(data.maxFidIncreasePercent, {
+      if (!validate203(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate199.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1427,7 +1427,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema99 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1457,13 +1457,13 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema100 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate209(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1493,7 +1493,7 @@ function validate209(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema101.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -1503,17 +1503,17 @@ function validate209(data, {
     }
     errors++;
   }
-  validate209.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema25 = {
+const schema24 = {
   "type": "integer",
   "format": "int32",
   "minimum": 10,
   "maximum": 86400,
   "nullable": true
 };
-function validate55(data, {
+function validate54(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1589,17 +1589,17 @@ function validate55(data, {
       errors++;
     }
   }
-  validate55.errors = vErrors;
+  validate54.errors = vErrors;
   return errors === 0;
 }
-const schema41 = {
+const schema40 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate88(data, {
+function validate87(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1675,10 +1675,10 @@ function validate88(data, {
       errors++;
     }
   }
-  validate88.errors = vErrors;
+  validate87.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema101 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1762,7 +1762,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1821,10 +1821,10 @@ function validate214(data, {
       }
     }
   }
-  validate214.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema102 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1832,7 +1832,7 @@ const schema103 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate219(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1908,10 +1908,10 @@ function validate219(data, {
       errors++;
     }
   }
-  validate219.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema103 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1919,7 +1919,7 @@ const schema104 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate221(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1995,10 +1995,10 @@ function validate221(data, {
       errors++;
     }
   }
-  validate221.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema104 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2007,7 +2007,7 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema105 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2028,11 +2028,11 @@ const schema106 = {
     }
   }
 };
-const schema107 = {
+const schema106 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate225(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2062,7 +2062,7 @@ function validate225(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema106.enum
       }
     };
     if (vErrors === null) {
@@ -2072,10 +2072,10 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema107 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2088,11 +2088,11 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema109 = {
+const schema108 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate228(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2122,7 +2122,7 @@ function validate228(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema109.enum
+        allowedValues: schema108.enum
       }
     };
     if (vErrors === null) {
@@ -2132,10 +2132,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema109 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2150,11 +2150,11 @@ const schema110 = {
     }
   }
 };
-const schema111 = {
+const schema110 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate231(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2184,7 +2184,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema111.enum
+        allowedValues: schema110.enum
       }
     };
     if (vErrors === null) {
@@ -2194,17 +2194,17 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema111 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate233(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2280,7 +2280,7 @@ function validate233(data, {
       errors++;
     }
   }
-  validate233.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2431,7 +2431,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2457,24 +2457,24 @@ function validate230(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate231(data.type, {
+      if (!validate230(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate233(data.averageUtilization, {
+      if (!validate232(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
@@ -2505,10 +2505,10 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2566,32 +2566,32 @@ function validate227(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate228(data.name, {
+      if (!validate227(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate230(data.target, {
+      if (!validate229(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate227.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema112 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3256,7 +3256,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema113 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3268,11 +3268,11 @@ const schema114 = {
     }
   }
 };
-const schema115 = {
+const schema114 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate241(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3302,7 +3302,7 @@ function validate241(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema115.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -3312,10 +3312,10 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3341,13 +3341,13 @@ function validate240(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate241(data.type, {
+      if (!validate240(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
@@ -3378,10 +3378,10 @@ function validate240(data, {
     }
     errors++;
   }
-  validate240.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3450,21 +3450,21 @@ function validate238(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate240(data.target, {
+      if (!validate239(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate238.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema115 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3480,7 +3480,7 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema116 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3495,12 +3495,12 @@ const schema117 = {
     }
   }
 };
-const schema118 = {
+const schema117 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate248(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3542,15 +3542,15 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema118 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate250(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3607,10 +3607,10 @@ function validate250(data, {
     }
     errors++;
   }
-  validate250.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3652,24 +3652,24 @@ function validate247(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate248(data.apiVersion, {
+      if (!validate247(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate250(data.kind, {
+      if (!validate249(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
@@ -3700,7 +3700,7 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3842,7 +3842,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3916,13 +3916,13 @@ function validate246(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate247(data.describedObject, {
+      if (!validate246(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
@@ -3949,10 +3949,10 @@ function validate246(data, {
       }
     }
   }
-  validate246.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema119 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3965,7 +3965,7 @@ const schema120 = {
   },
   "nullable": true
 };
-function validate257(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4045,10 +4045,10 @@ function validate257(data, {
       }
     }
   }
-  validate257.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate224(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4074,57 +4074,57 @@ function validate224(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate225(data.type, {
+      if (!validate224(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate227(data.resource, {
+      if (!validate226(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate238(data.pods, {
+      if (!validate237(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate246(data.object, {
+      if (!validate245(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate257(data.external, {
+      if (!validate256(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
@@ -4144,10 +4144,10 @@ function validate224(data, {
     }
     errors++;
   }
-  validate224.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-function validate223(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4206,21 +4206,21 @@ function validate223(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate224(data[i0], {
+      if (!validate223(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate223.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-function validate208(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4246,13 +4246,13 @@ function validate208(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate209(data.engine, {
+      if (!validate208(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
@@ -4268,82 +4268,82 @@ function validate208(data, {
       }
     }
     if (data.idleSeconds !== undefined) {
-      if (!validate55(data.idleSeconds, {
+      if (!validate54(data.idleSeconds, {
         instancePath: instancePath + "/idleSeconds",
         parentData: data,
         parentDataProperty: "idleSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxReplicas !== undefined) {
-      if (!validate88(data.maxReplicas, {
+      if (!validate87(data.maxReplicas, {
         instancePath: instancePath + "/maxReplicas",
         parentData: data,
         parentDataProperty: "maxReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate214(data.target, {
+      if (!validate213(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate219(data.scaleDownStabilizationSeconds, {
+      if (!validate218(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate221(data.panicPercent, {
+      if (!validate220(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
     if (data.metrics !== undefined) {
-      if (!validate223(data.metrics, {
+      if (!validate222(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate208.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema120 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate264(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4373,7 +4373,7 @@ function validate264(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema121.enum
+        allowedValues: schema120.enum
       }
     };
     if (vErrors === null) {
@@ -4383,17 +4383,17 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema121 = {
   "type": "object",
   "properties": {
     "strategy": {
       "$ref": "lJp5DCtaJB3WLZn6dDoW4uyQ6xqHY0DZrgLnMBKTTU"
     },
     "canary": {
-      "$ref": "BZj6SYEJ2FqolQc6wsG7yJYbPLxKefsuYjnNHOv4Y"
+      "$ref": "q58aHwbyE9Dx0iMCvKNvXoebxJjkxCy9M0dUHjgEY8k"
     },
     "progressDeadlineSeconds": {
       "$ref": "vNDmtN95vxyE8U7wD06vrlv8s47p5s4dY8Pl8BRVxU"
@@ -4407,13 +4407,13 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema122 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate267(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4443,7 +4443,7 @@ function validate267(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema122.enum
       }
     };
     if (vErrors === null) {
@@ -4453,22 +4453,22 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema123 = {
   "type": "object",
   "properties": {
     "steps": {
       "$ref": "ZIyBF8xlSY6xkuObWahQw4TrN4qnNbxHNl75nNs6I"
     },
     "analysis": {
-      "$ref": "xo5nA8fEZQyszqM3hlTBLCDUN6WTUQvq4GiwmqUlGo"
+      "$ref": "0HUsUU5rIpPIOpE94J4PQ35udKVRwvWjaKqIJxRo6s"
     }
   },
   "nullable": true
 };
-const schema125 = {
+const schema124 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4477,7 +4477,7 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema125 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4489,13 +4489,13 @@ const schema126 = {
     }
   }
 };
-const schema44 = {
+const schema43 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate92(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4571,10 +4571,10 @@ function validate92(data, {
       errors++;
     }
   }
-  validate92.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema126 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4582,7 +4582,7 @@ const schema127 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate273(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4658,10 +4658,10 @@ function validate273(data, {
       errors++;
     }
   }
-  validate273.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4687,24 +4687,24 @@ function validate271(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate92(data.weight, {
+      if (!validate91(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate273(data.holdSeconds, {
+      if (!validate272(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -4724,10 +4724,10 @@ function validate271(data, {
     }
     errors++;
   }
-  validate271.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-function validate270(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4786,21 +4786,21 @@ function validate270(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate271(data[i0], {
+      if (!validate270(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate270.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema127 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4809,16 +4809,13 @@ const schema128 = {
     "maxLatencyIncreasePercent": {
       "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
     },
-    "maxDistanceIncreasePercent": {
-      "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
-    },
     "minRequests": {
       "$ref": "T5X1C2drplE8Wg9LqfgaI7rZkru653O9uVjKlL0d6Y"
     }
   },
   "nullable": true
 };
-const schema129 = {
+const schema128 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4826,7 +4823,7 @@ const schema129 = {
   "maximum": 100,
   "nullable": true
 };
-function validate278(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4902,17 +4899,17 @@ function validate278(data, {
       errors++;
     }
   }
-  validate278.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema24 = {
+const schema129 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 10000,
   "nullable": true
 };
-function validate54(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4988,7 +4985,7 @@ function validate54(data, {
       errors++;
     }
   }
-  validate54.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
 const schema130 = {
@@ -4999,7 +4996,7 @@ const schema130 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate282(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5075,10 +5072,10 @@ function validate282(data, {
       errors++;
     }
   }
-  validate282.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5104,54 +5101,43 @@ function validate277(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate278(data.maxErrorRatePercent, {
+      if (!validate277(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxLatencyIncreasePercent !== undefined) {
-      if (!validate54(data.maxLatencyIncreasePercent, {
+      if (!validate279(data.maxLatencyIncreasePercent, {
         instancePath: instancePath + "/maxLatencyIncreasePercent",
         parentData: data,
         parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maxDistanceIncreasePercent !== undefined) {
-      if (!validate54(data.maxDistanceIncreasePercent, {
-        instancePath: instancePath + "/maxDistanceIncreasePercent",
-        parentData: data,
-        parentDataProperty: "maxDistanceIncreasePercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate282(data.minRequests, {
+      if (!validate281(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate277.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5177,29 +5163,29 @@ function validate269(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate270(data.steps, {
+      if (!validate269(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate277(data.analysis, {
+      if (!validate276(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
 const schema131 = {
@@ -5210,7 +5196,7 @@ const schema131 = {
   "maximum": 100,
   "nullable": true
 };
-function validate287(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5286,16 +5272,16 @@ function validate287(data, {
       errors++;
     }
   }
-  validate287.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema54 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-const formats10 = formats.int64;
-function validate114(data, {
+const formats8 = formats.int64;
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5320,7 +5306,7 @@ function validate114(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats10.validate(data)) {
+    if (!formats8.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -5337,10 +5323,10 @@ function validate114(data, {
       errors++;
     }
   }
-  validate114.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-function validate266(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5366,62 +5352,62 @@ function validate266(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate267(data.strategy, {
+      if (!validate266(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate269(data.canary, {
+      if (!validate268(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
     if (data.progressDeadlineSeconds !== undefined) {
-      if (!validate55(data.progressDeadlineSeconds, {
+      if (!validate54(data.progressDeadlineSeconds, {
         instancePath: instancePath + "/progressDeadlineSeconds",
         parentData: data,
         parentDataProperty: "progressDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate287(data.revisionHistoryLimit, {
+      if (!validate286(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
     if (data.undoTo !== undefined) {
-      if (!validate114(data.undoTo, {
+      if (!validate113(data.undoTo, {
         instancePath: instancePath + "/undoTo",
         parentData: data,
         parentDataProperty: "undoTo",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate266.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
 const schema132 = {
@@ -5484,7 +5470,7 @@ const schema136 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate296(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5542,16 +5528,16 @@ function validate296(data, {
       errors++;
     }
   }
-  validate296.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-const schema27 = {
+const schema26 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate57(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5609,17 +5595,17 @@ function validate57(data, {
       errors++;
     }
   }
-  validate57.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema58 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 65535,
   "nullable": true
 };
-function validate119(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5695,10 +5681,10 @@ function validate119(data, {
       errors++;
     }
   }
-  validate119.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5735,35 +5721,35 @@ function validate294(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate296(data.namespace, {
+      if (!validate295(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
     if (data.sectionName !== undefined) {
-      if (!validate57(data.sectionName, {
+      if (!validate56(data.sectionName, {
         instancePath: instancePath + "/sectionName",
         parentData: data,
         parentDataProperty: "sectionName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.port !== undefined) {
-      if (!validate119(data.port, {
+      if (!validate118(data.port, {
         instancePath: instancePath + "/port",
         parentData: data,
         parentDataProperty: "port",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
@@ -5783,10 +5769,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5829,13 +5815,13 @@ function validate293(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate294(data[i0], {
+      if (!validate293(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
@@ -5855,7 +5841,7 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
 const schema137 = {
@@ -5866,7 +5852,7 @@ const schema137 = {
   },
   "nullable": true
 };
-function validate302(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5920,7 +5906,7 @@ function validate302(data, {
       }
     }
   }
-  validate302.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
 const schema138 = {
@@ -5935,12 +5921,12 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema26 = {
+const schema25 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate56(data, {
+function validate55(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5982,10 +5968,10 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6011,32 +5997,32 @@ function validate305(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.request !== undefined) {
-      if (!validate56(data.request, {
+      if (!validate55(data.request, {
         instancePath: instancePath + "/request",
         parentData: data,
         parentDataProperty: "request",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.backendRequest !== undefined) {
-      if (!validate56(data.backendRequest, {
+      if (!validate55(data.backendRequest, {
         instancePath: instancePath + "/backendRequest",
         parentData: data,
         parentDataProperty: "backendRequest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate305.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6078,40 +6064,40 @@ function validate292(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate293(data.parentRefs, {
+      if (!validate292(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate302(data.hostnames, {
+      if (!validate301(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate305(data.timeouts, {
+      if (!validate304(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
 const schema139 = {
@@ -6142,7 +6128,7 @@ const schema140 = {
   },
   "nullable": true
 };
-function validate313(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6168,21 +6154,21 @@ function validate313(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretName !== undefined) {
-      if (!validate57(data.secretName, {
+      if (!validate56(data.secretName, {
         instancePath: instancePath + "/secretName",
         parentData: data,
         parentDataProperty: "secretName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate313.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema52 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -6191,11 +6177,11 @@ const schema53 = {
   "properties": {},
   "nullable": true
 };
-const schema54 = {
+const schema53 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate112(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6236,10 +6222,10 @@ function validate112(data, {
     }
     errors++;
   }
-  validate112.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-function validate111(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6281,21 +6267,21 @@ function validate111(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate112(data[key0], {
+      if (!validate111(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate111.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6337,13 +6323,13 @@ function validate310(data, {
       errors++;
     }
     if (data.className !== undefined) {
-      if (!validate57(data.className, {
+      if (!validate56(data.className, {
         instancePath: instancePath + "/className",
         parentData: data,
         parentDataProperty: "className",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
@@ -6359,32 +6345,32 @@ function validate310(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate313(data.tls, {
+      if (!validate312(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
     if (data.annotations !== undefined) {
-      if (!validate111(data.annotations, {
+      if (!validate110(data.annotations, {
         instancePath: instancePath + "/annotations",
         parentData: data,
         parentDataProperty: "annotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate310.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate290(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6410,29 +6396,29 @@ function validate291(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate292(data.httpRoute, {
+      if (!validate291(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate310(data.ingress, {
+      if (!validate309(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate291.errors = vErrors;
+  validate290.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -6447,7 +6433,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema36 = {
+const schema35 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6455,7 +6441,7 @@ const schema36 = {
   },
   "nullable": true
 };
-const schema37 = {
+const schema36 = {
   "type": "object",
   "properties": {
     "podSelector": {
@@ -6469,7 +6455,7 @@ const schema37 = {
     }
   }
 };
-const schema29 = {
+const schema28 = {
   "type": "object",
   "properties": {
     "matchLabels": {
@@ -6481,7 +6467,7 @@ const schema29 = {
   },
   "nullable": true
 };
-const schema30 = {
+const schema29 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -6490,11 +6476,11 @@ const schema30 = {
   "properties": {},
   "nullable": true
 };
-const schema28 = {
+const schema27 = {
   "type": "string",
   "maxLength": 63
 };
-function validate58(data, {
+function validate57(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6535,10 +6521,10 @@ function validate58(data, {
     }
     errors++;
   }
-  validate58.errors = vErrors;
+  validate57.errors = vErrors;
   return errors === 0;
 }
-function validate60(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6580,21 +6566,21 @@ function validate60(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate58(data[key0], {
+      if (!validate57(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate60.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema30 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6602,7 +6588,7 @@ const schema31 = {
   },
   "nullable": true
 };
-const schema32 = {
+const schema31 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -6617,11 +6603,11 @@ const schema32 = {
     }
   }
 };
-const schema33 = {
+const schema32 = {
   "type": "string",
   "maxLength": 317
 };
-function validate65(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6662,10 +6648,10 @@ function validate65(data, {
     }
     errors++;
   }
-  validate65.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-const schema34 = {
+const schema33 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6673,7 +6659,7 @@ const schema34 = {
   },
   "nullable": true
 };
-function validate68(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6716,21 +6702,21 @@ function validate68(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate58(data[i0], {
+      if (!validate57(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate68.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
-function validate64(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6772,13 +6758,13 @@ function validate64(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate65(data.key, {
+      if (!validate64(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
@@ -6794,13 +6780,13 @@ function validate64(data, {
       }
     }
     if (data.values !== undefined) {
-      if (!validate68(data.values, {
+      if (!validate67(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
@@ -6820,10 +6806,10 @@ function validate64(data, {
     }
     errors++;
   }
-  validate64.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-function validate63(data, {
+function validate62(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6866,21 +6852,21 @@ function validate63(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate64(data[i0], {
+      if (!validate63(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate63.errors = vErrors;
+  validate62.errors = vErrors;
   return errors === 0;
 }
-function validate59(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6906,32 +6892,32 @@ function validate59(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.matchLabels !== undefined) {
-      if (!validate60(data.matchLabels, {
+      if (!validate59(data.matchLabels, {
         instancePath: instancePath + "/matchLabels",
         parentData: data,
         parentDataProperty: "matchLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate63(data.matchExpressions, {
+      if (!validate62(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate59.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema37 = {
   "type": "object",
   "required": ["cidr"],
   "properties": {
@@ -6944,11 +6930,11 @@ const schema38 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema34 = {
   "type": "string",
   "maxLength": 64
 };
-function validate73(data, {
+function validate72(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6989,10 +6975,10 @@ function validate73(data, {
     }
     errors++;
   }
-  validate73.errors = vErrors;
+  validate72.errors = vErrors;
   return errors === 0;
 }
-const schema39 = {
+const schema38 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7000,7 +6986,7 @@ const schema39 = {
   },
   "nullable": true
 };
-function validate80(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7043,21 +7029,21 @@ function validate80(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate73(data[i0], {
+      if (!validate72(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate80.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-function validate78(data, {
+function validate77(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7099,32 +7085,32 @@ function validate78(data, {
       errors++;
     }
     if (data.cidr !== undefined) {
-      if (!validate73(data.cidr, {
+      if (!validate72(data.cidr, {
         instancePath: instancePath + "/cidr",
         parentData: data,
         parentDataProperty: "cidr",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
     if (data.except !== undefined) {
-      if (!validate80(data.except, {
+      if (!validate79(data.except, {
         instancePath: instancePath + "/except",
         parentData: data,
         parentDataProperty: "except",
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate78.errors = vErrors;
+  validate77.errors = vErrors;
   return errors === 0;
 }
-function validate75(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7134,35 +7120,35 @@ function validate75(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.podSelector !== undefined) {
-      if (!validate59(data.podSelector, {
+      if (!validate58(data.podSelector, {
         instancePath: instancePath + "/podSelector",
         parentData: data,
         parentDataProperty: "podSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.namespaceSelector !== undefined) {
-      if (!validate59(data.namespaceSelector, {
+      if (!validate58(data.namespaceSelector, {
         instancePath: instancePath + "/namespaceSelector",
         parentData: data,
         parentDataProperty: "namespaceSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.ipBlock !== undefined) {
-      if (!validate78(data.ipBlock, {
+      if (!validate77(data.ipBlock, {
         instancePath: instancePath + "/ipBlock",
         parentData: data,
         parentDataProperty: "ipBlock",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
@@ -7182,10 +7168,10 @@ function validate75(data, {
     }
     errors++;
   }
-  validate75.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate74(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7228,21 +7214,21 @@ function validate74(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate75(data[i0], {
+      if (!validate74(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate74.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-function validate319(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7268,29 +7254,29 @@ function validate319(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.from !== undefined) {
-      if (!validate74(data.from, {
+      if (!validate73(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.to !== undefined) {
-      if (!validate74(data.to, {
+      if (!validate73(data.to, {
         instancePath: instancePath + "/to",
         parentData: data,
         parentDataProperty: "to",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate319.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -7305,7 +7291,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema40 = {
+const schema39 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -7313,7 +7299,7 @@ const schema40 = {
   }],
   "maxLength": 4
 };
-function validate85(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7390,10 +7376,10 @@ function validate85(data, {
       errors++;
     }
   }
-  validate85.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7419,29 +7405,29 @@ function validate323(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxUnavailable !== undefined) {
-      if (!validate85(data.maxUnavailable, {
+      if (!validate84(data.maxUnavailable, {
         instancePath: instancePath + "/maxUnavailable",
         parentData: data,
         parentDataProperty: "maxUnavailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.minAvailable !== undefined) {
-      if (!validate85(data.minAvailable, {
+      if (!validate84(data.minAvailable, {
         instancePath: instancePath + "/minAvailable",
         parentData: data,
         parentDataProperty: "minAvailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate323.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
 const schema143 = {
@@ -7532,7 +7518,7 @@ const schema146 = {
   "minLength": 1,
   "maxLength": 317
 };
-function validate330(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7589,14 +7575,14 @@ function validate330(data, {
     }
     errors++;
   }
-  validate330.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate333(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7636,15 +7622,15 @@ function validate333(data, {
     }
     errors++;
   }
-  validate333.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-const schema42 = {
+const schema41 = {
   "type": "string",
   "enum": ["Honor", "Ignore"],
   "nullable": true
 };
-function validate89(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7674,7 +7660,7 @@ function validate89(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema42.enum
+        allowedValues: schema41.enum
       }
     };
     if (vErrors === null) {
@@ -7684,10 +7670,10 @@ function validate89(data, {
     }
     errors++;
   }
-  validate89.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7729,68 +7715,68 @@ function validate329(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate330(data.topologyKey, {
+      if (!validate329(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxSkew !== undefined) {
-      if (!validate88(data.maxSkew, {
+      if (!validate87(data.maxSkew, {
         instancePath: instancePath + "/maxSkew",
         parentData: data,
         parentDataProperty: "maxSkew",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate333(data.whenUnsatisfiable, {
+      if (!validate332(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
     if (data.minDomains !== undefined) {
-      if (!validate88(data.minDomains, {
+      if (!validate87(data.minDomains, {
         instancePath: instancePath + "/minDomains",
         parentData: data,
         parentDataProperty: "minDomains",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeAffinityPolicy !== undefined) {
+      if (!validate88(data.nodeAffinityPolicy, {
+        instancePath: instancePath + "/nodeAffinityPolicy",
+        parentData: data,
+        parentDataProperty: "nodeAffinityPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
-    if (data.nodeAffinityPolicy !== undefined) {
-      if (!validate89(data.nodeAffinityPolicy, {
-        instancePath: instancePath + "/nodeAffinityPolicy",
-        parentData: data,
-        parentDataProperty: "nodeAffinityPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.nodeTaintsPolicy !== undefined) {
-      if (!validate89(data.nodeTaintsPolicy, {
+      if (!validate88(data.nodeTaintsPolicy, {
         instancePath: instancePath + "/nodeTaintsPolicy",
         parentData: data,
         parentDataProperty: "nodeTaintsPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
@@ -7810,10 +7796,10 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7856,18 +7842,18 @@ function validate328(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate329(data[i0], {
+      if (!validate328(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate328.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
 const schema148 = {
@@ -7877,7 +7863,7 @@ const schema148 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate340(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7936,7 +7922,7 @@ function validate340(data, {
       }
       errors++;
     }
-    if (!formats10.validate(data)) {
+    if (!formats8.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -7953,7 +7939,7 @@ function validate340(data, {
       errors++;
     }
   }
-  validate340.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
 const schema149 = {
@@ -7962,7 +7948,7 @@ const schema149 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate342(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8020,7 +8006,7 @@ function validate342(data, {
       errors++;
     }
   }
-  validate342.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
 const schema150 = {
@@ -8028,7 +8014,7 @@ const schema150 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate344(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8068,7 +8054,7 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
 const schema151 = {
@@ -8088,7 +8074,7 @@ const schema152 = {
     }
   }
 };
-function validate347(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8140,10 +8126,10 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8186,18 +8172,18 @@ function validate346(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate347(data[i0], {
+      if (!validate346(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate346.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
 const schema153 = {
@@ -8212,7 +8198,7 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema43 = {
+const schema42 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -8221,7 +8207,7 @@ const schema43 = {
   "properties": {},
   "nullable": true
 };
-function validate90(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8274,10 +8260,10 @@ function validate90(data, {
       }
     }
   }
-  validate90.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-function validate351(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8303,32 +8289,32 @@ function validate351(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate90(data.requests, {
+      if (!validate89(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate90(data.limits, {
+      if (!validate89(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate351.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema51 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -8337,7 +8323,7 @@ const schema52 = {
   "properties": {},
   "nullable": true
 };
-function validate109(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8379,18 +8365,18 @@ function validate109(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate58(data[key0], {
+      if (!validate57(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate109.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
 const schema154 = {
@@ -8426,7 +8412,7 @@ const schema156 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate358(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8468,7 +8454,7 @@ function validate358(data, {
       errors++;
     }
   }
-  validate358.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
 const schema157 = {
@@ -8476,7 +8462,7 @@ const schema157 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate360(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8516,15 +8502,15 @@ function validate360(data, {
     }
     errors++;
   }
-  validate360.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema74 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate159(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8566,7 +8552,7 @@ function validate159(data, {
       errors++;
     }
   }
-  validate159.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -8574,7 +8560,7 @@ const schema158 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate363(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8614,16 +8600,16 @@ function validate363(data, {
     }
     errors++;
   }
-  validate363.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema59 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate120(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8665,7 +8651,7 @@ function validate120(data, {
       }
       errors++;
     }
-    if (!formats10.validate(data)) {
+    if (!formats8.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -8682,10 +8668,10 @@ function validate120(data, {
       errors++;
     }
   }
-  validate120.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-function validate357(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8695,57 +8681,57 @@ function validate357(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate358(data.key, {
+      if (!validate357(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate360(data.operator, {
+      if (!validate359(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate159(data.value, {
+      if (!validate158(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate363(data.effect, {
+      if (!validate362(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate120(data.tolerationSeconds, {
+      if (!validate119(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
@@ -8765,10 +8751,10 @@ function validate357(data, {
     }
     errors++;
   }
-  validate357.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-function validate356(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8811,18 +8797,18 @@ function validate356(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate357(data[i0], {
+      if (!validate356(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate356.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
 const schema159 = {
@@ -8864,7 +8850,7 @@ const schema162 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema45 = {
+const schema44 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -8873,7 +8859,7 @@ const schema45 = {
     }
   }
 };
-const schema46 = {
+const schema45 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8881,7 +8867,7 @@ const schema46 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema47 = {
+const schema46 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -8896,11 +8882,11 @@ const schema47 = {
     }
   }
 };
-const schema48 = {
+const schema47 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate97(data, {
+function validate96(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8930,7 +8916,7 @@ function validate97(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema48.enum
+        allowedValues: schema47.enum
       }
     };
     if (vErrors === null) {
@@ -8940,10 +8926,10 @@ function validate97(data, {
     }
     errors++;
   }
-  validate97.errors = vErrors;
+  validate96.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema48 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8951,7 +8937,7 @@ const schema49 = {
   },
   "nullable": true
 };
-function validate99(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8994,21 +8980,21 @@ function validate99(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate58(data[i0], {
+      if (!validate57(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate99.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-function validate95(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9061,24 +9047,24 @@ function validate95(data, {
       }
     }
     if (data.operator !== undefined) {
-      if (!validate97(data.operator, {
+      if (!validate96(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate99(data.values, {
+      if (!validate98(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
@@ -9098,10 +9084,10 @@ function validate95(data, {
     }
     errors++;
   }
-  validate95.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-function validate94(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9144,13 +9130,13 @@ function validate94(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate95(data[i0], {
+      if (!validate94(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
@@ -9170,10 +9156,10 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9199,13 +9185,13 @@ function validate93(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate94(data.matchExpressions, {
+      if (!validate93(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -9225,10 +9211,10 @@ function validate93(data, {
     }
     errors++;
   }
-  validate93.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate371(data, {
+function validate370(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9271,13 +9257,13 @@ function validate371(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate93(data[i0], {
+      if (!validate92(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -9297,10 +9283,10 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
-function validate370(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9342,18 +9328,18 @@ function validate370(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate371(data.nodeSelectorTerms, {
+      if (!validate370(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate370.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -9376,7 +9362,7 @@ const schema164 = {
     }
   }
 };
-function validate376(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9418,24 +9404,24 @@ function validate376(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate92(data.weight, {
+      if (!validate91(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate93(data.preference, {
+      if (!validate92(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -9455,10 +9441,10 @@ function validate376(data, {
     }
     errors++;
   }
-  validate376.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9501,61 +9487,10 @@ function validate375(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate376(data[i0], {
+      if (!validate375(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate375.errors = vErrors;
-  return errors === 0;
-}
-function validate369(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate370(data.requiredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate375(data.preferredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
@@ -9563,7 +9498,7 @@ function validate369(data, {
       }
     }
   }
-  validate369.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
 function validate368(data, {
@@ -9591,19 +9526,70 @@ function validate368(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.nodeAffinity !== undefined) {
-      if (!validate369(data.nodeAffinity, {
-        instancePath: instancePath + "/nodeAffinity",
+    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate369(data.requiredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
-        parentDataProperty: "nodeAffinity",
+        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate374(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        errors = vErrors.length;
+      }
+    }
   }
   validate368.errors = vErrors;
+  return errors === 0;
+}
+function validate367(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.nodeAffinity !== undefined) {
+      if (!validate368(data.nodeAffinity, {
+        instancePath: instancePath + "/nodeAffinity",
+        parentData: data,
+        parentDataProperty: "nodeAffinity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate367.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -9629,12 +9615,12 @@ const schema166 = {
     }
   }
 };
-const schema61 = {
+const schema60 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate121(data, {
+function validate120(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9691,7 +9677,7 @@ function validate121(data, {
     }
     errors++;
   }
-  validate121.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
 const schema167 = {
@@ -9699,7 +9685,7 @@ const schema167 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate386(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9741,7 +9727,7 @@ function validate386(data, {
       errors++;
     }
   }
-  validate386.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
 const schema168 = {
@@ -9756,7 +9742,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema50 = {
+const schema49 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -9772,11 +9758,11 @@ const schema50 = {
   },
   "nullable": true
 };
-const schema51 = {
+const schema50 = {
   "type": "boolean",
   "nullable": true
 };
-function validate107(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9800,10 +9786,10 @@ function validate107(data, {
     }
     errors++;
   }
-  validate107.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-function validate104(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9883,21 +9869,21 @@ function validate104(data, {
       }
     }
     if (data.optional !== undefined) {
-      if (!validate107(data.optional, {
+      if (!validate106(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate104.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9923,32 +9909,32 @@ function validate388(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate104(data.secretKeyRef, {
+      if (!validate103(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate104(data.configMapKeyRef, {
+      if (!validate103(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9974,35 +9960,35 @@ function validate384(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate121(data.name, {
+      if (!validate120(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate386(data.value, {
+      if (!validate385(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate388(data.valueFrom, {
+      if (!validate387(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
@@ -10022,10 +10008,10 @@ function validate384(data, {
     }
     errors++;
   }
-  validate384.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10068,21 +10054,21 @@ function validate383(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate384(data[i0], {
+      if (!validate383(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate383.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10108,175 +10094,175 @@ function validate327(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate328(data.topologySpreadConstraints, {
+      if (!validate327(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate340(data.terminationGracePeriodSeconds, {
+      if (!validate339(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate342(data.image, {
+      if (!validate341(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate344(data.imagePullPolicy, {
+      if (!validate343(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate346(data.imagePullSecrets, {
+      if (!validate345(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate351(data.resources, {
+      if (!validate350(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate109(data.nodeSelector, {
+      if (!validate108(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate356(data.tolerations, {
+      if (!validate355(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate368(data.affinity, {
+      if (!validate367(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate383(data.env, {
+      if (!validate382(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate57(data.serviceAccountName, {
+      if (!validate56(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate57(data.priorityClassName, {
+      if (!validate56(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate57(data.runtimeClassName, {
+      if (!validate56(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate109(data.podLabels, {
+      if (!validate108(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate111(data.podAnnotations, {
+      if (!validate110(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate172(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10302,35 +10288,35 @@ function validate172(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate173(data.model, {
+      if (!validate172(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate183(data.engine, {
+      if (!validate182(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate199(data.qualityGate, {
+      if (!validate198(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
@@ -10346,79 +10332,79 @@ function validate172(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate208(data.scaling, {
+      if (!validate207(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate264(data.gateway, {
+      if (!validate263(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate266(data.rollout, {
+      if (!validate265(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.expose !== undefined) {
-      if (!validate291(data.expose, {
+      if (!validate290(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate319(data.networkPolicy, {
+      if (!validate318(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate323(data.podDisruptionBudget, {
+      if (!validate322(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate327(data.server, {
+      if (!validate326(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
@@ -10438,7 +10424,7 @@ function validate172(data, {
     }
     errors++;
   }
-  validate172.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
 const schema169 = {
@@ -10509,7 +10495,7 @@ const schema170 = {
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate403(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10549,10 +10535,10 @@ function validate403(data, {
     }
     errors++;
   }
-  validate403.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema56 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10560,7 +10546,7 @@ const schema57 = {
   },
   "nullable": true
 };
-function validate116(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10614,16 +10600,16 @@ function validate116(data, {
       }
     }
   }
-  validate116.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema57 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "nullable": true
 };
-function validate118(data, {
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10682,7 +10668,7 @@ function validate118(data, {
       errors++;
     }
   }
-  validate118.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
 const schema171 = {
@@ -10690,7 +10676,7 @@ const schema171 = {
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate411(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10730,7 +10716,7 @@ function validate411(data, {
     }
     errors++;
   }
-  validate411.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
 const schema172 = {
@@ -10756,7 +10742,7 @@ const schema173 = {
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate415(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10796,15 +10782,15 @@ function validate415(data, {
     }
     errors++;
   }
-  validate415.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema63 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate124(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10846,7 +10832,7 @@ function validate124(data, {
       errors++;
     }
   }
-  validate124.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
 const schema174 = {
@@ -10868,7 +10854,7 @@ const schema175 = {
   "minimum": 0,
   "maximum": 100
 };
-function validate421(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10944,10 +10930,10 @@ function validate421(data, {
       errors++;
     }
   }
-  validate421.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-function validate419(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11005,32 +10991,32 @@ function validate419(data, {
       errors++;
     }
     if (data.revision !== undefined) {
-      if (!validate58(data.revision, {
+      if (!validate57(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate421(data.weightPercent, {
+      if (!validate420(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate419.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11056,51 +11042,51 @@ function validate414(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate415(data.mode, {
+      if (!validate414(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate119(data.gatewayPort, {
+      if (!validate118(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.wakeSeconds !== undefined) {
-      if (!validate124(data.wakeSeconds, {
+      if (!validate123(data.wakeSeconds, {
         instancePath: instancePath + "/wakeSeconds",
         parentData: data,
         parentDataProperty: "wakeSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate419(data.canary, {
+      if (!validate418(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate414.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
 const schema176 = {
@@ -11139,7 +11125,7 @@ const schema178 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate428(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11179,15 +11165,15 @@ function validate428(data, {
     }
     errors++;
   }
-  validate428.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema75 = {
   "type": "string",
   "format": "date-time"
 };
-const formats18 = formats["date-time"];
-function validate160(data, {
+const formats16 = formats["date-time"];
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11196,7 +11182,7 @@ function validate160(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats18.validate(data)) {
+    if (!formats16.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -11228,14 +11214,14 @@ function validate160(data, {
     }
     errors++;
   }
-  validate160.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema76 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate161(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11276,10 +11262,10 @@ function validate161(data, {
     }
     errors++;
   }
-  validate161.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-function validate426(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11369,68 +11355,68 @@ function validate426(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate73(data.type, {
+      if (!validate72(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate428(data.status, {
+      if (!validate427(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate120(data.observedGeneration, {
+      if (!validate119(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.lastTransitionTime !== undefined) {
+      if (!validate159(data.lastTransitionTime, {
+        instancePath: instancePath + "/lastTransitionTime",
+        parentData: data,
+        parentDataProperty: "lastTransitionTime",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.reason !== undefined) {
+      if (!validate120(data.reason, {
+        instancePath: instancePath + "/reason",
+        parentData: data,
+        parentDataProperty: "reason",
         rootData
       })) {
         vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
-    if (data.lastTransitionTime !== undefined) {
-      if (!validate160(data.lastTransitionTime, {
-        instancePath: instancePath + "/lastTransitionTime",
-        parentData: data,
-        parentDataProperty: "lastTransitionTime",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.reason !== undefined) {
-      if (!validate121(data.reason, {
-        instancePath: instancePath + "/reason",
-        parentData: data,
-        parentDataProperty: "reason",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.message !== undefined) {
-      if (!validate161(data.message, {
+      if (!validate160(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
@@ -11450,10 +11436,10 @@ function validate426(data, {
     }
     errors++;
   }
-  validate426.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate424(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11496,18 +11482,18 @@ function validate425(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate426(data[i0], {
+      if (!validate425(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate425.errors = vErrors;
+  validate424.errors = vErrors;
   return errors === 0;
 }
 const schema179 = {
@@ -11532,11 +11518,11 @@ const schema179 = {
   },
   "nullable": true
 };
-const schema62 = {
+const schema61 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate122(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11577,14 +11563,14 @@ function validate122(data, {
     }
     errors++;
   }
-  validate122.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
 const schema180 = {
   "type": "string",
   "maxLength": 512
 };
-function validate438(data, {
+function validate437(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11625,13 +11611,13 @@ function validate438(data, {
     }
     errors++;
   }
-  validate438.errors = vErrors;
+  validate437.errors = vErrors;
   return errors === 0;
 }
 const schema181 = {
   "type": "boolean"
 };
-function validate440(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11655,14 +11641,14 @@ function validate440(data, {
     }
     errors++;
   }
-  validate440.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
 const schema182 = {
   "type": "string",
   "maxLength": 128
 };
-function validate442(data, {
+function validate441(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11703,10 +11689,10 @@ function validate442(data, {
     }
     errors++;
   }
-  validate442.errors = vErrors;
+  validate441.errors = vErrors;
   return errors === 0;
 }
-function validate436(data, {
+function validate435(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11812,65 +11798,65 @@ function validate436(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate122(data.uri, {
+      if (!validate121(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate438(data.bounds, {
+      if (!validate437(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
+        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate440(data.passed, {
+      if (!validate439(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate442(data.reason, {
+      if (!validate441(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate122(data.message, {
+      if (!validate121(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate436.errors = vErrors;
+  validate435.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema65 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11897,12 +11883,12 @@ const schema66 = {
   },
   "nullable": true
 };
-const schema65 = {
+const schema64 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate125(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11944,10 +11930,10 @@ function validate125(data, {
       errors++;
     }
   }
-  validate125.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema66 = {
   "type": "object",
   "properties": {
     "name": {
@@ -11959,12 +11945,12 @@ const schema67 = {
   },
   "nullable": true
 };
-const schema68 = {
+const schema67 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate132(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12006,10 +11992,10 @@ function validate132(data, {
       errors++;
     }
   }
-  validate132.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-function validate131(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12035,32 +12021,32 @@ function validate131(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate132(data.name, {
+      if (!validate131(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate123(data.uid, {
+      if (!validate122(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate131.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema68 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -12084,12 +12070,12 @@ const schema69 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema69 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate141(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12131,10 +12117,10 @@ function validate141(data, {
       errors++;
     }
   }
-  validate141.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema70 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -12142,7 +12128,7 @@ const schema71 = {
   },
   "nullable": true
 };
-const schema72 = {
+const schema71 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -12160,11 +12146,11 @@ const schema72 = {
     }
   }
 };
-const schema73 = {
+const schema72 = {
   "type": "string",
   "maxLength": 8
 };
-function validate145(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12205,10 +12191,10 @@ function validate145(data, {
     }
     errors++;
   }
-  validate145.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-function validate144(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12234,46 +12220,46 @@ function validate144(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate145(data.precision, {
+      if (!validate144(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate124(data.sparse, {
+      if (!validate123(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate124(data.increase, {
+      if (!validate123(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate125(data.problem, {
+      if (!validate124(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
@@ -12293,10 +12279,10 @@ function validate144(data, {
     }
     errors++;
   }
-  validate144.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-function validate143(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12339,21 +12325,21 @@ function validate143(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate144(data[i0], {
+      if (!validate143(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate143.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-function validate136(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12379,76 +12365,76 @@ function validate136(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate123(data.metric, {
+      if (!validate122(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.dense !== undefined) {
+      if (!validate123(data.dense, {
+        instancePath: instancePath + "/dense",
+        parentData: data,
+        parentDataProperty: "dense",
         rootData
       })) {
         vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
-    if (data.dense !== undefined) {
-      if (!validate124(data.dense, {
-        instancePath: instancePath + "/dense",
-        parentData: data,
-        parentDataProperty: "dense",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.sparse !== undefined) {
-      if (!validate124(data.sparse, {
+      if (!validate123(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate124(data.increase, {
+      if (!validate123(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate141(data.precision, {
+      if (!validate140(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate143(data.served, {
+      if (!validate142(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate136.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema73 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -12466,7 +12452,7 @@ const schema74 = {
   },
   "nullable": true
 };
-function validate153(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12492,54 +12478,54 @@ function validate153(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate124(data.convention, {
+      if (!validate123(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate120(data.dense, {
+      if (!validate119(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate120(data.sparse, {
+      if (!validate119(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate124(data.reductionPercent, {
+      if (!validate123(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate153.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-function validate126(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12565,84 +12551,84 @@ function validate126(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate125(data.uri, {
+      if (!validate124(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate123(data.sha256, {
+      if (!validate122(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.pinned !== undefined) {
-      if (!validate107(data.pinned, {
+      if (!validate106(data.pinned, {
         instancePath: instancePath + "/pinned",
         parentData: data,
         parentDataProperty: "pinned",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate56(data.pattern, {
+      if (!validate55(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate131(data.finetune, {
+      if (!validate130(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate136(data.fid, {
+      if (!validate135(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate153(data.macs, {
+      if (!validate152(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate126.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
 const schema183 = {
@@ -12683,7 +12669,7 @@ const schema184 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate449(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12723,14 +12709,14 @@ function validate449(data, {
     }
     errors++;
   }
-  validate449.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
 const schema185 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate451(data, {
+function validate450(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12770,7 +12756,7 @@ function validate451(data, {
     }
     errors++;
   }
-  validate451.errors = vErrors;
+  validate450.errors = vErrors;
   return errors === 0;
 }
 const schema186 = {
@@ -12780,7 +12766,7 @@ const schema186 = {
   "maximum": 100,
   "nullable": true
 };
-function validate456(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12856,10 +12842,10 @@ function validate456(data, {
       errors++;
     }
   }
-  validate456.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate448(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12965,106 +12951,106 @@ function validate448(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate449(data.strategy, {
+      if (!validate448(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate451(data.phase, {
+      if (!validate450(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
         errors = vErrors.length;
       }
     }
     if (data.revision !== undefined) {
-      if (!validate58(data.revision, {
+      if (!validate57(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.from !== undefined) {
-      if (!validate159(data.from, {
+      if (!validate158(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate117(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weightPercent !== undefined) {
+      if (!validate455(data.weightPercent, {
+        instancePath: instancePath + "/weightPercent",
+        parentData: data,
+        parentDataProperty: "weightPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.since !== undefined) {
+      if (!validate159(data.since, {
+        instancePath: instancePath + "/since",
+        parentData: data,
+        parentDataProperty: "since",
         rootData
       })) {
         vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
-    if (data.step !== undefined) {
-      if (!validate118(data.step, {
-        instancePath: instancePath + "/step",
+    if (data.message !== undefined) {
+      if (!validate160(data.message, {
+        instancePath: instancePath + "/message",
         parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightPercent !== undefined) {
-      if (!validate456(data.weightPercent, {
-        instancePath: instancePath + "/weightPercent",
-        parentData: data,
-        parentDataProperty: "weightPercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.since !== undefined) {
-      if (!validate160(data.since, {
-        instancePath: instancePath + "/since",
-        parentData: data,
-        parentDataProperty: "since",
+        parentDataProperty: "message",
         rootData
       })) {
         vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
-    if (data.message !== undefined) {
-      if (!validate161(data.message, {
-        instancePath: instancePath + "/message",
-        parentData: data,
-        parentDataProperty: "message",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.canaryDigest !== undefined) {
-      if (!validate123(data.canaryDigest, {
+      if (!validate122(data.canaryDigest, {
         instancePath: instancePath + "/canaryDigest",
         parentData: data,
         parentDataProperty: "canaryDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate448.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
 const schema187 = {
@@ -13104,7 +13090,7 @@ const schema189 = {
   "format": "int64",
   "minimum": 1
 };
-function validate464(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13146,7 +13132,7 @@ function validate464(data, {
       }
       errors++;
     }
-    if (!formats10.validate(data)) {
+    if (!formats8.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -13163,10 +13149,10 @@ function validate464(data, {
       errors++;
     }
   }
-  validate464.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate463(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13224,68 +13210,68 @@ function validate463(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate464(data.number, {
+      if (!validate463(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
     if (data.name !== undefined) {
-      if (!validate58(data.name, {
+      if (!validate57(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate125(data.model, {
+      if (!validate124(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate115(data.image, {
+      if (!validate114(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.changed !== undefined) {
-      if (!validate115(data.changed, {
+      if (!validate114(data.changed, {
         instancePath: instancePath + "/changed",
         parentData: data,
         parentDataProperty: "changed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate160(data.servedAt, {
+      if (!validate159(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
@@ -13305,10 +13291,10 @@ function validate463(data, {
     }
     errors++;
   }
-  validate463.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-function validate462(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13351,18 +13337,18 @@ function validate462(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate463(data[i0], {
+      if (!validate462(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate462.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
 const schema190 = {
@@ -13395,12 +13381,12 @@ const schema190 = {
   },
   "nullable": true
 };
-const schema78 = {
+const schema77 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate162(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13443,7 +13429,7 @@ function validate162(data, {
       errors++;
     }
   }
-  validate162.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
 const schema191 = {
@@ -13458,7 +13444,7 @@ const schema191 = {
   },
   "nullable": true
 };
-function validate479(data, {
+function validate478(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13484,29 +13470,29 @@ function validate479(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate124(data.p50, {
+      if (!validate123(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate124(data.p99, {
+      if (!validate123(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate479.errors = vErrors;
+  validate478.errors = vErrors;
   return errors === 0;
 }
 const schema192 = {
@@ -13514,7 +13500,7 @@ const schema192 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate483(data, {
+function validate482(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13556,10 +13542,10 @@ function validate483(data, {
       errors++;
     }
   }
-  validate483.errors = vErrors;
+  validate482.errors = vErrors;
   return errors === 0;
 }
-function validate473(data, {
+function validate472(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13585,98 +13571,98 @@ function validate473(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate123(data.backend, {
+      if (!validate122(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate140(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparseLayers !== undefined) {
+      if (!validate161(data.sparseLayers, {
+        instancePath: instancePath + "/sparseLayers",
+        parentData: data,
+        parentDataProperty: "sparseLayers",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.totalLayers !== undefined) {
+      if (!validate161(data.totalLayers, {
+        instancePath: instancePath + "/totalLayers",
+        parentData: data,
+        parentDataProperty: "totalLayers",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.speedup !== undefined) {
+      if (!validate123(data.speedup, {
+        instancePath: instancePath + "/speedup",
+        parentData: data,
+        parentDataProperty: "speedup",
         rootData
       })) {
         vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
-    if (data.precision !== undefined) {
-      if (!validate141(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparseLayers !== undefined) {
-      if (!validate162(data.sparseLayers, {
-        instancePath: instancePath + "/sparseLayers",
-        parentData: data,
-        parentDataProperty: "sparseLayers",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.totalLayers !== undefined) {
-      if (!validate162(data.totalLayers, {
-        instancePath: instancePath + "/totalLayers",
-        parentData: data,
-        parentDataProperty: "totalLayers",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.speedup !== undefined) {
-      if (!validate124(data.speedup, {
-        instancePath: instancePath + "/speedup",
-        parentData: data,
-        parentDataProperty: "speedup",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate479(data.latencyMilliseconds, {
+      if (!validate478(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
+        vErrors = vErrors === null ? validate478.errors : vErrors.concat(validate478.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate483(data.device, {
+      if (!validate482(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
+        vErrors = vErrors === null ? validate482.errors : vErrors.concat(validate482.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate115(data.reason, {
+      if (!validate114(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate473.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
-function validate401(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13702,208 +13688,208 @@ function validate401(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate114(data.observedGeneration, {
+      if (!validate113(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.phase !== undefined) {
+      if (!validate402(data.phase, {
+        instancePath: instancePath + "/phase",
+        parentData: data,
+        parentDataProperty: "phase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.url !== undefined) {
+      if (!validate114(data.url, {
+        instancePath: instancePath + "/url",
+        parentData: data,
+        parentDataProperty: "url",
         rootData
       })) {
         vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
-    if (data.phase !== undefined) {
-      if (!validate403(data.phase, {
-        instancePath: instancePath + "/phase",
-        parentData: data,
-        parentDataProperty: "phase",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.url !== undefined) {
-      if (!validate115(data.url, {
-        instancePath: instancePath + "/url",
-        parentData: data,
-        parentDataProperty: "url",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.externalHosts !== undefined) {
-      if (!validate116(data.externalHosts, {
+      if (!validate115(data.externalHosts, {
         instancePath: instancePath + "/externalHosts",
         parentData: data,
         parentDataProperty: "externalHosts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.externalAddresses !== undefined) {
-      if (!validate116(data.externalAddresses, {
+      if (!validate115(data.externalAddresses, {
         instancePath: instancePath + "/externalAddresses",
         parentData: data,
         parentDataProperty: "externalAddresses",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.replicas !== undefined) {
-      if (!validate118(data.replicas, {
-        instancePath: instancePath + "/replicas",
-        parentData: data,
-        parentDataProperty: "replicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.readyReplicas !== undefined) {
-      if (!validate118(data.readyReplicas, {
-        instancePath: instancePath + "/readyReplicas",
-        parentData: data,
-        parentDataProperty: "readyReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.desiredReplicas !== undefined) {
-      if (!validate118(data.desiredReplicas, {
-        instancePath: instancePath + "/desiredReplicas",
-        parentData: data,
-        parentDataProperty: "desiredReplicas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.scalingEngine !== undefined) {
-      if (!validate411(data.scalingEngine, {
-        instancePath: instancePath + "/scalingEngine",
-        parentData: data,
-        parentDataProperty: "scalingEngine",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.selector !== undefined) {
-      if (!validate115(data.selector, {
-        instancePath: instancePath + "/selector",
-        parentData: data,
-        parentDataProperty: "selector",
         rootData
       })) {
         vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
+    if (data.replicas !== undefined) {
+      if (!validate117(data.replicas, {
+        instancePath: instancePath + "/replicas",
+        parentData: data,
+        parentDataProperty: "replicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.readyReplicas !== undefined) {
+      if (!validate117(data.readyReplicas, {
+        instancePath: instancePath + "/readyReplicas",
+        parentData: data,
+        parentDataProperty: "readyReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.desiredReplicas !== undefined) {
+      if (!validate117(data.desiredReplicas, {
+        instancePath: instancePath + "/desiredReplicas",
+        parentData: data,
+        parentDataProperty: "desiredReplicas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.scalingEngine !== undefined) {
+      if (!validate410(data.scalingEngine, {
+        instancePath: instancePath + "/scalingEngine",
+        parentData: data,
+        parentDataProperty: "scalingEngine",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.selector !== undefined) {
+      if (!validate114(data.selector, {
+        instancePath: instancePath + "/selector",
+        parentData: data,
+        parentDataProperty: "selector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.traffic !== undefined) {
-      if (!validate414(data.traffic, {
+      if (!validate413(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate425(data.conditions, {
+      if (!validate424(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate424.errors : vErrors.concat(validate424.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate436(data.gate, {
+      if (!validate435(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate126(data.model, {
+      if (!validate125(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate126(data.wanted, {
+      if (!validate125(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate448(data.rollout, {
+      if (!validate447(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate462(data.revisions, {
+      if (!validate461(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate473(data.engine, {
+      if (!validate472(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate401.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-function validate163(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13962,57 +13948,57 @@ function validate163(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate164(data.apiVersion, {
+      if (!validate163(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate166(data.kind, {
+      if (!validate165(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate168(data.metadata, {
+      if (!validate167(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate172(data.spec, {
+      if (!validate171(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate401(data.status, {
+      if (!validate400(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
@@ -14032,6 +14018,6 @@ function validate163(data, {
     }
     errors++;
   }
-  validate163.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }

@@ -417,10 +417,6 @@ export interface ISparseInferenceService {
            */
           "maxLatencyIncreasePercent"?: number;
           /**
-           * Largest increase of the Frechet distance of the served images over that of the version that serves, in per cent. Absent means that it is not judged.
-           */
-          "maxDistanceIncreasePercent"?: number;
-          /**
            * Requests that must have reached the canary in a step before it is judged; without them it waits. With 0 a step also passes by time alone.
            */
           "minRequests"?: number;

@@ -1,0 +1,72 @@
+/** A service that sleeps without a pod, with a real gateway, real pods and real requests. */
+import { expect, it } from 'vitest';
+import type { SparseInferenceService } from '../../src/api/types';
+import { findCondition } from '../../src/kube/conditions';
+import {
+  apply,
+  applyClaim,
+  explainFailure,
+  get,
+  inNotebook,
+  kubectl,
+  list,
+  until,
+  useNamespace,
+} from './cluster';
+import { endTraffic, startTraffic } from './traffic';
+import { writeUntrainedModel } from './untrained';
+
+/** How often it goes to sleep and is woken: SPARSEDM_E2E_WAKES=10 for more. */
+const wakes = Number(process.env.SPARSEDM_E2E_WAKES ?? 2);
+const namespace = useNamespace('e2e-sleep');
+const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
+const pods = () => list<object>(namespace, 'pods', 'sparsedm.io/service=bags');
+const reasonOf = ({ status }: SparseInferenceService) => findCondition(status?.conditions, 'Ready')?.reason;
+
+/** One request from inside the cluster, over a connection of its own: its status and how long it took. */
+const ask = `
+import http.client, time
+began = time.time()
+connection = http.client.HTTPConnection("bags.${namespace}.svc", timeout=180)
+connection.request("POST", "/v1/images/generations", '{"prompt": "a photo of a bag"}', {"content-type": "application/json"})
+answer = connection.getresponse()
+text = answer.read()
+held = answer.getheader("x-sparsedm-held-seconds")
+print(f"status {answer.status}, held {held} s, answered after {time.time() - began:.1f} s")
+assert answer.status == 200, text[:300]
+`;
+
+it('wakes for a request, answers it, and goes back to sleep, and loses none', async () => {
+  explainFailure(namespace);
+  await applyClaim(namespace);
+  await writeUntrainedModel(namespace);
+  await apply(namespace, {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseInferenceService',
+    metadata: { name: 'bags' },
+    spec: {
+      model: { uri: 'pvc://models/bags' },
+      engine: { steps: 20, maxBatchSize: 2 },
+      scaling: { minReplicas: 0, maxReplicas: 2, idleSeconds: 10, scaleDownStabilizationSeconds: 5 },
+    },
+  });
+  for (let wake = 1; wake <= wakes; wake++) {
+    await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
+    await until(pods, (left) => left.length === 0, 'the end of the last pod', 60_000);
+    await inNotebook(namespace, `client-${wake}`, 'python', '-c', ask);
+    await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=30s']);
+  }
+  // Requests go on across the switch from the gateway to the pods, over connections that are kept.
+  await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
+  await startTraffic(
+    namespace,
+    `bags.${namespace}.svc`,
+    { prompt: 'a photo of a bag', seed: 1 },
+    { count: 2 },
+  );
+  const direct = await until(read, (one) => one.status?.traffic?.mode === 'Direct', 'the switch to the pods');
+  expect(Number(direct.status?.traffic?.wakeSeconds)).toBeGreaterThan(0);
+  const answered = await endTraffic(namespace);
+  expect(answered.failures).toEqual([]);
+  expect(answered.answers).toBeGreaterThan(0);
+}, 900_000);
