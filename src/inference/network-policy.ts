@@ -1,6 +1,6 @@
 /** The NetworkPolicy: who may reach the serving pods, and what they may reach. */
 import type { SparseInferenceService, SparseInferenceServiceSpec } from '../api/types';
-import { serverDeploymentName, serverLabels, serverPort } from '../kube/names';
+import { labels, managedBy, serverDeploymentName, serverLabels, serverPort } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { networkPolicies, type NetworkPolicy } from '../kube/resources';
 import { defined } from '../runtime/defined';
@@ -47,7 +47,8 @@ export function buildNetworkPolicy(
       ownerReferences: [ownerReference(service)],
     },
     spec: {
-      podSelector: { matchLabels: serverLabels(metadata.name) },
+      // The canary's pods too, which other labels keep out of the Service.
+      podSelector: { matchLabels: { [labels.managedBy]: managedBy, [labels.service]: metadata.name } },
       policyTypes: to === undefined ? ['Ingress'] : ['Ingress', 'Egress'],
       ingress: [{ from: [operator, ...from], ports: [port(serverPort)] }],
       ...(to !== undefined && { egress: egress(to, operator, settings.reportsPorts) }),

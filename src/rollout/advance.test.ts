@@ -534,6 +534,12 @@ describe('a canary', () => {
     expect(state?.since).toBe(at(7));
   });
 
+  it('says what it waits for where there is no gateway', () => {
+    const sample = { ...base, ...running(1), divided: false };
+    const { state } = advance(config, stateOf({ step: 0, weightPercent: 0 }), sample, later(7));
+    expect(state?.message).toContain('gateway.enabled=true');
+  });
+
   it('says what its pods lack', () => {
     const trouble = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
     const sample = { ...base, ...running(0), trouble };

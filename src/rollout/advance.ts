@@ -308,7 +308,7 @@ function prepare(
     };
   }
   if (!divided) {
-    const message = `The canary of ${revision} is ready, and waits until requests go through the gateway, which divides them.`;
+    const message = `The canary of ${revision} is ready, and waits until requests go through the gateway, which divides them. The chart runs gateways with gateway.enabled=true.`;
     return { ...stored, message };
   }
   const step = Math.max(stored.step ?? 0, 1);
