@@ -48,7 +48,6 @@ describe('the plan of a canary', () => {
       analysis: {
         maxErrorRatePercent: 5,
         maxLatencyIncreasePercent: undefined,
-        maxDistanceIncreasePercent: undefined,
         minRequests: 20,
       },
       deadlineSeconds: 1200,
