@@ -1,9 +1,8 @@
 /** The PodDisruptionBudget: how many serving pods a drain may evict at once. */
 import type { SparseInferenceService } from '../api/types';
 import { serverDeploymentName, serverLabels } from '../kube/names';
-import { ownerReference } from '../kube/owner';
 import { podDisruptionBudgets, type PodDisruptionBudget } from '../kube/resources';
-import { defined } from '../runtime/defined';
+import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 import { mayHaveSeveral } from './scaling';
 
@@ -25,12 +24,7 @@ export function buildBudget(service: SparseInferenceService): PodDisruptionBudge
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
-    metadata: {
-      name: serverDeploymentName(metadata.name),
-      ...defined({ namespace: metadata.namespace }),
-      labels: serverLabels(metadata.name),
-      ownerReferences: [ownerReference(service)],
-    },
+    metadata: childMetadata(service, serverDeploymentName(metadata.name)),
     spec: {
       ...asked,
       selector: { matchLabels: serverLabels(metadata.name) },

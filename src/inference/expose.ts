@@ -1,11 +1,10 @@
 /** The HTTPRoute or Ingress that leads to a service from outside the cluster. */
 import type { SparseInferenceService } from '../api/types';
 import { httpRoutes, type HttpRoute } from '../kube/gateway-api';
-import { serverLabels, serviceName } from '../kube/names';
-import { ownerReference } from '../kube/owner';
+import { serviceName } from '../kube/names';
 import { ingresses, type Ingress } from '../kube/resources';
 import { defined } from '../runtime/defined';
-import type { ObjectMeta } from '../runtime/objects';
+import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 import { SERVICE_PORT } from './service';
 
@@ -34,7 +33,7 @@ export function buildRoute(service: SparseInferenceService): HttpRoute | undefin
   return {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'HTTPRoute',
-    metadata: metadataOf(service),
+    metadata: childMetadata(service, serviceName(service.metadata.name)),
     spec: {
       parentRefs,
       ...defined({ hostnames }),
@@ -51,21 +50,11 @@ export function buildIngress(service: SparseInferenceService): Ingress | undefin
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
-    metadata: { ...metadataOf(service), ...defined({ annotations }) },
+    metadata: { ...childMetadata(service, serviceName(service.metadata.name)), ...defined({ annotations }) },
     spec: {
       ...defined({ ingressClassName }),
       rules: [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
       ...(tls === undefined ? {} : { tls: [{ hosts: [host], ...tls }] }),
     },
-  };
-}
-
-function metadataOf(service: SparseInferenceService): ObjectMeta {
-  const { name, namespace } = service.metadata;
-  return {
-    name: serviceName(name),
-    ...defined({ namespace }),
-    labels: serverLabels(name),
-    ownerReferences: [ownerReference(service)],
   };
 }

@@ -1,9 +1,8 @@
 /** Scaling by a HorizontalPodAutoscaler on the scale subresource, with the metrics that the user names. */
 import type { SparseInferenceService } from '../api/types';
-import { scalerName, serverLabels } from '../kube/names';
-import { ownerReference } from '../kube/owner';
+import { scalerName } from '../kube/names';
 import { horizontalPodAutoscalers, type HorizontalPodAutoscaler } from '../kube/resources';
-import { defined } from '../runtime/defined';
+import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 import { engineOf } from './scaling';
 
@@ -25,12 +24,7 @@ export function buildHorizontalPodAutoscaler(
   return {
     apiVersion: 'autoscaling/v2',
     kind: 'HorizontalPodAutoscaler',
-    metadata: {
-      name: scalerName(metadata.name),
-      ...defined({ namespace: metadata.namespace }),
-      labels: serverLabels(metadata.name),
-      ownerReferences: [ownerReference(service)],
-    },
+    metadata: childMetadata(service, scalerName(metadata.name)),
     spec: {
       scaleTargetRef: { apiVersion: service.apiVersion, kind: service.kind, name: metadata.name },
       minReplicas,

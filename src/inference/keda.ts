@@ -11,12 +11,10 @@ import {
   type ScaledObject,
   type TriggerAuthentication,
 } from '../kube/keda';
-import { scalerName, serverLabels } from '../kube/names';
-import { ownerReference } from '../kube/owner';
+import { scalerName } from '../kube/names';
 import { configMaps, type ConfigMap } from '../kube/resources';
 import { reportUrl } from '../reports/address';
-import { defined } from '../runtime/defined';
-import type { ObjectMeta } from '../runtime/objects';
+import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 import { needAddress, TOKEN_KEY } from './need';
 import { engineOf, targetOf } from './scaling';
@@ -65,26 +63,21 @@ function isAsked(service: SparseInferenceService): boolean {
   return engineOf(service) === 'keda';
 }
 
-function metadataOf(service: SparseInferenceService): ObjectMeta {
-  const { name, namespace } = service.metadata;
-  return {
-    name: scalerName(name),
-    ...defined({ namespace }),
-    labels: serverLabels(name),
-    ownerReferences: [ownerReference(service)],
-  };
-}
-
 /** Keeps the token that is there. */
 export function buildToken(service: SparseInferenceService, present?: string): ConfigMap | undefined {
   if (!isAsked(service)) return undefined;
   const token = present !== undefined && TOKEN.test(present) ? present : newToken();
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: metadataOf(service), data: { [TOKEN_KEY]: token } };
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: childMetadata(service, scalerName(service.metadata.name)),
+    data: { [TOKEN_KEY]: token },
+  };
 }
 
 export function buildAuthentication(service: SparseInferenceService): TriggerAuthentication | undefined {
   if (!isAsked(service)) return undefined;
-  const metadata = metadataOf(service);
+  const metadata = childMetadata(service, scalerName(service.metadata.name));
   return {
     apiVersion: 'keda.sh/v1alpha1',
     kind: 'TriggerAuthentication',
@@ -104,7 +97,7 @@ export function buildScaledObject(
     maxReplicas,
     scaleDownStabilizationSeconds: stabilizationWindowSeconds = 300,
   } = scaling;
-  const metadata = metadataOf(service);
+  const metadata = childMetadata(service, scalerName(service.metadata.name));
   return {
     apiVersion: 'keda.sh/v1alpha1',
     kind: 'ScaledObject',

@@ -1,9 +1,8 @@
 /** The NetworkPolicy: who may reach the serving pods, and what they may reach. */
 import type { SparseInferenceService, SparseInferenceServiceSpec } from '../api/types';
-import { labels, managedBy, serverDeploymentName, serverLabels, serverPort } from '../kube/names';
-import { ownerReference } from '../kube/owner';
+import { labels, managedBy, serverDeploymentName, serverPort } from '../kube/names';
 import { networkPolicies, type NetworkPolicy } from '../kube/resources';
-import { defined } from '../runtime/defined';
+import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 
 export type NetworkPolicySettings = {
@@ -40,12 +39,7 @@ export function buildNetworkPolicy(
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: {
-      name: serverDeploymentName(metadata.name),
-      ...defined({ namespace: metadata.namespace }),
-      labels: serverLabels(metadata.name),
-      ownerReferences: [ownerReference(service)],
-    },
+    metadata: childMetadata(service, serverDeploymentName(metadata.name)),
     spec: {
       // The canary's pods too, which other labels keep out of the Service.
       podSelector: { matchLabels: { [labels.managedBy]: managedBy, [labels.service]: metadata.name } },
