@@ -1,4 +1,5 @@
 /** The state machine of rollouts: pure, and each step of it follows from the status and what is observed. */
+import { timestamp } from '../kube/conditions';
 import type { CanaryConfig, Strategy } from './config';
 import { judge, type Figures } from './judge';
 import { isCanaryOpen, type RolloutPhase, type RolloutState } from './state';
@@ -85,10 +86,6 @@ export function advance(
 
 function enter(state: RolloutState, phase: RolloutPhase, message: string, now: Date): RolloutState {
   return { ...state, phase, message, since: timestamp(now) };
-}
-
-function timestamp(now: Date): string {
-  return now.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 /** Without a canary under way. */
