@@ -27,7 +27,7 @@ export async function takeBody(request: IncomingMessage, limits: Limits, clock: 
   return { kind: 'buffered', bytes: await read(request, bytes, limits, clock) };
 }
 
-function tooLarge({ bodyBytes }: Limits): GatewayError {
+function tooLarge({ bodyBytes }: Pick<Limits, 'bodyBytes'>): GatewayError {
   return new GatewayError(413, 'request_too_large', `The body has more than ${bodyBytes} bytes.`);
 }
 
@@ -66,7 +66,7 @@ export function bodyForPod(
       let size = 0;
       for await (const chunk of body.stream as AsyncIterable<Buffer>) {
         size += chunk.length;
-        if (size > bodyBytes) throw tooLarge({ bodyBytes, bufferBytes: 0, receiveMs: 0 });
+        if (size > bodyBytes) throw tooLarge({ bodyBytes });
         yield chunk;
       }
     },

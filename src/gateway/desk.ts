@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sleep, type Clock } from '../runtime/clock';
+import type { ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
 import { GatewayError, writeError } from './answer';
 import { canRepeat, sizeOf, takeBody, type Body } from './body';
@@ -28,7 +29,7 @@ export type Shared = {
   /** Whether this gateway ends, so that clients should leave. */
   isDraining: () => boolean;
   /** Called when the operator should hear of this service now. */
-  onDemand: (route: Route, isHeld: boolean) => void;
+  onDemand: (key: ObjectKey, isHeld: boolean) => void;
 };
 
 export type Desk = {
@@ -114,7 +115,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     try {
       while (isAbsent(exchange.pinned)) {
         const waiting = hold.wait(exchange.deadline, exchange.signal);
-        shared.onDemand(route, true);
+        shared.onDemand(route.key, true);
         if (!(await waiting) || closed) throw noReplica(exchange);
       }
     } finally {
@@ -297,7 +298,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     response.on('error', () => undefined);
     const hop = hopOf(request.headers, request.socket.remoteAddress);
     requests++;
-    shared.onDemand(route, false);
+    shared.onDemand(route.key, false);
     let member: Member | undefined;
     let heldMs = 0;
     try {

@@ -27,7 +27,7 @@ export type Outcome =
   /** The client has the whole answer. */
   | { kind: 'answered'; status: number }
   /** The pod never had the request, or has said that it does not take it. */
-  | { kind: 'unaccepted'; status: number | undefined; retryAfterMs: number; why: string }
+  | { kind: 'unaccepted'; status: number | undefined; why: string }
   /** The connection broke, or nothing came in time, before any byte of an answer. */
   | { kind: 'lost'; why: string; isSilent: boolean }
   /** The connection broke within the answer, of which the client has a part. */
@@ -67,8 +67,7 @@ export async function forward(attempt: Attempt): Promise<Outcome> {
 function failed(error: unknown, signal: AbortSignal): Outcome {
   if (signal.aborted) return { kind: 'clientGone' };
   const { code = '', message } = error as Error & { code?: string };
-  if (NO_CONNECTION.has(code))
-    return { kind: 'unaccepted', status: undefined, retryAfterMs: 0, why: message };
+  if (NO_CONNECTION.has(code)) return { kind: 'unaccepted', status: undefined, why: message };
   return { kind: 'lost', why: message, isSilent: error instanceof errors.HeadersTimeoutError };
 }
 
@@ -78,8 +77,7 @@ async function answered(attempt: Attempt, answer: Dispatcher.ResponseData): Prom
   const raw = answer.headers as unknown as string[];
   if (valueOf(raw, NOT_ACCEPTED) !== undefined && mayRefuse(status)) {
     await body.dump().catch(() => undefined);
-    const retryAfterMs = Number(valueOf(raw, 'retry-after') ?? 0) * 1000;
-    return { kind: 'unaccepted', status, retryAfterMs, why: `status ${status}` };
+    return { kind: 'unaccepted', status, why: `status ${status}` };
   }
   response.writeHead(status, [...toClient(raw, hop), ...extra()]);
   try {

@@ -52,7 +52,7 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
     random: dependencies.random ?? Math.random,
     heldBytes: { sum: 0 },
     isDraining: () => isDraining,
-    onDemand: ({ key }, isHeld) => reporter.due(key, isHeld),
+    onDemand: (key, isHeld) => reporter.due(key, isHeld),
     metrics: createGatewayMetrics(metrics.registry, counts, () => listeners.connections),
   };
   const reporter = createReporter({
