@@ -95,6 +95,12 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     return entry;
   }
 
+  /** A pod that is gone reports no more. */
+  function forgetOthers({ reports }: Entry, pods: readonly LivePod[]): void {
+    const live = new Set(pods.map(({ uid }) => uid));
+    for (const pod of reports.keys()) if (!live.has(pod)) reports.delete(pod);
+  }
+
   type Seen = { found: number; pods: readonly LivePod[]; gateways: GatewayLoad; maySleep: boolean };
 
   function decideAnew(entry: Entry, config: ScalingConfig, { found, pods, ...seen }: Seen): Decided {
@@ -149,8 +155,7 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
 
     evaluate(key, uid, config, found, pods, maySleep = false) {
       const entry = entryOf(key, uid);
-      const live = new Set(pods.map((pod) => pod.uid));
-      for (const pod of entry.reports.keys()) if (!live.has(pod)) entry.reports.delete(pod);
+      forgetOthers(entry, pods);
       if (!pods.some(({ serves }) => serves)) entry.servesSince = undefined;
       else entry.servesSince ??= clock.monotonic();
       const gateways = demands.of(key);
@@ -168,11 +173,10 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     },
 
     heard(key, uid, pods) {
-      const { reports } = entryOf(key, uid);
-      const live = new Set(pods.map((pod) => pod.uid));
-      for (const pod of reports.keys()) if (!live.has(pod)) reports.delete(pod);
+      const entry = entryOf(key, uid);
+      forgetOthers(entry, pods);
       const oldest = clock.monotonic() - STALE_SECONDS * 1000;
-      const loads = [...reports.values()].filter(({ at }) => at >= oldest).map(({ load }) => load);
+      const loads = [...entry.reports.values()].filter(({ at }) => at >= oldest).map(({ load }) => load);
       return { loads, silent: pods.length - loads.length };
     },
 
