@@ -1,27 +1,18 @@
 /** Children that exist only when asked for, against the real API server. */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { ownerReference } from '../../src/kube/owner';
 import { deployments, podDisruptionBudgets } from '../../src/kube/resources';
 import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
-import { eventually, openApiServer, waitForObject, type ApiServer } from './harness';
-import { conditionOf, createAccount, startOperator, writesOf, type RunningOperator } from './operator';
+import { eventually, waitForObject, type ApiServer } from './harness';
+import { conditionOf, writesOf, useOperator, mergeSpec } from './operator';
 import { service, type Changes } from './specs';
 
 let server: ApiServer;
-let operator: RunningOperator;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
-beforeAll(async () => {
-  server = await openApiServer();
-  await createAccount(server, server.namespace);
-  operator = await startOperator(server, { userAgent });
-});
-afterAll(async () => {
-  await operator.stop();
-  await server.close();
-});
+useOperator({ userAgent }, (opened) => (server = opened));
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
 
@@ -31,14 +22,7 @@ function create(name: string, spec: Changes = {}): Promise<SparseInferenceServic
   });
 }
 
-async function patchSpec(name: string, spec: Changes): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseInferenceServices, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec },
-  });
-}
+const patchSpec = (name: string, spec: Changes) => mergeSpec(server, sparseInferenceServices, name, spec);
 
 const serviceWhere = (name: string, meets: (one: SparseInferenceService) => boolean) =>
   waitForObject(server, sparseInferenceServices, keyOf(name), meets);

@@ -3,37 +3,21 @@
  * controllers of Gateways and Ingresses.
  */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { httpRoutes, type HttpRoute } from '../../src/kube/gateway-api';
 import { ownerReference } from '../../src/kube/owner';
 import { ingresses, networkPolicies } from '../../src/kube/resources';
-import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
+import { type KubeObject, type Resource } from '../../src/runtime/objects';
 import { installHttpRoutes } from './gateway-api';
-import { eventually, openApiServer, waitForObject, type ApiServer } from './harness';
-import {
-  conditionOf,
-  createAccount,
-  startOperator,
-  writesOf,
-  writeStatus,
-  type RunningOperator,
-} from './operator';
+import { eventually, waitForObject, type ApiServer } from './harness';
+import { conditionOf, writesOf, writeStatus, useOperator, mergeSpec } from './operator';
 import { service, type Changes } from './specs';
 
 let server: ApiServer;
-let operator: RunningOperator;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
-beforeAll(async () => {
-  server = await openApiServer();
-  await createAccount(server, server.namespace);
-  operator = await startOperator(server, { userAgent });
-});
-afterAll(async () => {
-  await operator.stop();
-  await server.close();
-});
+useOperator({ userAgent }, (opened) => (server = opened));
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
 
@@ -43,14 +27,7 @@ function create(name: string, spec: Changes): Promise<SparseInferenceService> {
   });
 }
 
-async function patchSpec(name: string, spec: Changes): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseInferenceServices, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec },
-  });
-}
+const patchSpec = (name: string, spec: Changes) => mergeSpec(server, sparseInferenceServices, name, spec);
 
 const serviceWhere = (name: string, meets: (one: SparseInferenceService) => boolean, timeoutMs = 20_000) =>
   waitForObject(server, sparseInferenceServices, keyOf(name), meets, timeoutMs);

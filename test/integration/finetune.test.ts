@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import { jobs, pods as podsResource, type Job } from '../../src/kube/resources';
 import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
-import { eventually, openApiServer, type ApiServer } from './harness';
+import { eventually, type ApiServer } from './harness';
 import {
   completeJob,
   conditionOf,
@@ -24,6 +24,8 @@ import {
   writeStatus,
   writesOf,
   type RunningOperator,
+  useOperator,
+  mergeSpec,
 } from './operator';
 import { startQueueWebhook } from './queue-webhook';
 import { finetune, type Changes } from './specs';
@@ -45,15 +47,9 @@ let server: ApiServer;
 let operator: RunningOperator;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
-beforeAll(async () => {
-  server = await openApiServer();
-  // Without a controller manager nobody makes the account that every pod needs.
-  await createAccount(server, server.namespace);
-  operator = await startOperator(server, { userAgent });
-});
-afterAll(async () => {
-  await operator.stop();
-  await server.close();
+useOperator({ userAgent }, (opened, started) => {
+  server = opened;
+  operator = started;
 });
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
@@ -64,14 +60,7 @@ async function create(name: string, spec: Changes = {}): Promise<SparseFinetune>
   });
 }
 
-async function patchSpec(name: string, spec: Changes): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseFinetunes, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec },
-  });
-}
+const patchSpec = (name: string, spec: Changes) => mergeSpec(server, sparseFinetunes, name, spec);
 
 const createRunning = (name: string, spec: Changes = {}) => runFinetune(server, name, spec);
 const createSucceeded = (name: string, spec: Changes = {}) => succeedFinetune(server, name, spec);

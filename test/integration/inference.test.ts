@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sparseFinetunes, sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { ownerReference } from '../../src/kube/owner';
 import {
@@ -15,7 +15,7 @@ import { buildDeployment } from '../../src/inference/deployment';
 import { objectPath } from '../../src/runtime/objects';
 import { POD_DEFAULTS } from '../../src/workload/pod';
 import { coreEvents } from '../../src/workload/refused-pods';
-import { eventually, openApiServer, type ApiServer } from './harness';
+import { eventually, type ApiServer } from './harness';
 import {
   completeJob,
   conditionOf,
@@ -31,6 +31,8 @@ import {
   writeStatus,
   writesOf,
   type RunningOperator,
+  useOperator,
+  mergeSpec,
 } from './operator';
 import { finetune, service, type Changes } from './specs';
 
@@ -38,14 +40,9 @@ let server: ApiServer;
 let operator: RunningOperator;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
-beforeAll(async () => {
-  server = await openApiServer();
-  await createAccount(server, server.namespace);
-  operator = await startOperator(server, { userAgent });
-});
-afterAll(async () => {
-  await operator.stop();
-  await server.close();
+useOperator({ userAgent }, (opened, started) => {
+  server = opened;
+  operator = started;
 });
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });
@@ -59,14 +56,7 @@ async function create(name: string, spec: Changes = {}): Promise<SparseInference
   });
 }
 
-async function patchSpec(name: string, spec: Changes): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseInferenceServices, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec },
-  });
-}
+const patchSpec = (name: string, spec: Changes) => mergeSpec(server, sparseInferenceServices, name, spec);
 
 const findDeployment = (name: string) =>
   eventually(async () => (await server.client.get(deployments, keyOf(`${name}-server`))) ?? false);

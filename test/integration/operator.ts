@@ -3,7 +3,7 @@
  * controller, scheduler and kubelet: they write the status of Jobs, Deployments and pods.
  */
 import { readFile } from 'node:fs/promises';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
 import type { Config } from '../../src/config';
 import { jobs, type Job, type Pod } from '../../src/kube/resources';
@@ -15,9 +15,18 @@ import type { Logger } from '../../src/runtime/telemetry/logger';
 import { createMetrics } from '../../src/runtime/telemetry/metrics';
 import { POD_DEFAULTS } from '../../src/workload/pod';
 import { silentLogger } from '../support/silent-logger';
-import { eventually, operatorTransport, type ApiServer } from './harness';
+import { eventually, openApiServer, operatorTransport, type ApiServer } from './harness';
 import { finetune, type Changes } from './specs';
-import { completeJob, createPodOf, endPod, isFinished, jobKey, results, runPod } from './stand-ins';
+import {
+  completeJob,
+  createAccount,
+  createPodOf,
+  endPod,
+  isFinished,
+  jobKey,
+  results,
+  runPod,
+} from './stand-ins';
 
 export * from './stand-ins';
 
@@ -96,6 +105,25 @@ export async function startOperator(
       }
     },
   };
+}
+
+/** Gives the tests of a file a namespace, with the account that every pod needs, and an operator on it. */
+export function useOperator(
+  options: OperatorOptions,
+  set: (server: ApiServer, operator: RunningOperator) => unknown,
+): void {
+  let server: ApiServer;
+  let operator: RunningOperator;
+  beforeAll(async () => {
+    server = await openApiServer();
+    await createAccount(server, server.namespace);
+    operator = await startOperator(server, options);
+    set(server, operator);
+  });
+  afterAll(async () => {
+    await operator.stop();
+    await server.close();
+  });
 }
 
 export async function findJob(server: ApiServer, name: string): Promise<Job> {

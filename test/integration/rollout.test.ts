@@ -9,7 +9,7 @@ import { labels } from '../../src/kube/names';
 import { controllerRevisions, deployments, pods, type Deployment } from '../../src/kube/resources';
 import { createTally, type Counted, type Tally } from '../../src/rollout/tally';
 import { realClock } from '../../src/runtime/clock';
-import { objectPath } from '../../src/runtime/objects';
+
 import { eventually, openApiServer, type ApiServer } from './harness';
 import {
   conditionOf,
@@ -18,6 +18,7 @@ import {
   writeStatus,
   writesOf,
   type RunningOperator,
+  mergeSpec,
 } from './operator';
 import { createServingPod, podToken } from './serving';
 import { service, type Changes } from './specs';
@@ -70,14 +71,8 @@ const rollout = {
   },
 };
 
-async function patchSpec(name: string, spec: Changes, annotations?: Record<string, string>): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseInferenceServices, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec, ...(annotations && { metadata: { annotations } }) },
-  });
-}
+const patchSpec = (name: string, spec: Changes, annotations?: Record<string, string>) =>
+  mergeSpec(server, sparseInferenceServices, name, spec, annotations);
 
 /** Plays the Deployment controller: all pods of the template are available. */
 async function rollOut(deployment: Deployment | undefined): Promise<void> {

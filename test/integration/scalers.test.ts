@@ -10,7 +10,7 @@ import { ownerReference } from '../../src/kube/owner';
 import { configMaps, deployments, horizontalPodAutoscalers } from '../../src/kube/resources';
 import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { eventually, openApiServer, waitForObject, type ApiServer } from './harness';
-import { conditionOf, createAccount, startOperator, type RunningOperator } from './operator';
+import { conditionOf, createAccount, startOperator, type RunningOperator, mergeSpec } from './operator';
 import { followReplicas, podToken } from './serving';
 import { installDefinitions } from './setup';
 import { service, type Changes } from './specs';
@@ -42,14 +42,7 @@ function create(name: string, spec: Changes): Promise<SparseInferenceService> {
   });
 }
 
-async function patchSpec(name: string, spec: Changes): Promise<void> {
-  await server.transport.request({
-    method: 'PATCH',
-    path: objectPath(sparseInferenceServices, keyOf(name)),
-    contentType: 'application/merge-patch+json',
-    body: { spec },
-  });
-}
+const patchSpec = (name: string, spec: Changes) => mergeSpec(server, sparseInferenceServices, name, spec);
 
 const serviceWhere = (name: string, meets: (one: SparseInferenceService) => boolean) =>
   waitForObject(server, sparseInferenceServices, keyOf(name), meets);

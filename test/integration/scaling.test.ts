@@ -1,12 +1,12 @@
 /** The builtin autoscaler against the real API server; the tests report in the place of the pods. */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { NO_LOAD, type Load } from '../../src/autoscale/load';
 import { deployments, type Deployment, type Pod } from '../../src/kube/resources';
 import { objectPath } from '../../src/runtime/objects';
-import { eventually, openApiServer, type ApiServer } from './harness';
-import { conditionOf, createAccount, startOperator, writesOf, type RunningOperator } from './operator';
+import { eventually, type ApiServer } from './harness';
+import { conditionOf, startOperator, writesOf, type RunningOperator, useOperator } from './operator';
 import { followReplicas, podToken } from './serving';
 import { service, type Changes } from './specs';
 
@@ -14,14 +14,9 @@ let server: ApiServer;
 let operator: RunningOperator;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
-beforeAll(async () => {
-  server = await openApiServer();
-  await createAccount(server, server.namespace);
-  operator = await startOperator(server, { userAgent });
-});
-afterAll(async () => {
-  await operator.stop();
-  await server.close();
+useOperator({ userAgent }, (opened, started) => {
+  server = opened;
+  operator = started;
 });
 
 const keyOf = (name: string) => ({ namespace: server.namespace, name });

@@ -4,9 +4,9 @@ import { findCondition, timestamp } from '../../src/kube/conditions';
 import { trainJobName } from '../../src/kube/names';
 import { ownerReference } from '../../src/kube/owner';
 import { jobs, pods, type Job, type Pod } from '../../src/kube/resources';
-import type { KubeObject, Resource } from '../../src/runtime/objects';
+import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import type { ApiServer } from './api-server';
-import { OUTPUT } from './specs';
+import { OUTPUT, type Changes } from './specs';
 
 type Cluster = Pick<ApiServer, 'client' | 'namespace'>;
 
@@ -229,3 +229,19 @@ export const results = {
     maskDigest: `sha256:${'c'.repeat(64)}`,
   },
 };
+
+/** Merges these fields into the spec of an object, as kubectl patch does. */
+export async function mergeSpec(
+  server: Pick<ApiServer, 'transport' | 'namespace'>,
+  resource: Resource,
+  name: string,
+  spec: Changes,
+  annotations?: Record<string, string>,
+): Promise<void> {
+  await server.transport.request({
+    method: 'PATCH',
+    path: objectPath(resource, { namespace: server.namespace, name }),
+    contentType: 'application/merge-patch+json',
+    body: { spec, ...(annotations && { metadata: { annotations } }) },
+  });
+}
