@@ -170,7 +170,7 @@ function environment(
 }
 
 /** That of a SparseFinetune's model, or the one that the spec names. Without either, what lies at the URI is served. */
-function expectedDigest({ finetune, pinned, sha256 }: ServedModel): string | undefined {
+export function expectedDigest({ finetune, pinned, sha256 }: ServedModel): string | undefined {
   return finetune === undefined && pinned !== true ? undefined : sha256;
 }
 

@@ -1,5 +1,6 @@
 /** The versions of a service: what each consists of, and how one that served comes back. */
 import type {
+  QualityGate,
   RevisionStatus,
   ServedModel,
   SparseInferenceService,
@@ -10,7 +11,14 @@ import { ownerReference } from '../kube/owner';
 import { differences } from '../kube/patch';
 import { controllerRevisions, type ControllerRevision, type Deployment } from '../kube/resources';
 import { defined } from '../runtime/defined';
-import { INPUTS_ANNOTATION, RESTART_ANNOTATION, serverOf, templateInputs } from './deployment';
+import {
+  expectedDigest,
+  INPUTS_ANNOTATION,
+  RESTART_ANNOTATION,
+  serverOf,
+  templateInputs,
+} from './deployment';
+import { boundsOfServer } from './server-gate';
 
 /** Everything that a version's template depends on, except for what comes with the operator. */
 export type Version = {
@@ -18,6 +26,8 @@ export type Version = {
   engine?: SparseInferenceServiceSpec['engine'] | undefined;
   server?: SparseInferenceServiceSpec['server'] | undefined;
   restartedAt?: string | undefined;
+  /** The bounds that its servers were started with. They are listed among what changed, and never come back. */
+  qualityGate?: Partial<QualityGate> | undefined;
 };
 
 export type Revision = ControllerRevision<Version>;
@@ -26,7 +36,9 @@ export const DEFAULT_HISTORY = 10;
 
 export function versionOf({ metadata, spec }: SparseInferenceService, model: ServedModel): Version {
   const { engine, server } = spec;
-  return { model, ...defined({ engine, server, restartedAt: metadata.annotations?.[RESTART_ANNOTATION] }) };
+  const restartedAt = metadata.annotations?.[RESTART_ANNOTATION];
+  const qualityGate = boundsOfServer(spec.qualityGate, model);
+  return { model, ...defined({ engine, server, restartedAt, qualityGate }) };
 }
 
 /** Name of the version that the service would have with this model. */
@@ -92,8 +104,8 @@ function sourceOf({ uri, finetune, pinned, sha256 }: ServedModel): SparseInferen
 export function changes(before: Version | undefined, after: Version): string {
   if (before === undefined) return '';
   const paths = [
-    ...(sameModel(before, after) ? [] : ['model']),
-    ...['engine', 'server', 'restartedAt'].flatMap((part) => {
+    ...modelChange(before, after),
+    ...['engine', 'server', 'qualityGate', 'restartedAt'].flatMap((part) => {
       const [was, is] = [before, after].map((version) => version[part as keyof Version]);
       return [...differences(was, is, part), ...differences(is, was, part)];
     }),
@@ -101,8 +113,11 @@ export function changes(before: Version | undefined, after: Version): string {
   return [...new Set(paths)].sort().join(', ').slice(0, 512);
 }
 
-function sameModel({ model: before }: Version, { model: after }: Version): boolean {
-  return before.uri === after.uri && before.finetune?.uid === after.finetune?.uid;
+/** A digest alone is a field only where the model is given by its URI. */
+function modelChange({ model: before }: Version, { model: after }: Version): string[] {
+  if (before.uri !== after.uri || before.finetune?.uid !== after.finetune?.uid) return ['model'];
+  if (expectedDigest(before) === expectedDigest(after)) return [];
+  return [after.finetune === undefined ? 'model.sha256' : 'model'];
 }
 
 export type Served = {

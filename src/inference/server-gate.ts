@@ -6,20 +6,29 @@ import { stableStringify } from '../kube/patch';
 import { plain } from './report';
 
 /**
- * The bounds that a server gets, and repeats in its report; undefined where it judges nothing. The distance of a
- * SparseFinetune's model is judged by the operator.
+ * The part of the gate that servers judge; undefined where they judge nothing. The distance of a SparseFinetune's model
+ * is judged by the operator.
  */
-export function serverBounds(
+export function boundsOfServer(
   gate: QualityGate | undefined,
   { finetune }: Pick<ServedModel, 'finetune'>,
-): string | undefined {
+): Partial<QualityGate> | undefined {
   const { minSpeedup, onSlow, maxFidIncrease, maxFidIncreasePercent } = gate ?? {};
   const bounds = {
     ...(minSpeedup === undefined ? {} : { minSpeedup, ...(onSlow === undefined ? {} : { onSlow }) }),
     ...(finetune !== undefined || maxFidIncrease === undefined ? {} : { maxFidIncrease }),
     ...(finetune !== undefined || maxFidIncreasePercent === undefined ? {} : { maxFidIncreasePercent }),
   };
-  return Object.keys(bounds).length === 0 ? undefined : stableStringify(bounds);
+  return Object.keys(bounds).length === 0 ? undefined : bounds;
+}
+
+/** These bounds as a server gets them, and repeats them in its report. */
+export function serverBounds(
+  gate: QualityGate | undefined,
+  model: Pick<ServedModel, 'finetune'>,
+): string | undefined {
+  const bounds = boundsOfServer(gate, model);
+  return bounds && stableStringify(bounds);
 }
 
 /** What servers found of this model under these bounds; undefined where they judge nothing. */
