@@ -9,6 +9,7 @@ import { ObjectStore } from '../runtime/cache/store';
 import { ApiError } from '../runtime/errors';
 import type { Request, Transport } from '../runtime/http/transport';
 import { objectPath, type KubeObject, type Resource } from '../runtime/objects';
+import { childKinds } from './child-kinds';
 import {
   childOf,
   createChildren,
@@ -18,6 +19,7 @@ import {
   type Child,
   type ChildKind,
 } from './children';
+import type { TrafficPlan } from './traffic';
 
 type Widget = KubeObject & { spec?: { size: number } };
 const widgets: Resource<Widget> = {
@@ -197,5 +199,34 @@ describe('a child that exists only when asked for', () => {
     expect(retryOf(children)).toBe(busy);
     expect(judgeChildren(children)).toMatchObject({ status: 'Unknown' });
     expect(hasTrouble(children)).toBe(false);
+  });
+});
+
+describe('the condition of children', () => {
+  const kinds = childKinds({
+    reportsUrl: 'http://operator.system.svc:8082',
+    keda: false,
+    operatorNamespace: 'system',
+    reportsPorts: [8082],
+  });
+  const traffic = { isGatewayOnly: false, status: undefined, againMs: undefined };
+  const built = (slice: TrafficPlan['slice']) => (kind: ChildKind) => {
+    const service = aService({ replicas: 3 });
+    const live = kind.build(
+      { service, deployment: undefined, pods: [], traffic: { ...traffic, slice } },
+      undefined,
+    );
+    const name = kind.nameOf('shirts');
+    return { kind, name, found: live, live, wanted: live !== undefined } satisfies Child;
+  };
+
+  it('stays as it is when the service falls asleep and wakes', () => {
+    const awake = kinds.map(built(undefined));
+    const asleep = kinds.map(built({ port: 20_000, addresses: ['10.1.2.3'] }));
+    expect(asleep.filter(({ wanted }) => wanted).length).toBeGreaterThan(
+      awake.filter(({ wanted }) => wanted).length,
+    );
+    expect(judgeChildren(awake)).toMatchObject({ reason: REASONS.applied });
+    expect(judgeChildren(asleep)).toEqual(judgeChildren(awake));
   });
 });

@@ -46,6 +46,8 @@ export type ChildKind<T extends KubeObject = KubeObject> = {
   build(context: ChildContext, live: T | undefined): T | undefined;
   /** Only for kinds that a cluster may lack: what to install, or what to write instead. */
   readonly whenMissing?: string;
+  /** Comes and goes with the traffic, so that the condition names it only in trouble. */
+  readonly isPassing?: true;
 };
 
 export type Child = {
@@ -190,7 +192,7 @@ export function hasTrouble(children: readonly Child[] = []): boolean {
 
 /** Undefined while nothing beside the Deployment and the Service is asked for. */
 export function judgeChildren(children: readonly Child[] = []): Verdict | undefined {
-  const wanted = children.filter((child) => child.wanted === true);
+  const wanted = children.filter(({ kind, wanted }) => wanted === true && kind.isPassing !== true);
   const troubles = children.flatMap(({ trouble }) => trouble ?? []);
   const [first] = troubles;
   if (first !== undefined) return no(first.reason, troubles.map(({ message }) => message).join(' '));

@@ -16,6 +16,7 @@ function sliceKind(family: Family): ChildKind<EndpointSlice> {
   return {
     resource: endpointSlices,
     field: 'status.traffic',
+    isPassing: true,
     nameOf,
     build(context) {
       const slice = context.traffic?.slice;
