@@ -121,6 +121,36 @@ def test_weights_that_do_not_keep_their_promise_are_refused(artifact: Path, chan
     assert raised.value.reason == "ArtifactInvalid"
 
 
+def spoil_a_norm(weights: dict[str, torch.Tensor]) -> None:
+    weights["norm.bias"][0] = float("nan")
+
+
+def spoil_a_masked_layer(weights: dict[str, torch.Tensor]) -> None:
+    weights[f"{LAYER}.weight"][0] = float("inf")
+
+
+@pytest.mark.parametrize("command", ["verify", "export", "evaluate", "generate"])
+@pytest.mark.parametrize(
+    ("change", "want"), [(spoil_a_norm, "norm.bias"), (spoil_a_masked_layer, f"{LAYER}.weight")]
+)
+def test_every_command_refuses_weights_that_are_not_finite(
+    artifact: Path, command: str, change, want: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_weights(artifact, change)
+    out = str(artifact / "x.safetensors")
+    arguments = {
+        "verify": [str(artifact)],
+        "export": [str(artifact), "--out", out],
+        "evaluate": ["--model", str(artifact), "--data", str(artifact)],
+        "generate": ["--model", str(artifact), "--out", out],
+    }
+    assert main([command, *arguments[command]]) == 3
+    assert f"hold NaN or infinity in {want}: their training diverged" in capsys.readouterr().err
+    with pytest.raises(InputError) as raised:
+        load_artifact(artifact, verify=False)
+    assert raised.value.reason == "WeightsNotFinite"
+
+
 def test_changed_bytes_are_refused_and_only_without_verify_loaded(artifact: Path) -> None:
     data = bytearray((artifact / "model.safetensors").read_bytes())
     data[-1] ^= 1

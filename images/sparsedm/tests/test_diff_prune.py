@@ -234,3 +234,19 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     config = parse_config(value)
     assert config.sparsity.method == "dense"
     assert UViTConfig(**config.model.config).to_dict() == manifest["config"]
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(PRESETS, "tiny", TINY)
+    images = np.zeros((2, 1, 8, 8), dtype=np.uint8)
+    data = ArrayDataset(images, np.arange(2) % 2)
+    monkeypatch.setattr(command, "open_dataset", lambda *args, class_column: data)
+    tensors, weights = build_model(TINY).state_dict(), tmp_path / "dense.safetensors"
+    tensors["norm.bias"][0] = float("nan")
+    save_file(tensors, weights)
+    arguments = ["--preset", "tiny", "--weights", str(weights), "--dataset", "fashion-mnist", "--data", "x"]
+    assert main(["diff-prune", *arguments, "--out", str(tmp_path / "small.safetensors")]) == 3
+    assert f"{weights} hold NaN or infinity in norm.bias:" in capsys.readouterr().err
+    assert not (tmp_path / "small.safetensors").exists()

@@ -13,7 +13,7 @@ from sparsedm.commands import train_extractor as command
 from sparsedm.data import ArrayDataset
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256
-from sparsedm.measure.extractor import accuracy, load_extractor, train_classifier
+from sparsedm.measure.extractor import Classifier, accuracy, load_extractor, train_classifier
 from sparsedm.models import WEIGHTS_DIR
 
 
@@ -67,6 +67,16 @@ def test_a_file_that_is_no_extractor_is_refused(tmp_path) -> None:
     save_file({"w": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="sparsedm train-extractor"):
         load_extractor(tmp_path / "x.safetensors")
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path) -> None:
+    tensors = Classifier(1, 2).state_dict()
+    tensors["embed.bias"][3] = float("nan")
+    metadata = {"name": "x", "channels": "1", "classes": "2"}
+    save_file(tensors, tmp_path / "x.safetensors", metadata=metadata)
+    with pytest.raises(InputError, match=r"hold NaN or infinity in embed\.bias:") as error:
+        load_extractor(tmp_path / "x.safetensors")
+    assert error.value.reason == "ExtractorNotFinite"
 
 
 def test_labels_are_needed(tmp_path) -> None:

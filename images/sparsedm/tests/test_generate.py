@@ -2,12 +2,13 @@
 
 import importlib
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sparsedm.cli import SUBCOMMANDS, build_parser, main
 from sparsedm.commands.generate import class_labels
@@ -97,6 +98,19 @@ def test_changed_weights_are_refused(model, tmp_path, capsys) -> None:
     model.write_bytes(model.read_bytes()[:-4] + b"\0\0\0\1")
     assert main(["generate", "--model", str(model), "--out", str(tmp_path / "x.png")]) == 3
     assert "not the expected" in capsys.readouterr().err
+
+
+def test_weights_that_are_not_finite_are_refused(model, tmp_path, capsys) -> None:
+    weights = load_file(model)
+    weights["norm.weight"][0] = math.nan
+    save_file(weights, model)
+    command = ["generate", "--model", str(model), "--out", str(tmp_path / "x.png")]
+    change = json.loads(model.with_suffix(".json").read_text())
+    change["weights"]["sha256"] = file_sha256(model)
+    model.with_suffix(".json").write_text(json.dumps(change))
+    assert main(command) == 3
+    assert f"{model} hold NaN or infinity in norm.weight:" in capsys.readouterr().err
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_classes_by_name_or_number() -> None:

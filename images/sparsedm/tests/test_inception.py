@@ -131,6 +131,15 @@ def test_a_file_that_is_not_the_network_is_refused_and_runs_nothing(
     assert not folder.exists()
 
 
+def test_weights_that_are_not_finite_are_refused_by_name(network: nn.Module, tmp_path: Path) -> None:
+    tensors = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    tensors["Conv2d_1a_3x3.bn.bias"][0] = float("inf")
+    torch.save(tensors, tmp_path / "x.pth")
+    with pytest.raises(InputError, match=r"x\.pth hold NaN or infinity in Conv2d_1a_3x3\.bn\.bias") as caught:
+        load_extractor(tmp_path / "x.pth")
+    assert caught.value.reason == "ExtractorNotFinite"
+
+
 def test_the_features_are_the_librarys_before_its_own_resizing(
     network: nn.Module, weights: Path, pixels: torch.Tensor
 ) -> None:

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from serve_tools import CLASSES, CONFIG, write_artifact
-from sparsedm.artifact.artifact import load_artifact
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
@@ -126,16 +125,11 @@ def spoilt(tmp_path: Path, name: str, value: float) -> Path:
 def test_weights_that_are_not_finite_are_refused_in_every_layer(
     name: str, value: float, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=rf"1 of the \d+ values of {name} are NaN or infinite") as error:
+    with pytest.raises(
+        InputError, match=rf"hold NaN or infinity in {name}: their training diverged"
+    ) as error:
         Engine.load(spoilt(tmp_path, name, value), SPEC, device=CPU)
     assert error.value.reason == "WeightsNotFinite"
-
-
-def test_a_buffer_that_is_not_finite_is_refused(artifact: Path) -> None:
-    model, manifest = load_artifact(artifact)
-    model.register_buffer("table", torch.tensor([1.0, math.nan]), persistent=False)
-    with pytest.raises(InputError, match="1 of the 2 values of table are NaN"):
-        Engine(model, manifest, SPEC, CPU)
 
 
 def test_weights_that_a_precision_can_t_hold_are_refused(tmp_path: Path) -> None:

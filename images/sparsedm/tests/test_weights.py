@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import pickle
 import tarfile
 import zipfile
@@ -95,6 +96,28 @@ def test_wrong_weights_are_named_and_change_nothing(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"can't be read: it is cut off, with 100 of [\d,]+ bytes"):
         load_weights(model, path)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (math.nan, torch.float32),
+        (-math.inf, torch.bfloat16),
+        (1e300, torch.float64),  # finite there, and infinite in the network's float32
+    ],
+)
+def test_weights_that_are_not_finite_are_named_and_change_nothing(
+    tmp_path: Path, value: float, dtype: torch.dtype
+) -> None:
+    model = build_model(TINY)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    tensors = {name: (t + 1).to(dtype) for name, t in before.items()}
+    tensors["norm.bias"][-1] = value
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"w\.safetensors hold NaN or infinity in norm\.bias:") as error:
+        load_weights(model, tmp_path / "w.safetensors")
+    assert error.value.reason == "PretrainedNotFinite"
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 

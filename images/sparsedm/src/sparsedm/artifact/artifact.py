@@ -42,6 +42,8 @@ WEIGHTS_FILE = "model.safetensors"
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.png"
 REPORT_FILE = "report.html"
+NOT_FINITE = "WeightsNotFinite"
+"""Reason of an artifact with NaN or infinity, which a server gives too."""
 
 
 @dataclass(frozen=True)
@@ -197,14 +199,15 @@ def load_artifact(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The model (fp32, CPU, evaluation mode) and its manifest. Raises InputError with a sentence.
 
-    Without `verify` only the tensors' names and shapes are checked; without `sealed` not the seal.
+    Without `verify` only the tensors' names, shapes and numbers are checked; without `sealed` not the seal.
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
     try:
         model = build_model(config_from(manifest["architecture"], manifest["config"]))
         weights = manifest["weights"]
-        load_weights(model, directory / Path(weights["file"]).name, weights["sha256"] if verify else None)
+        path, digest = directory / Path(weights["file"]).name, weights["sha256"] if verify else None
+        load_weights(model, path, digest, NOT_FINITE)
         if verify:
             _verify_layers(model.state_dict(), manifest)
     except (KeyError, TypeError, ValueError) as error:
@@ -212,7 +215,8 @@ def load_artifact(
             f"{directory / MANIFEST_FILE} does not describe its model ({type(error).__name__}: {error})"
         ) from error
     except InputError as error:
-        raise InputError("ArtifactInvalid", error.message) from error
+        reason = NOT_FINITE if error.reason == NOT_FINITE else "ArtifactInvalid"
+        raise InputError(reason, error.message) from error
     if verify:
         check_classes(manifest.get("classes"), config_of(model).num_classes)
         if sealed:

@@ -26,7 +26,7 @@ from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.files import write_atomically
 from sparsedm.models.weight_files import read_tensors
-from sparsedm.models.weights import without_wrappers
+from sparsedm.models.weights import check_finite, without_wrappers
 
 SHARD_SAMPLES = 2000
 EMPTY_SOURCE = "empty_context.npy"
@@ -55,6 +55,7 @@ def convert_weights(source: Path, out: Path, shard_samples: int) -> str:
     tensors = {
         name: value.contiguous() for name, value in sorted(without_wrappers(read_tensors(source)).items())
     }
+    check_finite(tensors.items(), source)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, save(tensors))
     return f"{len(tensors)} tensors: {out}"

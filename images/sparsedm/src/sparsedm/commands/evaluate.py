@@ -20,7 +20,7 @@ from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.evaluator import Evaluator, Plan, guidance_for
 from sparsedm.measure.inception import WEIGHTS_NAME
-from sparsedm.models import ModelConfig, build_model, check_finite, config_of, load_weights
+from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.progress import Console, format_duration
@@ -131,7 +131,6 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     if args.dense:
         dense = build_model(config)
         load_weights(dense, args.dense)
-        check_finite(dense, args.dense)
         measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan.passes(), args.json))
     measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan.passes(), args.json))
     served = {}

@@ -23,6 +23,7 @@ from sparsedm.data.images import to_uint8
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256
 from sparsedm.measure.inception import STANDARD_SHA256, WEIGHTS_NAME, load_inception
+from sparsedm.models.weights import check_finite
 
 FEATURES = 64
 CPU = torch.device("cpu")
@@ -125,8 +126,9 @@ def _load_classifier(path: Path) -> Extractor:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         network = Classifier(int(metadata["channels"]), int(metadata["classes"]))
-        network.load_state_dict(load_file(path), strict=True)
-        name = metadata["name"]
+        tensors, name = load_file(path), metadata["name"]
+        check_finite(tensors.items(), path, "ExtractorNotFinite")
+        network.load_state_dict(tensors, strict=True)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             "ExtractorUnreadable",

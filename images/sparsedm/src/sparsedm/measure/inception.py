@@ -21,6 +21,7 @@ from sparsedm.data.images import to_uint8
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256
 from sparsedm.models.weight_files import read_tensors
+from sparsedm.models.weights import check_finite
 
 WEIGHTS_NAME = "pt_inception-2015-12-05-6726825d.pth"
 STANDARD_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -77,15 +78,16 @@ def load_inception(path: Path, device: torch.device, standard_sha256: str = STAN
 
     try:
         # The library unpickles its input, so it gets tensors that were read safely.
-        tensors = io.BytesIO()
-        torch.save(read_tensors(path), tensors)
-        tensors.seek(0)
-        network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=tensors)
+        tensors, file = read_tensors(path), io.BytesIO()
+        torch.save(tensors, file)
+        file.seek(0)
+        network = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=file)
     except (InputError, RuntimeError) as error:
         raise InputError(
             "ExtractorUnreadable",
             f"{path} does not hold the weights of FID's Inception network, as {WEIGHTS_NAME} does "
             f"({str(error).splitlines()[0].rstrip(':.')}): mount that file.",
         ) from error
+    check_finite(tensors.items(), path, "ExtractorNotFinite")
     digest = file_sha256(path)
     return Inception(network, digest, digest == standard_sha256, device)

@@ -16,7 +16,7 @@ from sparsedm.files import file_sha256
 from sparsedm.models.denoisers import DiffusersConfig, build_denoiser
 from sparsedm.models.presets import CLASSES, PRESETS
 from sparsedm.models.uvit import UViT, UViTConfig
-from sparsedm.models.weights import check_finite, load_weights
+from sparsedm.models.weights import load_weights
 
 __all__ = [
     "CLASSES",
@@ -27,7 +27,6 @@ __all__ = [
     "UViT",
     "UViTConfig",
     "build_model",
-    "check_finite",
     "config_from",
     "config_of",
     "file_sha256",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsedm.errors import InputError
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
-from sparsedm.models.weights import first_not_finite, load_weights
+from sparsedm.models.weights import load_weights
 
 CLASS = "AutoencoderKL"
 BATCH = 8
@@ -38,12 +38,7 @@ class Autoencoder:
                 "AutoencoderUnsupported", f"{directory} holds a {found}: latents are decoded by {CLASS}."
             )
         network = library().AutoencoderKL.from_config(settings)
-        load_weights(network, directory / WEIGHTS_FILE)
-        if bad := first_not_finite(network):
-            raise InputError(
-                "AutoencoderNotFinite",
-                f"{directory / WEIGHTS_FILE} holds NaN or infinity in {bad}: use another autoencoder.",
-            )
+        load_weights(network, directory / WEIGHTS_FILE, not_finite="AutoencoderNotFinite")
         self._network = network.to(device).eval().requires_grad_(False)
         self._scale, self._device = scale, device
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -32,11 +32,17 @@ def weights_sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) -> str:
+def load_weights(
+    model: nn.Module,
+    path: str | Path,
+    sha256: str | None = None,
+    not_finite: str = "PretrainedNotFinite",
+) -> str:
     """Loads a file (or an index and its shards) into `model`, strictly, and returns its digest.
 
     Raises InputError, before anything is changed, when the file is missing, has another digest than
-    `sha256`, is not readable, or does not hold exactly the model's tensors in numbers.
+    `sha256`, is not readable, does not hold exactly the model's tensors in numbers, or holds NaN or infinity
+    (with the reason `not_finite`).
     """
     path = Path(path)
     if not path.is_file():
@@ -54,21 +60,22 @@ def load_weights(model: nn.Module, path: str | Path, sha256: str | None = None) 
     tensors = _under_own_names(model, read_tensors(path), expected)
     _check_types(tensors, expected, path)
     _check_tensors(tensors, expected, path)
+    check_finite(((name, t.to(expected[name].dtype)) for name, t in tensors.items()), path, not_finite)
     model.load_state_dict(tensors, strict=True)
     return digest
 
 
-def first_not_finite(model: nn.Module) -> str | None:
-    """Name of the first tensor that holds NaN or infinity."""
-    return next((name for name, t in model.state_dict().items() if not torch.isfinite(t).all()), None)
-
-
-def check_finite(model: nn.Module, source: str | Path) -> None:
-    """A NaN in the dense weights is the input's fault, not a divergence of the training. Raises
-    InputError."""
-    if bad := first_not_finite(model):
+def check_finite(
+    tensors: Iterable[tuple[str, Tensor]], source: str | Path, reason: str = "PretrainedNotFinite"
+) -> None:
+    """The rule for all weights that are read: NaN or infinity in them is the file's fault, and no divergence
+    of what is computed with them. Raises InputError, which names the first such tensor."""
+    bad = next((name for name, t in tensors if t.dtype in FLOATS and not t.isfinite().all()), None)
+    if bad is not None:
         raise InputError(
-            "PretrainedNotFinite", f"The weights {source} hold NaN or infinity in {bad}: use other weights."
+            reason,
+            f"The weights {source} hold NaN or infinity in {bad}: their training diverged, or the file is "
+            "damaged. Use other weights.",
         )
 
 

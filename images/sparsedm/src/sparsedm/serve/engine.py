@@ -59,9 +59,8 @@ class Engine:
         self.config = config_of(model)
         self.choice: Choice | None = None
         self.measured: Measured | None = None
-        _check_finite(model, None)
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
-        _check_finite(self._model, self.precision)
+        _check_range(self._model, self.precision)
         self._recorded = Recorded(self._model)
 
     @classmethod
@@ -246,16 +245,11 @@ class Engine:
         }
 
 
-def _check_finite(model: nn.Module, precision: str | None) -> None:
-    """Every parameter and buffer. precision: what they were converted to. Raises InputError."""
+def _check_range(model: nn.Module, precision: str) -> None:
+    """Every parameter and buffer, which were finite before they were converted to `precision`. Raises
+    InputError."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         bad = 0 if not tensor.is_floating_point() else int((~tensor.isfinite()).sum())
-        if bad and precision is None:
-            raise InputError(
-                "WeightsNotFinite",
-                f"{bad} of the {tensor.numel()} values of {name} are NaN or infinite: the training diverged, "
-                "or the file is damaged. Train again with a lower learning rate, or fetch the model again.",
-            )
         if bad:
             raise InputError(
                 "WeightsNotFinite",
@@ -264,7 +258,7 @@ def _check_finite(model: nn.Module, precision: str | None) -> None:
             )
 
 
-def _other_precision(precision: str | None) -> str:
+def _other_precision(precision: str) -> str:
     return ", or write engine.precision: bf16" if precision == "fp16" else ""
 
 

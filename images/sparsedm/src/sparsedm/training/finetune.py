@@ -30,7 +30,7 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
 from sparsedm.measure.macs import count_macs
-from sparsedm.models import CLASSES, build_model, check_finite, load_weights
+from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.precision import first_too_large
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
@@ -140,7 +140,6 @@ class Finetune:
         self.pretrained_sha256 = None
         if weights is not None:
             self.pretrained_sha256 = load_weights(self.dense, weights, config.model.pretrained_sha256)
-            check_finite(self.dense, config.model.pretrained_uri or weights)
             check_fits(self.dense, config.evaluation.precision)
         self.dense.to(self.device).eval().requires_grad_(False)
         self.selection = select(self.dense, config)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sparsedm.measure.macs import Macs, count_macs
-from sparsedm.models import build_model, check_finite, load_weights
+from sparsedm.models import build_model, load_weights
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.plan import teacher_model
 
@@ -47,7 +47,6 @@ def open_teacher(
     network_config, path = teacher_model(config)
     network, uri = build_model(network_config), spec.pretrained_uri or ""
     sha256 = load_weights(network, path or uri, spec.pretrained_sha256)
-    check_finite(network, uri)
     passes = count_macs(network_config).total_dense / max(1, macs.total_dense)
     network.to(device).eval().requires_grad_(False)
     return Teacher(network, uri, sha256, weight, passes)
