@@ -108,6 +108,20 @@ describe('the Job of a SparseFinetune', () => {
     expect(config).toMatchObject({ model: { teacher } });
   });
 
+  it("mounts the text encoder's claim, and hands the encoder to the trainer", () => {
+    const model = {
+      preset: 'mscoco256-uvit-small',
+      pretrained: { uri: 'pvc://originals/dense.pth' },
+      textEncoderUri: 'pvc://encoders/clip',
+    } as const;
+    const built = containerOf(buildJob(aFinetune({ model }), settings));
+    expect(built.volumeMounts).toContainEqual(
+      expect.objectContaining({ mountPath: '/mnt/pvc/encoders', readOnly: true }),
+    );
+    const config = JSON.parse(built.env!.find(({ name }) => name === 'SPARSEDM_CONFIG')!.value!) as object;
+    expect(config).toMatchObject({ model: { textEncoderUri: 'pvc://encoders/clip' } });
+  });
+
   it('gives the pod a token for reports and no other', () => {
     const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
     expect(automountServiceAccountToken).toBe(false);

@@ -109,6 +109,7 @@ function claimsOf({ spec }: SparseFinetune): ClaimUse[] {
   return [
     { uri: model.pretrained?.uri },
     { uri: model.teacher?.pretrained.uri },
+    { uri: model.textEncoderUri },
     { uri: dataset.uri },
     { uri: evaluation?.dataset?.uri },
     { uri: evaluation?.extractorUri },

@@ -126,6 +126,18 @@ describe('a SparseFinetune is refused', () => {
       'write pvc://CLAIM/PATH',
     ],
     [
+      'a text encoder for labels',
+      { model: { textEncoderUri: 'pvc://data/clip' } },
+      'spec.model.textEncoderUri',
+      'remove it, or write dataset.format: mscoco256-features',
+    ],
+    [
+      'a text encoder by name',
+      { model: { textEncoderUri: 'openai/clip-vit-large-patch14' } },
+      'spec.model.textEncoderUri',
+      'write pvc://CLAIM/PATH',
+    ],
+    [
       'FID over another network',
       { evaluation: { metric: 'fid' } },
       'spec.evaluation.extractorUri',
@@ -1406,7 +1418,11 @@ describe('a SparseFinetune is accepted', () => {
     [
       'latents with text',
       {
-        model: { preset: 'mscoco256-uvit-small', pretrained: { uri: 'pvc://data/mscoco_uvit_small.pth' } },
+        model: {
+          preset: 'mscoco256-uvit-small',
+          pretrained: { uri: 'pvc://data/mscoco_uvit_small.pth' },
+          textEncoderUri: 'pvc://data/clip-vit-large-patch14',
+        },
         dataset: { format: 'mscoco256-features', uri: 'pvc://data/mscoco' },
         evaluation: { autoencoderUri: 'pvc://data/vae' },
       },

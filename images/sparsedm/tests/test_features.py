@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.components import load_components
 from sparsedm.cli import main
 from sparsedm.commands.convert import convert_imagenet, run
 from sparsedm.data import SampleOrder, open_dataset
@@ -24,8 +25,11 @@ from sparsedm.errors import InputError
 from sparsedm.measure import evaluator as evaluator_module
 from sparsedm.measure.extractor import Classifier
 from sparsedm.models import PRESETS, DiffusersConfig, UViTConfig, build_model
+from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
+from sparsedm.models.text_encoder import TextEncoder
 from test_denoisers import TEXT_UNET
+from text_tools import write_text_encoder
 from tiny_run import Workplace
 
 SAMPLES = 5
@@ -326,6 +330,48 @@ def test_a_run_after_texts(place: Workplace, mscoco: Path, tmp_path: Path) -> No
     assert float(manifest["fid"]["guidance"]) == 0.5
     assert manifest["fid"]["captions"] == "training-data"
     assert manifest["provenance"]["captions"] == f"file://{tmp_path / 'out'}"
+
+
+def test_autoencoder_and_text_encoder_come_with_the_model(
+    place: Workplace, mscoco: Path, tmp_path: Path, capsys: Any
+) -> None:
+    clip = write_text_encoder(tmp_path / "clip")
+    np.save(mscoco / "empty_context.npy", TextEncoder(clip)([""])[0].numpy())
+    convert("mscoco256-features", mscoco, tmp_path / "out")
+    spec = latent_spec(place, "mscoco256-features", tmp_path / "out", contextTokens=77, contextWidth=768)
+    spec["model"]["textEncoderUri"] = f"file://{clip}"
+    manifest = place.train(spec)
+    out = place.directory / "out"
+    found = load_components(out, manifest)
+    torch.testing.assert_close(found.text_encoder(["red"]), TextEncoder(clip)(["red"]), rtol=0, atol=0)
+    latents, vae = torch.randn(2, 4, 32, 32), Autoencoder(place.directory / "vae", 0.2301)
+    torch.testing.assert_close(found.autoencoder(latents), vae(latents), rtol=0, atol=0)
+    assert main(["verify", str(out)]) == 0
+    name = "tokenizer/vocab.json" if (out / "tokenizer/vocab.json").is_file() else "tokenizer/tokenizer.json"
+    (out / name).write_bytes((out / name).read_bytes() + b" ")
+    with pytest.raises(InputError, match=f"{name} is not the file that was written with the manifest"):
+        load_components(out, manifest)
+    assert main(["verify", str(out)]) == 3
+    assert f"{name} is not the file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"tokens": 77, "width": 64}, "as 77 vectors of 64, and the data set holds 77 of 768"),
+        ({}, "encodes the empty text otherwise than the data set has it"),
+    ],
+)
+def test_a_text_encoder_of_other_data_is_refused(
+    place: Workplace, mscoco: Path, tmp_path: Path, sizes: dict[str, int], says: str
+) -> None:
+    clip = write_text_encoder(tmp_path / "clip", **sizes)
+    convert("mscoco256-features", mscoco, tmp_path / "out")
+    spec = latent_spec(place, "mscoco256-features", tmp_path / "out", contextTokens=77, contextWidth=768)
+    spec["model"]["textEncoderUri"] = f"file://{clip}"
+    with pytest.raises(InputError, match=says) as raised:
+        place.train(spec)
+    assert raised.value.reason == "TextEncoderMismatch"
 
 
 def test_captions_are_held_out_and_real_images_compared_with(

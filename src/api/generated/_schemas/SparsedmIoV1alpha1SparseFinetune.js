@@ -13,7 +13,7 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "LjYEoJKaUHOXOZBfLZyJq0ki2Wrt3Yby4Vp3zjQe4"
+      "$ref": "jKfzfmch400ykmBUu9jzvLFGjbev4SQjtJZP0lmgadE"
     },
     "status": {
       "$ref": "B57paARn6rWa4MqkmLjsZnPM3MsOuVxyz4l7GCU"
@@ -148,7 +148,7 @@ const schema63 = {
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "VXCfkzsMm1USVddwW9qY13s4g53Ra7fKynSaQrLJbA"
+      "$ref": "BWSmMTxGAThYQRnNl0gesR3l1ykeKVyYUebh1ohSzo"
     },
     "dataset": {
       "$ref": "vz865d82psIhnt8KD3yuySWRcBY4uG861U4rvuSqk"
@@ -205,6 +205,9 @@ const schema64 = {
     },
     "pretrained": {
       "$ref": "ggiTgvTCT8OJaSYbFUOq73IViu4drGiie6zTq0c"
+    },
+    "textEncoderUri": {
+      "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "teacher": {
       "$ref": "RZh9c6XsU7IAWIRowfXFfUacw7rkVO5i0Imb1k5hk"
@@ -1968,6 +1971,56 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
+const schema27 = {
+  "type": "string",
+  "maxLength": 512,
+  "nullable": true
+};
+function validate66(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 512) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 512
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate66.errors = vErrors;
+  return errors === 0;
+}
 const schema67 = {
   "type": "object",
   "required": ["pretrained"],
@@ -1999,7 +2052,7 @@ const schema68 = {
     }
   }
 };
-function validate134(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2062,10 +2115,10 @@ function validate134(data, {
     }
     errors++;
   }
-  validate134.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-function validate130(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2140,18 +2193,18 @@ function validate130(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate134(data.pretrained, {
+      if (!validate135(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate130.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
 function validate120(data, {
@@ -2218,14 +2271,25 @@ function validate120(data, {
         errors = vErrors.length;
       }
     }
+    if (data.textEncoderUri !== undefined) {
+      if (!validate66(data.textEncoderUri, {
+        instancePath: instancePath + "/textEncoderUri",
+        parentData: data,
+        parentDataProperty: "textEncoderUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.teacher !== undefined) {
-      if (!validate130(data.teacher, {
+      if (!validate131(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -2273,7 +2337,7 @@ const schema70 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "generated"]
 };
-function validate141(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2313,57 +2377,7 @@ function validate141(data, {
     }
     errors++;
   }
-  validate141.errors = vErrors;
-  return errors === 0;
-}
-const schema32 = {
-  "type": "string",
-  "maxLength": 512,
-  "nullable": true
-};
-function validate71(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 512) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 512
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate71.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2439,7 +2453,7 @@ const schema71 = {
   "maximum": 10000000,
   "nullable": true
 };
-function validate145(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2499,7 +2513,7 @@ function validate145(data, {
       errors++;
     }
   }
-  validate145.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
 const schema46 = {
@@ -2533,7 +2547,7 @@ function validate94(data, {
   validate94.errors = vErrors;
   return errors === 0;
 }
-function validate140(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2559,24 +2573,24 @@ function validate140(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate141(data.format, {
+      if (!validate142(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate71(data.uri, {
+      if (!validate66(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
@@ -2592,13 +2606,13 @@ function validate140(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate145(data.samples, {
+      if (!validate146(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
@@ -2629,7 +2643,7 @@ function validate140(data, {
     }
     errors++;
   }
-  validate140.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
 const schema72 = {
@@ -2672,7 +2686,7 @@ const schema73 = {
   "default": "2:4",
   "nullable": true
 };
-function validate150(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2714,7 +2728,7 @@ function validate150(data, {
       errors++;
     }
   }
-  validate150.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
 const schema74 = {
@@ -2723,7 +2737,7 @@ const schema74 = {
   "default": "sparsedm",
   "nullable": true
 };
-function validate152(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2763,7 +2777,7 @@ function validate152(data, {
     }
     errors++;
   }
-  validate152.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
 const schema75 = {
@@ -2772,7 +2786,7 @@ const schema75 = {
   "default": "magnitude",
   "nullable": true
 };
-function validate154(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2812,14 +2826,14 @@ function validate154(data, {
     }
     errors++;
   }
-  validate154.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema27 = {
+const schema28 = {
   "type": "integer",
   "nullable": true
 };
-function validate66(data, {
+function validate67(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2843,7 +2857,7 @@ function validate66(data, {
     }
     errors++;
   }
-  validate66.errors = vErrors;
+  validate67.errors = vErrors;
   return errors === 0;
 }
 const schema76 = {
@@ -2874,7 +2888,7 @@ const schema77 = {
   "default": "progressive",
   "nullable": true
 };
-function validate158(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2914,7 +2928,7 @@ function validate158(data, {
     }
     errors++;
   }
-  validate158.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
 const schema78 = {
@@ -2942,7 +2956,7 @@ const schema80 = {
   "type": "string",
   "maxLength": 5
 };
-function validate162(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2983,7 +2997,7 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
 const schema81 = {
@@ -2993,7 +3007,7 @@ const schema81 = {
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate164(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3069,10 +3083,10 @@ function validate164(data, {
       errors++;
     }
   }
-  validate164.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-function validate161(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3114,24 +3128,24 @@ function validate161(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate162(data.pattern, {
+      if (!validate163(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate164(data.steps, {
+      if (!validate165(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
@@ -3151,10 +3165,10 @@ function validate161(data, {
     }
     errors++;
   }
-  validate161.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-function validate160(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3213,18 +3227,18 @@ function validate160(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate161(data[i0], {
+      if (!validate162(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate160.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
 const schema82 = {
@@ -3232,7 +3246,7 @@ const schema82 = {
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate168(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3272,7 +3286,7 @@ function validate168(data, {
     }
     errors++;
   }
-  validate168.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
 const schema83 = {
@@ -3280,7 +3294,7 @@ const schema83 = {
   "default": 15,
   "nullable": true
 };
-function validate171(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3304,10 +3318,10 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-function validate157(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3333,62 +3347,62 @@ function validate157(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate158(data.type, {
+      if (!validate159(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate160(data.stages, {
+      if (!validate161(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate168(data.family, {
+      if (!validate169(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.rampPercent !== undefined) {
-      if (!validate66(data.rampPercent, {
+      if (!validate67(data.rampPercent, {
         instancePath: instancePath + "/rampPercent",
         parentData: data,
         parentDataProperty: "rampPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate171(data.freezeMaskPercent, {
+      if (!validate172(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate157.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
 const schema84 = {
@@ -3413,12 +3427,12 @@ const schema85 = {
   },
   "nullable": true
 };
-const schema28 = {
+const schema29 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate67(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3475,10 +3489,10 @@ function validate67(data, {
     }
     errors++;
   }
-  validate67.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-function validate175(data, {
+function validate176(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3537,18 +3551,18 @@ function validate175(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate67(data[i0], {
+      if (!validate68(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate175.errors = vErrors;
+  validate176.errors = vErrors;
   return errors === 0;
 }
 const schema86 = {
@@ -3559,7 +3573,7 @@ const schema86 = {
   },
   "nullable": true
 };
-function validate178(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3602,21 +3616,21 @@ function validate178(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate67(data[i0], {
+      if (!validate68(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate178.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-function validate174(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3642,37 +3656,37 @@ function validate174(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate175(data.include, {
+      if (!validate176(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate178(data.exclude, {
+      if (!validate179(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate174.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema29 = {
+const schema30 = {
   "type": "string",
   "maxLength": 20,
   "nullable": true
 };
-function validate68(data, {
+function validate69(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3714,10 +3728,10 @@ function validate68(data, {
       errors++;
     }
   }
-  validate68.errors = vErrors;
+  validate69.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate150(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3743,106 +3757,106 @@ function validate149(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate150(data.pattern, {
+      if (!validate151(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate152(data.method, {
+      if (!validate153(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate154(data.maskType, {
+      if (!validate155(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskUpdateSteps !== undefined) {
-      if (!validate66(data.maskUpdateSteps, {
+      if (!validate67(data.maskUpdateSteps, {
         instancePath: instancePath + "/maskUpdateSteps",
         parentData: data,
         parentDataProperty: "maskUpdateSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate157(data.schedule, {
+      if (!validate158(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate174(data.layers, {
+      if (!validate175(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
     if (data.regularization !== undefined) {
-      if (!validate68(data.regularization, {
+      if (!validate69(data.regularization, {
         instancePath: instancePath + "/regularization",
         parentData: data,
         parentDataProperty: "regularization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.distillationWeight !== undefined) {
-      if (!validate68(data.distillationWeight, {
+      if (!validate69(data.distillationWeight, {
         instancePath: instancePath + "/distillationWeight",
         parentData: data,
         parentDataProperty: "distillationWeight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.l1Decay !== undefined) {
-      if (!validate68(data.l1Decay, {
+      if (!validate69(data.l1Decay, {
         instancePath: instancePath + "/l1Decay",
         parentData: data,
         parentDataProperty: "l1Decay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate149.errors = vErrors;
+  validate150.errors = vErrors;
   return errors === 0;
 }
 const schema87 = {
@@ -3902,7 +3916,7 @@ const schema88 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate187(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3978,7 +3992,7 @@ function validate187(data, {
       errors++;
     }
   }
-  validate187.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
 const schema89 = {
@@ -3988,7 +4002,7 @@ const schema89 = {
   "maximum": 65536,
   "nullable": true
 };
-function validate189(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4048,7 +4062,7 @@ function validate189(data, {
       errors++;
     }
   }
-  validate189.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
 const schema90 = {
@@ -4058,7 +4072,7 @@ const schema90 = {
   "maximum": 1024,
   "nullable": true
 };
-function validate191(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4118,15 +4132,15 @@ function validate191(data, {
       errors++;
     }
   }
-  validate191.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
+const schema31 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate69(data, {
+function validate70(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4150,7 +4164,7 @@ function validate69(data, {
     }
     errors++;
   }
-  validate69.errors = vErrors;
+  validate70.errors = vErrors;
   return errors === 0;
 }
 const schema91 = {
@@ -4159,7 +4173,7 @@ const schema91 = {
   "default": "0.0002",
   "nullable": true
 };
-function validate195(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4201,7 +4215,7 @@ function validate195(data, {
       errors++;
     }
   }
-  validate195.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
 const schema92 = {
@@ -4210,7 +4224,7 @@ const schema92 = {
   "default": "0.03",
   "nullable": true
 };
-function validate197(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4252,7 +4266,7 @@ function validate197(data, {
       errors++;
     }
   }
-  validate197.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
 const schema93 = {
@@ -4269,7 +4283,7 @@ const schema94 = {
   "type": "string",
   "maxLength": 20
 };
-function validate200(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4310,10 +4324,10 @@ function validate200(data, {
     }
     errors++;
   }
-  validate200.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4372,18 +4386,18 @@ function validate199(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate200(data[i0], {
+      if (!validate201(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate199.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
 const schema95 = {
@@ -4393,7 +4407,7 @@ const schema95 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate203(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4469,7 +4483,7 @@ function validate203(data, {
       errors++;
     }
   }
-  validate203.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
 const schema96 = {
@@ -4478,7 +4492,7 @@ const schema96 = {
   "default": "constant",
   "nullable": true
 };
-function validate205(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4518,7 +4532,7 @@ function validate205(data, {
     }
     errors++;
   }
-  validate205.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
 const schema97 = {
@@ -4527,7 +4541,7 @@ const schema97 = {
   "default": "0.99",
   "nullable": true
 };
-function validate207(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4569,16 +4583,16 @@ function validate207(data, {
       errors++;
     }
   }
-  validate207.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema31 = {
+const schema32 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"],
   "default": "fp32",
   "nullable": true
 };
-function validate70(data, {
+function validate71(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4608,7 +4622,7 @@ function validate70(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema31.enum
+        allowedValues: schema32.enum
       }
     };
     if (vErrors === null) {
@@ -4618,7 +4632,7 @@ function validate70(data, {
     }
     errors++;
   }
-  validate70.errors = vErrors;
+  validate71.errors = vErrors;
   return errors === 0;
 }
 const schema98 = {
@@ -4629,7 +4643,7 @@ const schema98 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate210(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4705,7 +4719,7 @@ function validate210(data, {
       errors++;
     }
   }
-  validate210.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
 const schema99 = {
@@ -4714,7 +4728,7 @@ const schema99 = {
   "default": "1.0",
   "nullable": true
 };
-function validate212(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4756,10 +4770,10 @@ function validate212(data, {
       errors++;
     }
   }
-  validate212.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-function validate186(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4785,161 +4799,161 @@ function validate186(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate187(data.steps, {
+      if (!validate188(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate189(data.batchSize, {
+      if (!validate190(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate191(data.gradientAccumulationSteps, {
+      if (!validate192(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientCheckpointing !== undefined) {
-      if (!validate69(data.gradientCheckpointing, {
+      if (!validate70(data.gradientCheckpointing, {
         instancePath: instancePath + "/gradientCheckpointing",
         parentData: data,
         parentDataProperty: "gradientCheckpointing",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.compile !== undefined) {
-      if (!validate69(data.compile, {
-        instancePath: instancePath + "/compile",
-        parentData: data,
-        parentDataProperty: "compile",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.learningRate !== undefined) {
-      if (!validate195(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
-        parentData: data,
-        parentDataProperty: "learningRate",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightDecay !== undefined) {
-      if (!validate197(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
-        parentData: data,
-        parentDataProperty: "weightDecay",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.betas !== undefined) {
-      if (!validate199(data.betas, {
-        instancePath: instancePath + "/betas",
-        parentData: data,
-        parentDataProperty: "betas",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.warmupSteps !== undefined) {
-      if (!validate203(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
-        parentData: data,
-        parentDataProperty: "warmupSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate205(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
-        parentData: data,
-        parentDataProperty: "learningRateSchedule",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.emaDecay !== undefined) {
-      if (!validate207(data.emaDecay, {
-        instancePath: instancePath + "/emaDecay",
-        parentData: data,
-        parentDataProperty: "emaDecay",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate70(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
+    if (data.compile !== undefined) {
+      if (!validate70(data.compile, {
+        instancePath: instancePath + "/compile",
+        parentData: data,
+        parentDataProperty: "compile",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.learningRate !== undefined) {
+      if (!validate196(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
+        parentData: data,
+        parentDataProperty: "learningRate",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weightDecay !== undefined) {
+      if (!validate198(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
+        parentData: data,
+        parentDataProperty: "weightDecay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.betas !== undefined) {
+      if (!validate200(data.betas, {
+        instancePath: instancePath + "/betas",
+        parentData: data,
+        parentDataProperty: "betas",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.warmupSteps !== undefined) {
+      if (!validate204(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
+        parentData: data,
+        parentDataProperty: "warmupSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate206(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.emaDecay !== undefined) {
+      if (!validate208(data.emaDecay, {
+        instancePath: instancePath + "/emaDecay",
+        parentData: data,
+        parentDataProperty: "emaDecay",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate71(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.seed !== undefined) {
-      if (!validate210(data.seed, {
+      if (!validate211(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate212(data.gradientClip, {
+      if (!validate213(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate186.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
 const schema100 = {
@@ -4962,7 +4976,7 @@ const schema101 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate216(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5038,7 +5052,7 @@ function validate216(data, {
       errors++;
     }
   }
-  validate216.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
 const schema102 = {
@@ -5048,7 +5062,7 @@ const schema102 = {
   "maximum": 100,
   "nullable": true
 };
-function validate218(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5108,10 +5122,10 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-function validate215(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5137,29 +5151,29 @@ function validate215(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate216(data.everySteps, {
+      if (!validate217(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate218(data.keep, {
+      if (!validate219(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate215.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
 const schema103 = {
@@ -5214,7 +5228,7 @@ const schema104 = {
   "default": "fd",
   "nullable": true
 };
-function validate222(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5254,7 +5268,7 @@ function validate222(data, {
     }
     errors++;
   }
-  validate222.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
 const schema105 = {
@@ -5264,7 +5278,7 @@ const schema105 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate224(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5324,7 +5338,7 @@ function validate224(data, {
       errors++;
     }
   }
-  validate224.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
 const schema106 = {
@@ -5334,7 +5348,7 @@ const schema106 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate226(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5394,7 +5408,7 @@ function validate226(data, {
       errors++;
     }
   }
-  validate226.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
 const schema107 = {
@@ -5403,7 +5417,7 @@ const schema107 = {
   "default": "0.5",
   "nullable": true
 };
-function validate228(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5445,7 +5459,7 @@ function validate228(data, {
       errors++;
     }
   }
-  validate228.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
 const schema108 = {
@@ -5454,7 +5468,7 @@ const schema108 = {
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate230(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5494,7 +5508,7 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
 const schema109 = {
@@ -5509,7 +5523,7 @@ const schema110 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate234(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5549,10 +5563,10 @@ function validate234(data, {
     }
     errors++;
   }
-  validate234.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-function validate233(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5595,18 +5609,18 @@ function validate233(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate234(data[i0], {
+      if (!validate235(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate233.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
 const schema111 = {
@@ -5615,7 +5629,7 @@ const schema111 = {
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate237(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5657,7 +5671,7 @@ function validate237(data, {
       errors++;
     }
   }
-  validate237.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
 const schema112 = {
@@ -5683,7 +5697,7 @@ const schema113 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features"]
 };
-function validate241(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5723,7 +5737,7 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
 const schema114 = {
@@ -5731,7 +5745,7 @@ const schema114 = {
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate244(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5771,10 +5785,10 @@ function validate244(data, {
     }
     errors++;
   }
-  validate244.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5832,13 +5846,13 @@ function validate240(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate241(data.format, {
+      if (!validate242(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
@@ -5854,13 +5868,13 @@ function validate240(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate244(data.split, {
+      if (!validate245(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
@@ -5876,7 +5890,7 @@ function validate240(data, {
       }
     }
   }
-  validate240.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
 const schema115 = {
@@ -5887,7 +5901,7 @@ const schema115 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate249(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5963,7 +5977,7 @@ function validate249(data, {
       errors++;
     }
   }
-  validate249.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
 const schema116 = {
@@ -5972,7 +5986,7 @@ const schema116 = {
   "default": "last",
   "nullable": true
 };
-function validate251(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6012,10 +6026,10 @@ function validate251(data, {
     }
     errors++;
   }
-  validate251.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-function validate221(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6041,150 +6055,150 @@ function validate221(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate222(data.metric, {
+      if (!validate223(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate224(data.samples, {
+      if (!validate225(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate226(data.steps, {
+      if (!validate227(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate228(data.guidance, {
+      if (!validate229(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate230(data.sampler, {
+      if (!validate231(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate70(data.precision, {
+      if (!validate71(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
         errors = vErrors.length;
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate233(data.servedPrecisions, {
+      if (!validate234(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate237(data.extractorUri, {
+      if (!validate238(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.referenceStatsUri !== undefined) {
-      if (!validate71(data.referenceStatsUri, {
+      if (!validate66(data.referenceStatsUri, {
         instancePath: instancePath + "/referenceStatsUri",
         parentData: data,
         parentDataProperty: "referenceStatsUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate240(data.dataset, {
+      if (!validate241(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
     if (data.autoencoderUri !== undefined) {
-      if (!validate71(data.autoencoderUri, {
+      if (!validate66(data.autoencoderUri, {
         instancePath: instancePath + "/autoencoderUri",
         parentData: data,
         parentDataProperty: "autoencoderUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate249(data.everySteps, {
+      if (!validate250(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate251(data.select, {
+      if (!validate252(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate221.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
 const schema117 = {
@@ -6208,7 +6222,7 @@ const schema118 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate256(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6268,7 +6282,7 @@ function validate256(data, {
       errors++;
     }
   }
-  validate256.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -6340,7 +6354,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate254(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6366,24 +6380,24 @@ function validate254(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxFidIncrease !== undefined) {
-      if (!validate68(data.maxFidIncrease, {
+      if (!validate69(data.maxFidIncrease, {
         instancePath: instancePath + "/maxFidIncrease",
         parentData: data,
         parentDataProperty: "maxFidIncrease",
         rootData
       })) {
-        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate256(data.maxFidIncreasePercent, {
+      if (!validate257(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
@@ -6399,7 +6413,7 @@ function validate254(data, {
       }
     }
   }
-  validate254.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
 const schema119 = {
@@ -6411,7 +6425,7 @@ const schema119 = {
     }
   }
 };
-function validate260(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6463,7 +6477,7 @@ function validate260(data, {
     }
     errors++;
   }
-  validate260.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
 const schema120 = {
@@ -6517,7 +6531,7 @@ const schema121 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate264(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6575,7 +6589,7 @@ function validate264(data, {
       errors++;
     }
   }
-  validate264.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
 const schema122 = {
@@ -6583,7 +6597,7 @@ const schema122 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate266(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6623,7 +6637,7 @@ function validate266(data, {
     }
     errors++;
   }
-  validate266.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
 const schema123 = {
@@ -6708,7 +6722,7 @@ function validate93(data, {
   validate93.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6760,10 +6774,10 @@ function validate269(data, {
     }
     errors++;
   }
-  validate269.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-function validate268(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6806,18 +6820,18 @@ function validate268(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate269(data[i0], {
+      if (!validate270(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate268.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
 const schema125 = {
@@ -7045,7 +7059,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate273(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7093,7 +7107,7 @@ function validate273(data, {
       }
     }
   }
-  validate273.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -7242,7 +7256,7 @@ const schema128 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate280(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7284,7 +7298,7 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
 const schema129 = {
@@ -7292,7 +7306,7 @@ const schema129 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate282(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7332,7 +7346,7 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
 const schema130 = {
@@ -7340,7 +7354,7 @@ const schema130 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate284(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7382,7 +7396,7 @@ function validate284(data, {
       errors++;
     }
   }
-  validate284.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
 const schema131 = {
@@ -7390,7 +7404,7 @@ const schema131 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate286(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7430,7 +7444,7 @@ function validate286(data, {
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -7501,7 +7515,7 @@ function validate103(data, {
   validate103.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7511,46 +7525,46 @@ function validate279(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate280(data.key, {
+      if (!validate281(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate282(data.operator, {
+      if (!validate283(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate284(data.value, {
+      if (!validate285(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate286(data.effect, {
+      if (!validate287(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
@@ -7581,10 +7595,10 @@ function validate279(data, {
     }
     errors++;
   }
-  validate279.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-function validate278(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7627,18 +7641,18 @@ function validate278(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate279(data[i0], {
+      if (!validate280(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate278.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
 const schema132 = {
@@ -8092,7 +8106,7 @@ function validate81(data, {
   validate81.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8161,10 +8175,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8206,18 +8220,18 @@ function validate293(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate294(data.nodeSelectorTerms, {
+      if (!validate295(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
 const schema136 = {
@@ -8247,7 +8261,7 @@ const schema138 = {
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate300(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8323,10 +8337,10 @@ function validate300(data, {
       errors++;
     }
   }
-  validate300.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8368,13 +8382,13 @@ function validate299(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate300(data.weight, {
+      if (!validate301(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
@@ -8405,10 +8419,10 @@ function validate299(data, {
     }
     errors++;
   }
-  validate299.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8451,10 +8465,61 @@ function validate298(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate299(data[i0], {
+      if (!validate300(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate299.errors = vErrors;
+  return errors === 0;
+}
+function validate293(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate294(data.requiredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate299(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
@@ -8462,7 +8527,7 @@ function validate298(data, {
       }
     }
   }
-  validate298.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 function validate292(data, {
@@ -8490,70 +8555,19 @@ function validate292(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate293(data.requiredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
+    if (data.nodeAffinity !== undefined) {
+      if (!validate293(data.nodeAffinity, {
+        instancePath: instancePath + "/nodeAffinity",
         parentData: data,
-        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
+        parentDataProperty: "nodeAffinity",
         rootData
       })) {
         vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
-    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate298(data.preferredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
-        errors = vErrors.length;
-      }
-    }
   }
   validate292.errors = vErrors;
-  return errors === 0;
-}
-function validate291(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.nodeAffinity !== undefined) {
-      if (!validate292(data.nodeAffinity, {
-        instancePath: instancePath + "/nodeAffinity",
-        parentData: data,
-        parentDataProperty: "nodeAffinity",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate291.errors = vErrors;
   return errors === 0;
 }
 const schema139 = {
@@ -8584,7 +8598,7 @@ const schema141 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate310(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8626,7 +8640,7 @@ function validate310(data, {
       errors++;
     }
   }
-  validate310.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -8751,7 +8765,7 @@ function validate95(data, {
   validate95.errors = vErrors;
   return errors === 0;
 }
-function validate312(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8799,10 +8813,10 @@ function validate312(data, {
       }
     }
   }
-  validate312.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8828,35 +8842,35 @@ function validate308(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate67(data.name, {
+      if (!validate68(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate310(data.value, {
+      if (!validate311(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate312(data.valueFrom, {
+      if (!validate313(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
@@ -8876,10 +8890,10 @@ function validate308(data, {
     }
     errors++;
   }
-  validate308.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8922,18 +8936,18 @@ function validate307(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate308(data[i0], {
+      if (!validate309(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
 const schema48 = {
@@ -9016,7 +9030,7 @@ const schema144 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate323(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9057,10 +9071,10 @@ function validate323(data, {
     }
     errors++;
   }
-  validate323.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9102,21 +9116,21 @@ function validate322(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate323(data[key0], {
+      if (!validate324(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate322.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-function validate263(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9142,46 +9156,46 @@ function validate263(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate264(data.image, {
+      if (!validate265(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate266(data.imagePullPolicy, {
+      if (!validate267(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate268(data.imagePullSecrets, {
+      if (!validate269(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate273(data.resources, {
+      if (!validate274(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
@@ -9197,35 +9211,35 @@ function validate263(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate278(data.tolerations, {
+      if (!validate279(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate291(data.affinity, {
+      if (!validate292(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate307(data.env, {
+      if (!validate308(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
@@ -9274,18 +9288,18 @@ function validate263(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate322(data.podAnnotations, {
+      if (!validate323(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate263.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
 const schema145 = {
@@ -9296,7 +9310,7 @@ const schema145 = {
   "maximum": 100,
   "nullable": true
 };
-function validate328(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9372,7 +9386,7 @@ function validate328(data, {
       errors++;
     }
   }
-  validate328.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
 const schema146 = {
@@ -9382,7 +9396,7 @@ const schema146 = {
   "maximum": 31536000,
   "nullable": true
 };
-function validate330(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9458,7 +9472,7 @@ function validate330(data, {
       errors++;
     }
   }
-  validate330.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
@@ -9468,7 +9482,7 @@ const schema147 = {
   "maximum": 315360000,
   "nullable": true
 };
-function validate332(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9544,7 +9558,7 @@ function validate332(data, {
       errors++;
     }
   }
-  validate332.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
 function validate119(data, {
@@ -9616,134 +9630,134 @@ function validate119(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate140(data.dataset, {
+      if (!validate141(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate149(data.sparsity, {
+      if (!validate150(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate186(data.training, {
+      if (!validate187(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate215(data.checkpoint, {
+      if (!validate216(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate221(data.evaluation, {
+      if (!validate222(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate254(data.acceptance, {
+      if (!validate255(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate260(data.output, {
+      if (!validate261(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate263(data.trainer, {
+      if (!validate264(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.suspend !== undefined) {
-      if (!validate69(data.suspend, {
+      if (!validate70(data.suspend, {
         instancePath: instancePath + "/suspend",
         parentData: data,
         parentDataProperty: "suspend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
+        vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
         errors = vErrors.length;
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate328(data.backoffLimit, {
+      if (!validate329(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate330(data.activeDeadlineSeconds, {
+      if (!validate331(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate332(data.ttlSecondsAfterFinished, {
+      if (!validate333(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
         errors = vErrors.length;
       }
     }
@@ -9819,7 +9833,7 @@ const schema149 = {
   "format": "int64",
   "nullable": true
 };
-function validate336(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9861,7 +9875,7 @@ function validate336(data, {
       errors++;
     }
   }
-  validate336.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
 const schema150 = {
@@ -9869,7 +9883,7 @@ const schema150 = {
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate338(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9909,7 +9923,7 @@ function validate338(data, {
     }
     errors++;
   }
-  validate338.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -9999,7 +10013,7 @@ const schema153 = {
   "type": "string",
   "maxLength": 64
 };
-function validate344(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10040,14 +10054,14 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
 const schema154 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate346(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10087,14 +10101,14 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
 const schema155 = {
   "type": "string",
   "format": "date-time"
 };
-function validate349(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10135,14 +10149,14 @@ function validate349(data, {
     }
     errors++;
   }
-  validate349.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
 const schema156 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate352(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10183,10 +10197,10 @@ function validate352(data, {
     }
     errors++;
   }
-  validate352.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10276,24 +10290,24 @@ function validate343(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate344(data.type, {
+      if (!validate345(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate346(data.status, {
+      if (!validate347(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
@@ -10309,35 +10323,35 @@ function validate343(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate349(data.lastTransitionTime, {
+      if (!validate350(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate67(data.reason, {
+      if (!validate68(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate352(data.message, {
+      if (!validate353(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
@@ -10357,10 +10371,10 @@ function validate343(data, {
     }
     errors++;
   }
-  validate343.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10403,18 +10417,18 @@ function validate342(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate343(data[i0], {
+      if (!validate344(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate342.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
 const schema157 = {
@@ -10489,7 +10503,7 @@ function validate107(data, {
   validate107.errors = vErrors;
   return errors === 0;
 }
-function validate357(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10526,13 +10540,13 @@ function validate357(data, {
       }
     }
     if (data.lastExitReason !== undefined) {
-      if (!validate71(data.lastExitReason, {
+      if (!validate66(data.lastExitReason, {
         instancePath: instancePath + "/lastExitReason",
         parentData: data,
         parentDataProperty: "lastExitReason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate71.errors : vErrors.concat(validate71.errors);
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
         errors = vErrors.length;
       }
     }
@@ -10570,7 +10584,7 @@ function validate357(data, {
       }
     }
   }
-  validate357.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -10771,7 +10785,7 @@ const schema161 = {
   "format": "int64",
   "minimum": 0
 };
-function validate381(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10830,10 +10844,10 @@ function validate381(data, {
       errors++;
     }
   }
-  validate381.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-function validate380(data, {
+function validate381(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10859,13 +10873,13 @@ function validate380(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate381(data.step, {
+      if (!validate382(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
@@ -10907,10 +10921,10 @@ function validate380(data, {
     }
     errors++;
   }
-  validate380.errors = vErrors;
+  validate381.errors = vErrors;
   return errors === 0;
 }
-function validate379(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10953,21 +10967,21 @@ function validate379(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate380(data[i0], {
+      if (!validate381(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
+        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate379.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-function validate364(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11147,18 +11161,18 @@ function validate364(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate379(data.history, {
+      if (!validate380(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate364.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
 const schema162 = {
@@ -11276,7 +11290,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11335,7 +11349,7 @@ function validate388(data, {
       }
     }
   }
-  validate388.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -11368,7 +11382,7 @@ const schema163 = {
   },
   "nullable": true
 };
-function validate393(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11482,7 +11496,7 @@ function validate393(data, {
       }
     }
   }
-  validate393.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
 const schema164 = {
@@ -11509,7 +11523,7 @@ const schema164 = {
   },
   "nullable": true
 };
-function validate403(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11601,7 +11615,7 @@ function validate403(data, {
       }
     }
   }
-  validate403.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -11666,7 +11680,7 @@ const schema166 = {
   "maxLength": 8,
   "nullable": true
 };
-function validate425(data, {
+function validate426(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11708,7 +11722,7 @@ function validate425(data, {
       errors++;
     }
   }
-  validate425.errors = vErrors;
+  validate426.errors = vErrors;
   return errors === 0;
 }
 const schema167 = {
@@ -11741,7 +11755,7 @@ const schema169 = {
   "type": "string",
   "maxLength": 8
 };
-function validate429(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11782,10 +11796,10 @@ function validate429(data, {
     }
     errors++;
   }
-  validate429.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
-function validate428(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11811,13 +11825,13 @@ function validate428(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate429(data.precision, {
+      if (!validate430(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
@@ -11870,10 +11884,10 @@ function validate428(data, {
     }
     errors++;
   }
-  validate428.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-function validate427(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11916,21 +11930,21 @@ function validate427(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate428(data[i0], {
+      if (!validate429(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate427.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
-function validate411(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12099,24 +12113,24 @@ function validate411(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate425(data.precision, {
+      if (!validate426(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate427(data.served, {
+      if (!validate428(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
@@ -12143,7 +12157,7 @@ function validate411(data, {
       }
     }
   }
-  validate411.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
 const schema170 = {
@@ -12167,7 +12181,7 @@ const schema170 = {
   },
   "nullable": true
 };
-function validate439(data, {
+function validate440(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12248,10 +12262,10 @@ function validate439(data, {
       }
     }
   }
-  validate439.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12277,24 +12291,24 @@ function validate335(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate336(data.observedGeneration, {
+      if (!validate337(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate338(data.phase, {
+      if (!validate339(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
@@ -12321,13 +12335,13 @@ function validate335(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate342(data.conditions, {
+      if (!validate343(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
@@ -12343,84 +12357,84 @@ function validate335(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate357(data.attempts, {
+      if (!validate358(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate364(data.progress, {
+      if (!validate365(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate388(data.checkpoint, {
+      if (!validate389(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate393(data.sparsity, {
+      if (!validate394(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate403(data.macs, {
+      if (!validate404(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate411(data.fid, {
+      if (!validate412(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate439(data.model, {
+      if (!validate440(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate335.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
 function validate110(data, {
@@ -12526,13 +12540,13 @@ function validate110(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate335(data.status, {
+      if (!validate336(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }

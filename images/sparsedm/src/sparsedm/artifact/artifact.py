@@ -26,6 +26,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import sparsedm
+from sparsedm.artifact.components import Components, check_files, save_components
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256, json_digest, write_atomically
@@ -95,10 +96,12 @@ def save_artifact(
     quality: Mapping[str, Any] | None = None,
     staging: Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    components: Components | None = None,
 ) -> dict[str, Any]:
     """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
 
-    `settings` is the run's whole configuration, of which provenance.configDigest is the digest.
+    `settings` is the run's whole configuration, of which provenance.configDigest is the digest. `components`
+    are what a server needs beside the network.
     `before_manifest` writes what must be there when the manifest is, from the manifest. `staging` is the
     folder from which the files are renamed (see write_atomically).
     Raises ValueError when a layer does not keep the pattern: what is not sparse is never written as sparse.
@@ -108,6 +111,7 @@ def save_artifact(
     if not sparsity["compliant"]:
         raise ValueError(f"a masked layer has more than {pattern.n} non-zeros in a group of {pattern.m}.")
     masks = {name: nm_mask(weights[f"{name}.weight"], pattern.n, pattern.m) for name in names}
+    beside_weights = save_components(directory, components, staging) if components else {}
     manifest = {
         "schemaVersion": SCHEMA_VERSION,
         "name": identity.name,
@@ -120,6 +124,7 @@ def save_artifact(
         "skippedLayers": [{"name": s.name, "reason": s.reason} for s in identity.selection.skipped],
         "maskDigest": mask_digest(masks),
         "weights": save_weights(directory, weights, staging),
+        **({"components": beside_weights} if beside_weights else {}),
         "sparsity": sparsity,
         "macs": dict(macs),
         "fid": dict(fid),
@@ -300,6 +305,8 @@ def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: 
     if sorted(names + skipped) != sorted(name for name, _ in prunable_layers(model)):
         raise _invalid("layers and skippedLayers of manifest.json are not the model's layers, each once")
     _verify_settings(manifest)
+    for part in manifest.get("components", {}).values():
+        check_files(directory, part["files"])
     for name, digest in manifest.get("files", {}).items():
         path = directory / Path(name).name
         if path.is_file() and file_sha256(path) != digest:

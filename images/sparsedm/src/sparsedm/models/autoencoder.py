@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from sparsedm.errors import InputError
@@ -23,7 +24,7 @@ class Autoencoder:
     `scale` is what training multiplied the latents by. Raises InputError for another class or files.
     """
 
-    def __init__(self, directory: Path, scale: float, device: torch.device) -> None:
+    def __init__(self, directory: Path, scale: float, device: torch.device | str = "cpu") -> None:
         try:
             settings = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
             found = settings["_class_name"]
@@ -40,7 +41,14 @@ class Autoencoder:
         network = library().AutoencoderKL.from_config(settings)
         load_weights(network, directory / WEIGHTS_FILE, not_finite="AutoencoderNotFinite")
         self._network = network.to(device).eval().requires_grad_(False)
-        self._scale, self._device = scale, device
+        self.scale, self._device = scale, device
+        self._settings = settings
+
+    def files(self) -> dict[str, bytes]:
+        """What `Autoencoder(folder)` and diffusers read, by name; equal autoencoders give equal bytes."""
+        weights = {name: t.contiguous().cpu() for name, t in sorted(self._network.state_dict().items())}
+        settings = json.dumps(self._settings, indent=2, sort_keys=True) + "\n"
+        return {CONFIG_FILE: settings.encode(), WEIGHTS_FILE: save(weights)}
 
     @torch.no_grad()
     def __call__(self, latents: Tensor) -> Tensor:
@@ -48,5 +56,5 @@ class Autoencoder:
         return torch.cat(parts)
 
     def _decode(self, latents: Tensor) -> Tensor:
-        images = self._network.decode(latents.to(self._device) / self._scale).sample
+        images = self._network.decode(latents.to(self._device) / self.scale).sample
         return images.clamp(-1.0, 1.0).float().cpu()

@@ -96,7 +96,8 @@ class ModelSpec:
     """For uvit exactly one of `preset` and `config` is set, for the others none: the directory at
     `pretrained_uri` describes them. `config` holds UViTConfig's fields, snake_case. Without `pretrained_uri`
     the weights are drawn from training.seed. `teacher` None stands for the model itself, as it is before
-    training."""
+    training. `text_encoder_uri` is the folder of what made the texts of the data, for those who serve the
+    model."""
 
     architecture: str
     preset: str | None
@@ -104,6 +105,7 @@ class ModelSpec:
     pretrained_uri: str | None
     pretrained_sha256: str | None
     teacher: ModelSpec | None = None
+    text_encoder_uri: str | None = None
 
     def network(self) -> UViTConfig | None:
         """The sizes of a U-ViT; None where a folder has them. Raises ValueError where they describe none."""
@@ -485,6 +487,11 @@ def parse_config(value: Any) -> TrainConfig:
     if model.initialization == "random":
         _check_random(problems, model, sparsity, dataset)
     _check_teacher(problems, model, sparsity)
+    if model.text_encoder_uri is not None and dataset.format not in CAPTIONED_FORMATS:
+        problems.add(
+            "model.textEncoderUri",
+            f"must be absent when dataset.format is {dataset.format}, which holds no texts.",
+        )
     output = root.object("output")
     output_uri = output.uri("uri", "pvc or file")
     output.finish()
@@ -501,8 +508,11 @@ def _model(r: _Reader) -> ModelSpec:
     model = _network(r)
     uri, sha256 = _start(r, model.architecture)
     teacher = _teacher(r.object("teacher")) if r.has("teacher") else r.take("teacher")
+    encoder = r.uri("textEncoderUri", required=False)
     r.finish()
-    return replace(model, pretrained_uri=uri, pretrained_sha256=sha256, teacher=teacher)
+    return replace(
+        model, pretrained_uri=uri, pretrained_sha256=sha256, teacher=teacher, text_encoder_uri=encoder
+    )
 
 
 def _teacher(r: _Reader) -> ModelSpec:

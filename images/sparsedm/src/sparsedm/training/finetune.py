@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
+from sparsedm.artifact.components import Components
 from sparsedm.artifact.output_lock import OutputLock
 from sparsedm.data import Dataset, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes, fit_held_out, lines, record
@@ -33,6 +34,7 @@ from sparsedm.measure.macs import count_macs
 from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.precision import first_too_large
+from sparsedm.models.text_encoder import TextEncoder
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
@@ -63,6 +65,8 @@ from sparsedm.training.teacher import open_teacher
 from sparsedm.uris import resolve_uri
 
 REFERENCE_FILE = "reference.npz"
+ENCODER_TOLERANCE = 0.05
+"""Relative difference of two encodings of a text by one encoder, which may have run in 16 bits."""
 
 
 def train(
@@ -162,6 +166,8 @@ class Finetune:
         self.data = record(self.dataset)
         for line in lines(self.data):
             console.say(f"Data: {line}")
+        if self.config.model.text_encoder_uri and processes.is_rank_zero:
+            check_encodes(self._text_encoder(), self.dataset.nothing)
         for line in [] if self.held_out is None else lines(record(self.held_out)):
             console.say(f"Held-out data: {line}")
         self.reference_cache = output / REFERENCE_FILE
@@ -271,6 +277,9 @@ class Finetune:
             quality=quality,
             staging=self._staging,
             settings=self.config.settings(),
+            components=Components(
+                self.autoencoder, self._text_encoder() if self.config.model.text_encoder_uri else None
+            ),
         )
         self.progress.enter("done")
         return manifest
@@ -319,10 +328,11 @@ class Finetune:
 
     def _evaluator(self) -> Evaluator:
         evaluation, scale = self.config.evaluation, SCALES.get(self.config.dataset.format)
-        decode = {}
+        self.autoencoder = None
         if evaluation.autoencoder_uri and scale:
             directory = resolve_uri(evaluation.autoencoder_uri)
-            decode = {"decode": Autoencoder(directory, scale, self.device)}
+            self.autoencoder = Autoencoder(directory, scale, self.device)
+        decode = {"decode": self.autoencoder} if self.autoencoder else {}
         extractor = resolve_uri(evaluation.extractor_uri)
         evaluator = Evaluator(
             self.model_config, self.plan, extractor, self.device, **decode, metric=evaluation.metric
@@ -330,6 +340,10 @@ class Finetune:
         if evaluation.reference_stats_uri:
             evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
         return evaluator
+
+    def _text_encoder(self) -> TextEncoder:
+        """Read when it is needed: training reads the texts of the data, which are encoded already."""
+        return TextEncoder(resolve_uri(self.config.model.text_encoder_uri))
 
     def _open_dataset(self) -> Dataset:
         spec, model = self.config.dataset, self.model_config
@@ -604,6 +618,26 @@ def check_fits(dense: nn.Module, precision: str) -> None:
                 f"evaluation.precision must be bf16 or fp32: {name} of the dense weights holds values that "
                 f"{precision} can't."
             ]
+        )
+
+
+def check_encodes(encoder: TextEncoder, nothing: Tensor) -> None:
+    """Raises InputError, before the training, where another encoder made the texts of the data. `nothing`:
+    (L, D), its encoding of the empty text."""
+    wanted = tuple(nothing.shape)
+    if encoder.shape != wanted:
+        raise InputError(
+            "TextEncoderMismatch",
+            f"model.textEncoderUri encodes a text as {encoder.shape[0]} vectors of {encoder.shape[1]}, and "
+            f"the data set holds {wanted[0]} of {wanted[1]}: name the encoder that made them.",
+        )
+    found = encoder([""])[0].cpu()
+    difference = float((found - nothing).norm() / nothing.norm())
+    if not difference <= ENCODER_TOLERANCE:
+        raise InputError(
+            "TextEncoderMismatch",
+            "model.textEncoderUri encodes the empty text otherwise than the data set has it (they differ by "
+            f"{100 * difference:.3g} %): name the encoder that made its texts.",
         )
 
 

@@ -152,6 +152,10 @@ export interface ISparseFinetune {
         "sha256"?: string;
       };
       /**
+       * Folder of the CLIP text encoder and tokenizer, as transformers writes them, that made the texts of the data set: both in one folder, or in text_encoder and tokenizer of a pipeline's. They are copied beside the model, so that a SparseInferenceService draws after prompts; training itself reads the encoded texts of the data set.
+       */
+      "textEncoderUri"?: string;
+      /**
        * The network whose predictions the student follows, with weight sparsity.distillationWeight. Absent means the dense model itself; a smaller student can follow the model that it was made from. It must predict in the same space: the same images, prediction, noise process and conditions.
        */
       "teacher"?: {
@@ -521,7 +525,7 @@ export interface ISparseFinetune {
         "classColumn"?: string;
       };
       /**
-       * Folder of diffusers' AutoencoderKL, as in dataset.uri, which decodes latents to images before they are measured. Required with the formats that hold latents.
+       * Folder of diffusers' AutoencoderKL, as in dataset.uri, which decodes latents to images before they are measured. Required with the formats that hold latents. It is copied beside the model, so that a SparseInferenceService serves images.
        */
       "autoencoderUri"?: string;
       /**

@@ -1,0 +1,43 @@
+"""A small CLIP text encoder with its tokenizer, in the files of transformers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def vocabulary(merges: list[tuple[str, str]]) -> dict[str, int]:
+    """Every byte, alone and at the end of a word, then what the merges make."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(others))]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
+    return {token: number for number, token in enumerate([*tokens, START, END])}
+
+
+def write_text_encoder(directory: Path, tokens: int = 77, width: int = 768, **changes: Any) -> Path:
+    """As a pipeline of diffusers has them: text_encoder and tokenizer."""
+    import transformers
+
+    merges = [("r", "e"), ("re", "d</w>")]
+    words = vocabulary(merges)
+    (directory / "tokenizer").mkdir(parents=True)
+    (directory / "tokenizer/vocab.json").write_text(json.dumps(words))
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    (directory / "tokenizer/merges.txt").write_text("\n".join(lines) + "\n")
+    settings = {"tokenizer_class": "CLIPTokenizer", "bos_token": START, "eos_token": END, "pad_token": END,
+                "unk_token": END, "model_max_length": tokens}  # fmt: skip
+    (directory / "tokenizer/tokenizer_config.json").write_text(json.dumps(settings))
+    torch.manual_seed(3)
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(words), hidden_size=width, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=tokens, bos_token_id=words[START],
+        eos_token_id=words[END], pad_token_id=words[END], **changes,
+    )  # fmt: skip
+    transformers.CLIPTextModel(config).save_pretrained(directory / "text_encoder")
+    return directory
