@@ -126,12 +126,6 @@ describe('a SparseFinetune is refused', () => {
       'write pvc://CLAIM/PATH',
     ],
     [
-      'a text encoder for labels',
-      { model: { textEncoderUri: 'pvc://data/clip' } },
-      'spec.model.textEncoderUri',
-      'remove it, or write dataset.format: mscoco256-features',
-    ],
-    [
       'a text encoder by name',
       { model: { textEncoderUri: 'openai/clip-vit-large-patch14' } },
       'spec.model.textEncoderUri',

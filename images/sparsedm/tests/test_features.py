@@ -355,6 +355,29 @@ def test_autoencoder_and_text_encoder_come_with_the_model(
     assert f"{name} is not the file" in capsys.readouterr().err
 
 
+def test_they_are_attached_to_a_model_that_was_trained_without(
+    place: Workplace, mscoco: Path, tmp_path: Path, capsys: Any
+) -> None:
+    convert("mscoco256-features", mscoco, tmp_path / "out")
+    spec = latent_spec(place, "mscoco256-features", tmp_path / "out", contextTokens=77, contextWidth=768)
+    place.train(spec)
+    out, clip = place.directory / "out", write_text_encoder(tmp_path / "clip")
+    small = write_text_encoder(tmp_path / "small", 77, 64)
+    assert load_components(out, load_artifact(out)[1]).text_encoder is None
+    for arguments, says in (
+        ([], "there is nothing to attach"),
+        (["--autoencoder", str(clip)], "--autoencoder and --latents belong together"),
+        (["--text-encoder", str(small)], "must encode a text as (77, 768), and this one does as (77, 64)"),
+    ):
+        assert main(["attach", str(out), *arguments]) == 2
+        assert says in capsys.readouterr().err
+    assert main(["attach", str(out), "--text-encoder", str(clip)]) == 0
+    found = load_components(out, load_artifact(out)[1])
+    torch.testing.assert_close(found.text_encoder(["red"]), TextEncoder(clip)(["red"]), rtol=0, atol=0)
+    assert found.autoencoder.scale == 0.2301
+    assert main(["verify", str(out)]) == 0
+
+
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [

@@ -22,6 +22,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("sparsedm.commands.inspect", "print what an artefact holds"),
     "verify": ("sparsedm.commands.verify", "check an artefact's digests and pattern"),
     "convert": ("sparsedm.commands.convert", "make safetensors of pickled weights or features"),
+    "attach": ("sparsedm.commands.attach", "copy an autoencoder or a text encoder beside an artefact"),
     "export": ("sparsedm.commands.export", "write an artifact as a diffusers directory or a weights file"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
     "diff-prune": ("sparsedm.commands.diff_prune", "cut whole heads and channels out of a dense model"),

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sparsedm.errors import InputError
-from sparsedm.models.weights import first_not_finite
+from sparsedm.models.weights import check_finite
 
 ENCODER_FOLDER, TOKENIZER_FOLDER = "text_encoder", "tokenizer"
 CONFIG_FILE = "config.json"
@@ -54,10 +54,7 @@ class TextEncoder:
             raise _unreadable(home, f"{missing[0]} is missing")
         if mismatched := sorted(str(one[0]) for one in info["mismatched_keys"]):
             raise _unreadable(home, f"{mismatched[0]} has another shape than {CONFIG_FILE} says")
-        if bad := first_not_finite(model):
-            raise InputError(
-                "TextEncoderNotFinite", f"{home} holds NaN or infinity in {bad}: use another text encoder."
-            )
+        check_finite(model.state_dict().items(), home, "TextEncoderNotFinite")
         if len(tokenizer) > model.config.vocab_size:
             raise _unreadable(
                 directory,
