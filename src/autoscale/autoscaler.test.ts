@@ -70,6 +70,25 @@ describe('an autoscaler', () => {
     expect(evaluate(2, [], sleepy).replicas).toBe(2);
   });
 
+  it.each<[string, (heard: ReturnType<typeof start>) => unknown]>([
+    ['a pod told', ({ hear }) => hear('a', { requests: 1 })],
+    ['a gateway told', ({ hold }) => (hold(1), hold(0))],
+  ])('counts idleness from the last request that %s, also from before its first decision', (_, request) => {
+    const heard = start();
+    const { clock, hear, evaluate, pods } = heard;
+    const idle = { scaling: { ...config, minReplicas: 0, idleSeconds: 20 } };
+    hear('a', {});
+    clock.advance(15_000);
+    request(heard);
+    clock.advance(15_000);
+    hear('a', {});
+    expect(evaluate(1, pods('a'), idle)).toMatchObject({ replicas: 1, decision: { outcome: 'steady' } });
+    heard.autoscaler.rest(key);
+    clock.advance(5_000);
+    hear('a', {});
+    expect(evaluate(1, pods('a'), idle)).toMatchObject({ replicas: 0, decision: { outcome: 'idle' } });
+  });
+
   it('adds up what the gateways tell, and forgets those that are silent', () => {
     const { clock, evaluate, hold, autoscaler } = start();
     hold(4, 'a');

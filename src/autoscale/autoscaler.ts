@@ -14,7 +14,7 @@ import {
   type GatewayLoad,
   type ScalingState,
 } from './decide';
-import type { Load } from './load';
+import { isIdle, type Load } from './load';
 
 /** Shortest time between two decisions on one service. */
 export const DECIDE_MS = 2_000;
@@ -54,9 +54,9 @@ export type Autoscaler = {
     pods: readonly LivePod[],
     maySleep?: boolean,
   ): Evaluation;
-  /** The newest loads of the pods, for an autoscaler outside of the operator, which takes the place of decisions. */
+  /** The newest loads of the pods, for an autoscaler outside of the operator. */
   heard(key: string, uid: string, pods: readonly LivePod[]): { loads: Load[]; silent: number };
-  /** Drops the decision, so that the next one begins from what is there, but keeps the reports. */
+  /** While another autoscaler decides: drops the decision, so that the next one begins anew, but keeps the reports. */
   rest(key: string): void;
   forget(key: string): void;
   /** The service is gone. */
@@ -81,6 +81,8 @@ type Entry = {
   /** Since when pods serve, and when one last reported. */
   servesSince: number | undefined;
   heardAt: number;
+  /** When a pod or a gateway last told of a request; at first, since when this process knows the service. */
+  activeAt: number;
 };
 
 export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Autoscaler {
@@ -90,7 +92,14 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
   function entryOf(key: string, uid: string): Entry {
     const known = entries.get(key);
     if (known?.uid === uid) return known;
-    const entry = { uid, reports: new Map(), decided: undefined, servesSince: undefined, heardAt: -Infinity };
+    const entry: Entry = {
+      uid,
+      reports: new Map(),
+      decided: undefined,
+      servesSince: undefined,
+      heardAt: -Infinity,
+      activeAt: clock.monotonic(),
+    };
     entries.set(key, entry);
     return entry;
   }
@@ -107,7 +116,7 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     const now = clock.monotonic();
     const last = entry.decided?.decision;
     const present = last?.replicas ?? found;
-    const state: ScalingState = last?.state ?? initialState(present, now);
+    const state: ScalingState = last?.state ?? initialState(present, now, entry.activeAt);
     const reports = pods.map(({ uid }) => ({ report: entry.reports.get(uid) }));
     const decision = decide(config, state, { present, pods: reports, ...seen }, now);
     onDecision?.(decision, present);
@@ -141,12 +150,14 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
       const now = clock.monotonic();
       entry.reports.set(pod, { at: now, load });
       entry.heardAt = now;
+      if (!isIdle(load)) entry.activeAt = now;
       return dueMs(entry);
     },
 
     hearDemand(key, uid, told) {
       const entry = entryOf(key, uid);
       demands.hear(key, uid, told);
+      if (told.requests > 0) entry.activeAt = clock.monotonic();
       const wakes = told.held > 0 && entry.decided?.decision.replicas === 0;
       return wakes ? 0 : dueMs(entry);
     },

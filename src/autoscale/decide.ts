@@ -68,13 +68,13 @@ const TOLERANCE = 0.1;
 /** Error of a sum of decimals, which must not cost a replica. */
 const ROUNDING = 1e-9;
 
-/** The state of an autoscaler that starts: its window begins with what is there, and it knows of no idleness. */
-export function initialState(present: number, now: number): ScalingState {
+/** The state of an autoscaler that starts: its window begins with what is there. `activeAt`: as it was heard before. */
+export function initialState(present: number, now: number, activeAt = now): ScalingState {
   return {
     measured: [],
     recommended: [{ at: now, replicas: present }],
     panicUntil: undefined,
-    activeAt: now,
+    activeAt,
   };
 }
 

@@ -15,6 +15,7 @@ const rows: Row[] = [
   ['builtin keeps what it has', 'builtin', 'builtin', 1, 4, 1, undefined],
   ['keda begins from what builtin left', 'builtin', 'keda', 1, 4, 1, 4],
   ['keda may begin from a sleeping service', 'builtin', 'keda', 1, 0, 0, 0],
+  ['keda that may not let it sleep wakes it', 'builtin', 'keda', 2, 0, 1, 1],
   ['hpa begins from what builtin left', 'builtin', 'hpa', 1, 4, 1, 4],
   ['hpa, which rests at 0, wakes a sleeping service', 'builtin', 'hpa', 2, 0, 1, 1],
   ['nothing is written where the number is right', 'builtin', 'keda', 4, 4, 1, undefined],
@@ -28,6 +29,7 @@ const rows: Row[] = [
   ['builtin begins from the Deployment', 'keda', 'builtin', 5, 3, 1, undefined],
   ['builtin does not take sleep under keda for a stop', 'keda', 'builtin', 0, 0, 0, 1],
   ['builtin gives at least minReplicas to what slept', 'keda', 'builtin', 0, 0, 2, 2],
+  ['hpa gives at least minReplicas to what slept', 'keda', 'hpa', 0, 0, 1, 1],
   ['a service stopped under hpa stays stopped', 'hpa', 'builtin', 0, 0, 1, undefined],
 ];
 

@@ -20,22 +20,20 @@ export type Handover = {
 /**
  * What spec.replicas has to be before the new engine begins; undefined where it is right. KEDA and the
  * HorizontalPodAutoscaler begin from spec.replicas, which was without effect under builtin. builtin begins from the
- * Deployment, but takes a spec.replicas of 0 for a stopped service, where KEDA meant a sleeping one.
+ * Deployment. Both it and the HorizontalPodAutoscaler take a spec.replicas of 0 for a stopped service, where KEDA meant
+ * a sleeping one.
  */
 export function handOver(handover: Handover): number | undefined {
-  const { engine, before } = handover;
+  const { engine, before, given, minReplicas } = handover;
   if (engine === before || engine === 'none') return undefined;
-  return engine === 'builtin' ? toBuiltin(handover) : toOthers(handover);
+  if (before === 'keda' && given === 0) return Math.max(1, minReplicas);
+  return engine === 'builtin' ? undefined : toOthers(handover);
 }
 
-function toBuiltin({ before, given, minReplicas }: Handover): number | undefined {
-  return before === 'keda' && given === 0 ? Math.max(1, minReplicas) : undefined;
-}
-
-function toOthers({ engine, before, given, present }: Handover): number | undefined {
+function toOthers({ engine, before, given, present, minReplicas }: Handover): number | undefined {
   const isSetByOthers = before !== undefined && before !== 'builtin';
   if (isSetByOthers || present === undefined || given === 0) return undefined;
   // A HorizontalPodAutoscaler rests while spec.replicas is 0.
-  const due = engine === 'hpa' ? Math.max(1, present) : present;
+  const due = engine === 'hpa' || minReplicas > 0 ? Math.max(1, present) : present;
   return due === given ? undefined : due;
 }

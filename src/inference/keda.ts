@@ -17,12 +17,15 @@ import { reportUrl } from '../reports/address';
 import { childMetadata } from './child-metadata';
 import type { ChildKind } from './children';
 import { needAddress, TOKEN_KEY } from './need';
-import { engineOf, targetOf } from './scaling';
+import { DEFAULTS, engineOf, sleepsUnderKeda, targetOf } from './scaling';
 
 /** Of base64url: 192 bits. */
 const TOKEN = /^[\w-]{32}$/;
 
-/** Seconds between two looks at a service that sleeps; its first request waits for the next one. */
+/**
+ * Seconds between two looks of KEDA at a service that may sleep. The first pod does not wait for the next one, since the
+ * operator starts it; the others do.
+ */
 const WAKE_POLL_SECONDS = 5;
 
 const WHEN_MISSING = 'install KEDA (https://keda.sh), or write scaling.engine: builtin, which needs nothing';
@@ -92,11 +95,8 @@ export function buildScaledObject(
 ): ScaledObject | undefined {
   const { scaling } = service.spec;
   if (!isAsked(service) || scaling?.maxReplicas === undefined) return undefined;
-  const {
-    minReplicas = 1,
-    maxReplicas,
-    scaleDownStabilizationSeconds: stabilizationWindowSeconds = 300,
-  } = scaling;
+  const { maxReplicas } = scaling;
+  const { minReplicas, scaleDownStabilizationSeconds, idleSeconds } = { ...DEFAULTS, ...scaling };
   const metadata = childMetadata(service, scalerName(service.metadata.name));
   return {
     apiVersion: 'keda.sh/v1alpha1',
@@ -106,9 +106,11 @@ export function buildScaledObject(
       scaleTargetRef: { apiVersion: service.apiVersion, kind: service.kind, name: service.metadata.name },
       minReplicaCount: minReplicas,
       maxReplicaCount: maxReplicas,
-      ...(minReplicas === 0 ? { pollingInterval: WAKE_POLL_SECONDS } : {}),
+      ...(sleepsUnderKeda(service) ? untilSleep(idleSeconds) : {}),
       advanced: {
-        horizontalPodAutoscalerConfig: { behavior: { scaleDown: { stabilizationWindowSeconds } } },
+        horizontalPodAutoscalerConfig: {
+          behavior: { scaleDown: { stabilizationWindowSeconds: scaleDownStabilizationSeconds } },
+        },
       },
       triggers: [
         {
@@ -126,6 +128,15 @@ export function buildScaledObject(
         },
       ],
     },
+  };
+}
+
+/** KEDA counts from its last look that found load, or for a new ScaledObject from its creation. */
+function untilSleep(idleSeconds: number): Partial<ScaledObject['spec']> {
+  return {
+    pollingInterval: WAKE_POLL_SECONDS,
+    cooldownPeriod: idleSeconds,
+    initialCooldownPeriod: idleSeconds,
   };
 }
 

@@ -7,6 +7,7 @@ import type { KubeObject } from '../runtime/objects';
 import type { Child } from './children';
 import { buildHorizontalPodAutoscaler, hpaKind } from './hpa';
 import { buildAuthentication, buildScaledObject, buildToken, kedaKinds } from './keda';
+import { scalingOf, type Scaling } from './scaling';
 import { judgeScaling } from './scaling-owner';
 
 type Spec = Partial<SparseInferenceServiceSpec>;
@@ -15,6 +16,10 @@ const keda: Spec = { replicas: 2, scaling: { engine: 'keda', maxReplicas: 5, tar
 const cpu = {
   type: 'Resource' as const,
   resource: { name: 'cpu' as const, target: { type: 'Utilization' as const, averageUtilization: 70 } },
+};
+const sleepy: Spec = {
+  replicas: 1,
+  scaling: { engine: 'keda', minReplicas: 0, maxReplicas: 5, idleSeconds: 60 },
 };
 const hpa: Spec = { replicas: 2, scaling: { engine: 'hpa', minReplicas: 2, maxReplicas: 5, metrics: [cpu] } };
 
@@ -44,6 +49,18 @@ describe('the ScaledObject', () => {
         },
       ],
     });
+  });
+
+  it('lets KEDA take the last pod after idleSeconds, and look more often', () => {
+    expect(buildScaledObject(aService(sleepy), url)?.spec).toMatchObject({
+      minReplicaCount: 0,
+      maxReplicaCount: 5,
+      pollingInterval: 5,
+      cooldownPeriod: 60,
+      initialCooldownPeriod: 60,
+    });
+    const { idleSeconds: _, ...scaling } = sleepy.scaling!;
+    expect(buildScaledObject(aService({ scaling }), url)?.spec.cooldownPeriod).toBe(300);
   });
 
   it('asks the URL itself where that is no Service of the cluster', () => {
@@ -102,6 +119,22 @@ describe('ScalingActive', () => {
       'ScaledByOther',
       'KEDA sets the number of pods, 1 to 5, by the ScaledObject shirts-scaler',
     ],
+    [
+      'KEDA may let the service sleep',
+      { ...sleepy, replicas: 0 },
+      children([{ type: 'Ready', status: 'True' }]),
+      'True',
+      'ScaledByOther',
+      '0 to 5, by the ScaledObject shirts-scaler, which writes spec.replicas. Where it wrote 0, the operator',
+    ],
+    [
+      'KEDA fails while the service sleeps',
+      { ...sleepy, replicas: 0 },
+      children([{ type: 'Ready', status: 'False', message: 'no such thing' }]),
+      'False',
+      'ScalerFails',
+      'The service sleeps and wakes with 1 pod; kubectl scale changes it.',
+    ],
     ['KEDA has not looked yet', keda, children([]), 'Unknown', 'WaitingForScaler', 'has not begun'],
     [
       'KEDA fails',
@@ -141,6 +174,22 @@ describe('ScalingActive', () => {
     const verdict = judgeScaling({ service: aService(spec), children: all });
     expect(verdict).toMatchObject({ status, reason });
     expect(verdict.message).toContain(says);
+  });
+
+  it('says that 0 counts as 1 where no gateway could wake the service', () => {
+    const scaling: Scaling = {
+      config: scalingOf(aService(sleepy), false)!,
+      replicas: 1,
+      evaluation: undefined,
+      sleepless: 'no pod of the gateway is ready',
+    };
+    const service = aService(sleepy);
+    const works = children([{ type: 'Ready', status: 'True' }]);
+    const verdict = judgeScaling({ service, children: works, scaling });
+    expect(verdict).toMatchObject({ status: 'True', reason: 'NoGateway' });
+    expect(verdict.message).toMatch(/minReplicas: 0 counts as 1, because no pod of the gateway is ready\.$/);
+    const fails = children([{ type: 'Ready', status: 'False', message: 'no such thing' }]);
+    expect(judgeScaling({ service, children: fails, scaling }).reason).toBe('ScalerFails');
   });
 
   it('goes by the conditions of its own kind', () => {

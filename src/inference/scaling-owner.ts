@@ -8,7 +8,14 @@ import { scalerName } from '../kube/names';
 import { horizontalPodAutoscalers, type Deployment } from '../kube/resources';
 import type { KubeObject, Resource } from '../runtime/objects';
 import { childOf, troubleOf, type Child } from './children';
-import { engineOf, judgeOwnScaling, type Scaling } from './scaling';
+import {
+  engineOf,
+  isStopped,
+  judgeOwnScaling,
+  sleepsUnderKeda,
+  withoutGateway,
+  type Scaling,
+} from './scaling';
 
 /** What spec.replicas has to be before spec.scaling.engine begins; undefined where it is right. */
 export function dueReplicas(
@@ -55,13 +62,16 @@ const KEDA_OFF =
   'Scaling by KEDA is off: install the chart with keda.enabled=true, which lets the operator write ScaledObjects, TriggerAuthentications and ConfigMaps, or write scaling.engine: builtin.';
 
 function judgeOther(seen: ScalingSeen, other: Other): Verdict {
-  const { service, children } = seen;
+  const { service, children, scaling } = seen;
   const owner = ownerText(service, other);
   if (service.spec.replicas === 0 && other === HPA) {
     return no(REASONS.scaledToZero, `spec.replicas is 0, at which a HorizontalPodAutoscaler rests. ${owner}`);
   }
   const said = saidBy(childOf(children, other.resource), other.condition);
-  if (said?.status === 'True') return yes(REASONS.scaledByOther, owner);
+  if (said?.status === 'True') {
+    const { sleepless } = scaling ?? {};
+    return sleepless === undefined ? yes(REASONS.scaledByOther, owner) : withoutGateway(owner, sleepless);
+  }
   if (said?.status !== 'False') return unknown(REASONS.waitingForScaler, `${owner} It has not begun yet.`);
   return no(REASONS.scalerFails, `${owner} It says: ${said.message ?? 'no reason'}. ${stays(service)}`);
 }
@@ -75,14 +85,20 @@ function hindrance({ service, children = [] }: ScalingSeen, { resource }: Other)
   return trouble && no(trouble.reason, `${trouble.message} ${stays(service)}`);
 }
 
-function ownerText({ metadata, spec }: SparseInferenceService, { who, resource }: Other): string {
+function ownerText(service: SparseInferenceService, { who, resource }: Other): string {
+  const { metadata, spec } = service;
   const { minReplicas = 1, maxReplicas } = spec.scaling ?? {};
   const name = scalerName(metadata.name);
-  return `${who} sets the number of pods, ${minReplicas} to ${maxReplicas}, by the ${resource.kind} ${name}, which writes spec.replicas.`;
+  const owner = `${who} sets the number of pods, ${minReplicas} to ${maxReplicas}, by the ${resource.kind} ${name}, which writes spec.replicas.`;
+  if (!sleepsUnderKeda(service)) return owner;
+  return `${owner} Where it wrote 0, the operator keeps the last pod until no request has come for scaling.idleSeconds, and starts the first one for a request that the gateway holds.`;
 }
 
-function stays({ spec: { replicas = 1 } }: SparseInferenceService): string {
-  return `The number of pods stays ${replicas}; kubectl scale changes it.`;
+function stays(service: SparseInferenceService): string {
+  const { replicas = 1 } = service.spec;
+  const isSleepy = replicas === 0 && !isStopped(service);
+  const what = isSleepy ? 'The service sleeps and wakes with 1 pod' : `The number of pods stays ${replicas}`;
+  return `${what}; kubectl scale changes it.`;
 }
 
 type Said = { type: string; status: string; message?: string };

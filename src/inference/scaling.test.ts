@@ -11,7 +11,7 @@ import { NO_LOAD } from '../autoscale/load';
 import { findCondition } from '../kube/conditions';
 import type { Pod } from '../kube/resources';
 import { plan, type Observed } from './plan';
-import { evaluateScaling, scalingOf } from './scaling';
+import { evaluateScaling, isStopped, mayHaveSeveral, scalingOf, sleeps, type Waking } from './scaling';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
 
@@ -25,6 +25,7 @@ describe('spec.scaling', () => {
     ['no scaling', aService()],
     ['engine none', scaled({ engine: 'none', maxReplicas: 5 })],
     ['replicas 0', scaled({ maxReplicas: 5 }, { replicas: 0 })],
+    ['engine keda', scaled({ engine: 'keda', maxReplicas: 5 })],
   ])('leaves the number to spec.replicas with %s', (_, service) => {
     expect(scalingOf(service)).toBe(undefined);
   });
@@ -198,6 +199,105 @@ describe('the builtin autoscaler', () => {
     hear('a', 100);
     const { active } = pass(again(service, status), [ready('a')], 5);
     expect(active).toMatchObject({ status: 'True', reason: 'AtMaximum' });
+  });
+});
+
+describe('under KEDA, which may take the last pod', () => {
+  const keda = (replicas: number, spec: Partial<SparseInferenceServiceSpec> = {}) =>
+    scaled(
+      { engine: 'keda', minReplicas: 0, maxReplicas: 5, target: { concurrency: 4 }, idleSeconds: 60 },
+      {
+        replicas,
+        ...spec,
+      },
+    );
+  const ways = { trouble: undefined, maySleep: true };
+
+  function begin() {
+    const clock = new FakeClock();
+    const autoscaler = createAutoscaler({ clock });
+    const report = (pod: string, requests = 0) =>
+      autoscaler.hear('ml/shirts', 'service-uid', pod, { ...NO_LOAD, requests });
+    const hold = (held: number) =>
+      autoscaler.hearDemand('ml/shirts', 'service-uid', { gateway: 'g', held, requests: held });
+    const look = (replicas: number, found: number, pods: readonly Pod[], waking: Waking = ways) => {
+      const service = keda(replicas);
+      const live = aDeployment({ ...service, spec: { ...service.spec, replicas: found } }, rolledOut(found));
+      const scaling = evaluateScaling(autoscaler, service, live, pods, waking)!;
+      return {
+        replicas: scaling.replicas,
+        outcome: scaling.evaluation?.decision.outcome,
+        sleeps: sleeps(scaling),
+      };
+    };
+    return { clock, report, hold, look };
+  }
+
+  it('the number is KEDA’s while it is more than 0', () => {
+    const { report, look } = begin();
+    report('a', 40);
+    expect(look(3, 1, [ready('a')])).toEqual({ replicas: 3, outcome: undefined, sleeps: true });
+  });
+
+  it('the last pod stays until the next request will find a gateway', () => {
+    const { clock, report, look } = begin();
+    report('a');
+    look(1, 1, [ready('a')]);
+    clock.advance(60_000);
+    report('a');
+    expect(look(0, 1, [ready('a')], { ...ways, maySleep: false })).toMatchObject({
+      replicas: 1,
+      outcome: 'fallingAsleep',
+    });
+    clock.advance(2_000);
+    report('a');
+    expect(look(0, 1, [ready('a')])).toMatchObject({ replicas: 0, outcome: 'idle' });
+    clock.advance(2_000);
+    expect(look(0, 0, [])).toMatchObject({ replicas: 0, outcome: 'asleep' });
+  });
+
+  it('the last pod stays where a request came that KEDA, looking now and then, has not seen', () => {
+    const { clock, report, look } = begin();
+    report('a');
+    clock.advance(50_000);
+    report('a', 0.2);
+    clock.advance(10_000);
+    report('a');
+    expect(look(0, 1, [ready('a')])).toMatchObject({ replicas: 1, outcome: 'steady' });
+  });
+
+  it('the first pod starts at once for the requests that wait, and the others when KEDA says so', () => {
+    const { clock, hold, look } = begin();
+    look(0, 0, []);
+    clock.advance(10);
+    hold(20);
+    expect(look(0, 0, [])).toMatchObject({ replicas: 1, outcome: 'waking' });
+    clock.advance(2_000);
+    expect(look(0, 1, [aServerPod({}, 'a')])).toMatchObject({ replicas: 1, outcome: 'noReports' });
+    expect(look(1, 1, [aServerPod({}, 'a')])).toMatchObject({ replicas: 1, outcome: undefined });
+    expect(look(5, 1, [aServerPod({}, 'a')])).toMatchObject({ replicas: 5, outcome: undefined });
+  });
+
+  it('a pod serves without a gateway, whatever KEDA writes', () => {
+    const { look } = begin();
+    expect(look(0, 0, [], { trouble: 'no gateway', maySleep: false })).toMatchObject({
+      replicas: 1,
+      sleeps: false,
+    });
+  });
+
+  it('a new service starts with a pod', () => {
+    const autoscaler = createAutoscaler({ clock: new FakeClock() });
+    for (const replicas of [0, 1]) {
+      expect(evaluateScaling(autoscaler, keda(replicas), undefined, [], ways)?.replicas).toBe(1);
+    }
+  });
+
+  it('0 stops nothing', () => {
+    expect(isStopped(keda(0))).toBe(false);
+    expect(isStopped(scaled({ engine: 'keda', maxReplicas: 5 }, { replicas: 0 }))).toBe(true);
+    expect(mayHaveSeveral(keda(0))).toBe(true);
+    expect(mayHaveSeveral(scaled({ maxReplicas: 5 }, { replicas: 0 }))).toBe(false);
   });
 });
 

@@ -13,7 +13,12 @@ import { keyOf, keyText } from '../runtime/objects';
 import { noGateways } from './gateways';
 import { isDeleting, isOver, isReady } from '../workload/pod-state';
 
-const DEFAULTS = { minReplicas: 1, scaleDownStabilizationSeconds: 300, panicPercent: 200, idleSeconds: 300 };
+export const DEFAULTS = {
+  minReplicas: 1,
+  scaleDownStabilizationSeconds: 300,
+  panicPercent: 200,
+  idleSeconds: 300,
+};
 const DEFAULT_TARGET: Target = { figure: 'denoisingSeconds', value: 2 };
 
 /** What the spec names to set the number of pods. */
@@ -27,25 +32,35 @@ export function goesByLoad(service: SparseInferenceService): boolean {
 }
 
 /**
- * The builtin autoscaler's configuration; undefined where spec.replicas sets the number of pods. `mayBeZero`: a gateway
- * would wake the service.
+ * What the builtin autoscaler goes by where it decides: under its own engine, and under KEDA between no pod and one,
+ * where KEDA may take the last pod. Undefined where it never does. `mayBeZero`: a gateway would wake the service.
  */
 export function scalingOf(service: SparseInferenceService, mayBeZero = true): ScalingConfig | undefined {
-  const { scaling, replicas } = service.spec;
-  if (scaling?.maxReplicas === undefined || engineOf(service) !== 'builtin' || replicas === 0)
-    return undefined;
+  const { scaling } = service.spec;
+  const isOurs = engineOf(service) === 'builtin' || sleepsUnderKeda(service);
+  if (scaling?.maxReplicas === undefined || !isOurs || isStopped(service)) return undefined;
   const { minReplicas, scaleDownStabilizationSeconds, panicPercent, idleSeconds } = {
     ...DEFAULTS,
     ...scaling,
   };
   return {
     minReplicas: mayBeZero ? minReplicas : Math.max(1, minReplicas),
-    maxReplicas: scaling.maxReplicas,
+    maxReplicas: sleepsUnderKeda(service) ? 1 : scaling.maxReplicas,
     target: targetOf(scaling.target),
     scaleDownStabilizationSeconds,
     panicPercent,
     idleSeconds,
   };
+}
+
+/** Whether spec.replicas keeps the service without pods. Where it may sleep under KEDA, 0 only says that KEDA needs none. */
+export function isStopped(service: SparseInferenceService): boolean {
+  return service.spec.replicas === 0 && !sleepsUnderKeda(service);
+}
+
+/** Whether KEDA may find that no pod is needed. */
+export function sleepsUnderKeda(service: SparseInferenceService): boolean {
+  return engineOf(service) === 'keda' && asksForZero(service);
 }
 
 type GivenTarget = NonNullable<NonNullable<SparseInferenceService['spec']['scaling']>['target']>;
@@ -57,7 +72,10 @@ export function targetOf({ concurrency, queuedImages, denoisingSeconds }: GivenT
   return { figure: 'denoisingSeconds', value: Number(denoisingSeconds) };
 }
 
-/** What the builtin autoscaler wants; without an evaluation while there is no Deployment to scale. */
+/**
+ * What the builtin autoscaler wants; without an evaluation while there is no Deployment to scale, and under KEDA while
+ * spec.replicas, which it writes, is more than 0.
+ */
 export type Scaling = {
   config: ScalingConfig;
   replicas: number;
@@ -76,7 +94,7 @@ export type Waking = { trouble: string | undefined; maySleep: boolean };
 
 const NO_WAKING: Waking = { trouble: noGateways.trouble(), maySleep: false };
 
-/** Undefined where the builtin autoscaler is not in force. */
+/** Undefined where the builtin autoscaler never decides. */
 export function evaluateScaling(
   autoscaler: Autoscaler,
   service: SparseInferenceService,
@@ -85,18 +103,31 @@ export function evaluateScaling(
   { trouble, maySleep }: Waking = NO_WAKING,
 ): Scaling | undefined {
   const config = scalingOf(service, trouble === undefined);
-  const key = keyText(keyOf(service));
-  if (config === undefined || deployment === undefined) {
-    if (engineOf(service) === 'keda') autoscaler.rest(key);
-    else autoscaler.forget(key);
+  const sleepless = asksForZero(service) ? trouble : undefined;
+  const given = givenByKeda(service);
+  if (config === undefined || deployment === undefined || given > 0) {
+    rest(autoscaler, service);
+    if (config === undefined) return undefined;
     // A new service starts with a pod, which shows that it can serve.
-    return config && { config, replicas: Math.max(1, config.minReplicas), evaluation: undefined };
+    const replicas = Math.max(1, config.minReplicas, given);
+    return { config, replicas, evaluation: undefined, sleepless };
   }
   const found = deployment.spec?.replicas ?? 1;
   const { uid = '' } = service.metadata;
+  const key = keyText(keyOf(service));
   const evaluation = autoscaler.evaluate(key, uid, config, found, livePods(pods), maySleep);
-  const sleepless = asksForZero(service) ? trouble : undefined;
   return { config, replicas: evaluation.replicas, evaluation, sleepless };
+}
+
+function rest(autoscaler: Autoscaler, service: SparseInferenceService): void {
+  const key = keyText(keyOf(service));
+  if (engineOf(service) === 'keda') autoscaler.rest(key);
+  else autoscaler.forget(key);
+}
+
+/** 0 also where KEDA is not in force. */
+function givenByKeda(service: SparseInferenceService): number {
+  return engineOf(service) === 'keda' ? (service.spec.replicas ?? 1) : 0;
 }
 
 function asksForZero({ spec }: SparseInferenceService): boolean {
@@ -113,7 +144,7 @@ export function livePods(pods: readonly Pod[]): LivePod[] {
 export function mayHaveSeveral(service: SparseInferenceService): boolean {
   const { scaling, replicas = 1 } = service.spec;
   const most = engineOf(service) === 'none' ? undefined : scaling?.maxReplicas;
-  return (replicas === 0 ? 0 : (most ?? replicas)) > 1;
+  return !isStopped(service) && (most ?? replicas) > 1;
 }
 
 /** The number of pods that is asked for, by whoever sets it. */
@@ -143,9 +174,7 @@ function judgeBuiltin(service: SparseInferenceService, scaling: Scaling): Verdic
   }
   const { decision, reports } = evaluation;
   const message = `${decision.reason} ${owner}`;
-  if (sleepless !== undefined && reports === 'arrive') {
-    return yes(REASONS.noGateway, `${message} minReplicas: 0 counts as 1, because ${sleepless}.`);
-  }
+  if (sleepless !== undefined && reports === 'arrive') return withoutGateway(message, sleepless);
   switch (reports) {
     case 'waiting':
       return unknown(REASONS.waitingForReports, message);
@@ -154,6 +183,10 @@ function judgeBuiltin(service: SparseInferenceService, scaling: Scaling): Verdic
     case 'arrive':
       return yes(REASON_OF[decision.outcome] ?? REASONS.loadMeasured, message);
   }
+}
+
+export function withoutGateway(message: string, sleepless: string): Verdict {
+  return yes(REASONS.noGateway, `${message} minReplicas: 0 counts as 1, because ${sleepless}.`);
 }
 
 const REASON_OF: Partial<Record<Outcome, string>> = {

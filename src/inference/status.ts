@@ -32,7 +32,7 @@ import {
 } from './plan';
 import { explainLongRecord } from './record';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
-import { askedReplicas, engineOf } from './scaling';
+import { askedReplicas, engineOf, isStopped } from './scaling';
 import { judgeScaling } from './scaling-owner';
 import { isWaking, judgeSleep } from './sleep';
 import { selectorText, serviceUrl } from './service';
@@ -302,7 +302,7 @@ function judgeReady(
   const { service, deployment, network } = observed;
   const conflict = conflictOf(observed);
   if (conflict !== undefined) return no(conflict.reason, conflict.message);
-  if (service.spec.replicas === 0) return scaledToZero(service);
+  if (isStopped(service)) return scaledToZero(service);
   const { ready } = countsOf(deployment);
   const stays = wantedReplicas(observed, resolution) > 0;
   if (network !== undefined && ready > 0 && stays) {

@@ -137,6 +137,16 @@ describe('the way of the requests', () => {
     expect(look(false)).toMatchObject({ sliced: false, only: false });
   });
 
+  it('passes through the gateway with gateway: Always while a service sleeps under KEDA', () => {
+    const scaling = { engine: 'keda' as const, minReplicas: 0, maxReplicas: 3 };
+    const { pass, settle } = start({ ...always, replicas: 0, scaling });
+    for (let count = 0; count < 4; count++) {
+      pass([], ['asleep', 0]);
+      settle();
+    }
+    expect(pass([], ['asleep', 0])).toMatchObject({ sliced: true, only: true, mode: 'Gateway' });
+  });
+
   it('is direct without a gateway', () => {
     const { pass, settle } = start(always, { gateways: noGateways });
     pass([ready]);

@@ -11,7 +11,7 @@ import { keyOf, keyText } from '../runtime/objects';
 import { isDeleting, isReady } from '../workload/pod-state';
 import type { Gateways } from './gateways';
 import type { Ports } from './ports';
-import { sleeps, type Scaling } from './scaling';
+import { isStopped, sleeps, type Scaling } from './scaling';
 import { selectsPods } from './service';
 
 /** Time for a change of endpoints or of a selector to reach every node's rules. */
@@ -68,14 +68,14 @@ function isSettled(since: Since): boolean {
 
 /** Pure. `isDivided`: a canary is under way, which only the gateway can divide requests for. */
 export function planTraffic(
-  { spec }: Pick<SparseInferenceService, 'spec'>,
+  service: SparseInferenceService,
   seen: TrafficSeen | undefined,
   scaling: Scaling | undefined,
   isDivided: boolean,
 ): TrafficPlan {
   if (seen?.port === undefined) return DIRECT;
   const { port, addresses, serves, wakeSeconds } = seen;
-  const isAsked = asksForGateway(spec, isDivided) && addresses.length > 0;
+  const isAsked = asksForGateway(service, isDivided) && addresses.length > 0;
   const isSliced = needsSlice(seen, scaling, isAsked);
   const isGatewayOnly = isAsked && mayLeavePods(seen);
   const isAlone = isGatewayOnly || (isSliced && sleeps(scaling) && serves === undefined);
@@ -88,11 +88,8 @@ export function planTraffic(
 }
 
 /** A service that is stopped has nothing to wait for. */
-function asksForGateway(
-  { gateway, replicas }: Pick<SparseInferenceService['spec'], 'gateway' | 'replicas'>,
-  isDivided: boolean,
-): boolean {
-  return (gateway === 'Always' || isDivided) && replicas !== 0;
+function asksForGateway(service: SparseInferenceService, isDivided: boolean): boolean {
+  return (service.spec.gateway === 'Always' || isDivided) && !isStopped(service);
 }
 
 function mayLeavePods({ selected, hasSlice, sliced }: TrafficSeen): boolean {

@@ -10,6 +10,7 @@ export type ScaledObject = KubeObject & {
     maxReplicaCount: number;
     pollingInterval?: number;
     cooldownPeriod?: number;
+    initialCooldownPeriod?: number;
     advanced?: { horizontalPodAutoscalerConfig?: { behavior?: Json<V2HorizontalPodAutoscalerBehavior> } };
     triggers: {
       type: string;

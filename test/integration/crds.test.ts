@@ -867,7 +867,7 @@ describe('a SparseInferenceService is refused', () => {
       'scaling to zero, where nothing wakes a service',
       { scaling: { engine: 'none', minReplicas: 0, maxReplicas: 3 } },
       'spec.scaling.minReplicas',
-      'write engine: builtin',
+      'write engine: builtin or keda',
     ],
     [
       'idleness of a service that never sleeps',
@@ -895,10 +895,10 @@ describe('a SparseInferenceService is refused', () => {
       'supported values: "builtin", "keda", "hpa", "none"',
     ],
     [
-      'sleep under an autoscaler that wakes nothing',
-      { scaling: { engine: 'keda', minReplicas: 0, maxReplicas: 3 } },
+      'sleep under an autoscaler that rests at zero',
+      { scaling: { engine: 'hpa', minReplicas: 0, maxReplicas: 3, metrics: [cpuMetric] } },
       'spec.scaling.minReplicas',
-      'only the builtin autoscaler lets a service sleep',
+      'with engine: hpa or none nothing wakes a service without pods: write engine: builtin or keda, or minReplicas of at least 1',
     ],
     [
       'a HorizontalPodAutoscaler without a metric',

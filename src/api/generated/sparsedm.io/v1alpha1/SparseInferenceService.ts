@@ -101,7 +101,7 @@ export interface ISparseInferenceService {
       "maxFidIncreasePercent"?: number;
     };
     /**
-     * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource. While spec.scaling is in force, 0 stops the service and every other number is without effect.
+     * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource. While the builtin autoscaler is in force, 0 stops the service and every other number is without effect. With engine keda and hpa, these write it; where KEDA may write 0, that stops nothing.
      */
     "replicas"?: number;
     /**
@@ -109,7 +109,7 @@ export interface ISparseInferenceService {
      */
     "scaling"?: {
       /**
-       * What sets the number of pods. builtin is the operator's autoscaler. With keda, KEDA sets it by the same load, by a ScaledObject that the operator writes. With hpa, a HorizontalPodAutoscaler of the operator sets it by scaling.metrics. With none, spec.replicas is yours, or that of an autoscaler of yours, and the other fields of scaling rest. keda and hpa write spec.replicas; panicPercent is of builtin alone.
+       * What sets the number of pods. builtin is the operator's autoscaler. With keda, KEDA sets it by the same load, by a ScaledObject that the operator writes. With hpa, a HorizontalPodAutoscaler of the operator sets it by scaling.metrics. With none, spec.replicas is yours, or that of an autoscaler of yours, and the other fields of scaling rest. keda and hpa write spec.replicas; panicPercent is of builtin alone, and minReplicas 0 of builtin and keda.
        */
       "engine"?: "builtin" | "keda" | "hpa" | "none";
       /**
