@@ -2,6 +2,8 @@
 
 The reference is a data set (`--data`), or statistics in an npz (`--reference`). The distance is named as in a
 run: what is compared with decodings of latents, or with samples of the dense model, is no FID.
+
+`--patterns 4:8,2:4,1:4` masks the artifact's weights, and those of the dense model, at each pattern as well.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data import open_dataset
 from sparsedm.data.features import SCALES
@@ -20,10 +24,12 @@ from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.evaluator import Evaluator, Plan, guidance_for
 from sparsedm.measure.inception import WEIGHTS_NAME
+from sparsedm.measure.patterns import at_pattern, misfits, pattern_figures
 from sparsedm.models import ModelConfig, build_model, config_of, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.progress import Console, format_duration
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config import (
     CAPTIONED_FORMATS,
     DEFAULT_EXTRACTOR,
@@ -92,8 +98,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help="measure the artifact in it too, as it is served; may be repeated",
     )
+    parser.add_argument(
+        "--patterns",
+        type=_patterns,
+        default=[],
+        metavar="N:M,...",
+        help="mask the weights of the artifact's masked layers at each of these too, and measure them",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _patterns(text: str) -> list[Pattern]:
+    try:
+        patterns = [Pattern.parse(part.strip()) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if twice := next((p for i, p in enumerate(patterns) if p in patterns[:i]), None):
+        raise argparse.ArgumentTypeError(f"it names {twice} twice: name each pattern once.")
+    return patterns
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**figures, "quality": quality}))
         return 0
+    table = _table(figures.pop("patterns", []))
     served = {
         f"sparse in {s['precision']}": s.get("sparse", s.get("problem")) for s in figures.pop("served", [])
     }
@@ -108,8 +132,26 @@ def run(args: argparse.Namespace) -> int:
     for name, value in quality.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]
         rows += [(f"{name} {key}".strip(), entry) for key, entry in inner]
-    print("\n".join(f"{key:<20} {value}" for key, value in rows))
+    print("\n".join([*(f"{key:<20} {value}" for key, value in rows), *table]))
     return 0
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines; MACs in millions, of linear layers and with attention."""
+    head = ("weights", "pattern", "distance", "sparsity", "MACs (M)", "with attention (M)")
+    cells = [
+        (
+            *(row[key] for key in ("weights", "pattern", "distance", "sparsity")),
+            f"{row['macs']['sparse'] / 1e6:.2f}",
+            f"{row['macs']['totalSparse'] / 1e6:.2f}",
+        )
+        for row in rows
+    ]
+    lines = [
+        "  ".join(f"{cell:<{max(9, len(name))}}" for name, cell in zip(head, line, strict=True)).rstrip()
+        for line in ([head, *cells] if cells else [])
+    ]
+    return ["", *lines] if lines else []
 
 
 def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -118,7 +160,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     device = pick_device()
     model, manifest = load_artifact(args.model)
     config = config_of(model)
-    _check_arguments(args, config)
+    names = [layer["name"] for layer in manifest["layers"]]
+    _check_arguments(args, model, names)
     guidance = guidance_for(config, args.guidance)
     plan = Plan(args.samples, args.steps, guidance, args.sampler, args.seed, args.precision)
     extractor = Path(args.extractor) if args.extractor else resolve_uri(DEFAULT_EXTRACTOR)
@@ -127,12 +170,15 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
         decode = {"decode": Autoencoder(args.autoencoder, SCALES[latents], device)}
     evaluator = Evaluator(config, plan, extractor, device, **decode, metric=args.metric)
     _set_reference(evaluator, args, config)
-    measured = {}
+    models = {}
     if args.dense:
-        dense = build_model(config)
-        load_weights(dense, args.dense)
-        measured["dense"] = evaluator.measure(dense.to(device), _Counter("dense", plan.passes(), args.json))
-    measured["sparse"] = evaluator.measure(model.to(device), _Counter("sparse", plan.passes(), args.json))
+        models["dense"] = build_model(config)
+        load_weights(models["dense"], args.dense)
+    models["sparse"] = model
+    measured = {
+        name: evaluator.measure(each.to(device), _Counter(name, plan.passes(), args.json))
+        for name, each in models.items()
+    }
     served = {}
     for name in args.served_precision:
         counter = _Counter(f"sparse in {name}", plan.passes(), args.json)
@@ -140,13 +186,32 @@ def _evaluate(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     dense_distance = measured["dense"].distance if args.dense else None
     weights = manifest["provenance"]["weights"]
     figures = evaluator.figures(dense_distance, measured["sparse"].distance, weights, served)
+    if args.patterns:
+        figures["patterns"] = [
+            _at_pattern(name, each, names, pattern, evaluator, args.json)
+            for name, each in models.items()
+            for pattern in args.patterns
+        ]
     return figures, evaluator.quality(measured)
 
 
-def _check_arguments(args: argparse.Namespace, config: ModelConfig) -> None:
+def _at_pattern(
+    whose: str, model: nn.Module, names: list[str], pattern: Pattern, evaluator: Evaluator, silent: bool
+) -> dict[str, Any]:
+    masked = at_pattern(model, names, pattern)
+    counter = _Counter(f"{whose} at {pattern}", evaluator.plan.passes(), silent)
+    distance = evaluator.measure(masked, counter).distance
+    return {"weights": whose, **pattern_figures(masked, names, pattern, distance)}
+
+
+def _check_arguments(args: argparse.Namespace, model: nn.Module, names: list[str]) -> None:
     if args.samples < 2:
         raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
-    problems = [*_problems_of_reference(args), *_problems_of_model(args, config)]
+    problems = [
+        *_problems_of_reference(args),
+        *_problems_of_model(args, config_of(model)),
+        *_problems_of_patterns(args.patterns, model, names),
+    ]
     if problems:
         raise ConfigError(problems)
 
@@ -180,6 +245,15 @@ def _problems_of_model(args: argparse.Namespace, config: ModelConfig) -> Iterato
         )
     if args.captions and not config.context:
         yield "--captions is for a model with text, and this one has none: leave it out."
+
+
+def _problems_of_patterns(patterns: list[Pattern], model: nn.Module, names: list[str]) -> Iterator[str]:
+    if patterns and not names:
+        yield "--patterns masks the layers that the artifact has masked, and it has none: leave it out."
+    for pattern in patterns:
+        if unfit := misfits(model.state_dict(), names, pattern):
+            more = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
+            yield (f"--patterns {pattern} does not fit {unfit[0]}{more}: name patterns whose M divides them.")
 
 
 def _captions_folder(args: argparse.Namespace) -> str | None:
