@@ -114,6 +114,13 @@ def test_parameters_at_openai_s_defaults_are_accepted(server: ServerProcess) -> 
     assert server.generate(quality="standard", background="opaque", moderation="low").status_code == 200
 
 
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_images_come_in_the_format_asked_for(server: ServerProcess, format: str) -> None:
+    response = server.generate(output_format=format, output_compression=80, seed=3)
+    assert [image.format for image in images(response)] == [format.upper()]
+    assert response.json()["output_format"] == format
+
+
 def test_without_a_seed_each_image_is_another(server: ServerProcess) -> None:
     first, second = (server.generate().json()["data"][0] for _ in range(2))
     assert first["seed"] != second["seed"]
@@ -153,13 +160,14 @@ def test_a_image_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None
         ({"size": "1024x1024"}, 400, "size", "512x512"),
         ({"response_format": "url"}, 400, "response_format", "b64_json"),
         ({"response_format": "jpeg"}, 400, "response_format", "b64_json"),
-        ({"output_format": "webp"}, 400, "output_format", "'png'"),
+        ({"output_format": "gif"}, 400, "output_format", "'png', 'jpeg' or 'webp'"),
         ({"seed": -1}, 400, "seed", "greater than or equal to 0"),
         ({"seed": 2**60}, 400, "seed", "less than or equal to"),
         ({"quality": "hd"}, 400, "quality", "quality must be auto or standard: "),
         ({"background": "transparent"}, 400, "background", "must be auto or opaque: "),
-        ({"output_compression": 50}, 400, "output_compression", "must be 100: "),
-        ({"output_compression": True}, 400, "output_compression", "must be 100: "),
+        ({"output_compression": 50}, 400, "output_compression", "absent or 100 for PNG"),
+        ({"output_compression": True}, 400, "output_compression", "valid integer"),
+        ({"output_format": "webp", "output_compression": 101}, 400, "output_compression", "less than or"),
         ({"moderation": "high"}, 400, "moderation", "must be auto or low: "),
         ({"stream": True}, 400, "stream", "must be false: "),
         ({"stream": 0}, 400, "stream", "must be false: "),
@@ -203,6 +211,8 @@ def test_a_wrong_request_is_told_its_field(
         ("GET", "/nothing", b"", 404, "nothing at this path"),
         ("GET", "/v1/models/other", b"", 404, "no model other"),
         ("GET", "/v1/models/", b"", 404, "nothing at this path"),
+        ("POST", "/v1/images/edits", b"{}", 404, "changes none: POST a prompt to /v1/images/generations"),
+        ("POST", "/v1/images/variations", b"{}", 404, "changes none"),
     ],
 )
 def test_errors_have_openai_s_shape(

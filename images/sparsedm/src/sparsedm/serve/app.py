@@ -17,7 +17,7 @@ from sparsedm.serve.batcher import Draining
 from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
 from sparsedm.serve.generation import client_gone, read_request
-from sparsedm.serve.images import png_base64, side_of
+from sparsedm.serve.images import BEST, encode_base64, side_of
 from sparsedm.serve.openapi import GENERATION, describe, documented
 from sparsedm.serve.prompts import UnknownClass
 from sparsedm.serve.service import Service, draining
@@ -53,11 +53,15 @@ def create_app(service: Service) -> FastAPI:
             label = service.label(body.prompt)
         except UnknownClass as error:
             raise bad_request(str(error), "prompt", "unknown_class") from error
+        format = body.output_format or "png"
+        quality = BEST if body.output_compression is None else body.output_compression
         seed = body.seed if body.seed is not None else secrets.randbits(32)
         seeds = [seed + i for i in range(body.n)]
         with service.load.request():
             images = await _unless_disconnected(request, service.submit(label, seeds))
-            encoded = await asyncio.gather(*(asyncio.to_thread(png_base64, image, side) for image in images))
+            encoded = await asyncio.gather(
+                *(asyncio.to_thread(encode_base64, image, side, format, quality) for image in images)
+            )
         service.latencies.add(time.perf_counter() - started)
         name = service.class_name(label)
         data = [
@@ -68,10 +72,21 @@ def create_app(service: Service) -> FastAPI:
             {
                 "created": int(time.time()),
                 "background": "opaque",
-                "output_format": "png",
+                "output_format": format,
                 "size": f"{side}x{side}",
                 "data": data,
             }
+        )
+
+    # Everything but the answer itself is left out of the document: nothing is done here.
+    @app.post("/v1/images/edits", include_in_schema=False)
+    @app.post("/v1/images/variations", include_in_schema=False)
+    async def edit(request: Request) -> None:
+        raise ApiError(
+            404,
+            "This server draws images after prompts and changes none: POST a prompt to "
+            "/v1/images/generations.",
+            "not_found",
         )
 
     return app

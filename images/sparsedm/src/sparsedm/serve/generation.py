@@ -5,10 +5,19 @@ from __future__ import annotations
 from email.message import Message
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from starlette.requests import ClientDisconnect, Request
 
 from sparsedm.serve.errors import LARGEST_BODY, ApiError, bad_request, too_large, validation_error
+from sparsedm.serve.images import BEST
 
 MOST_IMAGES = 16
 LARGEST_SEED = 2**53 - 1
@@ -48,10 +57,10 @@ class GenerationRequest(BaseModel):
         Literal["b64_json"] | None,
         _only("b64_json", because="this server keeps no images, so it has no URLs for them"),
     ] = None
-    output_format: Annotated[
-        Literal["png"] | None, _only("png", because="this server writes PNG, 'png', alone")
-    ] = None
-    output_compression: Annotated[Literal[100] | None, _only(100, because="PNG loses nothing")] = None
+    output_format: Literal["png", "jpeg", "webp"] | None = None
+    output_compression: int | None = Field(
+        None, ge=0, le=100, description="Quality of a JPEG or WebP, 100 the finest, which is the default."
+    )
     quality: Annotated[
         Literal["auto", "standard"] | None,
         _only("auto", "standard", because="this server draws in one quality"),
@@ -73,6 +82,17 @@ class GenerationRequest(BaseModel):
     safety_identifier: str | None = Field(
         None, description="Accepted for compatibility; nothing is done with it."
     )
+
+
+    @field_validator("output_compression")
+    @classmethod
+    def _png_loses_nothing(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value not in (None, BEST) and info.data.get("output_format") in (None, "png"):
+            raise ValueError(
+                f"output_compression must be absent or {BEST} for PNG, which loses nothing: write "
+                "output_format: jpeg or webp beside it."
+            )
+        return value
 
 
 async def read_request(request: Request) -> GenerationRequest:
