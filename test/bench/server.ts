@@ -1,8 +1,14 @@
 /**
- * `npm run bench:server`: what CUDA graphs and 2:4 sparse products gain a server, measured by
- * images/sparsedm/bench/serve_batch.py in the project's Python environment. The last line is one JSON list. Options
- * are those of the Python program: --help.
+ * `npm run bench:server -- PART`: a server's speed, measured by programs of images/sparsedm/bench/ in the project's
+ * Python environment. `kernels` (the default): what CUDA graphs and 2:4 sparse products gain. `buckets`: what the size
+ * of a batch costs, and changes in the images. The last line is one JSON list. Options are those of the Python
+ * programs: --help.
  */
 import { runPython } from '../../scripts/python';
 
-await runPython(['images/sparsedm/bench/serve_batch.py', ...process.argv.slice(2)]);
+const PROGRAMS = { kernels: 'serve_batch.py', buckets: 'serve_buckets.py' } as const;
+
+const [first, ...rest] = process.argv.slice(2);
+const part = first !== undefined && first in PROGRAMS ? (first as keyof typeof PROGRAMS) : undefined;
+const options = part === undefined ? process.argv.slice(2) : rest;
+await runPython([`images/sparsedm/bench/${PROGRAMS[part ?? 'kernels']}`, ...options]);

@@ -750,6 +750,12 @@ describe('a SparseInferenceService is refused', () => {
       'spec.engine.maxBatchDelayMilliseconds',
       'remove maxBatchDelayMilliseconds',
     ],
+    [
+      'bytes that are a little equal',
+      { engine: { deterministic: 'mostly' } },
+      'spec.engine.deterministic',
+      'must be of type boolean',
+    ],
     ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
     [
       'a speed-up of no speed-up',

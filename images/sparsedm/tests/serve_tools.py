@@ -86,7 +86,7 @@ class FakeEngine:
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
 
     def warm_up(self) -> Measured:
-        return Measured(self.seconds, 1.0)
+        return Measured({4: self.seconds}, 1.0)
 
     def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[Any]:
         self.begun.release()

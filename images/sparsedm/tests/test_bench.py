@@ -9,24 +9,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 PACKAGE = Path(__file__).parents[1]
 
 
-def measured(program: str, *options: str) -> tuple[dict[str, Any], str]:
-    """The only entry of the last line, and the output before it."""
+def run(program: str, *options: str) -> tuple[list[dict[str, Any]], str]:
+    """The list of the last line, and the output before it."""
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
-    command = [
-        sys.executable,
-        str(PACKAGE / "bench" / program),
-        "--models",
-        "smoke",
-        "--batch",
-        "2",
-        *options,
-    ]
+    command = [sys.executable, str(PACKAGE / "bench" / program), *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
-    (result,) = json.loads(done.stdout.splitlines()[-1])
-    return result, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def measured(program: str, *options: str) -> tuple[dict[str, Any], str]:
+    """The only entry of the last line, of a tiny model."""
+    (result,), shown = run(program, "--models", "smoke", "--batch", "2", *options)
+    return result, shown
 
 
 def test_the_last_line_is_a_list_with_one_entry_for_each_model() -> None:
@@ -50,3 +50,20 @@ def test_a_server_s_batch_is_timed_called_recorded_and_sparse() -> None:
     )
     assert (result["sparse_layers"], result["sparse_gain"], result["compiled_s"]) == (0, None, None)
     assert "1/1" in shown, "progress is shown"
+
+
+def test_each_bucket_is_timed_and_its_images_compared() -> None:
+    results, _ = run("serve_buckets.py", "--precisions", "fp32", "--largest", "2", "--seeds", "1")
+    assert [(r["precision"], r["images"]) for r in results] == [("fp32", 1), ("fp32", 2)]
+    assert min(r["batch_s"] for r in results) > 0
+    assert results[0]["pixel"] == 0, "the same batch twice"
+    assert [r["ssim"] for r in results] == [pytest.approx(1.0)] * 2
+
+
+def test_images_that_differ_are_less_similar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PACKAGE / "bench"))
+    from serve_buckets import ssim
+
+    flat = np.full((16, 16, 1), 100, np.uint8)
+    # Without variance what is left is the term of the means: (2 * 100 * 150 + C) / (100^2 + 150^2 + C).
+    assert ssim(flat, flat + 50) == pytest.approx((30_000 + 6.5025) / (32_500 + 6.5025))

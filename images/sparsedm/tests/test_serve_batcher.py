@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sparsedm.serve.batcher import Batcher, Draining, QueueFull
+from sparsedm.serve.pace import Pace
 
 
 class Painter:
@@ -36,13 +37,15 @@ def run(
     max_batch: int = 4,
     max_delay: float = 0.0,
     max_queue: int = 8,
+    seconds: float = 1e-3,
 ) -> Painter:
-    """Runs a scenario, then drains."""
+    """Runs a scenario, then drains. Batches are said to take `seconds`, whatever their size."""
     painter = Painter()
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(painter.draw, executor, max_batch, max_delay, max_queue)
+            pace = Pace({max_batch: seconds})
+            batcher = Batcher(painter.draw, executor, pace, max_batch, max_delay, max_queue)
             loop = asyncio.create_task(batcher.run())
             try:
                 async with asyncio.timeout(30):
@@ -109,7 +112,6 @@ def test_a_batch_starts_after_the_delay_though_it_is_not_full() -> None:
 
 def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
-        batcher.measured(8.0)  # 4 images in 8 s: half an image a second
         painter.gate.clear()
         batcher.submit([0], [0])
         await in_batch(painter)
@@ -121,12 +123,12 @@ def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
         assert batcher.waiting == 7
         batcher.submit([0], [8])
 
-    assert [seed for batch in run(scenario).batches for seed in batch] == list(range(9))
+    # 4 images in 8 s: half an image a second.
+    assert [seed for batch in run(scenario, seconds=8.0).batches for seed in batch] == list(range(9))
 
 
 def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
-        batcher.measured(8.0)
         painter.gate.clear()
         batcher.submit([0] * 4, range(4), within=8.0)
         await in_batch(painter)
@@ -138,16 +140,27 @@ def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
         assert full.value.retry_after == 8
         assert 15 < batcher.seconds_to_finish() <= 16
 
-    assert run(scenario).batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert run(scenario, seconds=8.0).batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 @pytest.mark.parametrize(("within", "want"), [(7.9, 0), (8.0, 4), (23.0, 8), (24.0, 10), (math.inf, 10)])
 def test_what_is_drawn_in_a_time_are_whole_batches_of_at_most_a_queue(within: float, want: int) -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        batcher.measured(8.0)
         assert batcher.most_images(within) == want
 
-    run(scenario, max_queue=10)
+    run(scenario, max_queue=10, seconds=8.0)
+
+
+def test_a_batch_that_is_not_full_counts_its_own_time() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        batcher._pace.add(1, 2.0)
+        assert batcher.seconds_to_finish(5) == 10.0, "four images together, and one alone"
+        painter.gate.clear()
+        batcher.submit([0], [0])
+        await in_batch(painter)
+        assert 1 < batcher.seconds_to_finish() <= 2
+
+    run(scenario, seconds=8.0)
 
 
 def test_what_cannot_be_drawn_in_time_is_given_up_with_the_batch_under_way() -> None:

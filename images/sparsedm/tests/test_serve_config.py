@@ -19,17 +19,18 @@ def read(**env: str) -> ServeConfig:
 def test_defaults_are_the_custom_resource_s() -> None:
     want = EngineSpec(
         backend="auto", precision="auto", steps=20, guidance=0.5, max_batch_size=8,
-        max_batch_delay_milliseconds=5, max_queue=64,
+        max_batch_delay_milliseconds=5, max_queue=64, deterministic=False,
     )  # fmt: skip
     assert parse_engine("{}") == want
 
 
 def test_the_operator_s_environment_is_understood() -> None:
-    engine = '{"steps": 30, "guidance": "0.7", "maxBatchSize": 4, "precision": "bf16"}'
+    engine = '{"steps": 30, "guidance": "0.7", "maxBatchSize": 4, "deterministic": true}'
     config = read(MODEL="pvc://claim/models/a", MOUNTS="/data", MODEL_NAME="clothes", ENGINE=engine)
     assert config.model == Path("/data/claim/models/a")
     assert config.name == "clothes"
     assert (config.engine.steps, config.engine.guidance, config.engine.max_batch_size) == (30, 0.7, 4)
+    assert config.engine.deterministic
     assert config.sha256 is None
 
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from serve_tools import CLASSES, CONFIG, write_artifact
 from sparsedm.errors import ConfigError, InputError
+from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
 from sparsedm.serve.config import EngineSpec
@@ -26,14 +28,24 @@ CUDA = torch.device("cuda")
 SPEC = EngineSpec(steps=3, max_batch_size=4)
 
 
+def shipped(precision: str, max_batch_size: int) -> Engine:
+    """The engine of the trained model in the package."""
+    name = "fashion-mnist-uvit-tiny"
+    model = build_model(PRESETS[name])
+    model.load_state_dict(load_file(WEIGHTS_DIR / f"{name}.safetensors"))
+    manifest = {"pattern": "2:4", "layers": [], "classes": None}
+    return Engine(model, manifest, EngineSpec(precision=precision, max_batch_size=max_batch_size), CPU)
+
+
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_artifact(tmp_path_factory.mktemp("artifact"))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_a_image_depends_on_its_class_and_seed_alone(artifact: Path, precision: str) -> None:
-    engine = Engine.load(artifact, SPEC.model_copy(update={"precision": precision}), device=CPU)
+def test_in_one_shape_an_image_depends_on_its_class_and_seed_alone(artifact: Path, precision: str) -> None:
+    spec = SPEC.model_copy(update={"precision": precision, "deterministic": True})
+    engine = Engine.load(artifact, spec, device=CPU)
     alone = engine.draw([3], [7])[0]
     for place in range(4):
         labels, seeds = [0, 1, 2, 0], [100, 101, 102, 103]
@@ -41,6 +53,44 @@ def test_a_image_depends_on_its_class_and_seed_alone(artifact: Path, precision: 
         assert (engine.draw(labels, seeds)[place] == alone).all(), f"place {place}"
     assert (engine.draw([3, 3], [7, 8])[1] != alone).any()
     assert (engine.draw([2], [7])[0] != alone).any()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_a_cpu_every_size_of_a_batch_gives_the_same_image(precision: str) -> None:
+    """With trained weights, at the default settings: the measured difference is 0 (docs/serving.md)."""
+    engine = shipped(precision, max_batch_size=8)
+    alone = engine.draw([3], [7])[0]
+    for images in (2, 3, 4, 5, 8):
+        labels, seeds = [0] * (images - 1) + [3], [*range(100, 99 + images), 7]
+        assert (engine.draw(labels, seeds)[-1] == alone).all(), f"{images} images"
+
+
+@pytest.mark.parametrize(
+    ("largest", "want"), [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 8]), (12, [1, 2, 4, 8, 12])]
+)
+def test_buckets_are_powers_of_two_and_the_largest_batch(largest: int, want: list[int]) -> None:
+    assert EngineSpec(max_batch_size=largest).buckets == want
+    assert EngineSpec(max_batch_size=largest, deterministic=True).buckets == [largest]
+
+
+@pytest.mark.parametrize(("deterministic", "want"), [(False, [1, 3, 4]), (True, [4, 4, 4])])
+def test_a_batch_on_a_cpu_has_no_more_rows_than_images_unless_deterministic(
+    artifact: Path, deterministic: bool, want: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = SPEC.model_copy(update={"deterministic": deterministic, "guidance": 0.0})
+    engine, rows = Engine.load(artifact, spec, device=CPU), []
+    engine._model.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    for images in (1, 3, 4):
+        engine.draw([0] * images, range(images), steps=1)
+    assert rows == want
+
+
+def test_the_time_of_each_bucket_is_measured(artifact: Path) -> None:
+    measured = Engine.load(artifact, SPEC, device=CPU).warm_up()
+    assert sorted(measured.seconds) == [1, 2, 4]
+    assert min(measured.seconds.values()) > 0
+    one_shape = Engine.load(artifact, SPEC.model_copy(update={"deterministic": True}), device=CPU)
+    assert list(one_shape.warm_up().seconds) == [4]
 
 
 def test_images_are_bytes_in_the_model_s_size(artifact: Path) -> None:
@@ -73,7 +123,7 @@ def test_guidance_of_a_model_that_can_not_be_guided_is_refused(tmp_path: Path, s
 
 def test_on_a_cpu_the_status_says_dense_and_why(artifact: Path) -> None:
     engine = Engine.load(artifact, SPEC, device=CPU)
-    assert engine.warm_up().seconds > 0
+    engine.warm_up()
     status = engine.status()
     assert status == {
         "backend": "dense",

@@ -13,7 +13,7 @@ const schema78 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "9wwoHHgkzb2gbU0ylyXLhNQMMXAgqNZownmKs1tZm4w"
+      "$ref": "xEbxBhQ5QNymBXWbgvRdc4uy7F1P3fWLSZA6y4JbQFw"
     },
     "status": {
       "$ref": "2OwfyGlONCYjeXzdLxaHdsyYH27I2ams5D4NUgxwMjI"
@@ -151,7 +151,7 @@ const schema83 = {
       "$ref": "ZnffBrL0Pyqwcyumt4defUiUCvysolUoq9qoBsyJhI"
     },
     "engine": {
-      "$ref": "b6gGdv3ab5aIDARolRaeXteL2mDmN4Il2Lfzd8s3Ncg"
+      "$ref": "v0wdQzazFrzBF4ai8UHuWYfUxn3cgYCMJ01CGVr8"
     },
     "qualityGate": {
       "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
@@ -540,6 +540,9 @@ const schema88 = {
     "maxBatchDelayMilliseconds": {
       "$ref": "wNThoKM6GeUFAMJiFLl63TpscJP78A2eZHlA8bRLGUg"
     },
+    "deterministic": {
+      "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
+    },
     "maxQueue": {
       "$ref": "KqBU0KkOh4PWWGO5KfJRUGSIp6qjs2QSsY55gGdF24"
     }
@@ -905,6 +908,37 @@ function validate193(data, {
   validate193.errors = vErrors;
   return errors === 0;
 }
+const schema49 = {
+  "type": "boolean",
+  "nullable": true
+};
+function validate103(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "boolean" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "boolean"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate103.errors = vErrors;
+  return errors === 0;
+}
 const schema95 = {
   "type": "integer",
   "default": 64,
@@ -912,7 +946,7 @@ const schema95 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate195(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -972,7 +1006,7 @@ function validate195(data, {
       errors++;
     }
   }
-  validate195.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
 function validate182(data, {
@@ -1066,14 +1100,25 @@ function validate182(data, {
         errors = vErrors.length;
       }
     }
+    if (data.deterministic !== undefined) {
+      if (!validate103(data.deterministic, {
+        instancePath: instancePath + "/deterministic",
+        parentData: data,
+        parentDataProperty: "deterministic",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxQueue !== undefined) {
-      if (!validate195(data.maxQueue, {
+      if (!validate196(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
@@ -1154,7 +1199,7 @@ const schema97 = {
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate200(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1194,7 +1239,7 @@ function validate200(data, {
     }
     errors++;
   }
-  validate200.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
 const schema98 = {
@@ -1203,7 +1248,7 @@ const schema98 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate203(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1263,10 +1308,10 @@ function validate203(data, {
       errors++;
     }
   }
-  validate203.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-function validate198(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1303,13 +1348,13 @@ function validate198(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate200(data.onSlow, {
+      if (!validate201(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
@@ -1325,18 +1370,18 @@ function validate198(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate203(data.maxFidIncreasePercent, {
+      if (!validate204(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate198.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1463,7 +1508,7 @@ const schema100 = {
   "default": "builtin",
   "nullable": true
 };
-function validate208(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1503,7 +1548,7 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -1762,7 +1807,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1821,7 +1866,7 @@ function validate213(data, {
       }
     }
   }
-  validate213.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
 const schema102 = {
@@ -1832,7 +1877,7 @@ const schema102 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate218(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1908,7 +1953,7 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
 const schema103 = {
@@ -1919,7 +1964,7 @@ const schema103 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate220(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1995,7 +2040,7 @@ function validate220(data, {
       errors++;
     }
   }
-  validate220.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
 const schema104 = {
@@ -2032,7 +2077,7 @@ const schema106 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate224(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2072,7 +2117,7 @@ function validate224(data, {
     }
     errors++;
   }
-  validate224.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
 const schema107 = {
@@ -2092,7 +2137,7 @@ const schema108 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate227(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2132,7 +2177,7 @@ function validate227(data, {
     }
     errors++;
   }
-  validate227.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
 const schema109 = {
@@ -2154,7 +2199,7 @@ const schema110 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate230(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2194,7 +2239,7 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
 const schema111 = {
@@ -2204,7 +2249,7 @@ const schema111 = {
   "maximum": 10000,
   "nullable": true
 };
-function validate232(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2280,7 +2325,7 @@ function validate232(data, {
       errors++;
     }
   }
-  validate232.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2431,7 +2476,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2457,24 +2502,24 @@ function validate229(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate230(data.type, {
+      if (!validate231(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate232(data.averageUtilization, {
+      if (!validate233(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -2505,10 +2550,10 @@ function validate229(data, {
     }
     errors++;
   }
-  validate229.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-function validate226(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2566,29 +2611,29 @@ function validate226(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate227(data.name, {
+      if (!validate228(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate229(data.target, {
+      if (!validate230(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate226.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
 const schema112 = {
@@ -3272,7 +3317,7 @@ const schema114 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate240(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3312,10 +3357,10 @@ function validate240(data, {
     }
     errors++;
   }
-  validate240.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-function validate239(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3341,13 +3386,13 @@ function validate239(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate240(data.type, {
+      if (!validate241(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
@@ -3378,10 +3423,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate237(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3450,18 +3495,18 @@ function validate237(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate239(data.target, {
+      if (!validate240(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate237.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
 const schema115 = {
@@ -3500,7 +3545,7 @@ const schema117 = {
   "maxLength": 128,
   "nullable": true
 };
-function validate247(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3542,7 +3587,7 @@ function validate247(data, {
       errors++;
     }
   }
-  validate247.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
 const schema118 = {
@@ -3550,7 +3595,7 @@ const schema118 = {
   "minLength": 1,
   "maxLength": 63
 };
-function validate249(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3607,10 +3652,10 @@ function validate249(data, {
     }
     errors++;
   }
-  validate249.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3652,24 +3697,24 @@ function validate246(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate247(data.apiVersion, {
+      if (!validate248(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate249(data.kind, {
+      if (!validate250(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
@@ -3700,7 +3745,7 @@ function validate246(data, {
     }
     errors++;
   }
-  validate246.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3842,7 +3887,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate245(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3916,13 +3961,13 @@ function validate245(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate246(data.describedObject, {
+      if (!validate247(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
@@ -3949,7 +3994,7 @@ function validate245(data, {
       }
     }
   }
-  validate245.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
 const schema119 = {
@@ -3965,7 +4010,7 @@ const schema119 = {
   },
   "nullable": true
 };
-function validate256(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4045,10 +4090,10 @@ function validate256(data, {
       }
     }
   }
-  validate256.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-function validate223(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4074,57 +4119,57 @@ function validate223(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate224(data.type, {
+      if (!validate225(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate226(data.resource, {
+      if (!validate227(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate237(data.pods, {
+      if (!validate238(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate245(data.object, {
+      if (!validate246(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate256(data.external, {
+      if (!validate257(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
@@ -4144,10 +4189,10 @@ function validate223(data, {
     }
     errors++;
   }
-  validate223.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4206,21 +4251,21 @@ function validate222(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate223(data[i0], {
+      if (!validate224(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate222.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4246,13 +4291,13 @@ function validate207(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate208(data.engine, {
+      if (!validate209(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
@@ -4290,51 +4335,51 @@ function validate207(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate213(data.target, {
+      if (!validate214(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate218(data.scaleDownStabilizationSeconds, {
+      if (!validate219(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate220(data.panicPercent, {
+      if (!validate221(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
     if (data.metrics !== undefined) {
-      if (!validate222(data.metrics, {
+      if (!validate223(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate207.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
 const schema120 = {
@@ -4343,7 +4388,7 @@ const schema120 = {
   "default": "Auto",
   "nullable": true
 };
-function validate263(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4383,7 +4428,7 @@ function validate263(data, {
     }
     errors++;
   }
-  validate263.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
 const schema121 = {
@@ -4413,7 +4458,7 @@ const schema122 = {
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate266(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4453,7 +4498,7 @@ function validate266(data, {
     }
     errors++;
   }
-  validate266.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
 const schema123 = {
@@ -4582,7 +4627,7 @@ const schema126 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate272(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4658,10 +4703,10 @@ function validate272(data, {
       errors++;
     }
   }
-  validate272.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate270(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4698,13 +4743,13 @@ function validate270(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate272(data.holdSeconds, {
+      if (!validate273(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -4724,10 +4769,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4786,18 +4831,18 @@ function validate269(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate270(data[i0], {
+      if (!validate271(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
 const schema127 = {
@@ -4823,7 +4868,7 @@ const schema128 = {
   "maximum": 100,
   "nullable": true
 };
-function validate277(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4899,7 +4944,7 @@ function validate277(data, {
       errors++;
     }
   }
-  validate277.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
 const schema129 = {
@@ -4909,7 +4954,7 @@ const schema129 = {
   "maximum": 10000,
   "nullable": true
 };
-function validate279(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4985,7 +5030,7 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
 const schema130 = {
@@ -4996,7 +5041,7 @@ const schema130 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate281(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5072,10 +5117,10 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-function validate276(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5101,43 +5146,43 @@ function validate276(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate277(data.maxErrorRatePercent, {
+      if (!validate278(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxLatencyIncreasePercent !== undefined) {
-      if (!validate279(data.maxLatencyIncreasePercent, {
+      if (!validate280(data.maxLatencyIncreasePercent, {
         instancePath: instancePath + "/maxLatencyIncreasePercent",
         parentData: data,
         parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate281(data.minRequests, {
+      if (!validate282(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate276.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-function validate268(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5163,29 +5208,29 @@ function validate268(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate269(data.steps, {
+      if (!validate270(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate276(data.analysis, {
+      if (!validate277(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate268.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
 const schema131 = {
@@ -5196,7 +5241,7 @@ const schema131 = {
   "maximum": 100,
   "nullable": true
 };
-function validate286(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5272,7 +5317,7 @@ function validate286(data, {
       errors++;
     }
   }
-  validate286.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
 const schema54 = {
@@ -5326,7 +5371,7 @@ function validate113(data, {
   validate113.errors = vErrors;
   return errors === 0;
 }
-function validate265(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5352,24 +5397,24 @@ function validate265(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate266(data.strategy, {
+      if (!validate267(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate268(data.canary, {
+      if (!validate269(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
@@ -5385,13 +5430,13 @@ function validate265(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate286(data.revisionHistoryLimit, {
+      if (!validate287(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
@@ -5407,7 +5452,7 @@ function validate265(data, {
       }
     }
   }
-  validate265.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
 const schema132 = {
@@ -5470,7 +5515,7 @@ const schema136 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate295(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5528,7 +5573,7 @@ function validate295(data, {
       errors++;
     }
   }
-  validate295.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -5684,7 +5729,7 @@ function validate118(data, {
   validate118.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5721,13 +5766,13 @@ function validate293(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate295(data.namespace, {
+      if (!validate296(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
@@ -5769,10 +5814,10 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5815,13 +5860,13 @@ function validate292(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate293(data[i0], {
+      if (!validate294(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
@@ -5841,7 +5886,7 @@ function validate292(data, {
     }
     errors++;
   }
-  validate292.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 const schema137 = {
@@ -5852,7 +5897,7 @@ const schema137 = {
   },
   "nullable": true
 };
-function validate301(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5906,7 +5951,7 @@ function validate301(data, {
       }
     }
   }
-  validate301.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
 const schema138 = {
@@ -5971,7 +6016,7 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-function validate304(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6019,10 +6064,10 @@ function validate304(data, {
       }
     }
   }
-  validate304.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6064,40 +6109,40 @@ function validate291(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate292(data.parentRefs, {
+      if (!validate293(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate301(data.hostnames, {
+      if (!validate302(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate304(data.timeouts, {
+      if (!validate305(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate291.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
 const schema139 = {
@@ -6128,7 +6173,7 @@ const schema140 = {
   },
   "nullable": true
 };
-function validate312(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6165,7 +6210,7 @@ function validate312(data, {
       }
     }
   }
-  validate312.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -6281,7 +6326,7 @@ function validate110(data, {
   validate110.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6345,13 +6390,13 @@ function validate309(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate312(data.tls, {
+      if (!validate313(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
@@ -6367,10 +6412,10 @@ function validate309(data, {
       }
     }
   }
-  validate309.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-function validate290(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6396,29 +6441,29 @@ function validate290(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate291(data.httpRoute, {
+      if (!validate292(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate309(data.ingress, {
+      if (!validate310(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate290.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -7228,7 +7273,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate318(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7276,7 +7321,7 @@ function validate318(data, {
       }
     }
   }
-  validate318.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -7379,7 +7424,7 @@ function validate84(data, {
   validate84.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7427,7 +7472,7 @@ function validate322(data, {
       }
     }
   }
-  validate322.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
 const schema143 = {
@@ -7518,7 +7563,7 @@ const schema146 = {
   "minLength": 1,
   "maxLength": 317
 };
-function validate329(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7575,14 +7620,14 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate332(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7622,7 +7667,7 @@ function validate332(data, {
     }
     errors++;
   }
-  validate332.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
 const schema41 = {
@@ -7673,7 +7718,7 @@ function validate88(data, {
   validate88.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7715,13 +7760,13 @@ function validate328(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate329(data.topologyKey, {
+      if (!validate330(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
@@ -7737,13 +7782,13 @@ function validate328(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate332(data.whenUnsatisfiable, {
+      if (!validate333(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
         errors = vErrors.length;
       }
     }
@@ -7796,10 +7841,10 @@ function validate328(data, {
     }
     errors++;
   }
-  validate328.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7842,18 +7887,18 @@ function validate327(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate328(data[i0], {
+      if (!validate329(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
 const schema148 = {
@@ -7863,7 +7908,7 @@ const schema148 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate339(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7939,7 +7984,7 @@ function validate339(data, {
       errors++;
     }
   }
-  validate339.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
 const schema149 = {
@@ -7948,7 +7993,7 @@ const schema149 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate341(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8006,7 +8051,7 @@ function validate341(data, {
       errors++;
     }
   }
-  validate341.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
 const schema150 = {
@@ -8014,7 +8059,7 @@ const schema150 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate343(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8054,7 +8099,7 @@ function validate343(data, {
     }
     errors++;
   }
-  validate343.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
 const schema151 = {
@@ -8074,7 +8119,7 @@ const schema152 = {
     }
   }
 };
-function validate346(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8126,10 +8171,10 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-function validate345(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8172,18 +8217,18 @@ function validate345(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate346(data[i0], {
+      if (!validate347(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate345.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
 const schema153 = {
@@ -8263,7 +8308,7 @@ function validate89(data, {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate350(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8311,7 +8356,7 @@ function validate350(data, {
       }
     }
   }
-  validate350.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -8412,7 +8457,7 @@ const schema156 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate357(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8454,7 +8499,7 @@ function validate357(data, {
       errors++;
     }
   }
-  validate357.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
 const schema157 = {
@@ -8462,7 +8507,7 @@ const schema157 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate359(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8502,7 +8547,7 @@ function validate359(data, {
     }
     errors++;
   }
-  validate359.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
 const schema74 = {
@@ -8560,7 +8605,7 @@ const schema158 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate362(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8600,7 +8645,7 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
 const schema59 = {
@@ -8671,7 +8716,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-function validate356(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8681,24 +8726,24 @@ function validate356(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate357(data.key, {
+      if (!validate358(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate359(data.operator, {
+      if (!validate360(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
@@ -8714,13 +8759,13 @@ function validate356(data, {
       }
     }
     if (data.effect !== undefined) {
-      if (!validate362(data.effect, {
+      if (!validate363(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
@@ -8751,10 +8796,10 @@ function validate356(data, {
     }
     errors++;
   }
-  validate356.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-function validate355(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8797,18 +8842,18 @@ function validate355(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate356(data[i0], {
+      if (!validate357(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate355.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
 const schema159 = {
@@ -9214,7 +9259,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-function validate370(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9283,10 +9328,10 @@ function validate370(data, {
     }
     errors++;
   }
-  validate370.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-function validate369(data, {
+function validate370(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9328,18 +9373,18 @@ function validate369(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate370(data.nodeSelectorTerms, {
+      if (!validate371(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate369.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -9362,7 +9407,7 @@ const schema164 = {
     }
   }
 };
-function validate375(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9441,10 +9486,10 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9487,10 +9532,61 @@ function validate374(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate375(data[i0], {
+      if (!validate376(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate375.errors = vErrors;
+  return errors === 0;
+}
+function validate369(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate370(data.requiredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate375(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
@@ -9498,7 +9594,7 @@ function validate374(data, {
       }
     }
   }
-  validate374.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
 function validate368(data, {
@@ -9526,70 +9622,19 @@ function validate368(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate369(data.requiredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
+    if (data.nodeAffinity !== undefined) {
+      if (!validate369(data.nodeAffinity, {
+        instancePath: instancePath + "/nodeAffinity",
         parentData: data,
-        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
+        parentDataProperty: "nodeAffinity",
         rootData
       })) {
         vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
-    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate374(data.preferredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
-        errors = vErrors.length;
-      }
-    }
   }
   validate368.errors = vErrors;
-  return errors === 0;
-}
-function validate367(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "object"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.nodeAffinity !== undefined) {
-      if (!validate368(data.nodeAffinity, {
-        instancePath: instancePath + "/nodeAffinity",
-        parentData: data,
-        parentDataProperty: "nodeAffinity",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
-        errors = vErrors.length;
-      }
-    }
-  }
-  validate367.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -9685,7 +9730,7 @@ const schema167 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate385(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9727,7 +9772,7 @@ function validate385(data, {
       errors++;
     }
   }
-  validate385.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
 const schema168 = {
@@ -9742,7 +9787,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema49 = {
+const schema50 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -9758,38 +9803,7 @@ const schema49 = {
   },
   "nullable": true
 };
-const schema50 = {
-  "type": "boolean",
-  "nullable": true
-};
-function validate106(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "boolean" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "boolean"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate106.errors = vErrors;
-  return errors === 0;
-}
-function validate103(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9869,21 +9883,21 @@ function validate103(data, {
       }
     }
     if (data.optional !== undefined) {
-      if (!validate106(data.optional, {
+      if (!validate103(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate103.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-function validate387(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9909,32 +9923,32 @@ function validate387(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate103(data.secretKeyRef, {
+      if (!validate104(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate103(data.configMapKeyRef, {
+      if (!validate104(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate387.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9971,24 +9985,24 @@ function validate383(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate385(data.value, {
+      if (!validate386(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate387(data.valueFrom, {
+      if (!validate388(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
@@ -10008,10 +10022,10 @@ function validate383(data, {
     }
     errors++;
   }
-  validate383.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate382(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10054,21 +10068,21 @@ function validate382(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate383(data[i0], {
+      if (!validate384(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate382.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate326(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10094,68 +10108,68 @@ function validate326(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate327(data.topologySpreadConstraints, {
+      if (!validate328(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate339(data.terminationGracePeriodSeconds, {
+      if (!validate340(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate341(data.image, {
+      if (!validate342(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate343(data.imagePullPolicy, {
+      if (!validate344(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate345(data.imagePullSecrets, {
+      if (!validate346(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate350(data.resources, {
+      if (!validate351(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
@@ -10171,35 +10185,35 @@ function validate326(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate355(data.tolerations, {
+      if (!validate356(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate367(data.affinity, {
+      if (!validate368(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate382(data.env, {
+      if (!validate383(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
@@ -10259,7 +10273,7 @@ function validate326(data, {
       }
     }
   }
-  validate326.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
 function validate171(data, {
@@ -10310,13 +10324,13 @@ function validate171(data, {
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate198(data.qualityGate, {
+      if (!validate199(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
@@ -10332,79 +10346,79 @@ function validate171(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate207(data.scaling, {
+      if (!validate208(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate263(data.gateway, {
+      if (!validate264(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate265(data.rollout, {
+      if (!validate266(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.expose !== undefined) {
-      if (!validate290(data.expose, {
+      if (!validate291(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate318(data.networkPolicy, {
+      if (!validate319(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate322(data.podDisruptionBudget, {
+      if (!validate323(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate326(data.server, {
+      if (!validate327(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
@@ -10495,7 +10509,7 @@ const schema170 = {
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate402(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10535,7 +10549,7 @@ function validate402(data, {
     }
     errors++;
   }
-  validate402.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
 const schema56 = {
@@ -10676,7 +10690,7 @@ const schema171 = {
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate410(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10716,7 +10730,7 @@ function validate410(data, {
     }
     errors++;
   }
-  validate410.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
 const schema172 = {
@@ -10742,7 +10756,7 @@ const schema173 = {
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate414(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10782,7 +10796,7 @@ function validate414(data, {
     }
     errors++;
   }
-  validate414.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10854,7 +10868,7 @@ const schema175 = {
   "minimum": 0,
   "maximum": 100
 };
-function validate420(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10930,10 +10944,10 @@ function validate420(data, {
       errors++;
     }
   }
-  validate420.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
-function validate418(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11002,21 +11016,21 @@ function validate418(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate420(data.weightPercent, {
+      if (!validate421(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate418.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11042,13 +11056,13 @@ function validate413(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate414(data.mode, {
+      if (!validate415(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
@@ -11075,18 +11089,18 @@ function validate413(data, {
       }
     }
     if (data.canary !== undefined) {
-      if (!validate418(data.canary, {
+      if (!validate419(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate413.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
 const schema176 = {
@@ -11125,7 +11139,7 @@ const schema178 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate427(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11165,7 +11179,7 @@ function validate427(data, {
     }
     errors++;
   }
-  validate427.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
 const schema75 = {
@@ -11265,7 +11279,7 @@ function validate160(data, {
   validate160.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate426(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11366,13 +11380,13 @@ function validate425(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate427(data.status, {
+      if (!validate428(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
@@ -11436,10 +11450,10 @@ function validate425(data, {
     }
     errors++;
   }
-  validate425.errors = vErrors;
+  validate426.errors = vErrors;
   return errors === 0;
 }
-function validate424(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11482,18 +11496,18 @@ function validate424(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate425(data[i0], {
+      if (!validate426(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate424.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
 const schema179 = {
@@ -11570,7 +11584,7 @@ const schema180 = {
   "type": "string",
   "maxLength": 512
 };
-function validate437(data, {
+function validate438(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11611,13 +11625,13 @@ function validate437(data, {
     }
     errors++;
   }
-  validate437.errors = vErrors;
+  validate438.errors = vErrors;
   return errors === 0;
 }
 const schema181 = {
   "type": "boolean"
 };
-function validate439(data, {
+function validate440(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11641,14 +11655,14 @@ function validate439(data, {
     }
     errors++;
   }
-  validate439.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
 const schema182 = {
   "type": "string",
   "maxLength": 128
 };
-function validate441(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11689,10 +11703,10 @@ function validate441(data, {
     }
     errors++;
   }
-  validate441.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-function validate435(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11809,35 +11823,35 @@ function validate435(data, {
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate437(data.bounds, {
+      if (!validate438(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
+        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate439(data.passed, {
+      if (!validate440(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate441(data.reason, {
+      if (!validate442(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
@@ -11853,7 +11867,7 @@ function validate435(data, {
       }
     }
   }
-  validate435.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
 const schema65 = {
@@ -12573,13 +12587,13 @@ function validate125(data, {
       }
     }
     if (data.pinned !== undefined) {
-      if (!validate106(data.pinned, {
+      if (!validate103(data.pinned, {
         instancePath: instancePath + "/pinned",
         parentData: data,
         parentDataProperty: "pinned",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -12669,7 +12683,7 @@ const schema184 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate448(data, {
+function validate449(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12709,14 +12723,14 @@ function validate448(data, {
     }
     errors++;
   }
-  validate448.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
 const schema185 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate450(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12756,7 +12770,7 @@ function validate450(data, {
     }
     errors++;
   }
-  validate450.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
 const schema186 = {
@@ -12766,7 +12780,7 @@ const schema186 = {
   "maximum": 100,
   "nullable": true
 };
-function validate455(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12842,10 +12856,10 @@ function validate455(data, {
       errors++;
     }
   }
-  validate455.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-function validate447(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12951,24 +12965,24 @@ function validate447(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate448(data.strategy, {
+      if (!validate449(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate450(data.phase, {
+      if (!validate451(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
@@ -13006,13 +13020,13 @@ function validate447(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate455(data.weightPercent, {
+      if (!validate456(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
@@ -13050,7 +13064,7 @@ function validate447(data, {
       }
     }
   }
-  validate447.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
 const schema187 = {
@@ -13090,7 +13104,7 @@ const schema189 = {
   "format": "int64",
   "minimum": 1
 };
-function validate463(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13149,10 +13163,10 @@ function validate463(data, {
       errors++;
     }
   }
-  validate463.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-function validate462(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13210,13 +13224,13 @@ function validate462(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate463(data.number, {
+      if (!validate464(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
@@ -13291,10 +13305,10 @@ function validate462(data, {
     }
     errors++;
   }
-  validate462.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate461(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13337,18 +13351,18 @@ function validate461(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate462(data[i0], {
+      if (!validate463(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate461.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
 const schema190 = {
@@ -13444,7 +13458,7 @@ const schema191 = {
   },
   "nullable": true
 };
-function validate478(data, {
+function validate479(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13492,7 +13506,7 @@ function validate478(data, {
       }
     }
   }
-  validate478.errors = vErrors;
+  validate479.errors = vErrors;
   return errors === 0;
 }
 const schema192 = {
@@ -13500,7 +13514,7 @@ const schema192 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate482(data, {
+function validate483(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13542,10 +13556,10 @@ function validate482(data, {
       errors++;
     }
   }
-  validate482.errors = vErrors;
+  validate483.errors = vErrors;
   return errors === 0;
 }
-function validate472(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13626,24 +13640,24 @@ function validate472(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate478(data.latencyMilliseconds, {
+      if (!validate479(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate478.errors : vErrors.concat(validate478.errors);
+        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate482(data.device, {
+      if (!validate483(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate482.errors : vErrors.concat(validate482.errors);
+        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
         errors = vErrors.length;
       }
     }
@@ -13659,10 +13673,10 @@ function validate472(data, {
       }
     }
   }
-  validate472.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
-function validate400(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13699,13 +13713,13 @@ function validate400(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate402(data.phase, {
+      if (!validate403(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
@@ -13776,13 +13790,13 @@ function validate400(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate410(data.scalingEngine, {
+      if (!validate411(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
@@ -13798,35 +13812,35 @@ function validate400(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate413(data.traffic, {
+      if (!validate414(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate424(data.conditions, {
+      if (!validate425(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate424.errors : vErrors.concat(validate424.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate435(data.gate, {
+      if (!validate436(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
@@ -13853,40 +13867,40 @@ function validate400(data, {
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate447(data.rollout, {
+      if (!validate448(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate461(data.revisions, {
+      if (!validate462(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate472(data.engine, {
+      if (!validate473(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate400.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
 function validate162(data, {
@@ -13992,13 +14006,13 @@ function validate162(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate400(data.status, {
+      if (!validate401(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }

@@ -18,13 +18,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from sparsedm.serve.pace import Pace
+
 log = logging.getLogger("sparsedm.serve")
 
 Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
 """(labels, seeds) -> an image or an error for each."""
-
-MEMORY = 0.8
-"""Weight of the past in the running mean of a batch's time."""
 
 
 class QueueFull(Exception):
@@ -52,6 +51,7 @@ class Batcher:
         self,
         draw: Draw,
         executor: Executor,
+        pace: Pace,
         max_batch: int,
         max_delay: float,
         max_queue: int,
@@ -62,6 +62,7 @@ class Batcher:
         """Consecutive batches that failed as a whole."""
         self._draw = draw
         self._executor = executor
+        self._pace = pace
         self._max_batch = max_batch
         self._max_delay = max_delay
         self._on_batch = on_batch
@@ -72,8 +73,6 @@ class Batcher:
         """The images being drawn."""
         self._started = 0.0
         """When the batch that is being drawn began, in the event loop's time."""
-        self.batch_seconds = 0.0
-        """Running mean of a batch's time, which is the same whether full or not; 0 before the first."""
 
     @property
     def waiting(self) -> int:
@@ -85,10 +84,10 @@ class Batcher:
         """Images in the batch that is being drawn."""
         return len(self._batch)
 
-    def measured(self, seconds: float) -> None:
-        """Adds the time of a batch to the running mean."""
-        before = self.batch_seconds or seconds
-        self.batch_seconds = MEMORY * before + (1 - MEMORY) * seconds
+    @property
+    def batch_seconds(self) -> float:
+        """Running mean of a full batch's time."""
+        return self._pace.seconds(self._max_batch)
 
     def most_images(self, within: float) -> int:
         """How many an idle server draws in `within` seconds, at most a whole queue."""
@@ -99,11 +98,12 @@ class Batcher:
     def seconds_to_finish(self, more: int = 0) -> float:
         """Estimated time until everything accepted, and `more` images, are drawn."""
         now = asyncio.get_running_loop().time()
-        current = max(0.0, self._started + self.batch_seconds - now) if self._batch else 0.0
+        current = max(0.0, self._started + self._pace.seconds(self.drawing) - now) if self._batch else 0.0
         return current + self._seconds_for(self.waiting + more)
 
     def _seconds_for(self, rows: int) -> float:
-        return math.ceil(rows / self._max_batch) * self.batch_seconds
+        full, rest = divmod(rows, self._max_batch)
+        return full * self.batch_seconds + (self._pace.seconds(rest) if rest else 0.0)
 
     def submit(
         self, labels: Sequence[int | None], seeds: Sequence[int], within: float = math.inf
@@ -210,5 +210,5 @@ class Batcher:
             if len(batch) == 1:
                 return [error]
             return [image for row in batch for image in await self._drawn([row])]
-        self.measured(loop.time() - started)
+        self._pace.add(len(batch), loop.time() - started)
         return images

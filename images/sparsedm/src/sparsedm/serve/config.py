@@ -33,6 +33,16 @@ class EngineSpec(BaseModel):
     max_batch_size: int = Field(8, ge=1, le=1024)
     max_batch_delay_milliseconds: int = Field(5, ge=0, le=60_000)
     max_queue: int = Field(64, ge=1, le=100_000)
+    deterministic: bool = False
+    """One shape for every batch, so that an image's bytes do not depend on the others of its batch."""
+
+    @property
+    def buckets(self) -> list[int]:
+        """Sizes of batches, ascending: 1, 2, 4, 8 ... and the largest."""
+        if self.deterministic:
+            return [self.max_batch_size]
+        powers = range((self.max_batch_size - 1).bit_length())
+        return [*(2**power for power in powers), self.max_batch_size]
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """The model in memory, ready to draw. One thread owns it from loading to the last image.
 
-A batch always has the same shape, `max_batch_size`: the last digits of matrix products depend on the shape,
-so only then does an image depend on its own class and seed alone.
+A batch is padded to the next of a few sizes, its bucket, so that a lone image does not pay for a full batch.
+The last digits of matrix products can depend on the shape: only with `deterministic`, which pads every batch
+to `max_batch_size`, does an image depend on its own class and seed alone. docs/serving.md has the figures.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,6 +30,9 @@ from sparsedm.serve.backend import Choice, Situation, choose, precision_on, rest
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.recording import Recorded
 
+MEASURED_STEPS = 2
+"""Steps in which the time of a bucket is measured."""
+
 
 class NotFinite(Exception):
     """An image with NaN or infinity, which would be served as black."""
@@ -39,9 +43,9 @@ class NotFinite(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of one batch, and the speed-up over dense."""
+    """Seconds of a batch by its number of images, and the speed-up of full batches over dense."""
 
-    seconds: float
+    seconds: Mapping[int, float]
     speedup: float
 
 
@@ -111,7 +115,7 @@ class Engine:
         return self.spec.max_batch_size * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:
-        """Chooses the backend by measuring, draws a canary, and returns how long a batch takes.
+        """Chooses the backend by measuring, draws a canary, and returns how long batches take.
 
         Raises ConfigError for a backend that can't run, and InputError for a model that draws no images.
         """
@@ -129,9 +133,19 @@ class Engine:
             reason = f"Dense, because whole batches took {seconds / dense:.2f} times as long sparse."
             choice, seconds = Choice(reason, choice.total_layers), dense
         sparse = dense is not None and choice.sparse_layers > 0
-        self.choice, self.measured = choice, Measured(seconds, dense / seconds if sparse else 1.0)
+        self.choice = choice
+        self.measured = Measured(self._each_bucket(seconds), dense / seconds if sparse else 1.0)
         self._draw_canary()
         return self.measured
+
+    def _each_bucket(self, full: float) -> dict[int, float]:
+        """Seconds of a batch in each bucket, measured in a few steps; `full` is those of a full batch."""
+        few = min(self.spec.steps, MEASURED_STEPS)
+        seconds = {self.spec.max_batch_size: full}
+        for images in self.spec.buckets[:-1]:
+            self._batch(images, steps=1)
+            seconds[images] = self._batch(images, few) * self.spec.steps / few
+        return seconds
 
     def fall_back(self, reason: str) -> Measured:
         """Dense products from here on, of the same masked weights. Call it after `warm_up`."""
@@ -140,7 +154,7 @@ class Engine:
         if self.choice.sparse_layers:
             restore_dense(self._model, self.choice)
             self._record_again()
-            self.measured = Measured(self._batch(), 1.0)
+            self.measured = Measured(self._each_bucket(self._batch()), 1.0)
             self._draw_canary()
         self.choice = Choice(reason, self.choice.total_layers)
         return self.measured
@@ -193,10 +207,11 @@ class Engine:
         self._recorded.forget()
         self._batch(steps=1)
 
-    def _batch(self, steps: int | None = None) -> float:
-        """Seconds of a batch of the first class."""
+    def _batch(self, images: int | None = None, steps: int | None = None) -> float:
+        """Seconds of a batch of the first class, by default a full one."""
+        seeds = range(images or self.spec.max_batch_size)
         started = time.perf_counter()
-        self.draw([0 if self.config.num_classes else None], [0], steps)
+        self.draw([0 if self.config.num_classes else None] * len(seeds), seeds, steps)
         return time.perf_counter() - started
 
     def draw(
@@ -209,7 +224,7 @@ class Engine:
         size = self.spec.max_batch_size
         if not 0 < len(seeds) <= size:
             raise ValueError(f"A batch holds 1 to {size} images, not {len(seeds)}.")
-        padding = size - len(seeds)
+        padding = self._bucket(len(seeds)) - len(seeds)
         padded = None
         if self.config.num_classes:
             padded = torch.tensor([*labels, *[0] * padding], dtype=torch.int64)
@@ -225,6 +240,13 @@ class Engine:
             image if good else NotFinite(seed)
             for image, good, seed in zip(pixels, finite, seeds, strict=True)
         ]
+
+    def _bucket(self, images: int) -> int:
+        """The number of rows that a batch is padded to. A CPU compiles and records nothing for a shape, so
+        there each number of images has its own."""
+        if self.device.type == "cpu" and not self.spec.deterministic:
+            return images
+        return next(rows for rows in self.spec.buckets if rows >= images)
 
     def _network(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         """The network in its own precision; the solver around it stays in fp32."""

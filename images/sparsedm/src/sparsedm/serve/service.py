@@ -25,6 +25,7 @@ from sparsedm.serve.engine import Engine, Measured, versions
 from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
+from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames
 from sparsedm.serve.telemetry import Latencies, Metrics
 from sparsedm.uris import uri_of
@@ -112,11 +113,10 @@ class Service:
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
-            engine.draw, self._executor, config.engine.max_batch_size,
+            engine.draw, self._executor, Pace(measured.seconds), config.engine.max_batch_size,
             config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue, self.metrics.batch,
         )  # fmt: skip
-        batcher.measured(measured.seconds)
-        self.latencies.add(measured.seconds)
+        self.latencies.add(measured.seconds[min(measured.seconds)])
         self._engine, self._batcher, self._classes = engine, batcher, classes
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())

@@ -67,13 +67,17 @@ export interface ISparseInferenceService {
        */
       "guidance"?: string;
       /**
-       * Largest number of images sampled together.
+       * Largest number of images sampled together. A batch of fewer takes less time.
        */
       "maxBatchSize"?: number;
       /**
        * How long a request waits for others to share its batch, in milliseconds.
        */
       "maxBatchDelayMilliseconds"?: number;
+      /**
+       * Whether an image's bytes depend on its class and seed alone, and not on the images that are sampled with it. Every batch then has maxBatchSize rows, however few images it holds, so a lone image takes as long as a full batch. Absent means false.
+       */
+      "deterministic"?: boolean;
       /**
        * Images that may wait in a replica. A request beyond this gets status 429 with Retry-After.
        */
