@@ -80,6 +80,7 @@ class FakeEngine:
         self.gate = threading.Event()
         self.begun = threading.Semaphore(0)
         self.classes = ["boot", "bag"]
+        self.precision = "fp32"
         self.config = SimpleNamespace(num_classes=2, image_size=8)
         self.image: Callable[[int], Any] = lambda seed: seed
         """What is drawn for a seed."""

@@ -25,14 +25,13 @@ from sparsedm.errors import ConfigError
 from sparsedm.files import file_sha256, write_atomically
 from sparsedm.measure.assess import assess
 from sparsedm.measure.extractor import load_extractor
-from sparsedm.measure.reference import Reference
+from sparsedm.measure.reference import REFERENCE_FILE, Reference
 from sparsedm.models import DiffusersConfig, config_of
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, write_config
 from sparsedm.models.scheduler import FILE as SCHEDULER_FILE
 from sparsedm.models.scheduler import write_scheduler
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.training.config import DEFAULT_EXTRACTOR
-from sparsedm.training.finetune import REFERENCE_FILE
 from sparsedm.uris import resolve_uri
 
 SUFFIX = ".safetensors"

@@ -27,6 +27,8 @@ Content = Literal["images", "decodings", "dense-samples"]
 draws."""
 SUFFIXES: dict[Content, str] = {"images": "", "decodings": "-decoded", "dense-samples": "-dense-samples"}
 """What the name of a distance to it ends with."""
+REFERENCE_FILE = "reference.npz"
+"""Beside the manifest of a run that computed its reference itself."""
 KEPT_FEATURES = 10_000
 _SEED = 0
 

@@ -59,6 +59,7 @@ def create_app(service: Service) -> FastAPI:
         seeds = [seed + i for i in range(body.n)]
         with service.load.request():
             images = await _unless_disconnected(request, service.submit(label, seeds))
+            service.served(label, images, body.seed is not None)
             encoded = await asyncio.gather(
                 *(asyncio.to_thread(encode_base64, image, side, format, quality) for image in images)
             )

@@ -45,6 +45,14 @@ class EngineSpec(BaseModel):
         return [*(2**power for power in powers), self.max_batch_size]
 
 
+class QualitySpec(BaseModel):
+    """What of `spec.qualityMonitor` the server does, with the same names and defaults."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    sample_percent: int = Field(10, ge=1, le=100)
+
+
 @dataclass(frozen=True)
 class ServeConfig:
     model: Path
@@ -66,6 +74,8 @@ class ServeConfig:
     """What of `spec.qualityGate` the server judges."""
     gate_text: str = ""
     """The gate as it was given: the report repeats it, so that the operator knows what was judged."""
+    quality: QualitySpec | None = None
+    """How the quality of what is served is watched; None where it is not."""
 
 
 def sentences(error: ValidationError, prefix: str) -> list[str]:
@@ -82,6 +92,14 @@ def parse_engine(text: str) -> EngineSpec:
         return EngineSpec.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(sentences(error, "engine")) from error
+
+
+def parse_quality(text: str) -> QualitySpec:
+    """Raises ConfigError with a sentence for each wrong field."""
+    try:
+        return QualitySpec.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(sentences(error, "qualityMonitor")) from error
 
 
 def read_config(
@@ -101,6 +119,7 @@ def read_config(
         )
     directory = resolve_uri(where, env) if "://" in where else Path(where)
     gate = env.get("SPARSEDM_QUALITY_GATE", "")
+    quality = env.get("SPARSEDM_QUALITY_MONITOR", "")
     delay, grace = _seconds(env, "SPARSEDM_DRAIN_DELAY_SECONDS"), _seconds(env, "SPARSEDM_GRACE_SECONDS")
     if grace is not None and grace <= (delay or 0.0):
         raise ConfigError(["SPARSEDM_GRACE_SECONDS must be more than SPARSEDM_DRAIN_DELAY_SECONDS."])
@@ -116,6 +135,7 @@ def read_config(
         grace=grace,
         gate=parse_gate(gate) if gate else None,
         gate_text=gate,
+        quality=parse_quality(quality) if quality else None,
     )
 
 

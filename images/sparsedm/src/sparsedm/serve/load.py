@@ -137,9 +137,11 @@ class LoadMeter:
 class LoadReporter:
     """Reports to the operator's leader, more often while there are requests. Never fails the server."""
 
-    def __init__(self, meter: LoadMeter, ask: Ask) -> None:
+    def __init__(self, meter: LoadMeter, ask: Ask, beside: Callable[[], dict[str, Any]] = lambda: {}) -> None:
+        """beside: what else a report says, by its names."""
         self._meter = meter
         self._ask = ask
+        self._beside = beside
         self._failures = 0
         self._idle = IDLE_SECONDS
 
@@ -163,7 +165,7 @@ class LoadReporter:
         self._meter.arrival.clear()
         body, totals = self._meter.measure()
         try:
-            answer = await self._ask_leader(body)
+            answer = await self._ask_leader({**body, **self._beside()})
         except Refused as error:
             return self._failed(error)
         if self._failures:
@@ -173,7 +175,7 @@ class LoadReporter:
         self._idle = _seconds(answer.get("idleSeconds"), IDLE_SECONDS)
         return _seconds(answer.get("everySeconds"), EVERY_SECONDS)
 
-    async def _ask_leader(self, body: dict[str, float]) -> dict[str, Any]:
+    async def _ask_leader(self, body: dict[str, Any]) -> dict[str, Any]:
         """Raises Refused."""
         for _ in range(MOST_TRIES - 1):
             try:

@@ -27,6 +27,7 @@ from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal,
 from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames
+from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies, Metrics
 from sparsedm.uris import uri_of
 
@@ -66,6 +67,7 @@ class Service:
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._load_reporting: asyncio.Task[None] | None = None
+        self._quality: QualityMonitor | Unmeasured | None = None
         self._verdicts: list[Verdict] = []
         self._killed_at: float | None = None
         """Time of SIGKILL on the event loop's clock; None before the stop signal."""
@@ -110,6 +112,10 @@ class Service:
         )
         classes = ClassNames(engine.classes, engine.config.num_classes)
         self._judge_distance(engine)
+        if config.quality is not None:
+            self._quality = await loop.run_in_executor(
+                self._executor, open_monitor, config, engine, classes.names, self.metrics.registry
+            )
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
@@ -121,7 +127,9 @@ class Service:
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
         if self._ask is not None:
-            self._load_reporting = asyncio.create_task(LoadReporter(self.load, self._ask).run())
+            self._load_reporting = asyncio.create_task(
+                LoadReporter(self.load, self._ask, self._quality_report).run()
+            )
         self._describe(engine)
         self._warn_of_slow_batches(batcher.batch_seconds)
         if self.state == "starting":
@@ -268,6 +276,14 @@ class Service:
         self.load.accepted(len(seeds))
         return images
 
+    def served(self, label: int | None, images: Sequence[np.ndarray], seeded: bool) -> None:
+        """Takes note of images that are on their way to a client; as `QualityMonitor.offer`."""
+        if self._quality is not None:
+            self._quality.offer(label, images, seeded)
+
+    def _quality_report(self) -> dict[str, Any]:
+        return {} if self._quality is None else {"quality": self._quality.status()}
+
     async def stop(self, delay: float) -> None:
         """Not ready from here on. Accepts for `delay` seconds more, then returns when everything is drawn."""
         loop = asyncio.get_running_loop()
@@ -303,6 +319,8 @@ class Service:
                 task.cancel()
         if self._reporter is not None:
             self._reporter.close(timeout=3.0, **({} if error is None else {"error": error}))
+        if self._quality is not None:
+            self._quality.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

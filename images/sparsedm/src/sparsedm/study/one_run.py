@@ -34,6 +34,7 @@ from sparsedm.errors import SparseDMError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Plan
 from sparsedm.measure.macs import Macs, count_macs
+from sparsedm.measure.reference import REFERENCE_FILE
 from sparsedm.models import PRESETS, UViTConfig, build_model, config_of, load_weights
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.runtime.progress import Console
@@ -53,7 +54,7 @@ from sparsedm.study.settings import (
     Settings,
 )
 from sparsedm.training.config import DEFAULT_EXTRACTOR, parse_config
-from sparsedm.training.finetune import REFERENCE_FILE, train
+from sparsedm.training.finetune import train
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
 SECONDS_FILE = "seconds.txt"

@@ -31,6 +31,7 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
 from sparsedm.measure.macs import count_macs
+from sparsedm.measure.reference import REFERENCE_FILE
 from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.precision import first_too_large
@@ -64,7 +65,6 @@ from sparsedm.training.run_state import Best
 from sparsedm.training.teacher import open_teacher
 from sparsedm.uris import resolve_uri
 
-REFERENCE_FILE = "reference.npz"
 ENCODER_TOLERANCE = 0.05
 """Relative difference of two encodings of a text by one encoder, which may have run in 16 bits."""
 
