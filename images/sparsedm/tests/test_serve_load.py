@@ -48,6 +48,19 @@ def test_requests_are_a_mean_over_the_time_since_the_last_report() -> None:
     assert meter.idle
 
 
+def test_the_report_of_a_request_that_has_just_come_is_not_that_of_an_idle_server() -> None:
+    meter = Meter()
+    meter.now = 10.0
+    with meter.request():
+        assert meter.body()["requests"] > 0, "no time has passed since its arrival"
+        meter.now = 10.001
+    body, totals = meter.measure()
+    assert body["requests"] > 0, "it took 1 ms of 10 s"
+    meter.reported(totals)
+    meter.now = 12.0
+    assert meter.body()["requests"] == 0
+
+
 def test_images_that_wait_are_given_in_seconds_of_this_server() -> None:
     meter = Meter()
     meter.queue = 12
@@ -140,6 +153,7 @@ def test_an_idle_server_reports_its_first_request_before_its_time() -> None:
             await until(lambda: len(sent) == 1)
             with meter.request():
                 await until(lambda: len(sent) == 2)
+        assert [body["requests"] > 0 for body in sent] == [False, True]
         running.cancel()
 
     asyncio.run(scenario())

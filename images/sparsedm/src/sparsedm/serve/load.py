@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 2.0
 MOST_TRIES = 8
 """Tries to reach the operator's leader: a Service sends each connection to any of its replicas."""
 NOT_LEADER = 421
+LEAST_REQUESTS = 0.001
+"""Reported where there was any request since the last report."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,11 @@ class LoadMeter:
         now, before, speed = self._totals(), self._reported, self._speed()
         seconds = max(now.at - before.at, 1e-3)
         queued = self._waiting() + now.refused - before.refused
+        request_seconds = now.request_seconds - before.request_seconds
+        # Not rounded away: the operator may be about to stop a server to which a request has just come.
+        least = LEAST_REQUESTS if self.requests or request_seconds else 0.0
         body = {
-            "requests": round((now.request_seconds - before.request_seconds) / seconds, 3),
+            "requests": max(least, round(request_seconds / seconds, 3)),
             "queuedImages": float(queued),
             "denoisingSeconds": round(queued * speed.image_seconds, 3),
             "offeredLoad": round((now.arrived - before.arrived) * speed.image_seconds / seconds, 3),
