@@ -9,12 +9,14 @@ import { createDemands, type Told } from './demands';
 import {
   decide,
   initialState,
-  STALE_SECONDS,
+  sortOut,
   type Decision,
   type GatewayLoad,
+  type Sample,
   type ScalingState,
 } from './decide';
 import { isIdle, type Load } from './load';
+import type { Heard } from './need';
 
 /** Shortest time between two decisions on one service. */
 export const DECIDE_MS = 2_000;
@@ -55,7 +57,7 @@ export type Autoscaler = {
     maySleep?: boolean,
   ): Evaluation;
   /** The newest loads of the pods, for an autoscaler outside of the operator. */
-  heard(key: string, uid: string, pods: readonly LivePod[]): { loads: Load[]; silent: number };
+  heard(key: string, uid: string, pods: readonly LivePod[]): Omit<Heard, 'held'>;
   /** While another autoscaler decides: drops the decision, so that the next one begins anew, but keeps the reports. */
   rest(key: string): void;
   forget(key: string): void;
@@ -112,13 +114,16 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
 
   type Seen = { found: number; pods: readonly LivePod[]; gateways: GatewayLoad; maySleep: boolean };
 
+  function reportsFrom({ reports }: Entry, pods: readonly LivePod[]): Sample['pods'] {
+    return pods.map(({ uid, serves }) => ({ serves, report: reports.get(uid) }));
+  }
+
   function decideAnew(entry: Entry, config: ScalingConfig, { found, pods, ...seen }: Seen): Decided {
     const now = clock.monotonic();
     const last = entry.decided?.decision;
     const present = last?.replicas ?? found;
     const state: ScalingState = last?.state ?? initialState(present, now, entry.activeAt);
-    const reports = pods.map(({ uid }) => ({ report: entry.reports.get(uid) }));
-    const decision = decide(config, state, { present, pods: reports, ...seen }, now);
+    const decision = decide(config, state, { present, pods: reportsFrom(entry, pods), ...seen }, now);
     onDecision?.(decision, present);
     return { at: now, config, decision };
   }
@@ -186,9 +191,8 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
     heard(key, uid, pods) {
       const entry = entryOf(key, uid);
       forgetOthers(entry, pods);
-      const oldest = clock.monotonic() - STALE_SECONDS * 1000;
-      const loads = [...entry.reports.values()].filter(({ at }) => at >= oldest).map(({ load }) => load);
-      return { loads, silent: pods.length - loads.length };
+      const { fresh, ...others } = sortOut(reportsFrom(entry, pods), clock.monotonic());
+      return { loads: fresh, ...others };
     },
 
     rest(key) {

@@ -11,8 +11,13 @@ const load: fc.Arbitrary<Load> = fc.record({
   denoisingSeconds: amount(500),
   offeredLoad: amount(20),
 });
-/** With what each live pod reports: nothing, nothing new, or a load. */
-const pods = fc.array(fc.option(load, { nil: undefined }), { maxLength: 12 });
+/** What a live pod reports: nothing though it is ready, nothing because it is not, or a load. */
+type Told = Load | undefined | 'loading';
+const pods = fc.array(
+  fc.oneof({ weight: 4, arbitrary: load }, fc.constant(undefined), fc.constant('loading' as const)),
+  { maxLength: 12 },
+);
+const isLoad = (told: Told): told is Load => told !== undefined && told !== 'loading';
 
 const config: fc.Arbitrary<ScalingConfig> = fc
   .record({
@@ -36,12 +41,14 @@ const steps = fc.array(fc.record({ seconds: fc.integer({ min: 1, max: 40 }), pod
   maxLength: 40,
 });
 
-function sampleOf(present: number, given: readonly (Load | undefined)[], now: number): Sample {
+function sampleOf(present: number, given: readonly Told[], now: number): Sample {
   return {
     present,
     gateways: { held: 0, requests: 0 },
     maySleep: true,
-    pods: given.map((each) => (each === undefined ? {} : { report: { at: now, load: each } })),
+    pods: given.map((each) =>
+      isLoad(each) ? { serves: true, report: { at: now, load: each } } : { serves: each === undefined },
+    ),
   };
 }
 
@@ -50,13 +57,13 @@ type Step = {
   before: number;
   replicas: number;
   state: ScalingState;
-  given: readonly (Load | undefined)[];
+  given: readonly Told[];
 };
 
 function play(
   scaling: ScalingConfig,
   present: number,
-  all: readonly { seconds: number; pods: (Load | undefined)[] }[],
+  all: readonly { seconds: number; pods: Told[] }[],
 ): Step[] {
   let now = 0;
   let replicas = present;
@@ -83,12 +90,12 @@ describe('decide, whatever the loads', () => {
     );
   });
 
-  it('never goes to zero while a request waits, or while a replica is silent', () => {
+  it('never goes to zero while a request waits, or while a replica is silent or loads', () => {
     const sleepy = config.map((each) => ({ ...each, minReplicas: 0, idleSeconds: 1 }));
     fc.assert(
       fc.property(sleepy, fc.integer({ min: 1, max: 10 }), steps, (scaling, start, all) => {
         for (const { before, replicas, given } of play(scaling, start, all)) {
-          const known = given.filter((each) => each !== undefined);
+          const known = given.filter(isLoad);
           const unsure = known.length < given.length || known.length === 0;
           if (before > 0 && (unsure || !isIdle(sumOf(known)))) expect(replicas).toBeGreaterThan(0);
         }
@@ -164,7 +171,7 @@ describe('decide, whatever the loads', () => {
     const silent = fc.array(
       fc.record({
         seconds: fc.integer({ min: 1, max: 900 }),
-        pods: fc.array(fc.constant(undefined), { maxLength: 5 }),
+        pods: fc.array(fc.constantFrom(undefined, 'loading' as const), { maxLength: 5 }),
       }),
       { minLength: 1, maxLength: 10 },
     );

@@ -20,11 +20,15 @@ function config(changes: Partial<ScalingConfig> = {}): ScalingConfig {
 const concurrency = (value: number) => ({ target: { figure: 'concurrency', value } as const });
 const images = (value: number) => ({ target: { figure: 'queuedImages', value } as const });
 
-/** Pods with these loads, reported now; undefined for one without a report. */
-function pods(now: number, ...loads: (Partial<Load> | undefined)[]): Sample['pods'] {
-  return loads.map((load) =>
-    load === undefined ? {} : { report: { at: now, load: { ...NO_LOAD, ...load } } },
-  );
+/** What a pod reports: undefined for a ready one without a report, `loading` for one that is not ready. */
+type Told = Partial<Load> | undefined | 'loading';
+
+/** Pods that report now. */
+function pods(now: number, ...told: Told[]): Sample['pods'] {
+  return told.map((load) => {
+    if (load === undefined || load === 'loading') return { serves: load === undefined };
+    return { serves: true, report: { at: now, load: { ...NO_LOAD, ...load } } };
+  });
 }
 
 const quiet = { gateways: { held: 0, requests: 0 }, maySleep: true };
@@ -33,7 +37,7 @@ const quiet = { gateways: { held: 0, requests: 0 }, maySleep: true };
 function play(
   scaling: ScalingConfig,
   seconds: number,
-  loads: (second: number, replicas: number) => (Partial<Load> | undefined)[],
+  loads: (second: number, replicas: number) => Told[],
   { replicas = 1, state = initialState(replicas, 0), from = 0 } = {},
 ): { decisions: Decision[]; replicas: number; state: ScalingState } {
   const decisions: Decision[] = [];
@@ -191,7 +195,7 @@ describe('replicas without a fresh report', () => {
 
   it('are those whose report is older than 30 s', () => {
     const state = initialState(4, 0);
-    const report = (age: number) => ({ report: { at: 100_000 - age, load: NO_LOAD } });
+    const report = (age: number) => ({ serves: true, report: { at: 100_000 - age, load: NO_LOAD } });
     const at = (age: number) =>
       decide(config(), state, { present: 4, pods: [report(age)], ...quiet }, 100_000).outcome;
     expect([at(30_000), at(30_001)]).toEqual(['stabilizing', 'noReports']);
@@ -202,6 +206,48 @@ describe('replicas without a fresh report', () => {
     const { decisions } = play(config(), 302, each({}), { ...silent, from: 602 });
     const first = decisions.findIndex(({ replicas }) => replicas < 4);
     expect(first * 2).toBeGreaterThanOrEqual(298);
+  });
+});
+
+describe('replicas that are not ready', () => {
+  const at = (told: Told[], changes: Partial<ScalingConfig> = {}) =>
+    play(config({ ...concurrency(4), scaleDownStabilizationSeconds: 0, ...changes }), 0, () => told, {
+      replicas: told.length,
+    }).decisions[0]!;
+
+  it.each<[title: string, told: Told[], want: number]>([
+    ['add nothing where more are needed', [{ requests: 12 }, 'loading'], 3],
+    ['are not asked for again while they come', [{ requests: 12 }, 'loading', 'loading'], 3],
+    ['go where the ready ones are enough', [{ requests: 4 }, 'loading', 'loading'], 1],
+    ['go in part where some of them are needed', [{ requests: 6 }, 'loading', 'loading'], 2],
+    ['do not cover for a silent one, which stays', [{ requests: 4 }, undefined, 'loading'], 2],
+    ['count by what they report, where they do', [{ requests: 2 }, { requests: 6 }, 'loading'], 2],
+    ['stay where no other reports', ['loading', 'loading'], 2],
+  ])('%s', (_, told, want) => {
+    expect(at(told).replicas).toBe(want);
+  });
+
+  it('stay for the whole window after they were needed', () => {
+    const scaling = config({ ...concurrency(4), scaleDownStabilizationSeconds: 120 });
+    const told = (second: number, replicas: number): Told[] => [
+      { requests: second === 0 ? 12 : 1 },
+      ...Array.from({ length: replicas - 1 }, () => 'loading' as const),
+    ];
+    const { decisions, replicas } = play(scaling, 300, told);
+    expect(decisions[0]?.replicas).toBe(3);
+    expect(decisions.findIndex((each) => each.replicas < 3) * 2).toBe(120);
+    expect(replicas).toBe(1);
+  });
+
+  it('are told of', () => {
+    expect(at([{ requests: 4 }, 'loading']).reason).toMatch(/1 replica is not ready and gets no load\.$/);
+  });
+
+  it('keep a service awake, because somebody has asked for them', () => {
+    const sleepy = config({ minReplicas: 0, idleSeconds: 4 });
+    const after = (told: Told[]) => play(sleepy, 4, () => told, { replicas: 2 }).replicas;
+    expect(after([{}, {}])).toBe(0);
+    expect(after([{}, 'loading'])).toBe(2);
   });
 });
 
@@ -276,7 +322,12 @@ describe('zero', () => {
 
   it('is not gone back to while replicas load, and more held requests get more of them', () => {
     const loading = (count: number, seconds: number) =>
-      decide(concurrent, initialState(1, 0), { present: 1, pods: [{}], ...held(count) }, seconds * 1000);
+      decide(
+        concurrent,
+        initialState(1, 0),
+        { present: 1, pods: pods(0, 'loading'), ...held(count) },
+        seconds * 1000,
+      );
     const concurrent = config({ minReplicas: 0, ...concurrency(4) });
     expect(loading(0, 3600).replicas).toBe(1);
     expect(loading(12, 2)).toMatchObject({ replicas: 3, outcome: 'waking' });

@@ -6,11 +6,13 @@
  * 2. A burst, where the mean over PANIC_SECONDS needs panicPercent of the replicas that serve, is answered from that
  *    mean: a panic. While it lasts, and for STABLE_SECONDS after, no replica is taken; what it recommended then counts
  *    in the window of 1, so that its end takes none at once either.
- * 3. A replica without a fresh report (it loads, or is silent) counts as empty where the others need more replicas, and
- *    as just at its target where they need fewer, as the HorizontalPodAutoscaler counts them. So it can never be the
- *    reason for a change. Without any fresh report, what is there stays.
- * 4. To zero only where minReplicas is 0, all replicas report, no request was in any of them or in a gateway for
- *    idleSeconds, and the next request will find a gateway.
+ * 3. A ready replica without a fresh report may have any load: it counts as empty where the others need more replicas,
+ *    and as just at its target where they need fewer, so that it is never the reason for a change. One that is not ready
+ *    (it loads, or waits for a node) gets no requests: it counts as empty in both directions, as for the
+ *    HorizontalPodAutoscaler, and goes when the others are enough for the whole window. Without any fresh report, what
+ *    is there stays.
+ * 4. To zero only where minReplicas is 0, all replicas are there and report, no request was in any of them or in a
+ *    gateway for idleSeconds, and the next request will find a gateway.
  * 5. Without a report, requests that a gateway holds get the replicas that they need: from zero that is the wake.
  */
 import type { ScalingConfig } from './config';
@@ -42,8 +44,8 @@ export type GatewayLoad = {
 export type Sample = {
   /** Replicas as they were last set. */
   present: number;
-  /** The live pods, each with its last report. */
-  pods: readonly { report?: { at: number; load: Load } | undefined }[];
+  /** The live pods, each with whether it is ready and with its last report. */
+  pods: readonly { serves: boolean; report?: { at: number; load: Load } | undefined }[];
   gateways: GatewayLoad;
   /** Whether the next request would reach a gateway if the last replica went now. */
   maySleep: boolean;
@@ -80,20 +82,31 @@ export function initialState(present: number, now: number, activeAt = now): Scal
 
 export function decide(config: ScalingConfig, state: ScalingState, sample: Sample, now: number): Decision {
   const { present, pods, gateways, maySleep } = sample;
-  const fresh = pods.flatMap(({ report }) =>
-    report !== undefined && now - report.at <= STALE_SECONDS * 1000 ? [report.load] : [],
-  );
-  const silent = pods.length - fresh.length;
+  const { fresh, silent, loading } = sortOut(pods, now);
   const total = sumOf(fresh);
-  const isActive = silent > 0 || fresh.length === 0 || !isIdle(total) || gateways.requests > 0;
+  const isKnown = fresh.length > 0 && silent + loading === 0;
+  const isActive = !isKnown || !isIdle(total) || gateways.requests > 0;
   const activeAt = isActive ? now : state.activeAt;
   const imageSeconds =
     total.queuedImages > 0 ? total.denoisingSeconds / total.queuedImages : state.imageSeconds;
   const next = { ...state, activeAt, imageSeconds };
-  const numbers = { ...total, fresh: fresh.length, silent, present, held: gateways.held };
+  const numbers = { ...total, fresh: fresh.length, silent, loading, present, held: gateways.held };
   if (fresh.length === 0) return hold(config, next, numbers, now);
   const measured = append(state.measured, { at: now, load: total }, STABLE_SECONDS * 1000);
   return weigh(config, { ...next, measured }, { ...numbers, maySleep }, now);
+}
+
+type Sorted = { fresh: Load[]; silent: number; loading: number };
+
+/** The loads of fresh reports, and the ready and unready pods without one. */
+export function sortOut(pods: Sample['pods'], now: number): Sorted {
+  const sorted: Sorted = { fresh: [], silent: 0, loading: 0 };
+  for (const { serves, report } of pods) {
+    if (report !== undefined && now - report.at <= STALE_SECONDS * 1000) sorted.fresh.push(report.load);
+    else if (serves) sorted.silent++;
+    else sorted.loading++;
+  }
+  return sorted;
 }
 
 /** Without a report there is no recommendation. What is there counts as one, so that the window stays full. */
@@ -134,7 +147,7 @@ function weigh(config: ScalingConfig, state: ScalingState, numbers: Weighable, n
   return conclude(config, numbers, { ...result, replicas, outcome });
 }
 
-/** Rule 3: replicas that do not report change the result only towards what is there. */
+/** Rule 3: ready replicas that do not report change the result only towards what is there. */
 function recommendation(needed: number, present: number, silent: number): number {
   const more = tolerated(needed, present);
   return more >= present ? more : Math.min(present, tolerated(needed + silent, present));

@@ -23,10 +23,16 @@ export type Outcome =
   | 'asleep';
 
 /**
- * The total load of the replicas that report, the numbers of those that do and do not, of replicas as set, and of
- * requests that gateways hold.
+ * The total load of the replicas that report, and the numbers of those that do, of those that are ready and do not, of
+ * those that are not ready, of replicas as set, and of requests that gateways hold.
  */
-export type Numbers = Load & { fresh: number; silent: number; present: number; held: number };
+export type Numbers = Load & {
+  fresh: number;
+  silent: number;
+  loading: number;
+  present: number;
+  held: number;
+};
 
 export function explain(config: ScalingConfig, numbers: Numbers, replicas: number, outcome: Outcome): string {
   if (outcome === 'asleep') return 'No replica runs and no request waits.';
@@ -34,7 +40,8 @@ export function explain(config: ScalingConfig, numbers: Numbers, replicas: numbe
   if (outcome === 'noReports') return withoutReports(config, numbers, replicas);
   const does = doing(config, numbers, replicas, outcome);
   const silent = numbers.silent === 0 ? '' : ` ${withoutReport(numbers.silent)}, which changes nothing.`;
-  return `${does}: ${loadIn(config, numbers)}.${silent}`;
+  const loading = numbers.loading === 0 ? '' : ` ${notReady(numbers.loading)}.`;
+  return `${does}: ${loadIn(config, numbers)}.${silent}${loading}`;
 }
 
 function doing(config: ScalingConfig, { present }: Numbers, replicas: number, outcome: Outcome): string {
@@ -57,11 +64,15 @@ function waking({ held, present }: Numbers, replicas: number): string {
   return `Scales from ${present} to ${replicas}, because ${requests} in the gateway.`;
 }
 
-function withoutReports(config: ScalingConfig, { silent, present }: Numbers, replicas: number): string {
+function withoutReports(
+  config: ScalingConfig,
+  { silent, loading, present }: Numbers,
+  replicas: number,
+): string {
   if (replicas !== present) {
     return `Scales from ${present} to ${replicas}, which minReplicas and maxReplicas allow; no replica has reported its load.`;
   }
-  const who = silent === 0 ? 'There is no pod yet' : `No replica has reported its load`;
+  const who = silent + loading === 0 ? 'There is no pod yet' : `No replica has reported its load`;
   return `${who}: the number of replicas stays ${replicas}.`;
 }
 
@@ -82,6 +93,12 @@ function loadIn({ target }: ScalingConfig, numbers: Numbers): string {
 
 function withoutReport(count: number): string {
   return count === 1 ? '1 replica has no fresh report' : `${count} replicas have no fresh report`;
+}
+
+function notReady(count: number): string {
+  return count === 1
+    ? '1 replica is not ready and gets no load'
+    : `${count} replicas are not ready and get no load`;
 }
 
 function counted(replicas: number): string {

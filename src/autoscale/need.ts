@@ -4,8 +4,10 @@ import { replicasFor, sumOf, type Load, type Target } from './load';
 export type Heard = {
   /** The loads of the pods with a fresh report. */
   loads: readonly Load[];
-  /** Live pods without one. */
+  /** Ready pods without one. */
   silent: number;
+  /** Pods that are not ready. */
+  loading: number;
   /** Requests that wait in gateways for a pod. */
   held: number;
 };
@@ -15,12 +17,12 @@ export type Heard = {
  * but at least what the replicas need to draw what arrives (see replicasFor). Undefined where nothing is known, which
  * is never the same as no load: pods run, and none reports.
  *
- * Silent pods are the reason for no change, as in `decide`: empty where the others need more, at their target where they
- * need fewer.
+ * As in `decide`, silent pods are the reason for no change: empty where the others need more, at their target where they
+ * need fewer. Pods that are not ready have no load.
  */
-export function needOf(target: Target, { loads, silent, held }: Heard): number | undefined {
-  if (loads.length === 0 && silent > 0 && held === 0) return undefined;
-  const live = loads.length + silent;
+export function needOf(target: Target, { loads, silent, loading, held }: Heard): number | undefined {
+  const live = loads.length + silent + loading;
+  if (loads.length === 0 && live > 0 && held === 0) return undefined;
   const reported = replicasFor(target, sumOf(loads));
   const needed = reported >= live ? reported : Math.min(live, reported + silent);
   return Math.max(needed, replicasForHeld(target, held)) * target.value;

@@ -27,7 +27,7 @@ export function builtin(name: string, config: ScalingConfig): Rule {
         const memory = reports.get(replica)?.memory ?? newMemory(replica);
         reports.set(replica, { at: now, ...replica.report(memory) });
       }
-      const pods = replicas.map((replica) => ({ report: reports.get(replica) }));
+      const pods = replicas.map((replica) => ({ serves: replica.ready, report: reports.get(replica) }));
       const decision = decide(
         config,
         state,
