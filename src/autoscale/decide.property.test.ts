@@ -165,7 +165,7 @@ describe('decide, whatever the loads', () => {
         expect(turns.length).toBeLessThanOrEqual((2 * loads.length) / fixed.scaleDownStabilizationSeconds);
       }),
     );
-  });
+  }, 60_000);
 
   it('keeps the replicas where nothing reports', () => {
     const silent = fc.array(

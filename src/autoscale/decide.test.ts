@@ -333,6 +333,13 @@ describe('zero', () => {
     expect(loading(12, 2)).toMatchObject({ replicas: 3, outcome: 'waking' });
   });
 
+  it('is put off by a request that came just before, whose report is that of an almost idle replica', () => {
+    const idle = play(config({ minReplicas: 0 }), 58, each({}));
+    const told = (second: number) => [{ requests: second === 60 ? 0.001 : 0 }];
+    const { decisions } = play(config({ minReplicas: 0 }), 60, told, { ...idle, from: 60 });
+    expect(decisions.map(({ replicas }) => replicas)).toEqual([...Array<number>(30).fill(1), 0]);
+  });
+
   it.each([
     ['the next request would find no gateway', { ...quiet, maySleep: false }, 'fallingAsleep'],
     ['a request is in a gateway', { gateways: { held: 0, requests: 1 }, maySleep: true }, 'steady'],

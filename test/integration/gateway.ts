@@ -6,6 +6,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import type { DemandReport } from '../../src/reports/demand';
 import { createGateway } from '../../src/gateway/gateway';
+import type { Post } from '../../src/gateway/reporter';
 import { GATEWAY_DEFAULTS, type GatewaySettings } from '../../src/gateway/settings';
 import { labels, serverPort } from '../../src/kube/names';
 import { pods } from '../../src/kube/resources';
@@ -28,6 +29,7 @@ export type RunningGateway = {
 export async function startGateway(
   server: ApiServer,
   settings: Partial<GatewaySettings> = {},
+  post?: Post,
 ): Promise<RunningGateway> {
   const metrics = createMetrics();
   const told = new Map<string, DemandReport>();
@@ -38,7 +40,7 @@ export async function startGateway(
     clock: realClock,
     logger: silentLogger,
     metrics,
-    post: (key, report) => Promise.resolve(void told.set(keyText(key), report)),
+    post: post ?? ((key, report) => Promise.resolve(void told.set(keyText(key), report))),
   });
   const stopping = new AbortController();
   const running = gateway.run(stopping.signal);

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseFinetunes, sparseInferenceServices } from '../../src/api/types';
 import { deployments, pods, type Pod } from '../../src/kube/resources';
-import { eventually, openApiServer, type ApiServer } from './harness';
+import { eventually, openApiServer, waitForObject, type ApiServer } from './harness';
 import {
   completeJob,
+  conditionOf,
   createAccount,
   endPod,
   finetuneWhere,
@@ -15,7 +16,7 @@ import {
   type RunningOperator,
 } from './operator';
 import { createServingPod, podToken } from './serving';
-import { service } from './specs';
+import { service, type Changes } from './specs';
 
 let server: ApiServer;
 let operator: RunningOperator;
@@ -248,8 +249,8 @@ describe('a server’s report', () => {
   };
 
   /** A Deployment's pod with its ReplicaSet, as the controllers make them. */
-  async function servingPod(name: string): Promise<Pod> {
-    await server.client.create(sparseInferenceServices, service(name, server.namespace), {
+  async function servingPod(name: string, spec: Changes = {}): Promise<Pod> {
+    await server.client.create(sparseInferenceServices, service(name, server.namespace, spec), {
       fieldManager: 'test',
     });
     const deployment = await eventually(
@@ -278,6 +279,40 @@ describe('a server’s report', () => {
     const elsewhere = { sha256: 'f'.repeat(64), uri: 'pvc://elsewhere/x' };
     await post(enginePath('served'), await tokenFor(pod), { engine: { backend: 'x' }, model: elsewhere });
     expect((await server.client.get(sparseInferenceServices, keyOf('served')))!.status).toEqual(status);
+  });
+
+  it('carries what its gate found, which decides whether the version may serve', async () => {
+    const pod = await servingPod('gated', { qualityGate: { minSpeedup: '1.2' } });
+    const token = await tokenFor(pod);
+    const gateWhere = (status: string, reason: string) =>
+      waitForObject(server, sparseInferenceServices, keyOf('gated'), (one) => {
+        const found = conditionOf(one, 'QualityGatePassed');
+        return found?.status === status && found.reason === reason;
+      });
+    await gateWhere('Unknown', 'NotMeasured');
+    const gate = {
+      uri: 'pvc://models/shirts',
+      bounds: '{"minSpeedup":"1.2"}',
+      passed: false,
+      reason: 'TooSlow',
+      message: 'It is 1.1 times as fast as the dense model.',
+    };
+    const later = { ...gate, bounds: '{"minSpeedup":"2"}', passed: true, reason: 'GatePassed' };
+    expect(await post(enginePath('gated'), token, { gate: later })).toMatchObject({ status: 204 });
+    const open = (await server.client.get(sparseInferenceServices, keyOf('gated')))!;
+    expect(conditionOf(open, 'QualityGatePassed')?.reason).toBe('NotMeasured');
+
+    expect(await post(enginePath('gated'), token, { gate })).toMatchObject({ status: 204 });
+    const refused = await gateWhere('False', 'TooSlow');
+    expect(refused.status?.gate).toEqual(gate);
+    expect(conditionOf(refused, 'QualityGatePassed')?.message).toBe(gate.message);
+
+    const passed = { ...gate, passed: true, reason: 'GatePassed', message: 'It is 1.3 times as fast.' };
+    const halves = await post(enginePath('gated'), token, { gate: { ...passed, bounds: undefined } });
+    expect(halves).toMatchObject({ status: 400 });
+    expect(halves.body.message).toContain('gate.bounds');
+    await post(enginePath('gated'), token, { gate: passed });
+    await gateWhere('True', 'GatePassed');
   });
 
   it('is refused from the pod of another service', async () => {

@@ -1,6 +1,9 @@
 /** Stand-ins for the Deployment's controller and the kubelet of serving pods, and the pods' own tokens. */
+import { NO_LOAD, type Load } from '../../src/autoscale/load';
+import { loadAddress } from '../../src/inference/report';
 import { ownerReference } from '../../src/kube/owner';
 import { deployments, pods, type Deployment, type Pod } from '../../src/kube/resources';
+import { reportUrl } from '../../src/reports/address';
 import type { KubeObject, Resource } from '../../src/runtime/objects';
 import type { ApiServer } from './api-server';
 import { writeStatus } from './stand-ins';
@@ -19,11 +22,12 @@ export async function podToken(
   pod: Pod | undefined,
   audience = 'sparsedm.io',
   namespace = server.namespace,
+  account = 'default',
 ): Promise<string> {
   const bound = pod && { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid };
   const answer = await server.transport.request<{ status: { token: string } }>({
     method: 'POST',
-    path: `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`,
+    path: `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`,
     body: {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
@@ -66,8 +70,15 @@ export async function createServingPod(
   });
 }
 
-/** Plays the Deployment's controller and the kubelet: as many ready pods as asked for, named a, b, c ... */
-export async function followReplicas(server: ApiServer, deployment: Deployment): Promise<Pod[]> {
+/**
+ * Plays the Deployment's controller and the kubelet: as many ready pods as asked for, named a, b, c ..., all of them
+ * at this address.
+ */
+export async function followReplicas(
+  server: ApiServer,
+  deployment: Deployment,
+  podIP?: string,
+): Promise<Pod[]> {
   const { name } = deployment.metadata;
   const live = (await server.client.get(deployments, { namespace: server.namespace, name }))!;
   const replicas = live.spec?.replicas ?? 0;
@@ -84,6 +95,7 @@ export async function followReplicas(server: ApiServer, deployment: Deployment):
     await writeStatus(server, pods, pod, {
       phase: 'Running',
       conditions: [{ type: 'Ready', status: 'True' }],
+      ...(podIP === undefined ? {} : { podIP, podIPs: [{ ip: podIP }] }),
     });
   }
   await writeStatus(server, deployments, deployment, {
@@ -105,4 +117,23 @@ async function podsOf(server: ApiServer, { metadata, spec }: Deployment): Promis
   return found
     .filter((pod) => pod.metadata.name.startsWith(`${metadata.name}-1-`))
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+}
+
+const tokens = new Map<string, string>();
+
+/** Reports the load of a pod with its own token. */
+export async function reportLoad(
+  server: ApiServer,
+  reportsUrl: string,
+  name: string,
+  pod: Pod,
+  load: Partial<Load>,
+): Promise<Response> {
+  const uid = pod.metadata.uid!;
+  if (!tokens.has(uid)) tokens.set(uid, await podToken(server, pod));
+  return fetch(reportUrl(reportsUrl, loadAddress, { namespace: server.namespace, name }), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${tokens.get(uid)}` },
+    body: JSON.stringify({ ...NO_LOAD, ...load }),
+  });
 }
