@@ -96,7 +96,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     namespaces: config.namespaces,
     ...(enabled ? { leaderElection } : {}),
   });
-  const pace = createPace({ clock, due: manager.due });
+  const pace = createPace(clock);
   const events = createEventRecorder({
     transport,
     pace,

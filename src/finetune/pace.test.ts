@@ -25,13 +25,22 @@ import { isOvertaken } from './transitions';
 const key = { namespace: 'ml', name: 'shirts' };
 const lastWord = JSON.stringify({ model: { uri: 'pvc://models/shirts' } });
 
-/** A run in the caches, and `due` other passes beside an API server that takes 100 ms for a write. */
-async function setUp(due: number) {
-  const clock = new FakeClock(startedAt);
-  const state = { due };
-  const pace = createPace({ clock, due: () => state.due });
-  const slow = { request: () => Promise.resolve(clock.stall(100)) } as unknown as Transport;
-  for (let count = 0; count < 50; count++) await pace.measured(slow).request({ method: 'POST', path: '/' });
+/** A run in the caches, and that many writes of others, which the API server has not answered for a minute. */
+function setUp(others: number) {
+  const clock = new FakeClock(new Date(Date.parse(startedAt) - 60_000));
+  const pace = createPace(clock);
+  let answered = Promise.withResolvers<void>();
+  const slow = pace.measured({ request: () => answered.promise } as unknown as Transport);
+  const fallBehind = (writes: number) => {
+    for (let count = 0; count < writes; count++) void slow.request({ method: 'POST', path: '/' });
+    clock.advance(60_000);
+  };
+  const answer = async () => {
+    answered.resolve();
+    answered = Promise.withResolvers<void>();
+    await clock.advanceAsync(0);
+  };
+  fallBehind(others);
 
   const finetunes = new ObjectStore<SparseFinetune>();
   const jobs = new ObjectStore<Job>();
@@ -76,14 +85,14 @@ async function setUp(due: number) {
     pods.applyEvent({ ...pod, metadata: { ...pod.metadata, labels: trainerLabels('shirts') } });
   };
   const phases = () => written.map(({ phase }) => phase);
-  return { clock, state, next, pass, podIs, phases, told, finetunes, created: () => created };
+  return { clock, fallBehind, answer, next, pass, podIs, phases, told, finetunes, created: () => created };
 }
 
 const succeeded = terminated({ exitCode: 0, message: lastWord });
 
 describe('a run alone', () => {
   it('is told of in the very pass that learns of it, however slow the API server is', async () => {
-    const { pass, podIs, phases, told } = await setUp(0);
+    const { pass, podIs, phases, told } = setUp(1);
     await pass();
     expect(phases()).toEqual(['Pending']);
     podIs(running);
@@ -98,7 +107,7 @@ describe('a run alone', () => {
 
 describe('a run among thousands', () => {
   it('has its Job at once, and its first status after 2 s', async () => {
-    const { clock, pass, phases, created } = await setUp(5_000);
+    const { clock, pass, phases, created } = setUp(8);
     expect(await pass()).toBeCloseTo(2_000);
     expect([created(), phases()]).toEqual([1, []]);
     clock.advance(1_500);
@@ -110,7 +119,7 @@ describe('a run among thousands', () => {
   });
 
   it('that starts meanwhile is told of as running, once', async () => {
-    const { clock, pass, podIs, phases, told } = await setUp(5_000);
+    const { clock, pass, podIs, phases, told } = setUp(8);
     await pass();
     clock.advance(1_000);
     podIs(running);
@@ -121,7 +130,7 @@ describe('a run among thousands', () => {
   });
 
   it('whose start is known is told of as running within 5 s', async () => {
-    const { clock, pass, podIs, phases } = await setUp(5_000);
+    const { clock, pass, podIs, phases } = setUp(8);
     await pass();
     clock.advance(2_000);
     await pass();
@@ -133,7 +142,7 @@ describe('a run among thousands', () => {
   });
 
   it('is due with the new ones after that for its first status, and behind the ends of others for any later one', async () => {
-    const { clock, next, podIs } = await setUp(5_000);
+    const { clock, next, podIs } = setUp(8);
     expect((await next())?.priority).toBe('high');
     clock.advance(2_000);
     expect((await next())?.priority).toBeUndefined(); // written
@@ -142,7 +151,7 @@ describe('a run among thousands', () => {
   });
 
   it('that ends is told of at once, with all that waited', async () => {
-    const { pass, podIs, phases, told, finetunes } = await setUp(5_000);
+    const { pass, podIs, phases, told, finetunes } = setUp(8);
     await pass();
     podIs(running);
     await pass();
@@ -157,17 +166,22 @@ describe('a run among thousands', () => {
   });
 
   it('is told of as soon as the others are done', async () => {
-    const { state, pass, phases } = await setUp(5_000);
+    const { clock, answer, pass, podIs, phases } = setUp(2);
     await pass();
-    state.due = 0;
+    clock.advance(2_000);
     await pass();
-    expect(phases()).toEqual(['Pending']);
+    podIs(running);
+    expect(await pass()).toBe(5_000);
+    await answer();
+    clock.advance(1_500);
+    await pass();
+    expect(phases()).toEqual(['Pending', 'Running']);
   });
 
   it('writes nothing in a second pass, and does not wait with nothing to say', async () => {
-    const { clock, state, pass, phases } = await setUp(0);
+    const { clock, fallBehind, pass, phases } = setUp(0);
     await pass();
-    state.due = 5_000;
+    fallBehind(8);
     expect(await pass()).toBe(2_000); // where it looks for its pod again
     clock.advance(10_000);
     await pass();

@@ -199,7 +199,7 @@ function busyRecorder() {
 
 const later: KubeObject = { ...object, metadata: { ...object.metadata, resourceVersion: '8' } };
 
-describe('while Jobs are due', () => {
+describe('while the API server is behind', () => {
   test('an event waits, but no longer than it may', async () => {
     const { clock, events, reasons } = busyRecorder();
     events.event(object, 'Normal', 'A', 'x');
@@ -209,7 +209,7 @@ describe('while Jobs are due', () => {
     expect(reasons()).toEqual(['A']);
   });
 
-  test('and goes as soon as they are made', async () => {
+  test('and goes as soon as it has caught up', async () => {
     const { clock, events, reasons, state } = busyRecorder();
     events.event(object, 'Normal', 'A', 'x');
     await clock.advanceAsync(1_000);
@@ -250,7 +250,7 @@ describe('while Jobs are due', () => {
   });
 });
 
-test('when nothing is due, each event is written, also a beginning right before its end', async () => {
+test('when the API server keeps up, each event is written, also a beginning right before its end', async () => {
   const { events, requests } = recorder();
   events.event(object, 'Normal', 'TrainingStarted', 'x');
   events.event(later, 'Normal', 'Succeeded', 'x');

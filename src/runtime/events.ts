@@ -192,7 +192,7 @@ export function createEventRecorder(options: EventRecorderOptions): RunningEvent
     }
   }
 
-  /** Waits while Jobs are due, but not for long. */
+  /** Waits while the API server is behind, but not for long. */
   async function waitFor(series: Series): Promise<void> {
     for (;;) {
       const waitMs = pace?.eventWait(clock.monotonic() - series.dueAt) ?? 0;

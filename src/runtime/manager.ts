@@ -83,8 +83,6 @@ export type Manager = {
    * so that none is in flight while another process leads.
    */
   readonly abandoned: AbortSignal;
-  /** Passes that are due in all controllers, except those caused by a first list or a takeover. */
-  readonly due: () => number;
   state(): ManagerState;
 };
 
@@ -258,7 +256,6 @@ export function createManager(options: ManagerOptions): Manager {
     isLeader: () => elector.isLeader(),
     assertLeader: () => elector.assertLeader(),
     abandoned: abandon.signal,
-    due: () => built.reduce((sum, { controller: { queue } }) => sum + queue.due, 0),
     state: () => ({
       leader: elector.state(),
       controllers: built.map(({ concurrency, controller: { name, queue } }) => ({

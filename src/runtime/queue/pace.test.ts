@@ -5,150 +5,141 @@ import { coalescingWindow, createPace } from './pace';
 
 describe('the time that a change waits', () => {
   test.each([
-    ['an object alone, on a fast API server', { due: 0, latencyMs: 5 }, false, 0],
-    ['an object alone, on a slow API server', { due: 0, latencyMs: 3_000 }, false, 0],
-    ['a few objects on a fast API server', { due: 8, latencyMs: 5 }, false, 0],
-    ['a dozen on a slow one', { due: 12, latencyMs: 50 }, false, 600],
-    ['its first status then', { due: 12, latencyMs: 50 }, true, 600],
-    ['many objects', { due: 40, latencyMs: 50 }, false, 2_000],
-    ['the first status among thousands', { due: 5_000, latencyMs: 100 }, true, 2_000],
-    ['any other among thousands', { due: 5_000, latencyMs: 100 }, false, 5_000],
-    ['thousands on an API server that keeps up', { due: 5_000, latencyMs: 0 }, false, 0],
-  ])('%s', (_, load, isFirst, want) => {
-    expect(coalescingWindow(load, isFirst)).toBe(want);
+    ['no write under way', 0, false, 0],
+    ['one after the other', 1, false, 0],
+    ['hardly more', 1.01, false, 0],
+    ['a little more', 1.2, false, 1_000],
+    ['and for a first status', 1.2, true, 1_000],
+    ['at the bound of a first status', 1.4, true, 2_000],
+    ['beyond it', 1.6, true, 2_000],
+    ['and for any other', 1.6, false, 3_000],
+    ['all workers write', 8, false, 5_000],
+  ])('%s', (_, underWay, isFirst, want) => {
+    expect(coalescingWindow(underWay, isFirst)).toBeCloseTo(want);
   });
 
-  test('never falls as more is due or the API server slows down, and has its bounds', () => {
-    const loads = [0, 1, 10, 100, 1_000, 100_000];
-    for (const isFirst of [true, false]) {
-      for (const other of loads) {
-        const windows = loads.flatMap((one) => [
-          [coalescingWindow({ due: one, latencyMs: other }, isFirst)],
-          [coalescingWindow({ due: other, latencyMs: one }, isFirst)],
-        ]);
-        for (const column of [0, 1]) {
-          const values = windows.filter((__, index) => index % 2 === column).flat();
-          expect(values).toEqual([...values].sort((a, b) => a - b));
-          expect(Math.max(...values)).toBeLessThanOrEqual(isFirst ? 2_000 : 5_000);
-        }
-      }
+  test('never falls as the API server gets busier, and has its bounds', () => {
+    for (const [isFirst, longest] of [
+      [true, 2_000],
+      [false, 5_000],
+    ] as const) {
+      const windows = Array.from({ length: 1_000 }, (__, index) => coalescingWindow(index / 100, isFirst));
+      expect(windows).toEqual([...windows].sort((a, b) => a - b));
+      expect(Math.max(...windows)).toBe(longest);
     }
   });
 });
 
-/** A pace beside a number of due passes, whose writes take as long as is said. */
+/** A pace whose writes take as long as is said. */
 function setUp() {
   const clock = new FakeClock();
-  const state = { due: 0, writeMs: 10 };
-  const pace = createPace({ clock, due: () => state.due });
+  const pace = createPace(clock);
   const transport = pace.measured({
-    request<T>(): Promise<T> {
-      clock.stall(state.writeMs);
-      return Promise.resolve({} as T);
+    request<T>({ path }: { path: string }): Promise<T> {
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      clock.setTimeout(
+        () => (path === '/down' ? reject(new Error('down')) : resolve({} as T)),
+        Number(path.slice(1)) || 1_000,
+      );
+      return promise;
     },
   } as unknown as Transport);
-  const write = async (times = 1, method: 'PATCH' | 'GET' = 'PATCH') => {
-    for (let count = 0; count < times; count++) await transport.request({ method, path: '/' });
+  /** `workers` that write one after the other, for `times` writes each. */
+  const write = async (
+    workers: number,
+    times: number,
+    writeMs: number,
+    method: 'PATCH' | 'GET' = 'PATCH',
+  ) => {
+    const work = async () => {
+      for (let count = 0; count < times; count++) await transport.request({ method, path: `/${writeMs}` });
+    };
+    const all = Promise.all(Array.from({ length: workers }, work));
+    await clock.advanceAsync(times * writeMs);
+    await all;
   };
-  return { clock, state, pace, write };
+  return { clock, pace, transport, write };
 }
 
 const yes = () => true;
 
 describe('a status', () => {
   test('of an object at rest never waits, and nobody asks whether it may', async () => {
-    const { pace, state, write } = setUp();
-    state.writeMs = 2_000;
-    await write(50);
+    const { pace, write } = setUp();
     const never = () => {
       throw new Error('asked');
     };
+    // Its own writes, on a slow API server.
+    await write(1, 10, 3_000);
     expect(pace.statusWait('a/x', true, never)).toBe(0);
     expect(pace.isWaiting('a/x')).toBe(false);
   });
 
-  test('waits while more is due than the API server takes, as long as it has not waited yet', async () => {
-    const { clock, pace, state, write } = setUp();
-    state.writeMs = 50;
-    await write(50);
-    state.due = 20;
-    expect(pace.statusWait('a/x', true, yes)).toBeCloseTo(1_000);
+  test('of many objects at once does not wait when they are written in a moment', async () => {
+    const { pace, write } = setUp();
+    await write(8, 10, 10);
+    expect(pace.statusWait('a/x', false, yes)).toBe(0);
+  });
+
+  test('of objects that never end does not wait where the API server keeps up', async () => {
+    const { clock, pace, write } = setUp();
+    for (let round = 0; round < 200; round++) {
+      await write(8, 1, 5);
+      await clock.advanceAsync(45);
+    }
+    expect(pace.statusWait('a/x', false, yes)).toBe(0);
+  });
+
+  test('waits while the API server is behind, less the time that it has waited', async () => {
+    const { clock, pace, transport, write } = setUp();
+    await write(8, 100, 100);
+    // A write that takes the whole time keeps the average up.
+    for (let count = 0; count < 8; count++) void transport.request({ method: 'PATCH', path: '/60000' });
+    expect(pace.statusWait('a/x', true, yes)).toBe(2_000);
     clock.advance(300);
-    expect(pace.statusWait('a/x', true, yes)).toBeCloseTo(700);
+    expect(pace.statusWait('a/x', true, yes)).toBe(1_700);
     expect(pace.isWaiting('a/x')).toBe(true);
-    clock.advance(700);
+    clock.advance(1_700);
     expect(pace.statusWait('a/x', true, yes)).toBe(0);
     pace.settle('a/x');
     // And the next change has all its time again.
-    expect(pace.statusWait('a/x', false, yes)).toBeCloseTo(1_000);
+    expect(pace.statusWait('a/x', false, yes)).toBe(5_000);
+    expect(pace.eventWait(200)).toBe(4_800);
   });
 
-  test('waits for no longer once nothing is due', async () => {
-    const { pace, state, write } = setUp();
-    state.writeMs = 50;
-    await write(50);
-    state.due = 1_000;
+  test('waits for no longer once the API server has caught up', async () => {
+    const { clock, pace, write } = setUp();
+    await write(8, 100, 100);
     expect(pace.statusWait('a/x', false, yes)).toBe(5_000);
-    state.due = 0;
+    clock.advance(4_500);
     expect(pace.statusWait('a/x', false, yes)).toBe(0);
   });
 
   test('that may not wait does not', async () => {
-    const { pace, state, write } = setUp();
-    state.writeMs = 50;
-    await write(50);
-    state.due = 1_000;
+    const { pace, write } = setUp();
+    await write(8, 100, 100);
     expect(pace.statusWait('a/x', true, () => false)).toBe(0);
     expect(pace.isWaiting('a/x')).toBe(false);
   });
-
-  test('counts those that wait already as due, but not itself', async () => {
-    const { pace, state, write } = setUp();
-    state.writeMs = 100;
-    await write(50);
-    state.due = 5;
-    expect(pace.statusWait('a/x', false, yes)).toBeCloseTo(500);
-    expect(pace.statusWait('a/x', false, yes)).toBeCloseTo(500);
-    expect(pace.statusWait('a/y', false, yes)).toBeCloseTo(600);
-    expect(pace.eventWait(200)).toBeCloseTo(500);
-  });
 });
 
-describe('the latency', () => {
-  test('is that of writes, and follows them', async () => {
-    const { pace, state, write } = setUp();
-    const wait = () => pace.eventWait(0);
-    state.due = 10;
-    await write(50);
-    expect(wait()).toBeCloseTo(100);
-    state.writeMs = 100;
-    await write(50, 'GET');
-    expect(wait()).toBeCloseTo(100);
-    await write(50);
-    expect(wait()).toBeGreaterThan(900);
-  });
-
-  test('of before a pause counts for little', async () => {
-    const { clock, pace, state, write } = setUp();
-    state.due = 10;
-    state.writeMs = 400;
-    await write(50);
-    clock.advance(30_000);
-    state.writeMs = 5;
-    await write();
+describe('under way', () => {
+  test('are writes, not reads', async () => {
+    const { pace, write } = setUp();
+    await write(8, 100, 100, 'GET');
     expect(pace.eventWait(0)).toBe(0);
+    await write(8, 100, 100);
+    expect(pace.eventWait(0)).toBe(5_000);
   });
 
-  test('counts requests that failed', async () => {
-    const clock = new FakeClock();
-    const pace = createPace({ clock, due: () => 10 });
-    const transport = pace.measured({
-      request: () => {
-        clock.stall(200);
-        return Promise.reject(new Error('down'));
-      },
-    } as unknown as Transport);
-    await expect(transport.request({ method: 'POST', path: '/' })).rejects.toThrow('down');
+  test('are no writes that have failed', async () => {
+    const { clock, pace, transport } = setUp();
+    const failed = Array.from({ length: 8 }, () => transport.request({ method: 'POST', path: '/down' }));
+    const settled = Promise.allSettled(failed);
+    await clock.advanceAsync(1_000);
+    expect((await settled).map(({ status }) => status)).toEqual(failed.map(() => 'rejected'));
     expect(pace.eventWait(0)).toBeGreaterThan(1_000);
+    await clock.advanceAsync(10_000);
+    expect(pace.eventWait(0)).toBe(0);
   });
 });

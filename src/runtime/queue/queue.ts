@@ -91,11 +91,6 @@ export class WorkQueue {
     return this.#lanes.reduce((sum, { keys }) => sum + keys.size, 0);
   }
 
-  /** As depth, without those of low priority, whose objects have not changed. */
-  get due(): number {
-    return this.#lanes.slice(0, priorities.indexOf('low')).reduce((sum, { keys }) => sum + keys.size, 0);
-  }
-
   get processing(): number {
     return this.#processing.size;
   }
