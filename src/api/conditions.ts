@@ -27,6 +27,8 @@ export const STALLED = 'Stalled';
 export const RECONCILING = 'Reconciling';
 /** Present only with spec.expose. */
 export const EXPOSED = 'Exposed';
+/** Present only with `gateway: Always` or `strategy: Canary`: whether requests reach the gateway as they have to. */
+export const GATEWAY_READY = 'GatewayReady';
 /** Present only while a service asks for children beside its Deployment and Service. */
 export const CHILDREN_READY = 'ChildrenReady';
 
@@ -94,4 +96,7 @@ export const REASONS = {
   asleep: 'Asleep',
   waking: 'Waking',
   noGateway: 'NoGateway',
+  throughGateway: 'ThroughGateway',
+  standsBy: 'StandsBy',
+  switching: 'Switching',
 } as const;

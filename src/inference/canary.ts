@@ -1,8 +1,9 @@
 /** A rollout as the state machine sees it, and the canary's Deployment. */
 import { createHash } from 'node:crypto';
-import { REASONS } from '../api/conditions';
+import { GATEWAY_READY, REASONS } from '../api/conditions';
 import type { RolloutStatus, ServedModel, SparseInferenceService } from '../api/types';
 import { no, unknown, type Verdict } from '../api/verdict';
+import { findCondition } from '../kube/conditions';
 import { canaryApp, canaryDeploymentName, canaryLabels, labels } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
@@ -17,8 +18,10 @@ import { keyOf, keyText } from '../runtime/objects';
 import { cutToLength } from '../runtime/text';
 import { isDeleting, isOver, isReady } from '../workload/pod-state';
 import { buildDeployment, deadlineSeconds, RESTART_ANNOTATION, type DeploymentSettings } from './deployment';
+import { gatewayTrouble } from './gateway-ready';
 import { deployedRevision, wantedRevision } from './revision';
 import { countsOf, hasArrived, isAlone, newestPod } from './rollout';
+import type { TrafficSeen } from './traffic';
 import { deploymentTrouble, isLate, podTrouble } from './trouble';
 
 /** What Flagger's and Argo Rollouts' users write most: small, then half. */
@@ -93,6 +96,7 @@ export type Rollout = {
   pods: readonly Pod[];
   canaryPods: readonly Pod[];
   figures?: Figures | undefined;
+  paths?: TrafficSeen | undefined;
 };
 
 /** The decision on the rollout to this model; undefined where there is none that may be served. */
@@ -120,11 +124,14 @@ function sampleOf(observed: Rollout, model: ServedModel | undefined): Sample {
       ? {
           revision: deployedRevision(service, canary),
           available: countsOf(canary).available,
-          unavailableSince: unavailableSince(canary),
+          unavailableSince: availableSince(canary, 'False'),
+          availableSince: availableSince(canary, 'True'),
         }
       : undefined,
     canaryPods: live.map(revisionOf),
     divided: service.status?.traffic?.mode === 'Gateway',
+    undividedSince: undividedSince(service),
+    gatewayTrouble: gatewayTrouble(observed),
     sharePercent: shareOf([...pods, ...live], wanted),
     trouble: canaryTrouble(canary, isOurs, live),
   };
@@ -152,8 +159,14 @@ function shareOf(pods: readonly Pod[], revision: string | undefined): number {
   return Math.floor((100 * ready.filter((pod) => revisionOf(pod) === revision).length) / ready.length);
 }
 
-function unavailableSince({ status }: Deployment): number | undefined {
-  const found = status?.conditions?.find(({ type, status: is }) => type === 'Available' && is === 'False');
+/** Since when requests have not gone through the gateway, as the status has it. */
+function undividedSince({ status }: SparseInferenceService): number | undefined {
+  const found = findCondition(status?.conditions, GATEWAY_READY);
+  return found === undefined || found.status === 'True' ? undefined : Date.parse(found.lastTransitionTime);
+}
+
+function availableSince({ status }: Deployment, is: 'True' | 'False'): number | undefined {
+  const found = status?.conditions?.find((each) => each.type === 'Available' && each.status === is);
   return found?.lastTransitionTime === undefined ? undefined : Date.parse(found.lastTransitionTime);
 }
 
@@ -177,8 +190,12 @@ function canaryTrouble(
 }
 
 /** What the condition UpToDate says of a canary; undefined where the Deployment that serves decides. */
-export function judgeCanary({ metadata }: SparseInferenceService, { state }: Decision): Verdict | undefined {
+export function judgeCanary(
+  { metadata }: SparseInferenceService,
+  { state, isRefused }: Decision,
+): Verdict | undefined {
   if (state === undefined) return undefined;
+  if (isRefused) return no(REASONS.noGateway, state.message);
   if (state.phase === 'RollingBack' || state.phase === 'RolledBack') {
     const { name, namespace = '' } = metadata;
     const remedy = `To try again, change the spec, or: kubectl annotate sis/${name} -n ${namespace} --overwrite ${RESTART_ANNOTATION}="$(date -Is)".`;

@@ -19,7 +19,7 @@ export type Gateways = {
   readonly isTold: boolean;
   /** Of the gateways that take requests, sorted. */
   addresses(): readonly string[];
-  /** Why services can't rely on a gateway, with the remedy; undefined where they can. */
+  /** Why services can't rely on a gateway, with a command, and without a full stop; undefined where they can. */
   trouble(): string | undefined;
 };
 
@@ -29,8 +29,7 @@ const PATIENCE_MS = 60_000;
 export const noGateways: Gateways = {
   isTold: false,
   addresses: () => [],
-  trouble: () =>
-    'this operator was started without a gateway: install the chart with gateway.enabled=true, or write minReplicas: 1',
+  trouble: () => 'this operator was started without a gateway: install the chart with gateway.enabled=true',
 };
 
 export function createGateways(options: {

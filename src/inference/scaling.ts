@@ -186,7 +186,10 @@ function judgeBuiltin(service: SparseInferenceService, scaling: Scaling): Verdic
 }
 
 export function withoutGateway(message: string, sleepless: string): Verdict {
-  return yes(REASONS.noGateway, `${message} minReplicas: 0 counts as 1, because ${sleepless}.`);
+  return yes(
+    REASONS.noGateway,
+    `${message} minReplicas: 0 counts as 1, because ${sleepless}. Or write minReplicas: 1.`,
+  );
 }
 
 const REASON_OF: Partial<Record<Outcome, string>> = {

@@ -1,6 +1,7 @@
 import {
   CHILDREN_READY,
   EXPOSED,
+  GATEWAY_READY,
   RECONCILING,
   REASONS,
   STALLED,
@@ -19,6 +20,7 @@ import { isDeleting, startTrouble, type Trouble } from '../workload/pod-state';
 import { judgeCanary, rolloutStatus } from './canary';
 import { judgeChildren } from './children';
 import { exposureOf, judgeExposure } from './exposed';
+import { judgeGateway } from './gateway-ready';
 import { RESTART_ANNOTATION, SERVER_CONTAINER, serverOf, type DeploymentSettings } from './deployment';
 import { identityOf, type Resolution } from './model';
 import {
@@ -87,6 +89,7 @@ function rolloutParts(observed: Observed): Partial<SparseInferenceServiceStatus>
 type Verdicts = Record<ServiceCondition, Verdict> & {
   [CHILDREN_READY]: Verdict | undefined;
   [EXPOSED]: Verdict | undefined;
+  [GATEWAY_READY]: Verdict | undefined;
   [RECONCILING]: Verdict | undefined;
   [STALLED]: Verdict | undefined;
 };
@@ -112,6 +115,7 @@ function judge(
     Ready: ready,
     [CHILDREN_READY]: judgeChildren(observed.children),
     [EXPOSED]: judgeExposure(observed),
+    [GATEWAY_READY]: judgeGateway(observed),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
   };
@@ -143,6 +147,9 @@ function reconciling(upToDate: Verdict, deploymentReady: Verdict): Verdict {
   return yes(open.reason, open.message);
 }
 
+/** Reasons with which a rollout has ended, or can't begin, until a person acts. */
+const ENDS: readonly string[] = [REASONS.rolledBack, REASONS.noGateway];
+
 /** Why there is no progress until a person acts. */
 function stalledBy(observed: Observed, { stalled }: Resolution, upToDate: Verdict): Trouble | undefined {
   if (stalled !== undefined) return stalled;
@@ -150,7 +157,7 @@ function stalledBy(observed: Observed, { stalled }: Resolution, upToDate: Verdic
   if (refusal?.final === true) return { reason: refusal.reason, message: refusal.message };
   const conflict = conflictOf(observed);
   if (conflict !== undefined || upToDate.status === 'True') return conflict;
-  if (upToDate.reason === REASONS.rolledBack) return { reason: upToDate.reason, message: upToDate.message };
+  if (ENDS.includes(upToDate.reason)) return { reason: upToDate.reason, message: upToDate.message };
   if (deployment === undefined || !isLate(deployment)) return undefined;
   return { reason: upToDate.reason, message: upToDate.message };
 }
@@ -332,8 +339,12 @@ function phaseOf(verdicts: Verdicts): ServicePhase {
 
   if (Ready.status !== 'True') return Stalled === undefined ? 'Pending' : 'Failed';
   // What a controller has not told yet does not make a service that serves one that is being updated.
-  const beside = [verdicts[CHILDREN_READY], verdicts[EXPOSED]].filter((one) => one?.status === 'False');
-  const open = firstOpen([UpToDate, DeploymentReady, ...beside.flatMap((one) => one ?? [])]);
+  const beside = [CHILDREN_READY, EXPOSED, GATEWAY_READY] as const;
+  const open = firstOpen([
+    UpToDate,
+    DeploymentReady,
+    ...beside.flatMap((type) => (verdicts[type]?.status === 'False' ? verdicts[type] : [])),
+  ]);
   if (open === undefined) return 'Ready';
   return open.status === 'False' ? 'Degraded' : 'Updating';
 }

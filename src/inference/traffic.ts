@@ -40,6 +40,9 @@ export type TrafficSeen = {
   wakeSeconds: string | undefined;
 };
 
+/** Time until it is looked again for gateways that are all away: no watch reports that they stay so. */
+const LOOK_AGAIN_MS = 15_000;
+
 export type TrafficPlan = {
   /** What the gateway's EndpointSlice holds; undefined for none. */
   slice: { port: number; addresses: readonly string[] } | undefined;
@@ -110,11 +113,14 @@ function isFalling(scaling: Scaling | undefined): boolean {
   return scaling?.replicas === 0 || scaling?.evaluation?.decision.outcome === 'fallingAsleep';
 }
 
-function againMs({ opened, sliced, selected, serves }: TrafficSeen): number | undefined {
-  const open = [opened, sliced, selected, serves].filter(
-    (since) => since !== undefined && since < PROPAGATION_MS,
+function againMs(seen: TrafficSeen): number | undefined {
+  const { opened, sliced, selected, serves, addresses, trouble } = seen;
+  const open = [opened, sliced, selected, serves].flatMap((since) =>
+    since !== undefined && since < PROPAGATION_MS ? PROPAGATION_MS - since : [],
   );
-  return open.length === 0 ? undefined : Math.min(...open.map((since) => PROPAGATION_MS - (since ?? 0)));
+  const away = addresses.length === 0 && trouble === undefined ? [LOOK_AGAIN_MS] : [];
+  const due = [...open, ...away];
+  return due.length === 0 ? undefined : Math.min(...due);
 }
 
 type Facts = Partial<Record<'opened' | 'sliced' | 'selected' | 'serves', number>>;

@@ -230,6 +230,66 @@ describe('a canary', () => {
       ['Progressing b 0 0', false, 'b 1', 'b 0'],
     ],
     [
+      'is rolled back when the gateway does not divide the requests in time',
+      config,
+      stateOf({ step: 0, weightPercent: 0 }),
+      { ...running(1), divided: false, undividedSince: later(20).getTime() },
+      620,
+      ['RollingBack b 0 0', false, 'b as they are', 'b 0'],
+    ],
+    [
+      'is rolled back in a later step too when the gateway goes and does not come back',
+      config,
+      stateOf({}),
+      { ...running(1), divided: false, undividedSince: later(20).getTime(), figures: figures(50) },
+      620,
+      ['RollingBack b 1 0', false, 'b as they are', 'b 0'],
+    ],
+    [
+      'waits in its step for a gateway that has gone, whatever was counted before',
+      config,
+      stateOf({}),
+      { ...running(1), divided: false, undividedSince: later(20).getTime(), figures: figures(50) },
+      619,
+      ['Progressing b 1 10', false, 'b 1', 'b 10'],
+    ],
+    [
+      'has the whole time from when its pods are ready',
+      config,
+      stateOf({ step: 0, weightPercent: 0 }),
+      {
+        canary: { revision: 'b', available: 1, availableSince: later(500).getTime() },
+        divided: false,
+        undividedSince: later(20).getTime(),
+      },
+      1099,
+      ['Progressing b 0 0', false, 'b 1', 'b 0'],
+    ],
+    [
+      'is not hurried while the service is stopped',
+      config,
+      stateOf({ step: 0, weightPercent: 0 }),
+      { stable: { ...serving, replicas: 0 }, divided: false, undividedSince: later(0).getTime() },
+      9_999,
+      ['Progressing b 0 0', false, 'b 0', 'b 0'],
+    ],
+    [
+      'does not begin without a gateway',
+      config,
+      undefined,
+      { gatewayTrouble: 'there is none' },
+      0,
+      ['Progressing b - -', false, ...none],
+    ],
+    [
+      'begins when there is one',
+      config,
+      stateOf({ step: undefined, weightPercent: undefined }),
+      {},
+      9,
+      ['Progressing b 0 0', false, 'b 1', 'b 0'],
+    ],
+    [
       'gets its first requests',
       config,
       stateOf({ step: 0, weightPercent: 0 }),
@@ -535,9 +595,26 @@ describe('a canary', () => {
   });
 
   it('says what it waits for where there is no gateway', () => {
-    const sample = { ...base, ...running(1), divided: false };
-    const { state } = advance(config, stateOf({ step: 0, weightPercent: 0 }), sample, later(7));
-    expect(state?.message).toContain('gateway.enabled=true');
+    const gatewayTrouble = 'there is none: install the chart with gateway.enabled=true';
+    const sample = { ...base, ...running(1), divided: false, gatewayTrouble };
+    const look = (stored: RolloutState | undefined, seconds = 7, undividedSince = later(0).getTime()) =>
+      advance(config, stored, { ...sample, undividedSince }, later(seconds));
+    expect(look(undefined)).toMatchObject({
+      isRefused: true,
+      state: {
+        message: `The canary of b does not begin, because ${gatewayTrouble}. It begins when there is one. Or write strategy: RollingUpdate.`,
+      },
+    });
+    const open = stateOf({ step: 0, weightPercent: 0 });
+    expect(look(open)).toMatchObject({
+      isRefused: false,
+      state: {
+        message: `The canary of b is ready, and waits until requests go through the gateway, which divides them; after 600 s without it is rolled back. The reason: ${gatewayTrouble}.`,
+      },
+    });
+    expect(look(open, 600).state?.message).toBe(
+      `The canary of b was rolled back before its first step: no requests went through the gateway, which divides them, within 600 s. The reason: ${gatewayTrouble}.`,
+    );
   });
 
   it('says what its pods lack', () => {

@@ -25,6 +25,8 @@ export type Canary = {
   available: number;
   /** Since when it lacks pods, in milliseconds since the epoch. */
   unavailableSince?: number | undefined;
+  /** Since when it has them. */
+  availableSince?: number | undefined;
 };
 
 export type Sample = {
@@ -37,6 +39,10 @@ export type Sample = {
   canaryPods: readonly string[];
   /** Whether requests go through the gateway, which alone can divide them. */
   divided: boolean;
+  /** Since when they do not, in milliseconds since the epoch; undefined where that is not known. */
+  undividedSince?: number | undefined;
+  /** Why no gateway can be relied on. */
+  gatewayTrouble?: string | undefined;
   /** Part of the ready pods that are of the wanted revision, in per cent. */
   sharePercent: number;
   /** Undefined while no gateway has reported since the step began. */
@@ -55,6 +61,8 @@ export type Decision = {
   canary: { revision: string; replicas: number | undefined } | undefined;
   /** How the gateway divides the requests. */
   traffic: { revision: string; weightPercent: number } | undefined;
+  /** No canary begins, because there is no gateway; the state's message has the remedy. */
+  isRefused: boolean;
   /** Milliseconds until something is due that no watch reports. */
   againMs?: number | undefined;
 };
@@ -80,6 +88,7 @@ export function advance(
     rolls: rolls(stored, state, sample),
     canary: canaryOf(config.canary, stored, state, sample),
     traffic: trafficOf(state),
+    isRefused: isRefused(state, sample),
     againMs: againMs(config, state, now),
   };
 }
@@ -113,7 +122,7 @@ function comparable({ available, alone, late, replicas }: Stable): boolean {
 function beginCanary(
   { digest }: CanaryConfig,
   stored: RolloutState | undefined,
-  { wanted, stable, canaryPods }: Sample & { wanted: string; stable: Stable },
+  { wanted, stable, canaryPods, gatewayTrouble }: Sample & { wanted: string; stable: Stable },
   now: Date,
 ): RolloutState {
   const state: RolloutState = {
@@ -125,11 +134,21 @@ function beginCanary(
     message: `The canary of ${wanted} starts; ${stable.revision} serves.`,
     canaryDigest: digest,
   };
+  if (gatewayTrouble !== undefined) {
+    const message = `The canary of ${wanted} does not begin, because ${gatewayTrouble}. It begins when there is one. Or write strategy: RollingUpdate.`;
+    return kept(stored, { ...state, message });
+  }
   // Never three versions at a time.
   const isFree = stable.alone && canaryPods.every((revision) => revision === wanted);
   if (isFree) return { ...state, step: 0, weightPercent: 0 };
   const message = `The canary of ${wanted} waits until the rollout before it has ended.`;
   return kept(stored, { ...state, message });
+}
+
+function isRefused(state: RolloutState | undefined, { gatewayTrouble }: Sample): boolean {
+  const isBefore =
+    state?.phase === 'Progressing' && state.canaryDigest !== undefined && state.step === undefined;
+  return isBefore && gatewayTrouble !== undefined;
 }
 
 function isSame({ revision, canaryDigest }: RolloutState, wanted: string, { digest }: CanaryConfig): boolean {
@@ -251,9 +270,10 @@ function walkStep(config: CanaryConfig, stored: RolloutState, sample: Sample, no
   const step = stored.step ?? 0;
   const due = config.steps[Math.max(step, 1) - 1]!;
   const needed = sizeFor(due.weight, sample.stable?.replicas ?? 0);
-  const late = lateness(config, stored, sample, needed, now);
+  const late = lateness(config, stored, sample, needed, now) ?? undivided(config, stored, sample, now);
   if (late !== undefined) return rollBack(stored, config, late, now);
   if (step === 0 || stored.weightPercent !== due.weight) return prepare(config, stored, sample, needed, now);
+  if (!sample.divided) return { ...stored, message: waitsForGateway(config, stored, sample) };
   return judgeStep(config, stored, sample, now);
 }
 
@@ -278,6 +298,31 @@ function lateness(
   return `${available} of the ${needed} pods that it needs were ready within ${deadlineSeconds} s.${why}`;
 }
 
+/** Why a canary that is ready is given up, when the gateway has not divided the requests in time. */
+function undivided(
+  { deadlineSeconds }: CanaryConfig,
+  { since }: RolloutState,
+  { canary, divided, undividedSince, gatewayTrouble, stable }: Sample,
+  now: Date,
+): string | undefined {
+  if (divided || undividedSince === undefined || stable?.replicas === 0) return undefined;
+  const from = Math.max(Date.parse(since), undividedSince, canary?.availableSince ?? 0);
+  if (now.getTime() - from < deadlineSeconds * 1000) return undefined;
+  return `no requests went through the gateway, which divides them, within ${deadlineSeconds} s.${because(gatewayTrouble)}`;
+}
+
+function because(gatewayTrouble: string | undefined): string {
+  return gatewayTrouble === undefined ? '' : ` The reason: ${gatewayTrouble}.`;
+}
+
+function waitsForGateway(
+  { deadlineSeconds }: CanaryConfig,
+  { revision }: RolloutState,
+  { gatewayTrouble }: Sample,
+): string {
+  return `The canary of ${revision} is ready, and waits until requests go through the gateway, which divides them; after ${deadlineSeconds} s without it is rolled back.${because(gatewayTrouble)}`;
+}
+
 function rollBack(stored: RolloutState, { steps }: CanaryConfig, why: string, now: Date): RolloutState {
   const { step = 0, weightPercent = 0, revision } = stored;
   const where =
@@ -287,12 +332,14 @@ function rollBack(stored: RolloutState, { steps }: CanaryConfig, why: string, no
 }
 
 function prepare(
-  { steps }: CanaryConfig,
+  config: CanaryConfig,
   stored: RolloutState,
-  { canary, divided, trouble, stable }: Sample,
+  sample: Sample,
   needed: number,
   now: Date,
 ): RolloutState {
+  const { steps } = config;
+  const { canary, divided, trouble, stable } = sample;
   const available = canary?.available ?? 0;
   const { revision } = stored;
   if (stable?.replicas === 0)
@@ -304,10 +351,7 @@ function prepare(
       message: `${available} of the ${needed} pods of the canary of ${revision} are ready.${why}`,
     };
   }
-  if (!divided) {
-    const message = `The canary of ${revision} is ready, and waits until requests go through the gateway, which divides them. The chart runs gateways with gateway.enabled=true.`;
-    return { ...stored, message };
-  }
+  if (!divided) return { ...stored, message: waitsForGateway(config, stored, sample) };
   const step = Math.max(stored.step ?? 0, 1);
   const { weight } = steps[step - 1]!;
   const message = `The canary of ${revision} gets ${weight} % of the requests, in step ${step} of ${steps.length}.`;
@@ -321,8 +365,8 @@ function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, n
   const { step = 1, weightPercent = 0, revision } = stored;
   const { outcome, message } = judge(analysis, sample.figures ?? NO_FIGURES, weightPercent);
   if (outcome === 'fails') return rollBack(stored, config, message, now);
-  if (now.getTime() < holdsUntil(steps[step - 1]!, stored)) return stored;
   const at = `The canary of ${revision} gets ${weightPercent} % of the requests, in step ${step} of ${steps.length}.`;
+  if (now.getTime() < holdsUntil(steps[step - 1]!, stored)) return { ...stored, message: at };
   if (outcome === 'waits') return { ...stored, message: `${at} ${message}` };
   if (step < steps.length) {
     const passed = `The canary of ${revision} passed step ${step} of ${steps.length} (${weightPercent} %). ${message}`;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { labels } from '../../src/kube/names';
-import { controllerRevisions, deployments, pods, type Deployment } from '../../src/kube/resources';
+import { controllerRevisions, deployments, pods, type Deployment, type Pod } from '../../src/kube/resources';
 import { createTally, type Counted, type Tally } from '../../src/rollout/tally';
 import { realClock } from '../../src/runtime/clock';
 
@@ -28,9 +28,34 @@ let operator: RunningOperator;
 let tally: Tally;
 const userAgent = `sparsedm-operator/${randomBytes(4).toString('hex')}`;
 
+const component = 'app.kubernetes.io/component';
+
 async function start(): Promise<void> {
   tally = createTally({ clock: realClock });
-  operator = await startOperator(server, { userAgent, tally });
+  const gateway = { namespace: server.namespace, name: 'gateway', selector: `${component}=gateway` };
+  operator = await startOperator(server, { userAgent, tally, gateway });
+}
+
+/** The pod of a gateway, which nobody runs: the services' requests are led to it. */
+async function createGatewayPod(): Promise<void> {
+  const pod: Pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'gateway', namespace: server.namespace, labels: { [component]: 'gateway' } },
+    spec: { containers: [{ name: 'gateway', image: 'sparsedm/operator:test' }] },
+  };
+  await server.client.create(pods, pod);
+  await tellGateway('True');
+}
+
+async function tellGateway(status: 'True' | 'False'): Promise<void> {
+  const pod = (await server.client.get(pods, keyOf('gateway')))!;
+  await writeStatus(server, pods, pod, {
+    phase: 'Running',
+    podIP: '10.1.2.3',
+    podIPs: [{ ip: '10.1.2.3' }],
+    conditions: [{ type: 'Ready', status }],
+  });
 }
 
 async function restart(): Promise<void> {
@@ -38,9 +63,15 @@ async function restart(): Promise<void> {
   await start();
 }
 
+async function restartWithoutGateway(): Promise<void> {
+  await operator.stop();
+  operator = await startOperator(server, { userAgent, tally });
+}
+
 beforeAll(async () => {
   server = await openApiServer();
   await createAccount(server, server.namespace);
+  await createGatewayPod();
   await start();
 });
 afterAll(async () => {
@@ -147,16 +178,10 @@ const phaseIs =
 const reasonIs = (type: string, reason: string) => (one: SparseInferenceService) =>
   conditionOf(one, type)?.reason === reason;
 
-/** Both Deployments' controllers, and the switch to the gateway. */
-async function playControllers({ metadata, status }: SparseInferenceService): Promise<void> {
-  const { name } = metadata;
+/** Both Deployments' controllers. */
+async function playControllers({ metadata: { name } }: SparseInferenceService): Promise<void> {
   await rollOut(await deploymentOf(name));
   await rollOut(await canaryOf(name));
-  if (status?.traffic?.canary !== undefined && status.traffic.mode !== 'Gateway') {
-    await writeStatus(server, sparseInferenceServices, await read(name), {
-      traffic: { ...status.traffic, mode: 'Gateway' },
-    });
-  }
 }
 
 /** A service of `steps: 10` that serves. */
@@ -396,6 +421,41 @@ describe('a canary', () => {
         body: JSON.stringify(body),
       });
       expect(`${topic} ${answer.status}`).toMatch(/ 20[04]$/);
+    }
+  });
+
+  it('does not begin while there is no gateway, says so, and begins when there is one', async () => {
+    await serve('alone');
+    await restartWithoutGateway();
+    await patchSpec('alone', { engine: { steps: 20 } });
+    const refused = await waitFor('alone', playControllers, reasonIs('UpToDate', 'NoGateway'));
+    const remedy = 'install the chart with gateway.enabled=true';
+    expect(conditionOf(refused, 'UpToDate')?.status).toBe('False');
+    expect(conditionOf(refused, 'UpToDate')?.message).toContain(remedy);
+    expect(conditionOf(refused, 'GatewayReady')?.message).toContain(remedy);
+    expect(conditionOf(refused, 'Stalled')).toMatchObject({ status: 'True', reason: 'NoGateway' });
+    expect(conditionOf(refused, 'Ready')?.status).toBe('True');
+    expect(await canaryOf('alone')).toBeUndefined();
+    expect(engineIn(await deploymentOf('alone')).steps).toBe(10);
+    await restart();
+    const begun = await waitFor('alone', playControllers, phaseIs('Progressing', 1));
+    expect(conditionOf(begun, 'GatewayReady')).toMatchObject({ status: 'True', reason: 'ThroughGateway' });
+    expect(conditionOf(begun, 'Stalled')).toBeUndefined();
+  });
+
+  it('that is ready, and whose gateway stays away, is rolled back at the deadline', async () => {
+    await serve('divided', { rollout: { ...rollout, progressDeadlineSeconds: 20 } });
+    await patchSpec('divided', { engine: { steps: 20 } });
+    await waitFor('divided', playControllers, phaseIs('Progressing', 1));
+    await tellGateway('False');
+    try {
+      const seen = await waitFor('divided', playControllers, phaseIs('RolledBack'), 40_000);
+      expect(seen.status?.rollout?.message).toContain(
+        'at step 1 of 2 (25 %): no requests went through the gateway, which divides them, within 20 s.',
+      );
+      expect(conditionOf(seen, 'Ready')?.status).toBe('True');
+    } finally {
+      await tellGateway('True');
     }
   });
 

@@ -1004,7 +1004,7 @@ export interface ISparseInferenceService {
       };
     };
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), Exposed (present with spec.expose: what its controller says), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), Exposed (present with spec.expose: what its controller says), GatewayReady (present with gateway: Always and with strategy: Canary: whether requests reach the gateway), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**
