@@ -37,6 +37,12 @@ export type Evaluation = {
   againMs: number;
 };
 
+/** What is known of the load without a decision on it. */
+export type Fresh = Omit<Heard, 'held'> & {
+  /** Pods have served for long enough to have reported, and none has. */
+  isMissing: boolean;
+};
+
 export type Autoscaler = {
   /** Keeps a pod's report; returns the milliseconds until the service should be evaluated. */
   hear(key: string, uid: string, pod: string, load: Load): number;
@@ -57,7 +63,7 @@ export type Autoscaler = {
     maySleep?: boolean,
   ): Evaluation;
   /** The newest loads of the pods, for an autoscaler outside of the operator. */
-  heard(key: string, uid: string, pods: readonly LivePod[]): Omit<Heard, 'held'>;
+  heard(key: string, uid: string, pods: readonly LivePod[]): Fresh;
   /** While another autoscaler decides: drops the decision, so that the next one begins anew, but keeps the reports. */
   rest(key: string): void;
   forget(key: string): void;
@@ -107,9 +113,11 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
   }
 
   /** A pod that is gone reports no more. */
-  function forgetOthers({ reports }: Entry, pods: readonly LivePod[]): void {
+  function look(entry: Entry, pods: readonly LivePod[]): void {
     const live = new Set(pods.map(({ uid }) => uid));
-    for (const pod of reports.keys()) if (!live.has(pod)) reports.delete(pod);
+    for (const pod of entry.reports.keys()) if (!live.has(pod)) entry.reports.delete(pod);
+    if (!pods.some(({ serves }) => serves)) entry.servesSince = undefined;
+    else entry.servesSince ??= clock.monotonic();
   }
 
   type Seen = { found: number; pods: readonly LivePod[]; gateways: GatewayLoad; maySleep: boolean };
@@ -130,9 +138,11 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
 
   function reportsOf(entry: Entry, { outcome }: Decision): Evaluation['reports'] {
     if (outcome !== 'noReports') return 'arrive';
-    if (entry.servesSince === undefined) return 'waiting';
-    const silentMs = clock.monotonic() - Math.max(entry.servesSince, entry.heardAt);
-    return silentMs > PATIENCE_MS ? 'missing' : 'waiting';
+    return isMissing(entry) ? 'missing' : 'waiting';
+  }
+
+  function isMissing({ servesSince, heardAt }: Entry): boolean {
+    return servesSince !== undefined && clock.monotonic() - Math.max(servesSince, heardAt) > PATIENCE_MS;
   }
 
   function stands({ decided }: Entry, config: ScalingConfig, { held }: GatewayLoad): boolean {
@@ -171,9 +181,7 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
 
     evaluate(key, uid, config, found, pods, maySleep = false) {
       const entry = entryOf(key, uid);
-      forgetOthers(entry, pods);
-      if (!pods.some(({ serves }) => serves)) entry.servesSince = undefined;
-      else entry.servesSince ??= clock.monotonic();
+      look(entry, pods);
       const gateways = demands.of(key);
       if (!stands(entry, config, gateways)) {
         entry.decided = decideAnew(entry, config, { found, pods, gateways, maySleep });
@@ -190,9 +198,9 @@ export function createAutoscaler({ clock, onDecision }: AutoscalerOptions): Auto
 
     heard(key, uid, pods) {
       const entry = entryOf(key, uid);
-      forgetOthers(entry, pods);
+      look(entry, pods);
       const { fresh, ...others } = sortOut(reportsFrom(entry, pods), clock.monotonic());
-      return { loads: fresh, ...others };
+      return { loads: fresh, ...others, isMissing: fresh.length === 0 && isMissing(entry) };
     },
 
     rest(key) {

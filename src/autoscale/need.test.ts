@@ -18,7 +18,7 @@ type Row = [
 const rows: Row[] = [
   ['the requests of all pods', concurrency, [load({ requests: 3 }), load({ requests: 5 })], {}, 0, 8],
   ['no load, where all pods say so', concurrency, [NO_LOAD, NO_LOAD], {}, 0, 0],
-  ['no load of a service that sleeps', concurrency, [], {}, 0, 0],
+  ['not known without a pod', concurrency, [], {}, 0, undefined],
   ['not known while no pod reports', concurrency, [], { silent: 2 }, 0, undefined],
   ['what runs, while pods load for what gateways hold', concurrency, [], { silent: 2 }, 6, 8],
   ['what gateways hold, where that needs more', concurrency, [], { silent: 2 }, 12, 12],

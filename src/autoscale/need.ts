@@ -15,14 +15,14 @@ export type Heard = {
 /**
  * A number that asks for as many replicas as it has times the target in it: requests, images or seconds of denoising,
  * but at least what the replicas need to draw what arrives (see replicasFor). Undefined where nothing is known, which
- * is never the same as no load: pods run, and none reports.
+ * is never the same as no load.
  *
  * As in `decide`, silent pods are the reason for no change: empty where the others need more, at their target where they
  * need fewer. Pods that are not ready have no load.
  */
 export function needOf(target: Target, { loads, silent, loading, held }: Heard): number | undefined {
+  if (loads.length === 0 && held === 0) return undefined;
   const live = loads.length + silent + loading;
-  if (loads.length === 0 && live > 0 && held === 0) return undefined;
   const reported = replicasFor(target, sumOf(loads));
   const needed = reported >= live ? reported : Math.min(live, reported + silent);
   return Math.max(needed, replicasForHeld(target, held)) * target.value;

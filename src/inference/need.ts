@@ -51,9 +51,12 @@ export function createNeedFigure(options: NeedOptions): Figure {
       const service = services.get(key.namespace, key.name);
       if (service === undefined) return { unknown: `There is no SparseInferenceService ${keyText(key)}.` };
       const pods = livePods(podsOf(key));
+      const target = targetOf(service.spec.scaling?.target);
       const heard = autoscaler.heard(keyText(keyOf(service)), service.metadata.uid ?? '', pods);
-      const value = needOf(targetOf(service.spec.scaling?.target), { ...heard, held: heldOf(key) });
+      const value = needOf(target, { ...heard, held: heldOf(key) });
       if (value !== undefined) return { value };
+      // Until the first reports are due, what KEDA has set stays.
+      if (!heard.isMissing) return { value: (service.spec.replicas ?? 1) * target.value };
       const none = `none of its pods (${pods.length}) has reported in the last ${STALE_SECONDS} s`;
       return { unknown: `The load of ${keyText(key)} is not known: ${none}.` };
     },
