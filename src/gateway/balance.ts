@@ -7,7 +7,24 @@ export type Candidate = {
   load: number;
   /** Until when it gets no request, in milliseconds of the monotonic clock; 0 where it never failed. */
   ejectedUntil: number;
+  /** What it said of its queue in its last answer. */
+  queue?: Queue | undefined;
 };
+
+export type Queue = {
+  /** Time in which it draws what it had accepted then, from whatever gateway. */
+  seconds: number;
+  /** When it said so, in milliseconds of the monotonic clock. */
+  at: number;
+  /** Requests that this gateway has sent it since. */
+  since: number;
+};
+
+/** Age at which a replica's word on its queue says nothing any more. */
+export const QUEUE_FRESH_MS = 10_000;
+
+/** The present time of the choice, and what a request takes of a replica's time, as far as it is known. */
+export type Circumstances = { now: number; requestSeconds: number; random: () => number };
 
 /**
  * The less loaded of two at random, which is nearly as good as the least loaded of all and does not send every gateway
@@ -15,16 +32,32 @@ export type Candidate = {
  */
 export function choose<C extends Candidate>(
   candidates: readonly C[],
-  now: number,
-  random: () => number,
+  circumstances: Circumstances,
 ): C | undefined {
+  const { now, random } = circumstances;
   const able = candidates.filter(({ ejectedUntil }) => ejectedUntil <= now);
   const among = able.length > 0 ? able : candidates;
   const first = Math.floor(random() * among.length);
   if (among.length <= 1) return among[0];
   const second = (first + 1 + Math.floor(random() * (among.length - 1))) % among.length;
   const [one, other] = [among[first]!, among[second]!];
-  return other.load < one.load ? other : one;
+  return isBusier(one, other, circumstances) ? other : one;
+}
+
+/** By the queues of both where both are known, else by this gateway's own requests in them. */
+function isBusier(one: Candidate, other: Candidate, circumstances: Circumstances): boolean {
+  const [first, second] = [secondsLeft(one, circumstances), secondsLeft(other, circumstances)];
+  if (first === undefined || second === undefined || first === second) return one.load > other.load;
+  return first > second;
+}
+
+/**
+ * What others have sent since is not known, nor what was drawn: about as much, while a replica is busy. Example: 3 s were
+ * queued, and two requests of half a second were sent since: 3 + 2 x 0.5 = 4 s.
+ */
+function secondsLeft({ queue }: Candidate, { now, requestSeconds }: Circumstances): number | undefined {
+  if (queue === undefined || now - queue.at > QUEUE_FRESH_MS) return undefined;
+  return queue.seconds + queue.since * requestSeconds;
 }
 
 /**

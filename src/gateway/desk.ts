@@ -165,6 +165,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
         ...exchange,
         member,
         settings,
+        heard: (headers) => members.heard(member, headers),
         extra: () => told(exchange),
         mayRefuse: (status) => mayRefuse(exchange, member, status),
       });

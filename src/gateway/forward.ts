@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { errors, type Dispatcher } from 'undici';
 import { GatewayError } from './answer';
 import { bodyForPod, type Body } from './body';
-import { NOT_ACCEPTED, toClient, toPod, valueOf, type Hop } from './headers';
+import { NOT_ACCEPTED, toClient, toPod, valueOf, type Hop, type RawHeaders } from './headers';
 import type { Member } from './pool';
 import type { GatewaySettings } from './settings';
 
@@ -17,6 +17,8 @@ export type Attempt = {
   settings: GatewaySettings;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
+  /** Called with the headers of the pod's answer, whatever it is. */
+  heard: (headers: RawHeaders) => void;
   /** More headers of the answer. */
   extra: () => string[];
   /** Whether an answer by which the pod has not accepted the request may be dropped for another attempt. */
@@ -72,9 +74,10 @@ function failed(error: unknown, signal: AbortSignal): Outcome {
 }
 
 async function answered(attempt: Attempt, answer: Dispatcher.ResponseData): Promise<Outcome> {
-  const { response, hop, extra, mayRefuse, signal } = attempt;
+  const { response, hop, heard, extra, mayRefuse, signal } = attempt;
   const { statusCode: status, body } = answer;
   const raw = answer.headers as unknown as string[];
+  heard(raw);
   if (valueOf(raw, NOT_ACCEPTED) !== undefined && mayRefuse(status)) {
     await body.dump().catch(() => undefined);
     return { kind: 'unaccepted', status, why: `status ${status}` };

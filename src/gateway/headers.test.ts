@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clientDeadlineMs, hopOf, toClient, toPod, valueOf } from './headers';
+import { clientDeadlineMs, hopOf, QUEUED_SECONDS, secondsOf, toClient, toPod, valueOf } from './headers';
 
 const hop = { id: 'req_1', traceparent: '00-a-b-00', client: '10.0.0.9', host: 'shirts' };
 const added = ['x-forwarded-for', '10.0.0.9', 'x-forwarded-proto', 'http', 'x-forwarded-host', 'shirts'];
@@ -96,4 +96,15 @@ it.each([
   [undefined, undefined],
 ])('reads a client’s deadline of %j', (given, expected) => {
   expect(clientDeadlineMs({ 'x-stainless-read-timeout': given })).toBe(expected);
+});
+
+it.each([
+  ['3', 3],
+  ['0.250', 0.25],
+  ['-1', undefined],
+  ['1e9', undefined],
+  ['3, 4', undefined],
+  ['', undefined],
+])('reads the seconds %j of a pod as %j', (text, want) => {
+  expect(secondsOf(['X-SparseDM-Queued-Seconds', text], QUEUED_SECONDS)).toBe(want);
 });

@@ -23,6 +23,10 @@ const INTERNAL = 'x-sparsedm-';
 
 /** A pod's answer with this header is to a request that it has not accepted: another pod may get it. */
 export const NOT_ACCEPTED = 'x-sparsedm-not-accepted';
+/** On each answer of a pod: seconds in which it draws what it has accepted. */
+export const QUEUED_SECONDS = 'x-sparsedm-queued-seconds';
+/** On a pod's answer with images: seconds of its time that they took. */
+export const DENOISING_SECONDS = 'x-sparsedm-denoising-seconds';
 /** Names the version that a request must reach. */
 export const PINNED_REVISION = 'x-sparsedm-revision';
 
@@ -110,6 +114,13 @@ export function toClient(raw: RawHeaders, { id }: Hop): string[] {
 export function valueOf(raw: RawHeaders, name: string): string | undefined {
   const found = [...pairs(raw)].filter(([each]) => each.toLowerCase() === name).map(([, value]) => value);
   return found.length === 0 ? undefined : found.join(', ');
+}
+
+/** Undefined where the header is missing or no sensible number. */
+export function secondsOf(raw: RawHeaders, name: string): number | undefined {
+  const text = valueOf(raw, name);
+  if (text === undefined || !/^\d{1,9}(\.\d{1,9})?$/.test(text)) return undefined;
+  return Number(text);
 }
 
 /** Seconds that the client waits for an answer, as OpenAI's clients tell. */

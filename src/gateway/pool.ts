@@ -1,6 +1,7 @@
 /** The replicas of one service as this gateway sees them: connections, load, failures. */
 import { Pool } from 'undici';
 import { choose, ejectionMs, sideOf, type Candidate } from './balance';
+import { DENOISING_SECONDS, QUEUED_SECONDS, secondsOf, type RawHeaders } from './headers';
 import type { Replica, Route } from './route';
 import type { GatewaySettings } from './settings';
 
@@ -26,6 +27,8 @@ export type Members = {
   readonly isEmpty: boolean;
   failed(member: Member): void;
   succeeded(member: Member): void;
+  /** Keeps what an answer says of its replica's queue. */
+  heard(member: Member, headers: RawHeaders): void;
   close(): void;
 };
 
@@ -36,11 +39,16 @@ export type MembersOptions = {
   onEjected: () => void;
 };
 
+/** Weight of the past in the running mean. */
+const MEMORY = 0.9;
+
 export function createMembers({ settings, monotonic, random, onEjected }: MembersOptions): Members {
   const ready = new Map<string, Member>();
   /** No longer ready, with requests that may still be answered. */
   const leaving = new Map<string, Member>();
   let canary: Route['canary'];
+  /** What a request takes of a replica's time: a running mean, in seconds. */
+  let requestSeconds = 0;
 
   function join({ uid, origin, revision }: Replica): Member {
     const pool = new Pool(origin, {
@@ -89,7 +97,10 @@ export function createMembers({ settings, monotonic, random, onEjected }: Member
           ? sideOf(all, canary, random)
           : all.filter(({ revision }) => revision === pinned);
       const fresh = side.filter((member) => !tried.has(member));
-      return choose(fresh.length > 0 ? fresh : side, monotonic(), random);
+      const now = monotonic();
+      const chosen = choose(fresh.length > 0 ? fresh : side, { now, requestSeconds, random });
+      if (chosen?.queue !== undefined) chosen.queue.since++;
+      return chosen;
     },
     hasOther: ({ pinned, tried }, than) =>
       [...ready.values()].some(
@@ -108,6 +119,13 @@ export function createMembers({ settings, monotonic, random, onEjected }: Member
     succeeded(member) {
       member.failures = 0;
       member.ejectedUntil = 0;
+    },
+    heard(member, headers) {
+      const seconds = secondsOf(headers, QUEUED_SECONDS);
+      if (seconds !== undefined) member.queue = { seconds, at: monotonic(), since: 0 };
+      const taken = secondsOf(headers, DENOISING_SECONDS);
+      if (taken === undefined) return;
+      requestSeconds = requestSeconds === 0 ? taken : MEMORY * requestSeconds + (1 - MEMORY) * taken;
     },
     close() {
       for (const member of [...ready.values(), ...leaving.values()]) end(member);

@@ -175,6 +175,25 @@ describe('where requests go', () => {
     });
   });
 
+  it('to the replica with the shorter queue, as the replicas tell it', async () => {
+    const say =
+      (name: string, seconds: string): Parameters<typeof replicas.start>[1] =>
+      (request, response) => {
+        response.setHeader('x-sparsedm-queued-seconds', seconds);
+        response.setHeader('x-sparsedm-denoising-seconds', '0.1');
+        sayName(name)(request, response);
+      };
+    const { port, started } = await serviceWith([say('busy', '50'), say('free', '0')]);
+    const next = async () => (await image(port)).text();
+    await eventually(async () => {
+      await next();
+      return started.every(({ requests }) => requests.length > 0);
+    });
+    for (let index = 0; index < 30; index++) expect(await next()).toBe('free');
+    await started[1]!.setReady(false);
+    await eventually(async () => (await next()) === 'busy');
+  });
+
   it('stays on a replica that is no longer ready until the answer is there', async () => {
     let isDone = false;
     const finish: (() => void)[] = [];

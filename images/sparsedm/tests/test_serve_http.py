@@ -292,6 +292,18 @@ def test_a_request_keeps_its_id_or_gets_one(server: ServerProcess) -> None:
     assert len(spoilt.headers["x-request-id"]) == 32
 
 
+def test_answers_tell_the_gateway_what_is_queued_and_what_they_took(server: ServerProcess) -> None:
+    one, three = (
+        server.client.post("/v1/images/generations", json={"prompt": "shirt", "n": n}) for n in (1, 3)
+    )
+    assert float(one.headers["X-SparseDM-Queued-Seconds"]) >= 0
+    took = [float(answer.headers["X-SparseDM-Denoising-Seconds"]) for answer in (one, three)]
+    assert took[1] > 2 * took[0] > 0
+    refused = server.client.post("/v1/images/generations", json={"prompt": 7})
+    assert "X-SparseDM-Queued-Seconds" in refused.headers
+    assert "X-SparseDM-Denoising-Seconds" not in refused.headers
+
+
 def test_a_client_that_offers_http_2_goes_on_with_1_1_in_silence(server: ServerProcess) -> None:
     headers = {
         "Connection": "Upgrade, HTTP2-Settings",
@@ -401,6 +413,7 @@ def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -
     assert second.json()["error"]["code"] == "queue_full"
     assert second.headers["X-SparseDM-Not-Accepted"] == "true"
     assert int(second.headers["Retry-After"]) >= 1
+    assert float(second.headers["X-SparseDM-Queued-Seconds"]) > 0
     assert server.generate(n=9).json()["error"]["param"] == "n", "more than the queue ever holds"
     assert first.result().status_code == 200
 

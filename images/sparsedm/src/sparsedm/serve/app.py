@@ -32,7 +32,7 @@ def create_app(service: Service) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(
         Telemetry, metrics=service.metrics, access_log=service.config.access_log,
-        stopping=lambda: service.stopping,
+        stopping=lambda: service.stopping, queued=lambda: service.queued_seconds,
     )  # fmt: skip
     _add_health(app, service)
     _add_models(app, service)
@@ -76,7 +76,8 @@ def create_app(service: Service) -> FastAPI:
                 "output_format": format,
                 "size": f"{side}x{side}",
                 "data": data,
-            }
+            },
+            headers={"X-SparseDM-Denoising-Seconds": f"{service.denoising_seconds(body.n):.3f}"},
         )
 
     # Everything but the answer itself is left out of the document: nothing is done here.

@@ -184,6 +184,15 @@ class Service:
         seconds = 0.0 if self._batcher is None else self._batcher.batch_seconds
         return Speed(engine.max_batch_size, engine.steps, seconds)
 
+    @property
+    def queued_seconds(self) -> float:
+        """Time until everything accepted is drawn."""
+        return 0.0 if self._batcher is None else self._batcher.seconds_to_finish()
+
+    def denoising_seconds(self, images: int) -> float:
+        """What so many images take of this server's time, in full batches."""
+        return images * self._speed().image_seconds
+
     def _warn_of_slow_batches(self, seconds: float) -> None:
         if seconds > self._work_seconds():
             log.warning(

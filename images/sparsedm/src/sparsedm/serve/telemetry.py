@@ -117,14 +117,17 @@ class Telemetry:
     """Outermost layer: counts each request under its route's pattern, never under a client's path.
 
     A request keeps its x-request-id, or gets one. HEAD is answered as GET; uvicorn leaves
-    the body out.
+    the body out. Each answer says how long the server will take for what it has accepted (`queued`, in
+    seconds), by which gateways choose among replicas.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, access_log: bool, stopping: Callable[[], bool]
-    ) -> None:
+        self, app: ASGIApp, metrics: Metrics, access_log: bool, stopping: Callable[[], bool],
+        queued: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._app = app
         self._stopping = stopping
+        self._queued = queued
         self._metrics = metrics
         self._access_log = access_log
 
@@ -142,7 +145,10 @@ class Telemetry:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
-                added = [(b"x-request-id", request_id.encode("ascii"))]
+                added = [
+                    (b"x-request-id", request_id.encode("ascii")),
+                    (b"x-sparsedm-queued-seconds", f"{self._queued():.3f}".encode("ascii")),
+                ]
                 if self._stopping():
                     added.append((b"connection", b"close"))
                 message["headers"] = [*message.get("headers", []), *added]
