@@ -4,7 +4,7 @@ import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 
-const file = process.argv[2] ?? 'dist/main.js';
+const file = process.argv[2] ?? 'dist/main.mjs';
 const folder = path.dirname(file);
 const { name, ext } = path.parse(file);
 const chunks = `${name}-parts`;

@@ -24,7 +24,7 @@ describe('what a process has used', () => {
 describe('Node’s flags in a Dockerfile', () => {
   test('are those of its last ENTRYPOINT, without program and file', () => {
     const text =
-      'FROM a\nENTRYPOINT ["x"]\nFROM b\nENTRYPOINT ["node", "--one", "--two=2", "/app/main.js"]\n';
+      'FROM a\nENTRYPOINT ["x"]\nFROM b\nENTRYPOINT ["node", "--one", "--two=2", "/app/main.mjs"]\n';
     expect(nodeFlags(text)).toEqual(['--one', '--two=2']);
   });
 

@@ -111,6 +111,17 @@ describe('the bundle', () => {
     expect(loaded).not.toMatch(/internal\/deps\/undici|internal\/crypto\/webcrypto/);
   });
 
+  test('starts from what Node has compiled before, as in its image', async () => {
+    const env = { NODE_COMPILE_CACHE: path.join(folder, 'cache'), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+    const told: string[] = [];
+    const start = () =>
+      exec(process.execPath, [program, '--version'], { env, onErrorLine: (line) => told.push(line) });
+    await start();
+    told.length = 0;
+    await start();
+    expect(told.join('\n')).toMatch(/code cache for ESM \S+\/main\.mjs was accepted/);
+  });
+
   test('traces what it does, shows itself at /debug, and stops when told to', async () => {
     const namespace = await server.createNamespace();
     const { health, log, stop } = await startOperator(namespace, ['--debug-endpoints'], {
