@@ -19,7 +19,7 @@ import {
   SERVICE_INDEX,
   serviceOfPod,
 } from './inference/reconcile';
-import { serviceReports } from './inference/report';
+import { serverReports } from './inference/canary-report';
 import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { childSelector } from './kube/names';
@@ -260,7 +260,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     };
     const mailboxes: Mailbox[] = [
       createMailbox({ ...box, kind: finetuneReports, store: stores.finetunes }),
-      createMailbox({ ...box, kind: serviceReports, store: stores.services }),
+      createMailbox({ ...box, kind: serverReports(stores.pods), store: stores.services }),
       createLoadMailbox({
         store: stores.services,
         isLeader: () => manager.isLeader(),

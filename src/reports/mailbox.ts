@@ -112,9 +112,10 @@ export function createMailbox<T extends Reported, R extends object>(options: Mai
     write: countedWrite,
   });
 
-  async function put(object: T, body: unknown): Promise<Receipt> {
-    const { report, problems } = kind.parse(body);
+  async function put(object: T, body: unknown, reporter: Reporter): Promise<Receipt> {
+    const { report: whole, problems } = kind.parse(body);
     if (problems.length > 0) throw new WrongReportError(problems);
+    const report = kind.partFrom?.(whole, reporter) ?? whole;
     const heard = { uid: object.metadata.uid, report };
     return coalescer.submit(keyText(keyOf(object)), heard, kind.isUrgent(object, report));
   }
@@ -125,7 +126,7 @@ export function createMailbox<T extends Reported, R extends object>(options: Mai
     writes: true,
     find({ namespace, name }) {
       const object = store.get(namespace, name);
-      return object && { object, put: (body) => put(object, body) };
+      return object && { object, put: (body, reporter) => put(object, body, reporter) };
     },
     flush: () => coalescer.flush(),
     get waiting() {
