@@ -71,7 +71,10 @@ class World {
       divided: true,
       sharePercent: 0,
       figures: requests
-        ? { canary: { requests: 100, failed: failing }, stable: { requests: 100, failed: 0 } }
+        ? {
+            canary: { requests: 100, failed: failing, answered: 100 },
+            stable: { requests: 100, failed: 0, answered: 100 },
+          }
         : undefined,
     };
   }

@@ -44,8 +44,8 @@ const running = (available: number): Partial<Sample> => ({
   canaryPods: ['b'],
 });
 const figures = (requests: number, failed = 0) => ({
-  canary: { requests, failed },
-  stable: { requests: 90, failed: 0 },
+  canary: { requests, failed, answered: requests },
+  stable: { requests: 90, failed: 0, answered: 90 },
 });
 
 const stateOf = (changes: Partial<RolloutState>): RolloutState => ({
@@ -592,6 +592,17 @@ describe('a canary', () => {
       'The canary of b was rolled back at step 1 of 2 (10 %): 10 of its 50 requests failed (20 %, bound 5 %), and 0 of 90 of the version that serves (0 %).',
     );
     expect(state?.since).toBe(at(7));
+  });
+
+  it('keeps what was counted in its step, and begins the next one from nothing', () => {
+    const look = (stored: RolloutState, seconds: number) =>
+      advance(config, stored, { ...base, ...running(1), figures: figures(50) }, later(seconds)).state;
+    const counted = look(stateOf({}), 30)?.counted;
+    expect(counted?.canary).toMatchObject({ requests: 50, failed: 0, answered: 50 });
+    expect(look(stateOf({ counted }), 31)?.counted).toEqual(counted);
+    const passed = look(stateOf({ counted }), 60);
+    expect(passed).toMatchObject({ step: 2 });
+    expect(passed?.counted).toBeUndefined();
   });
 
   it('says what it waits for where there is no gateway', () => {

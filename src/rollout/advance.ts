@@ -2,6 +2,7 @@
 import { timestamp } from '../kube/conditions';
 import type { CanaryConfig, Strategy } from './config';
 import { judge, type Figures } from './judge';
+import { keptCount } from './kept-count';
 import { isCanaryOpen, type RolloutPhase, type RolloutState } from './state';
 
 /** The Deployment that serves. */
@@ -93,7 +94,13 @@ export function advance(
   };
 }
 
-function enter(state: RolloutState, phase: RolloutPhase, message: string, now: Date): RolloutState {
+/** A step counts from nothing. */
+function enter(
+  { counted: _, ...state }: RolloutState,
+  phase: RolloutPhase,
+  message: string,
+  now: Date,
+): RolloutState {
   return { ...state, phase, message, since: timestamp(now) };
 }
 
@@ -358,7 +365,8 @@ function prepare(
   return { ...enter(stored, 'Progressing', message, now), step, weightPercent: weight };
 }
 
-const NO_FIGURES: Figures = { canary: { requests: 0, failed: 0 }, stable: { requests: 0, failed: 0 } };
+const NONE = { requests: 0, failed: 0, answered: 0 };
+const NO_FIGURES: Figures = { canary: NONE, stable: NONE };
 
 function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, now: Date): RolloutState {
   const { steps, analysis } = config;
@@ -366,8 +374,9 @@ function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, n
   const { outcome, message } = judge(analysis, sample.figures ?? NO_FIGURES, weightPercent);
   if (outcome === 'fails') return rollBack(stored, config, message, now);
   const at = `The canary of ${revision} gets ${weightPercent} % of the requests, in step ${step} of ${steps.length}.`;
-  if (now.getTime() < holdsUntil(steps[step - 1]!, stored)) return { ...stored, message: at };
-  if (outcome === 'waits') return { ...stored, message: `${at} ${message}` };
+  const same = { ...stored, counted: keptCount(stored.counted, sample.figures) };
+  if (now.getTime() < holdsUntil(steps[step - 1]!, stored)) return { ...same, message: at };
+  if (outcome === 'waits') return { ...same, message: `${at} ${message}` };
   if (step < steps.length) {
     const passed = `The canary of ${revision} passed step ${step} of ${steps.length} (${weightPercent} %). ${message}`;
     return { ...enter(stored, 'Progressing', passed, now), step: step + 1 };

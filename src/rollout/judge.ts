@@ -6,6 +6,7 @@ export type VersionFigures = {
   requests: number;
   /** Those of them that the version failed, which a wrong request of the client is not. */
   failed: number;
+  answered: number;
   /** Mean time until the answer, in seconds; undefined without an answer. */
   latencySeconds?: number | undefined;
 };

@@ -10,6 +10,17 @@ import type { Strategy } from './config';
 export type RolloutPhase =
   'Progressing' | 'Promoting' | 'Finishing' | 'RollingBack' | 'RolledBack' | 'Withdrawing' | 'Complete';
 
+/** What gateways counted of one version's requests since the step began, in whole numbers. */
+export type Count = {
+  requests: number;
+  failed: number;
+  answered: number;
+  /** Sum of the times until the answers. */
+  answerMilliseconds: number;
+};
+
+export type StepCount = { canary: Count; stable: Count };
+
 export type RolloutState = {
   strategy: Strategy;
   phase: RolloutPhase;
@@ -24,6 +35,8 @@ export type RolloutState = {
   /** RFC 3339: begin of the phase, or of the step's weight. */
   since: string;
   message: string;
+  /** Since the canary's step began; an operator that starts counts on from here. */
+  counted?: StepCount | undefined;
   /** Digest of the steps and bounds that the canary walks. */
   canaryDigest?: string | undefined;
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock';
-import { createTally, type Counted, type GatewayReport } from './tally';
+import { createTally, type Counted, type GatewayReport, type Step } from './tally';
 
 const counted = (requests: number, failed = 0, seconds = 2): Counted => ({
   requests,
@@ -19,7 +19,7 @@ function begun() {
   const tally = createTally({ clock });
   const hear = (gateway: string, revisions: Record<string, Counted>) =>
     tally.hear('ml/shirts', 'uid', report(gateway, revisions));
-  const figures = (of = step, uid = 'uid') => tally.figures('ml/shirts', uid, of);
+  const figures = (of: Step = step, uid = 'uid') => tally.figures('ml/shirts', uid, of);
   return { clock, tally, hear, figures };
 }
 
@@ -29,8 +29,8 @@ describe('the figures of a step', () => {
     expect(figures()).toBeUndefined();
     hear('g1', {});
     expect(figures()).toEqual({
-      canary: { requests: 0, failed: 0, latencySeconds: undefined },
-      stable: { requests: 0, failed: 0, latencySeconds: undefined },
+      canary: { requests: 0, failed: 0, answered: 0, latencySeconds: undefined },
+      stable: { requests: 0, failed: 0, answered: 0, latencySeconds: undefined },
     });
   });
 
@@ -42,8 +42,8 @@ describe('the figures of a step', () => {
     hear('g1', { a: counted(150), b: counted(14, 1), c: counted(2) });
     hear('g2', { b: counted(4, 1, 4) });
     expect(figures()).toEqual({
-      canary: { requests: 8, failed: 2, latencySeconds: 3 },
-      stable: { requests: 52, failed: 0, latencySeconds: 2 },
+      canary: { requests: 8, failed: 2, answered: 6, latencySeconds: 3 },
+      stable: { requests: 52, failed: 0, answered: 52, latencySeconds: 2 },
     });
   });
 
@@ -64,6 +64,22 @@ describe('the figures of a step', () => {
     expect(figures()).toBeUndefined();
     hear('g1', { b: counted(501, 400) });
     expect(figures()?.canary).toMatchObject({ requests: 1, failed: 0 });
+  });
+
+  it('go on from what the status holds when the operator begins anew, once', () => {
+    const { figures, hear } = begun();
+    const none = { requests: 0, failed: 0, answered: 0, answerMilliseconds: 0 };
+    const before = { requests: 8, failed: 2, answered: 6, answerMilliseconds: 12_000 };
+    const held = { ...step, counted: { canary: before, stable: none } };
+    expect(figures(held)?.canary).toEqual({ requests: 8, failed: 2, answered: 6, latencySeconds: 2 });
+    hear('g1', { b: counted(500, 400) });
+    hear('g1', { b: counted(502, 400, 5) });
+    const canary = figures({
+      ...held,
+      counted: { canary: { ...before, requests: 10 }, stable: none },
+    })?.canary;
+    expect(canary).toMatchObject({ requests: 10, failed: 2, answered: 8 });
+    expect(figures(next)).toBeUndefined();
   });
 
   it('keep what a gateway counted that has ended, until the next step', () => {

@@ -1,9 +1,10 @@
 /**
  * Counts each version's requests since a canary's step began, from what gateways report. Gateways count since they
- * began, so a step is a difference; all of it is lost with the process, and the step then waits for requests anew.
+ * began, so a step is a difference. What is lost with the process is what came since the status was written last.
  */
 import type { Clock } from '../runtime/clock';
 import type { Figures, VersionFigures } from './judge';
+import type { Count, StepCount } from './state';
 
 /** One version's requests since the gateway began. */
 export type Counted = {
@@ -19,7 +20,12 @@ export type GatewayReport = {
 };
 
 /** The canary's step: another one begins with a count of zero. */
-export type Step = { revision: string; since: string };
+export type Step = {
+  revision: string;
+  since: string;
+  /** What was counted of it before this process. */
+  counted?: StepCount | undefined;
+};
 
 export type Tally = {
   hear(key: string, uid: string, report: GatewayReport): void;
@@ -29,7 +35,13 @@ export type Tally = {
 };
 
 type Gateway = { latest: GatewayReport; base: GatewayReport; heardAt: number };
-type Entry = { uid: string; step: string; gateways: Map<string, Gateway>; hasNews: boolean };
+type Entry = {
+  uid: string;
+  step: string;
+  carried: StepCount | undefined;
+  gateways: Map<string, Gateway>;
+  hasNews: boolean;
+};
 
 /** Time after which a silent gateway counts no more in a later step. */
 const GONE_MS = 600_000;
@@ -40,13 +52,14 @@ export function createTally({ clock }: { clock: Pick<Clock, 'monotonic'> }): Tal
   function entryOf(key: string, uid: string): Entry {
     const known = entries.get(key);
     if (known?.uid === uid) return known;
-    const entry: Entry = { uid, step: '', gateways: new Map(), hasNews: false };
+    const entry: Entry = { uid, step: '', carried: undefined, gateways: new Map(), hasNews: false };
     entries.set(key, entry);
     return entry;
   }
 
-  function begin(entry: Entry, step: string): void {
+  function begin(entry: Entry, step: string, carried: StepCount | undefined): void {
     entry.step = step;
+    entry.carried = carried;
     entry.hasNews = false;
     for (const [name, gateway] of entry.gateways) {
       if (clock.monotonic() - gateway.heardAt > GONE_MS) entry.gateways.delete(name);
@@ -64,25 +77,33 @@ export function createTally({ clock }: { clock: Pick<Clock, 'monotonic'> }): Tal
       entry.gateways.set(report.gateway, { base, latest: report, heardAt: clock.monotonic() });
     },
 
-    figures(key, uid, { revision, since }) {
+    figures(key, uid, { revision, since, counted }) {
       const entry = entryOf(key, uid);
       const step = `${revision} ${since}`;
-      if (entry.step !== step) begin(entry, step);
-      return entry.hasNews ? figuresOf(entry.gateways.values(), revision) : undefined;
+      if (entry.step !== step) begin(entry, step, counted);
+      const { carried, gateways, hasNews } = entry;
+      const isKnown = hasNews || carried !== undefined;
+      return isKnown ? figuresOf(gateways.values(), revision, carried) : undefined;
     },
 
     forget: (key) => void entries.delete(key),
   };
 }
 
-function figuresOf(gateways: Iterable<Gateway>, canary: string): Figures {
-  const sums = { canary: nothing(), stable: nothing() };
+function figuresOf(gateways: Iterable<Gateway>, canary: string, carried: StepCount | undefined): Figures {
+  const sums = { canary: sumOf(carried?.canary), stable: sumOf(carried?.stable) };
   for (const { base, latest } of gateways) {
     for (const [revision, counted] of Object.entries(latest.revisions)) {
       add(revision === canary ? sums.canary : sums.stable, counted, base.revisions[revision] ?? nothing());
     }
   }
   return { canary: versionOf(sums.canary), stable: versionOf(sums.stable) };
+}
+
+function sumOf(count: Count | undefined): Counted {
+  if (count === undefined) return nothing();
+  const { requests, failed, answered, answerMilliseconds } = count;
+  return { requests, failed, latency: { count: answered, sumSeconds: answerMilliseconds / 1000 } };
 }
 
 function nothing(): Counted {
@@ -97,5 +118,5 @@ function add(sum: Counted, now: Counted, before: Counted): void {
 }
 
 function versionOf({ requests, failed, latency: { count, sumSeconds } }: Counted): VersionFigures {
-  return { requests, failed, latencySeconds: count === 0 ? undefined : sumSeconds / count };
+  return { requests, failed, answered: count, latencySeconds: count === 0 ? undefined : sumSeconds / count };
 }

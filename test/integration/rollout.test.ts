@@ -191,6 +191,15 @@ async function serve(name: string, spec: Changes = {}): Promise<SparseInferenceS
   return waitFor(name, playControllers, ({ status }) => status?.revisions?.length === 1);
 }
 
+async function report(name: string, pod: Pod, topic: string, body: object): Promise<void> {
+  const answer = await fetch(`${operator.reportsUrl}/v1/services/${server.namespace}/${name}/${topic}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await podToken(server, pod)}` },
+    body: JSON.stringify(body),
+  });
+  expect(`${topic} ${answer.status}`).toMatch(/ 20[04]$/);
+}
+
 type OperatorEvent = { reason: string; note: string; regarding: { name: string } };
 
 async function eventsOf(name: string): Promise<OperatorEvent[]> {
@@ -400,28 +409,69 @@ describe('a canary', () => {
     const looks = async () =>
       (await operator.metrics.controller.reconciles.get()).values.reduce((sum, { value }) => sum + value, 0);
     const [before, looked] = [await writes(), await looks()];
-    await eventually(async () => (await looks()) >= looked + 12, { timeoutMs: 20_000 });
+    await eventually(async () => (await looks()) >= looked + 6, { timeoutMs: 20_000 });
     expect(await writes()).toBe(before);
   });
 
-  it('may report like every other pod of its service', async () => {
+  it('counts on where an operator that ended had come to', async () => {
+    await serve('counts');
+    await patchSpec('counts', { engine: { steps: 20 } });
+    const gateway = new Gateway('counts');
+    const one = await waitFor('counts', playControllers, phaseIs('Progressing', 1));
+    await gateway.tell();
+    await gateway.tell(sent(one, { requests: 4 }));
+    const isKept = ({ status }: SparseInferenceService) => status?.rollout?.counted?.canary.requests === 4;
+    const kept = await waitFor('counts', playControllers, isKept);
+    expect(kept.status?.rollout?.counted).toEqual({
+      canary: { requests: 4, failed: 0, answered: 4, answerMilliseconds: 4_000 },
+      stable: { requests: 10, failed: 0, answered: 10, answerMilliseconds: 10_000 },
+    });
+    await restart();
+    await gateway.tell();
+    const { revision = '' } = one.status?.rollout ?? {};
+    // With one more there are the 5 of minRequests.
+    await gateway.tell({ [revision]: { requests: 1 } });
+    const passed = await waitFor('counts', playControllers, phaseIs('Progressing', 2));
+    expect(passed.status?.rollout?.counted).toBeUndefined();
+  });
+
+  it('may report like every other pod of its service, but not what the engine of the serving version is', async () => {
     await serve('reports');
+    const stable = await createServingPod(server, (await deploymentOf('reports'))!, 'a');
+    await report('reports', stable, 'engine', { engine: { backend: 'cusparselt' } });
     await patchSpec('reports', { engine: { steps: 20 } });
     const canary = await eventually(async () => (await canaryOf('reports')) ?? false);
     const pod = await createServingPod(server, canary, 'a');
-    const authorization = `Bearer ${await podToken(server, pod)}`;
-    for (const [topic, body] of [
-      ['engine', { engine: { backend: 'dense' } }],
-      ['load', { requests: 0, queuedImages: 0, denoisingSeconds: 0, offeredLoad: 0 }],
-    ] as const) {
-      const url = `${operator.reportsUrl}/v1/services/${server.namespace}/reports/${topic}`;
-      const answer = await fetch(url, {
-        method: 'POST',
-        headers: { authorization },
-        body: JSON.stringify(body),
-      });
-      expect(`${topic} ${answer.status}`).toMatch(/ 20[04]$/);
-    }
+    const message = 'no node yet';
+    await writeStatus(server, pods, pod, {
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
+    });
+    // By then the operator's cache holds the pod.
+    await waitFor(
+      'reports',
+      () => Promise.resolve(),
+      ({ status }) => status?.rollout?.message.includes(message) === true,
+    );
+    await report('reports', pod, 'load', {
+      requests: 0,
+      queuedImages: 0,
+      denoisingSeconds: 0,
+      offeredLoad: 0,
+    });
+    const gate = {
+      uri: '/models/shirts',
+      bounds: '{}',
+      passed: true,
+      reason: 'X',
+      message: 'Of the canary.',
+    };
+    await report('reports', pod, 'engine', { engine: { backend: 'dense' }, gate });
+    const seen = await waitFor(
+      'reports',
+      () => Promise.resolve(),
+      ({ status }) => status?.gate?.message === 'Of the canary.',
+    );
+    expect(seen.status?.engine?.backend).toBe('cusparselt');
   });
 
   it('does not begin while there is no gateway, says so, and begins when there is one', async () => {

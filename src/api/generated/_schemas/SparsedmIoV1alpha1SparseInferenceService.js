@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate162;
-const schema78 = {
+export const validate = validate168;
+const schema80 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -16,17 +16,17 @@ const schema78 = {
       "$ref": "xEbxBhQ5QNymBXWbgvRdc4uy7F1P3fWLSZA6y4JbQFw"
     },
     "status": {
-      "$ref": "2OwfyGlONCYjeXzdLxaHdsyYH27I2ams5D4NUgxwMjI"
+      "$ref": "BJz9p6Uivs3Nrx0DWybm8jOoLZR91OKuc4eudkFa1c0"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema79 = {
+const schema81 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate163(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate163(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema79.enum
+        allowedValues: schema81.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate163(data, {
     }
     errors++;
   }
-  validate163.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema82 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate165(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate165(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema80.enum
+        allowedValues: schema82.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate165(data, {
     }
     errors++;
   }
-  validate165.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema83 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema82 = {};
-import { validate as validate168 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate167(data, {
+const schema84 = {};
+import { validate as validate174 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate167(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate168(data, {
+    if (!validate174(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate168.errors : vErrors.concat(validate168.errors);
+      vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
       errors = vErrors.length;
     }
   }
-  validate167.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema85 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -182,7 +182,7 @@ const schema83 = {
     }
   }
 };
-const schema84 = {
+const schema86 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -199,7 +199,7 @@ const schema84 = {
     }
   }
 };
-const schema85 = {
+const schema87 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -209,12 +209,12 @@ const schema85 = {
   },
   "nullable": true
 };
-const schema86 = {
+const schema88 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate174(data, {
+function validate180(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -255,10 +255,10 @@ function validate174(data, {
     }
     errors++;
   }
-  validate174.errors = vErrors;
+  validate180.errors = vErrors;
   return errors === 0;
 }
-function validate173(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -300,18 +300,18 @@ function validate173(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate174(data.name, {
+      if (!validate180(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate173.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
 const schema55 = {
@@ -414,12 +414,12 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema89 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate179(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -443,10 +443,10 @@ function validate179(data, {
     }
     errors++;
   }
-  validate179.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-function validate172(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -456,13 +456,13 @@ function validate172(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate173(data.finetuneRef, {
+      if (!validate179(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
@@ -489,13 +489,13 @@ function validate172(data, {
       }
     }
     if (data.follow !== undefined) {
-      if (!validate179(data.follow, {
+      if (!validate185(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
@@ -515,10 +515,10 @@ function validate172(data, {
     }
     errors++;
   }
-  validate172.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema90 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -549,13 +549,13 @@ const schema88 = {
   },
   "nullable": true
 };
-const schema89 = {
+const schema91 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate183(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -585,7 +585,7 @@ function validate183(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema89.enum
+        allowedValues: schema91.enum
       }
     };
     if (vErrors === null) {
@@ -595,16 +595,16 @@ function validate183(data, {
     }
     errors++;
   }
-  validate183.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate185(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -634,7 +634,7 @@ function validate185(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema92.enum
       }
     };
     if (vErrors === null) {
@@ -644,17 +644,17 @@ function validate185(data, {
     }
     errors++;
   }
-  validate185.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema93 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate187(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -714,16 +714,16 @@ function validate187(data, {
       errors++;
     }
   }
-  validate187.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate189(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -765,17 +765,17 @@ function validate189(data, {
       errors++;
     }
   }
-  validate189.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema95 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate191(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -835,17 +835,17 @@ function validate191(data, {
       errors++;
     }
   }
-  validate191.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate193(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -905,7 +905,7 @@ function validate193(data, {
       errors++;
     }
   }
-  validate193.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -939,14 +939,14 @@ function validate103(data, {
   validate103.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema97 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate196(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1006,10 +1006,10 @@ function validate196(data, {
       errors++;
     }
   }
-  validate196.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-function validate182(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1035,68 +1035,68 @@ function validate182(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate183(data.backend, {
+      if (!validate189(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate185(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.steps !== undefined) {
-      if (!validate187(data.steps, {
-        instancePath: instancePath + "/steps",
-        parentData: data,
-        parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate189(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchSize !== undefined) {
-      if (!validate191(data.maxBatchSize, {
-        instancePath: instancePath + "/maxBatchSize",
+    if (data.precision !== undefined) {
+      if (!validate191(data.precision, {
+        instancePath: instancePath + "/precision",
         parentData: data,
-        parentDataProperty: "maxBatchSize",
+        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
+    if (data.steps !== undefined) {
+      if (!validate193(data.steps, {
+        instancePath: instancePath + "/steps",
+        parentData: data,
+        parentDataProperty: "steps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.guidance !== undefined) {
+      if (!validate195(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxBatchSize !== undefined) {
+      if (!validate197(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
+        parentData: data,
+        parentDataProperty: "maxBatchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate193(data.maxBatchDelayMilliseconds, {
+      if (!validate199(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
@@ -1112,21 +1112,21 @@ function validate182(data, {
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate196(data.maxQueue, {
+      if (!validate202(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate182.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema98 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1194,12 +1194,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema99 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate201(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1229,7 +1229,7 @@ function validate201(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema99.enum
       }
     };
     if (vErrors === null) {
@@ -1239,16 +1239,16 @@ function validate201(data, {
     }
     errors++;
   }
-  validate201.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate204(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1308,10 +1308,10 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-function validate199(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1348,13 +1348,13 @@ function validate199(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate201(data.onSlow, {
+      if (!validate207(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
@@ -1370,18 +1370,18 @@ function validate199(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate204(data.maxFidIncreasePercent, {
+      if (!validate210(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate199.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1472,7 +1472,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1502,13 +1502,13 @@ const schema99 = {
   },
   "nullable": true
 };
-const schema100 = {
+const schema102 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate209(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1538,7 +1538,7 @@ function validate209(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema100.enum
+        allowedValues: schema102.enum
       }
     };
     if (vErrors === null) {
@@ -1548,7 +1548,7 @@ function validate209(data, {
     }
     errors++;
   }
-  validate209.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -1723,7 +1723,7 @@ function validate87(data, {
   validate87.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1807,7 +1807,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1866,10 +1866,10 @@ function validate214(data, {
       }
     }
   }
-  validate214.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1877,7 +1877,7 @@ const schema102 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate219(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1953,10 +1953,10 @@ function validate219(data, {
       errors++;
     }
   }
-  validate219.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1964,7 +1964,7 @@ const schema103 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate221(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2040,10 +2040,10 @@ function validate221(data, {
       errors++;
     }
   }
-  validate221.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema106 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2052,7 +2052,7 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema107 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2073,11 +2073,11 @@ const schema105 = {
     }
   }
 };
-const schema106 = {
+const schema108 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate225(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2107,7 +2107,7 @@ function validate225(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema106.enum
+        allowedValues: schema108.enum
       }
     };
     if (vErrors === null) {
@@ -2117,10 +2117,10 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema109 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2133,11 +2133,11 @@ const schema107 = {
   },
   "nullable": true
 };
-const schema108 = {
+const schema110 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate228(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2167,7 +2167,7 @@ function validate228(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema108.enum
+        allowedValues: schema110.enum
       }
     };
     if (vErrors === null) {
@@ -2177,10 +2177,10 @@ function validate228(data, {
     }
     errors++;
   }
-  validate228.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2195,11 +2195,11 @@ const schema109 = {
     }
   }
 };
-const schema110 = {
+const schema112 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate231(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2229,7 +2229,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -2239,17 +2239,17 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate233(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2325,7 +2325,7 @@ function validate233(data, {
       errors++;
     }
   }
-  validate233.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2476,7 +2476,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2502,24 +2502,24 @@ function validate230(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate231(data.type, {
+      if (!validate237(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate233(data.averageUtilization, {
+      if (!validate239(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
@@ -2550,10 +2550,10 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-function validate227(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2611,32 +2611,32 @@ function validate227(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate228(data.name, {
+      if (!validate234(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate230(data.target, {
+      if (!validate236(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate227.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3301,7 +3301,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3313,11 +3313,11 @@ const schema113 = {
     }
   }
 };
-const schema114 = {
+const schema116 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate241(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3347,7 +3347,7 @@ function validate241(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema116.enum
       }
     };
     if (vErrors === null) {
@@ -3357,10 +3357,10 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3386,13 +3386,13 @@ function validate240(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate241(data.type, {
+      if (!validate247(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
@@ -3423,10 +3423,10 @@ function validate240(data, {
     }
     errors++;
   }
-  validate240.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3495,21 +3495,21 @@ function validate238(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate240(data.target, {
+      if (!validate246(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate238.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3525,7 +3525,7 @@ const schema115 = {
   },
   "nullable": true
 };
-const schema116 = {
+const schema118 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3540,12 +3540,12 @@ const schema116 = {
     }
   }
 };
-const schema117 = {
+const schema119 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate248(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3587,15 +3587,15 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate250(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3652,10 +3652,10 @@ function validate250(data, {
     }
     errors++;
   }
-  validate250.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3697,24 +3697,24 @@ function validate247(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate248(data.apiVersion, {
+      if (!validate254(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate250(data.kind, {
+      if (!validate256(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
@@ -3745,7 +3745,7 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3887,7 +3887,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3961,13 +3961,13 @@ function validate246(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate247(data.describedObject, {
+      if (!validate253(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
@@ -3994,10 +3994,10 @@ function validate246(data, {
       }
     }
   }
-  validate246.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -4010,7 +4010,7 @@ const schema119 = {
   },
   "nullable": true
 };
-function validate257(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4090,10 +4090,10 @@ function validate257(data, {
       }
     }
   }
-  validate257.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-function validate224(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4119,57 +4119,57 @@ function validate224(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate225(data.type, {
+      if (!validate231(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate227(data.resource, {
+      if (!validate233(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate238(data.pods, {
+      if (!validate244(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate246(data.object, {
+      if (!validate252(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate257(data.external, {
+      if (!validate263(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
@@ -4189,10 +4189,10 @@ function validate224(data, {
     }
     errors++;
   }
-  validate224.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-function validate223(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4251,21 +4251,21 @@ function validate223(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate224(data[i0], {
+      if (!validate230(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate223.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-function validate208(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4291,13 +4291,13 @@ function validate208(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate209(data.engine, {
+      if (!validate215(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
@@ -4335,60 +4335,60 @@ function validate208(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate214(data.target, {
+      if (!validate220(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate219(data.scaleDownStabilizationSeconds, {
+      if (!validate225(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.panicPercent !== undefined) {
-      if (!validate221(data.panicPercent, {
+      if (!validate227(data.panicPercent, {
         instancePath: instancePath + "/panicPercent",
         parentData: data,
         parentDataProperty: "panicPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.metrics !== undefined) {
-      if (!validate223(data.metrics, {
+      if (!validate229(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate208.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema122 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate264(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4418,7 +4418,7 @@ function validate264(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema120.enum
+        allowedValues: schema122.enum
       }
     };
     if (vErrors === null) {
@@ -4428,10 +4428,10 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4452,13 +4452,13 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema124 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate267(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4488,7 +4488,7 @@ function validate267(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema122.enum
+        allowedValues: schema124.enum
       }
     };
     if (vErrors === null) {
@@ -4498,10 +4498,10 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema125 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4513,7 +4513,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema124 = {
+const schema126 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4522,7 +4522,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema127 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4619,7 +4619,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema128 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4627,7 +4627,7 @@ const schema126 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate273(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4703,10 +4703,10 @@ function validate273(data, {
       errors++;
     }
   }
-  validate273.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4743,13 +4743,13 @@ function validate271(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate273(data.holdSeconds, {
+      if (!validate279(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
@@ -4769,10 +4769,10 @@ function validate271(data, {
     }
     errors++;
   }
-  validate271.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-function validate270(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4831,21 +4831,21 @@ function validate270(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate271(data[i0], {
+      if (!validate277(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate270.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4860,7 +4860,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema130 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4868,7 +4868,7 @@ const schema128 = {
   "maximum": 100,
   "nullable": true
 };
-function validate278(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4944,17 +4944,17 @@ function validate278(data, {
       errors++;
     }
   }
-  validate278.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema131 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 10000,
   "nullable": true
 };
-function validate280(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5030,10 +5030,10 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -5041,7 +5041,7 @@ const schema130 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate282(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5117,10 +5117,10 @@ function validate282(data, {
       errors++;
     }
   }
-  validate282.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5146,43 +5146,43 @@ function validate277(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate278(data.maxErrorRatePercent, {
+      if (!validate284(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxLatencyIncreasePercent !== undefined) {
-      if (!validate280(data.maxLatencyIncreasePercent, {
+      if (!validate286(data.maxLatencyIncreasePercent, {
         instancePath: instancePath + "/maxLatencyIncreasePercent",
         parentData: data,
         parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate282(data.minRequests, {
+      if (!validate288(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate277.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5208,32 +5208,32 @@ function validate269(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate270(data.steps, {
+      if (!validate276(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate277(data.analysis, {
+      if (!validate283(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5241,7 +5241,7 @@ const schema131 = {
   "maximum": 100,
   "nullable": true
 };
-function validate287(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5317,7 +5317,7 @@ function validate287(data, {
       errors++;
     }
   }
-  validate287.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 const schema54 = {
@@ -5371,7 +5371,7 @@ function validate113(data, {
   validate113.errors = vErrors;
   return errors === 0;
 }
-function validate266(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5397,24 +5397,24 @@ function validate266(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate267(data.strategy, {
+      if (!validate273(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate269(data.canary, {
+      if (!validate275(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
@@ -5430,13 +5430,13 @@ function validate266(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate287(data.revisionHistoryLimit, {
+      if (!validate293(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
@@ -5452,10 +5452,10 @@ function validate266(data, {
       }
     }
   }
-  validate266.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema134 = {
   "type": "object",
   "properties": {
     "httpRoute": {
@@ -5467,7 +5467,7 @@ const schema132 = {
   },
   "nullable": true
 };
-const schema133 = {
+const schema135 = {
   "type": "object",
   "required": ["parentRefs"],
   "properties": {
@@ -5483,7 +5483,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema136 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -5491,7 +5491,7 @@ const schema134 = {
     "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
   }
 };
-const schema135 = {
+const schema137 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5509,13 +5509,13 @@ const schema135 = {
     }
   }
 };
-const schema136 = {
+const schema138 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate296(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5573,7 +5573,7 @@ function validate296(data, {
       errors++;
     }
   }
-  validate296.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -5729,7 +5729,7 @@ function validate118(data, {
   validate118.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5766,13 +5766,13 @@ function validate294(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate296(data.namespace, {
+      if (!validate302(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
@@ -5814,10 +5814,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5860,13 +5860,13 @@ function validate293(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate294(data[i0], {
+      if (!validate300(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
@@ -5886,10 +5886,10 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema139 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5897,7 +5897,7 @@ const schema137 = {
   },
   "nullable": true
 };
-function validate302(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5951,10 +5951,10 @@ function validate302(data, {
       }
     }
   }
-  validate302.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema140 = {
   "type": "object",
   "properties": {
     "request": {
@@ -6016,7 +6016,7 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6064,10 +6064,10 @@ function validate305(data, {
       }
     }
   }
-  validate305.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6109,43 +6109,43 @@ function validate292(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate293(data.parentRefs, {
+      if (!validate299(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate302(data.hostnames, {
+      if (!validate308(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate305(data.timeouts, {
+      if (!validate311(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema141 = {
   "type": "object",
   "required": ["host"],
   "properties": {
@@ -6164,7 +6164,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "secretName": {
@@ -6173,7 +6173,7 @@ const schema140 = {
   },
   "nullable": true
 };
-function validate313(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6210,7 +6210,7 @@ function validate313(data, {
       }
     }
   }
-  validate313.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -6326,7 +6326,7 @@ function validate110(data, {
   validate110.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6390,13 +6390,13 @@ function validate310(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate313(data.tls, {
+      if (!validate319(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
@@ -6412,10 +6412,10 @@ function validate310(data, {
       }
     }
   }
-  validate310.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6441,32 +6441,32 @@ function validate291(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate292(data.httpRoute, {
+      if (!validate298(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate310(data.ingress, {
+      if (!validate316(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate291.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema143 = {
   "type": "object",
   "properties": {
     "from": {
@@ -7273,7 +7273,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate319(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7321,10 +7321,10 @@ function validate319(data, {
       }
     }
   }
-  validate319.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -7424,7 +7424,7 @@ function validate84(data, {
   validate84.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7472,10 +7472,10 @@ function validate323(data, {
       }
     }
   }
-  validate323.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema145 = {
   "type": "object",
   "properties": {
     "topologySpreadConstraints": {
@@ -7526,7 +7526,7 @@ const schema143 = {
   },
   "nullable": true
 };
-const schema144 = {
+const schema146 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7534,7 +7534,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema147 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7558,12 +7558,12 @@ const schema145 = {
     }
   }
 };
-const schema146 = {
+const schema148 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate330(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7620,14 +7620,14 @@ function validate330(data, {
     }
     errors++;
   }
-  validate330.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema149 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate333(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7657,7 +7657,7 @@ function validate333(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema147.enum
+        allowedValues: schema149.enum
       }
     };
     if (vErrors === null) {
@@ -7667,7 +7667,7 @@ function validate333(data, {
     }
     errors++;
   }
-  validate333.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
 const schema41 = {
@@ -7718,7 +7718,7 @@ function validate88(data, {
   validate88.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7760,13 +7760,13 @@ function validate329(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate330(data.topologyKey, {
+      if (!validate336(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
@@ -7782,13 +7782,13 @@ function validate329(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate333(data.whenUnsatisfiable, {
+      if (!validate339(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
@@ -7841,10 +7841,10 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7887,28 +7887,28 @@ function validate328(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate329(data[i0], {
+      if (!validate335(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate328.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate340(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7984,16 +7984,16 @@ function validate340(data, {
       errors++;
     }
   }
-  validate340.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate342(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8051,15 +8051,15 @@ function validate342(data, {
       errors++;
     }
   }
-  validate342.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema152 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate344(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8089,7 +8089,7 @@ function validate344(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema150.enum
+        allowedValues: schema152.enum
       }
     };
     if (vErrors === null) {
@@ -8099,10 +8099,10 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema153 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8110,7 +8110,7 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema154 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8119,7 +8119,7 @@ const schema152 = {
     }
   }
 };
-function validate347(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8171,10 +8171,10 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8217,21 +8217,21 @@ function validate346(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate347(data[i0], {
+      if (!validate353(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate346.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema155 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -8308,7 +8308,7 @@ function validate89(data, {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate351(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8356,7 +8356,7 @@ function validate351(data, {
       }
     }
   }
-  validate351.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -8424,7 +8424,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema156 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -8432,7 +8432,7 @@ const schema154 = {
   },
   "nullable": true
 };
-const schema155 = {
+const schema157 = {
   "type": "object",
   "properties": {
     "key": {
@@ -8452,12 +8452,12 @@ const schema155 = {
     }
   }
 };
-const schema156 = {
+const schema158 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate358(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8499,15 +8499,15 @@ function validate358(data, {
       errors++;
     }
   }
-  validate358.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema159 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate360(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8537,7 +8537,7 @@ function validate360(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema157.enum
+        allowedValues: schema159.enum
       }
     };
     if (vErrors === null) {
@@ -8547,7 +8547,7 @@ function validate360(data, {
     }
     errors++;
   }
-  validate360.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
 const schema74 = {
@@ -8600,12 +8600,12 @@ function validate158(data, {
   validate158.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema160 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate363(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8635,7 +8635,7 @@ function validate363(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema158.enum
+        allowedValues: schema160.enum
       }
     };
     if (vErrors === null) {
@@ -8645,7 +8645,7 @@ function validate363(data, {
     }
     errors++;
   }
-  validate363.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
 const schema59 = {
@@ -8716,7 +8716,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-function validate357(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8726,24 +8726,24 @@ function validate357(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate358(data.key, {
+      if (!validate364(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate360(data.operator, {
+      if (!validate366(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -8759,13 +8759,13 @@ function validate357(data, {
       }
     }
     if (data.effect !== undefined) {
-      if (!validate363(data.effect, {
+      if (!validate369(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
@@ -8796,10 +8796,10 @@ function validate357(data, {
     }
     errors++;
   }
-  validate357.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
-function validate356(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8842,21 +8842,21 @@ function validate356(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate357(data[i0], {
+      if (!validate363(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate356.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema161 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -8865,7 +8865,7 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema160 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8877,7 +8877,7 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema161 = {
+const schema163 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8887,7 +8887,7 @@ const schema161 = {
   },
   "nullable": true
 };
-const schema162 = {
+const schema164 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -9259,7 +9259,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-function validate371(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9328,10 +9328,10 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-function validate370(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9373,21 +9373,21 @@ function validate370(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate371(data.nodeSelectorTerms, {
+      if (!validate377(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate370.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema165 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9395,7 +9395,7 @@ const schema163 = {
   },
   "nullable": true
 };
-const schema164 = {
+const schema166 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -9407,7 +9407,7 @@ const schema164 = {
     }
   }
 };
-function validate376(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9486,10 +9486,10 @@ function validate376(data, {
     }
     errors++;
   }
-  validate376.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate381(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9532,21 +9532,21 @@ function validate375(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate376(data[i0], {
+      if (!validate382(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate375.errors = vErrors;
+  validate381.errors = vErrors;
   return errors === 0;
 }
-function validate369(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9572,32 +9572,32 @@ function validate369(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate370(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate376(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate375(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate381(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate369.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate368(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9623,21 +9623,21 @@ function validate368(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate369(data.nodeAffinity, {
+      if (!validate375(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate368.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema167 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9645,7 +9645,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema168 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9725,12 +9725,12 @@ function validate120(data, {
   validate120.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema169 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate386(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9772,10 +9772,10 @@ function validate386(data, {
       errors++;
     }
   }
-  validate386.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema170 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9897,7 +9897,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9945,10 +9945,10 @@ function validate388(data, {
       }
     }
   }
-  validate388.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9985,24 +9985,24 @@ function validate384(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate386(data.value, {
+      if (!validate392(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate388(data.valueFrom, {
+      if (!validate394(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
@@ -10022,10 +10022,10 @@ function validate384(data, {
     }
     errors++;
   }
-  validate384.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10068,21 +10068,21 @@ function validate383(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate384(data[i0], {
+      if (!validate390(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate383.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10108,68 +10108,68 @@ function validate327(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate328(data.topologySpreadConstraints, {
+      if (!validate334(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate340(data.terminationGracePeriodSeconds, {
+      if (!validate346(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.image !== undefined) {
-      if (!validate342(data.image, {
-        instancePath: instancePath + "/image",
-        parentData: data,
-        parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate344(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate346(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
         rootData
       })) {
         vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
+    if (data.image !== undefined) {
+      if (!validate348(data.image, {
+        instancePath: instancePath + "/image",
+        parentData: data,
+        parentDataProperty: "image",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate350(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
+        parentData: data,
+        parentDataProperty: "imagePullPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate352(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate351(data.resources, {
+      if (!validate357(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
@@ -10185,35 +10185,35 @@ function validate327(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate356(data.tolerations, {
+      if (!validate362(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate368(data.affinity, {
+      if (!validate374(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate383(data.env, {
+      if (!validate389(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
@@ -10273,10 +10273,10 @@ function validate327(data, {
       }
     }
   }
-  validate327.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
-function validate171(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10302,35 +10302,35 @@ function validate171(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate172(data.model, {
+      if (!validate178(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate182(data.engine, {
+      if (!validate188(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate199(data.qualityGate, {
+      if (!validate205(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
@@ -10346,79 +10346,79 @@ function validate171(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate208(data.scaling, {
+      if (!validate214(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate264(data.gateway, {
+      if (!validate270(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate266(data.rollout, {
+      if (!validate272(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
     if (data.expose !== undefined) {
-      if (!validate291(data.expose, {
+      if (!validate297(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate319(data.networkPolicy, {
+      if (!validate325(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate323(data.podDisruptionBudget, {
+      if (!validate329(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate327(data.server, {
+      if (!validate333(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
         errors = vErrors.length;
       }
     }
@@ -10438,10 +10438,10 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema171 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10493,7 +10493,7 @@ const schema169 = {
       "$ref": "7CnZ4Oe7AOXK7ilGECtbITb6CfpL0WcgbcHyyg37g5g"
     },
     "rollout": {
-      "$ref": "9EJP7EymayPF2lqfZPULso293CrqgN77PPGWCJzCxo"
+      "$ref": "tfgctgqtP3qq9pKNYGhz6DFcjnEDSsJy6iHLTxqnp7A"
     },
     "revisions": {
       "$ref": "z9Nuhxvc3h0jDSBllRkMfRscYkMg41Ih0JZzXF800"
@@ -10504,12 +10504,12 @@ const schema169 = {
   },
   "nullable": true
 };
-const schema170 = {
+const schema172 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate403(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10539,7 +10539,7 @@ function validate403(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema170.enum
+        allowedValues: schema172.enum
       }
     };
     if (vErrors === null) {
@@ -10549,7 +10549,7 @@ function validate403(data, {
     }
     errors++;
   }
-  validate403.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
 const schema56 = {
@@ -10685,12 +10685,12 @@ function validate117(data, {
   validate117.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema173 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate411(data, {
+function validate417(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10720,7 +10720,7 @@ function validate411(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema171.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -10730,10 +10730,10 @@ function validate411(data, {
     }
     errors++;
   }
-  validate411.errors = vErrors;
+  validate417.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -10751,12 +10751,12 @@ const schema172 = {
   },
   "nullable": true
 };
-const schema173 = {
+const schema175 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate415(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10786,7 +10786,7 @@ function validate415(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema175.enum
       }
     };
     if (vErrors === null) {
@@ -10796,7 +10796,7 @@ function validate415(data, {
     }
     errors++;
   }
-  validate415.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10849,7 +10849,7 @@ function validate123(data, {
   validate123.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema176 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -10862,13 +10862,13 @@ const schema174 = {
   },
   "nullable": true
 };
-const schema175 = {
+const schema177 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate421(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10944,10 +10944,10 @@ function validate421(data, {
       errors++;
     }
   }
-  validate421.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-function validate419(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11016,21 +11016,21 @@ function validate419(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate421(data.weightPercent, {
+      if (!validate427(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate419.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11056,13 +11056,13 @@ function validate414(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate415(data.mode, {
+      if (!validate421(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
         errors = vErrors.length;
       }
     }
@@ -11089,21 +11089,21 @@ function validate414(data, {
       }
     }
     if (data.canary !== undefined) {
-      if (!validate419(data.canary, {
+      if (!validate425(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate414.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema178 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11111,7 +11111,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema179 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -11135,11 +11135,11 @@ const schema177 = {
     }
   }
 };
-const schema178 = {
+const schema180 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate428(data, {
+function validate434(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11169,7 +11169,7 @@ function validate428(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema178.enum
+        allowedValues: schema180.enum
       }
     };
     if (vErrors === null) {
@@ -11179,7 +11179,7 @@ function validate428(data, {
     }
     errors++;
   }
-  validate428.errors = vErrors;
+  validate434.errors = vErrors;
   return errors === 0;
 }
 const schema75 = {
@@ -11279,7 +11279,7 @@ function validate160(data, {
   validate160.errors = vErrors;
   return errors === 0;
 }
-function validate426(data, {
+function validate432(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11380,13 +11380,13 @@ function validate426(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate428(data.status, {
+      if (!validate434(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
         errors = vErrors.length;
       }
     }
@@ -11450,10 +11450,10 @@ function validate426(data, {
     }
     errors++;
   }
-  validate426.errors = vErrors;
+  validate432.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11496,21 +11496,21 @@ function validate425(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate426(data[i0], {
+      if (!validate432(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
+        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate425.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-const schema179 = {
+const schema181 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -11580,11 +11580,11 @@ function validate121(data, {
   validate121.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema182 = {
   "type": "string",
   "maxLength": 512
 };
-function validate438(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11625,13 +11625,13 @@ function validate438(data, {
     }
     errors++;
   }
-  validate438.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema183 = {
   "type": "boolean"
 };
-function validate440(data, {
+function validate446(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11655,14 +11655,14 @@ function validate440(data, {
     }
     errors++;
   }
-  validate440.errors = vErrors;
+  validate446.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema184 = {
   "type": "string",
   "maxLength": 128
 };
-function validate442(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11703,10 +11703,10 @@ function validate442(data, {
     }
     errors++;
   }
-  validate442.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
-function validate436(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11823,35 +11823,35 @@ function validate436(data, {
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate438(data.bounds, {
+      if (!validate444(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate440(data.passed, {
+      if (!validate446(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate442(data.reason, {
+      if (!validate448(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
@@ -11867,7 +11867,7 @@ function validate436(data, {
       }
     }
   }
-  validate436.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
 const schema65 = {
@@ -12645,7 +12645,7 @@ function validate125(data, {
   validate125.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema185 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -12673,17 +12673,20 @@ const schema183 = {
     "message": {
       "$ref": "lAyGIiLfgHFejKEDz43HKoAmvsHcBuMSrXsj6XuIc"
     },
+    "counted": {
+      "$ref": "zF8zKs6Kpamc7OwbJn2RhtNonsMheQbYBJDw5wPR4"
+    },
     "canaryDigest": {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     }
   },
   "nullable": true
 };
-const schema184 = {
+const schema186 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate449(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12713,7 +12716,7 @@ function validate449(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema184.enum
+        allowedValues: schema186.enum
       }
     };
     if (vErrors === null) {
@@ -12723,14 +12726,14 @@ function validate449(data, {
     }
     errors++;
   }
-  validate449.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema187 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate451(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12760,7 +12763,7 @@ function validate451(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema185.enum
+        allowedValues: schema187.enum
       }
     };
     if (vErrors === null) {
@@ -12770,17 +12773,17 @@ function validate451(data, {
     }
     errors++;
   }
-  validate451.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema188 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate456(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12856,10 +12859,327 @@ function validate456(data, {
       errors++;
     }
   }
-  validate456.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-function validate448(data, {
+const schema189 = {
+  "type": "object",
+  "required": ["canary", "stable"],
+  "properties": {
+    "canary": {
+      "$ref": "pkCfjUZMIjYgWc3G6ODP3EWmMhkwOggFCJyEe9RYA"
+    },
+    "stable": {
+      "$ref": "pkCfjUZMIjYgWc3G6ODP3EWmMhkwOggFCJyEe9RYA"
+    }
+  },
+  "nullable": true
+};
+const schema78 = {
+  "type": "object",
+  "required": ["requests", "failed", "answered", "answerMilliseconds"],
+  "properties": {
+    "requests": {
+      "$ref": "KIUVpOrVSVgDKOmYfYy49VHRigxgR9D3xT9yyKE5Eo"
+    },
+    "failed": {
+      "$ref": "KIUVpOrVSVgDKOmYfYy49VHRigxgR9D3xT9yyKE5Eo"
+    },
+    "answered": {
+      "$ref": "KIUVpOrVSVgDKOmYfYy49VHRigxgR9D3xT9yyKE5Eo"
+    },
+    "answerMilliseconds": {
+      "$ref": "KIUVpOrVSVgDKOmYfYy49VHRigxgR9D3xT9yyKE5Eo"
+    }
+  }
+};
+const schema77 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 0
+};
+function validate161(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data < 0 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (!formats8.validate(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate161.errors = vErrors;
+  return errors === 0;
+}
+function validate162(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.requests === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "requests"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.failed === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "failed"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.answered === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "answered"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.answerMilliseconds === undefined) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "answerMilliseconds"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+    if (data.requests !== undefined) {
+      if (!validate161(data.requests, {
+        instancePath: instancePath + "/requests",
+        parentData: data,
+        parentDataProperty: "requests",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.failed !== undefined) {
+      if (!validate161(data.failed, {
+        instancePath: instancePath + "/failed",
+        parentData: data,
+        parentDataProperty: "failed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.answered !== undefined) {
+      if (!validate161(data.answered, {
+        instancePath: instancePath + "/answered",
+        parentData: data,
+        parentDataProperty: "answered",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.answerMilliseconds !== undefined) {
+      if (!validate161(data.answerMilliseconds, {
+        instancePath: instancePath + "/answerMilliseconds",
+        parentData: data,
+        parentDataProperty: "answerMilliseconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err4 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err4];
+    } else {
+      vErrors.push(err4);
+    }
+    errors++;
+  }
+  validate162.errors = vErrors;
+  return errors === 0;
+}
+function validate466(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.canary === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "canary"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.stable === undefined) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "stable"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (data.canary !== undefined) {
+      if (!validate162(data.canary, {
+        instancePath: instancePath + "/canary",
+        parentData: data,
+        parentDataProperty: "canary",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.stable !== undefined) {
+      if (!validate162(data.stable, {
+        instancePath: instancePath + "/stable",
+        parentData: data,
+        parentDataProperty: "stable",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate466.errors = vErrors;
+  return errors === 0;
+}
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12965,24 +13285,24 @@ function validate448(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate449(data.strategy, {
+      if (!validate455(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate451(data.phase, {
+      if (!validate457(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
@@ -13020,13 +13340,13 @@ function validate448(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate456(data.weightPercent, {
+      if (!validate462(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
@@ -13052,6 +13372,17 @@ function validate448(data, {
         errors = vErrors.length;
       }
     }
+    if (data.counted !== undefined) {
+      if (!validate466(data.counted, {
+        instancePath: instancePath + "/counted",
+        parentData: data,
+        parentDataProperty: "counted",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.canaryDigest !== undefined) {
       if (!validate122(data.canaryDigest, {
         instancePath: instancePath + "/canaryDigest",
@@ -13064,10 +13395,10 @@ function validate448(data, {
       }
     }
   }
-  validate448.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema190 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -13075,7 +13406,7 @@ const schema187 = {
   },
   "nullable": true
 };
-const schema188 = {
+const schema191 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -13099,12 +13430,12 @@ const schema188 = {
     }
   }
 };
-const schema189 = {
+const schema192 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate464(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13163,10 +13494,10 @@ function validate464(data, {
       errors++;
     }
   }
-  validate464.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
-function validate463(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13224,13 +13555,13 @@ function validate463(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate464(data.number, {
+      if (!validate474(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
@@ -13305,10 +13636,10 @@ function validate463(data, {
     }
     errors++;
   }
-  validate463.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
-function validate462(data, {
+function validate472(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13351,21 +13682,21 @@ function validate462(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate463(data[i0], {
+      if (!validate473(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate462.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema193 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -13395,12 +13726,12 @@ const schema190 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema79 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate161(data, {
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13443,10 +13774,10 @@ function validate161(data, {
       errors++;
     }
   }
-  validate161.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema194 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -13458,7 +13789,7 @@ const schema191 = {
   },
   "nullable": true
 };
-function validate479(data, {
+function validate489(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13506,15 +13837,15 @@ function validate479(data, {
       }
     }
   }
-  validate479.errors = vErrors;
+  validate489.errors = vErrors;
   return errors === 0;
 }
-const schema192 = {
+const schema195 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate483(data, {
+function validate493(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13556,10 +13887,10 @@ function validate483(data, {
       errors++;
     }
   }
-  validate483.errors = vErrors;
+  validate493.errors = vErrors;
   return errors === 0;
 }
-function validate473(data, {
+function validate483(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13607,24 +13938,24 @@ function validate473(data, {
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate161(data.sparseLayers, {
+      if (!validate167(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate161(data.totalLayers, {
+      if (!validate167(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
@@ -13640,24 +13971,24 @@ function validate473(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate479(data.latencyMilliseconds, {
+      if (!validate489(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
+        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate483(data.device, {
+      if (!validate493(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
+        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
         errors = vErrors.length;
       }
     }
@@ -13673,10 +14004,10 @@ function validate473(data, {
       }
     }
   }
-  validate473.errors = vErrors;
+  validate483.errors = vErrors;
   return errors === 0;
 }
-function validate401(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13713,13 +14044,13 @@ function validate401(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate403(data.phase, {
+      if (!validate409(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }
@@ -13790,13 +14121,13 @@ function validate401(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate411(data.scalingEngine, {
+      if (!validate417(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
         errors = vErrors.length;
       }
     }
@@ -13812,35 +14143,35 @@ function validate401(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate414(data.traffic, {
+      if (!validate420(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate425(data.conditions, {
+      if (!validate431(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate436(data.gate, {
+      if (!validate442(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
@@ -13867,43 +14198,43 @@ function validate401(data, {
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate448(data.rollout, {
+      if (!validate454(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate462(data.revisions, {
+      if (!validate472(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate473(data.engine, {
+      if (!validate483(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate401.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate168(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13962,57 +14293,57 @@ function validate162(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate163(data.apiVersion, {
+      if (!validate169(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate165(data.kind, {
+      if (!validate171(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.metadata !== undefined) {
-      if (!validate167(data.metadata, {
-        instancePath: instancePath + "/metadata",
-        parentData: data,
-        parentDataProperty: "metadata",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.spec !== undefined) {
-      if (!validate171(data.spec, {
-        instancePath: instancePath + "/spec",
-        parentData: data,
-        parentDataProperty: "spec",
         rootData
       })) {
         vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate173(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.spec !== undefined) {
+      if (!validate177(data.spec, {
+        instancePath: instancePath + "/spec",
+        parentData: data,
+        parentDataProperty: "spec",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.status !== undefined) {
-      if (!validate401(data.status, {
+      if (!validate407(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
@@ -14032,6 +14363,6 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate168.errors = vErrors;
   return errors === 0;
 }

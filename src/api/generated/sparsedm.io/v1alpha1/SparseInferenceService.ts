@@ -1296,6 +1296,53 @@ export interface ISparseInferenceService {
        */
       "message": string;
       /**
+       * What the gateways counted since the canary's step began, written when there are a quarter more requests. An operator that starts counts on from here.
+       */
+      "counted"?: {
+        /**
+         * Requests of the version that comes.
+         */
+        "canary": {
+          /**
+           * Number of requests.
+           */
+          "requests": number;
+          /**
+           * Those of them that the version failed.
+           */
+          "failed": number;
+          /**
+           * Those of them that were answered.
+           */
+          "answered": number;
+          /**
+           * Sum of the times until the answers.
+           */
+          "answerMilliseconds": number;
+        };
+        /**
+         * Requests of the version that serves.
+         */
+        "stable": {
+          /**
+           * Number of requests.
+           */
+          "requests": number;
+          /**
+           * Those of them that the version failed.
+           */
+          "failed": number;
+          /**
+           * Those of them that were answered.
+           */
+          "answered": number;
+          /**
+           * Sum of the times until the answers.
+           */
+          "answerMilliseconds": number;
+        };
+      };
+      /**
        * Digest of the steps and bounds. When they change, the canary starts again.
        */
       "canaryDigest"?: string;
