@@ -65,7 +65,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         ([4.0, 0.1, 0.1, 0.1, 0.1], 0.0, 5),
     ],
 )
-def test_times_count_while_the_loss_is_a_share_of_the_largest(
+def test_timesteps_count_while_the_loss_is_a_share_of_the_largest(
     model: torch.nn.Module, losses: list[float], threshold: float, want: int
 ) -> None:
     asked: list[float] = []
@@ -223,7 +223,7 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     torch.manual_seed(0)
     save_file(build_model(preset).state_dict(), weights)
     arguments = ["--preset", "tiny", "--weights", str(weights), "--dataset", "fashion-mnist", "--data", "x"]
-    lengths = ["--times", "4", "--batch-size", "8", "--out", str(out)]
+    lengths = ["--timesteps", "4", "--batch-size", "8", "--out", str(out)]
     assert main(["diff-prune", *arguments, *lengths]) == 0
     manifest = json.loads(out.with_suffix(".json").read_text())
     assert manifest["macs"]["pruned"] < manifest["macs"]["dense"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sparsedm.diffusion import VP_LINEAR, DiscreteBetas, NoiseProcess, RectifiedFlow, process_from
-from sparsedm.diffusion.process import stratified_times
+from sparsedm.diffusion.process import stratified_timesteps
 from sparsedm.models import PRESETS
 from sparsedm.models.denoisers import library
 
@@ -129,7 +129,7 @@ def test_a_flow_is_a_straight_line_and_its_output_the_slope() -> None:
 
 def test_shift_moves_times_of_training_and_sampling_towards_noise() -> None:
     assert FLOW.training_time(torch.tensor([0.0, 0.5, 1.0])).tolist() == [0.0, 0.75, 1.0]
-    assert FLOW.sampling_times(4).tolist() == pytest.approx([1.0, 0.9, 0.75, 0.5])
+    assert FLOW.sampling_timesteps(4).tolist() == pytest.approx([1.0, 0.9, 0.75, 0.5])
 
 
 def test_a_flow_has_no_rate_of_noise() -> None:
@@ -139,7 +139,7 @@ def test_a_flow_has_no_rate_of_noise() -> None:
 
 def test_discrete_training_draws_every_step_alike() -> None:
     """1,000 stratified draws hit each of the steps 1..1000 once."""
-    uniform = stratified_times(1000, torch.Generator().manual_seed(3))
+    uniform = stratified_timesteps(1000, torch.Generator().manual_seed(3))
     steps = (STABLE_DIFFUSION.training_time(uniform) * 1000).round().long()
     assert steps.min() >= 1
     assert steps.max() <= 1000
@@ -148,7 +148,7 @@ def test_discrete_training_draws_every_step_alike() -> None:
 
 @pytest.mark.parametrize("process", [VP, STABLE_DIFFUSION, COSINE], ids=name_of)
 def test_steps_of_sampling_are_even_in_log_snr_and_end_where_they_should(process: NoiseProcess) -> None:
-    times = process.sampling_times(7)
+    times = process.sampling_timesteps(7)
     assert times[0].item() == pytest.approx(1.0)
     assert times[-1].item() == pytest.approx(1e-3)
     steps = process.log_snr(times).diff()
@@ -212,8 +212,8 @@ def test_presets_are_those_that_were_published(
     assert config.guidable == (rows == 1001 or config.context is not None)
 
 
-def test_stratified_times_hit_every_interval_once() -> None:
-    times = stratified_times(16, torch.Generator().manual_seed(3))
+def test_stratified_timesteps_hit_every_interval_once() -> None:
+    times = stratified_timesteps(16, torch.Generator().manual_seed(3))
     assert (times >= 0).all()
     assert (times < 1).all()
     assert sorted((times * 16).long().tolist()) == list(range(16))

@@ -60,7 +60,7 @@ def test_the_second_order_is_better_than_the_first() -> None:
 
 
 def test_steps_are_even_in_log_snr_and_end_where_they_should() -> None:
-    times = SDE.sampling_times(7)
+    times = SDE.sampling_timesteps(7)
     assert times[0].item() == pytest.approx(1.0)
     assert times[-1].item() == pytest.approx(1e-3)
     steps = SDE.log_snr(times).diff()
@@ -86,7 +86,7 @@ def test_every_step_is_the_one_of_diffusers(sampler: str, order: int, prediction
     got, seen = [*seen, last.double()], []
     kind = "v_prediction" if prediction == "v" else "epsilon"
     scheduler = library().DPMSolverMultistepScheduler(solver_order=order, prediction_type=kind)
-    times = SDE.sampling_times(steps)
+    times = SDE.sampling_timesteps(steps)
     scheduler.num_inference_steps, scheduler.timesteps = steps, times
     scheduler.sigmas = torch.cat([SDE.sigma(times) / SDE.alpha(times), torch.zeros(1)])
     x = got[0]

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the smaller model (.safetensors)")
     parser.add_argument("--pattern", type=Pattern.parse, default=Pattern(2, 4), help="whose MACs to match")
     parser.add_argument("--threshold", type=float, default=0.05, help="T, of the largest loss")
-    parser.add_argument("--times", type=int, default=1000, help="times between clean and noise")
+    parser.add_argument("--timesteps", type=int, default=1000, help="timesteps between clean and noise")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     labels = labels.to(device) if config.num_classes and labels is not None else None
     generator = torch.Generator().manual_seed(args.seed)
     loss_at = batch_loss(model, x0.to(device), labels, generator)
-    used = add_up_gradients(model, loss_at, args.threshold, args.times)
+    used = add_up_gradients(model, loss_at, args.threshold, args.timesteps)
     pruned = shrink(model, smaller, choose(model, smaller))
     write_atomically(args.out, save({k: v.cpu().contiguous() for k, v in pruned.state_dict().items()}))
     manifest = {
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             "source": digest,
             "pattern": str(args.pattern),
             "threshold": args.threshold,
-            "times": f"{used} of {args.times}",
+            "timesteps": f"{used} of {args.timesteps}",
             "batchSize": args.batch_size,
             "seed": args.seed,
         },
@@ -125,7 +125,7 @@ def summary(manifest: dict[str, Any], config: UViTConfig) -> str:
     macs, fields = manifest["macs"], spec_fields(config)
     lines = [
         f"{macs['pruned'] / 1e6:.2f} of {macs['dense'] / 1e6:.2f} M MACs with attention are left, by the "
-        f"gradients of {manifest['pruning']['times']} times. Train it on with:",
+        f"gradients of {manifest['pruning']['timesteps']} timesteps. Train it on with:",
         "model:",
         f"  config: {_yaml(fields)}",
         "sparsity: {method: dense}",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsedm.diffusion.network import NetworkConfig
-from sparsedm.diffusion.process import stratified_times
+from sparsedm.diffusion.process import stratified_timesteps
 from sparsedm.errors import InputError
 from sparsedm.runtime.compiling import compiled
 
@@ -62,7 +62,7 @@ def noisy_batch(
     """
     count, own = whole or len(x0), slice(first, first + len(x0))
     process = config.process
-    t = process.training_time(stratified_times(count, generator))[own]
+    t = process.training_time(stratified_timesteps(count, generator))[own]
     eps = torch.randn((count, *x0.shape[1:]), generator=generator, device=x0.device)[own]
     kept = None
     if config.num_classes or config.context:

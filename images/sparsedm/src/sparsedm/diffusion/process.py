@@ -75,8 +75,8 @@ class NoiseProcess(ABC):
         """The training time that a uniform draw on [0, 1) stands for."""
         return uniform
 
-    def sampling_times(self, steps: int) -> Tensor:
-        """(steps,) float64 times of evaluation from `start_time` to `end_time`, equidistant in log-SNR.
+    def sampling_timesteps(self, steps: int) -> Tensor:
+        """(steps,) float64 timesteps of evaluation from `start_time` to `end_time`, equidistant in log-SNR.
 
         Even spacing in time puts too few steps where the image gets its detail, and the second-order
         extrapolation then amplifies noise.
@@ -278,7 +278,7 @@ def _log_alphas(process: DiscreteBetas, device: torch.device, dtype: torch.dtype
 class RectifiedFlow(NoiseProcess):
     """alpha = 1 - t and sigma = t: a straight line, along which the velocity is eps - x_0.
 
-    `shift` moves times towards noise, t = s u / (1 + (s - 1) u) for u even on [0, 1], in training and in
+    `shift` moves timesteps towards noise, t = s u / (1 + (s - 1) u) for u even on [0, 1], in training and in
     sampling (Esser et al., arXiv 2403.03206, section 5.3.2). Worked example: s = 3 takes u = 0.5 to 0.75.
     """
 
@@ -313,7 +313,7 @@ class RectifiedFlow(NoiseProcess):
     def training_time(self, uniform: Tensor) -> Tensor:
         return self._shifted(uniform)
 
-    def sampling_times(self, steps: int) -> Tensor:
+    def sampling_timesteps(self, steps: int) -> Tensor:
         """Even in u from 1 to 1/steps, then shifted: with `ddim` these are the steps of Euler's method."""
         return self._shifted(torch.linspace(1.0, 1.0 / steps, steps, dtype=torch.float64))
 
@@ -345,7 +345,7 @@ def process_from(described: Mapping[str, Any]) -> NoiseProcess:
     return cls(**rest)
 
 
-def stratified_times(count: int, generator: torch.Generator) -> Tensor:
+def stratified_timesteps(count: int, generator: torch.Generator) -> Tensor:
     """(count,) draws, each uniform on [0, 1), jointly spread evenly: u + i/count modulo 1.
 
     One draw for a whole batch lowers the variance of the loss (Kingma et al., arXiv 2107.00630, appendix I).

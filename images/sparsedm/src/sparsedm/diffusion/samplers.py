@@ -119,9 +119,9 @@ def sample(
 
         def predict(x: Tensor, t: float, y: Tensor | None = y) -> tuple[Tensor, Tensor]:
             """Noise and clean image of the whole batch at one time."""
-            times = torch.full((x.shape[0],), t, device=x.device)
-            out = guided(model, config, x, times, y, guidance, nothing)[:, : config.channels].to(x.dtype)
-            return config.process.to_eps_x0(out, x, times.double(), config.prediction)
+            timesteps = torch.full((x.shape[0],), t, device=x.device)
+            out = guided(model, config, x, timesteps, y, guidance, nothing)[:, : config.channels].to(x.dtype)
+            return config.process.to_eps_x0(out, x, timesteps.double(), config.prediction)
 
         if sampler == "euler-maruyama":
             drawn = _solve_sde(config.process, predict, x, noise, steps, step_done)
@@ -173,12 +173,12 @@ def _solve_ode(
     step_done: Callable[[], None],
 ) -> Tensor:
     """Integrates one batch from noise `x` along the probability flow; see the module's first formula."""
-    times = process.sampling_times(steps)
-    alphas, sigmas = process.alpha(times).tolist(), process.sigma(times).tolist()
-    lambdas = (0.5 * process.log_snr(times)).tolist()
+    timesteps = process.sampling_timesteps(steps)
+    alphas, sigmas = process.alpha(timesteps).tolist(), process.sigma(timesteps).tolist()
+    lambdas = (0.5 * process.log_snr(timesteps)).tolist()
     previous: Tensor | None = None
     for index in range(steps):
-        _, clean = predict(x, float(times[index]))
+        _, clean = predict(x, float(timesteps[index]))
         step_done()
         if index == steps - 1:
             return clean  # the step to sigma = 0 is first order: the prediction itself
@@ -205,9 +205,9 @@ def _solve_sde(
 
     The last step, from the process's end time to 0, adds no noise.
     """
-    times = torch.linspace(process.start_time, process.end_time, steps, dtype=torch.float64)
-    betas, sigmas = process.beta(times).tolist(), process.sigma(times).tolist()
-    ends = [*times.tolist(), 0.0]
+    timesteps = torch.linspace(process.start_time, process.end_time, steps, dtype=torch.float64)
+    betas, sigmas = process.beta(timesteps).tolist(), process.sigma(timesteps).tolist()
+    ends = [*timesteps.tolist(), 0.0]
     for index in range(steps):
         eps, _ = predict(x, ends[index])
         step_done()

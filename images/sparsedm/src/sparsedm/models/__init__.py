@@ -1,7 +1,7 @@
 """Networks: how to build one from its configuration and how to load weights into it safely.
 
-A network takes noisy images x (B, C, H, W), times t (B,) in [0, 1] and y (labels, text or None), and gives
-the predicted noise or v in its first C channels.
+A network takes noisy images x (B, C, H, W), timesteps t (B,) in [0, 1] and y (labels, text or None), and
+gives the predicted noise or v in its first C channels.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ from sparsedm.study.settings import (
     BATCH_SIZE,
     EVALUATION_SEED,
     GUIDANCE,
-    PRUNING_TIMES,
+    PRUNING_TIMESTEPS,
     SAMPLER,
     SAMPLER_STEPS,
     SCRATCH_EMA_DECAY,
@@ -224,7 +224,7 @@ def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> 
             diff_prune,
             {
                 "preset": PRESET, "weights": DENSE_WEIGHTS, "dataset": "fashion-mnist",
-                "data": settings.data, "out": weights, "times": PRUNING_TIMES, "seed": seed,
+                "data": settings.data, "out": weights, "timesteps": PRUNING_TIMESTEPS, "seed": seed,
                 "pattern": row.matched,
             },
         )  # fmt: skip

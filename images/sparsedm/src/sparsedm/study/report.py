@@ -32,7 +32,7 @@ from sparsedm.study.settings import (
     BATCH_SIZE,
     EVALUATION_SEED,
     GUIDANCE,
-    PRUNING_TIMES,
+    PRUNING_TIMESTEPS,
     SAMPLER_STEPS,
     WARMUP_STEPS,
 )
@@ -195,7 +195,7 @@ def _settings(results: Sequence[Result]) -> str:
         f"Command: `sparsedm study --data DIR --out DIR {options}`; from a clone, `npm run study` finds data "
         "and Python by itself. `--list` prints the rows.",
         f"Training: AdamW, learning rate {LEARNING_RATE} after {WARMUP_STEPS} steps of warm-up, falling "
-        f"along a cosine, batch {BATCH_SIZE}, fp32, EMA. The seed decides the order of the data, times, "
+        f"along a cosine, batch {BATCH_SIZE}, fp32, EMA. The seed decides the order of the data, timesteps, "
         "noise and dropped labels, a random mask, and the start of a half-size model.",
         f"Measuring: {samples} samples, DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, "
         f"against all training images. Seed s is measured with the noise of evaluation seed "
@@ -212,8 +212,8 @@ def _settings(results: Sequence[Result]) -> str:
         f"optimizer of `cast` takes larger steps: `cast-fixed` has learning rate {EARLY_CAST_LEARNING_RATE}, "
         f"the better of the two with seed 10, as {LEARNING_RATE} is for `cast-fixed-late`. No other row was "
         "tuned.",
-        f"Diff-Pruning's gradients are of {PRUNING_TIMES} times, where its paper has 1,000; what is left is "
-        f"trained on as the dense model is, without a teacher.{_pruned_before(results)}",
+        f"Diff-Pruning's gradients are of {PRUNING_TIMESTEPS} timesteps, where its paper has 1,000; what is "
+        f"left is trained on as the dense model is, without a teacher.{_pruned_before(results)}",
         f"Machine: {devices(results)}; torch {listed(r.torch for r in results)}. Sums depend on the number "
         "of threads in their last digits, and training makes more of that.",
         f"{len(results)} runs {when}, {hours:.1f} hours in all; each is a line of [{CSV_FILE}]({CSV_FILE}).",
@@ -229,9 +229,9 @@ def _pruned_before(results: Sequence[Result]) -> str:
     if not older:
         return ""
     return (
-        " These runs are of a version that summed the gradients of v's loss over all times and matched the "
-        f"MACs of the linear layers alone ({older[0].macs_total / 1e6:.2f} million with attention, where it "
-        f"has {macs / 1e6:.2f} now)."
+        " These runs are of a version that summed the gradients of v's loss over all timesteps and matched "
+        f"the MACs of the linear layers alone ({older[0].macs_total / 1e6:.2f} million with attention, where "
+        f"it has {macs / 1e6:.2f} now)."
     )
 
 

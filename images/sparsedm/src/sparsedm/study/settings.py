@@ -15,7 +15,7 @@ WARMUP_STEPS = 20
 SCRATCH_EMA_DECAY = "0.9995"
 """Of models that start from random weights, as the dense one did. The others have the trainer's default."""
 SAMPLER, SAMPLER_STEPS, GUIDANCE = "dpm-solver++", 20, 0.5
-PRUNING_TIMES = 100
+PRUNING_TIMESTEPS = 100
 """Evenly spaced timesteps of Diff-Pruning's gradients; its paper has 1,000."""
 
 

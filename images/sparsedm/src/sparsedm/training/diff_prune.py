@@ -1,12 +1,12 @@
 """Whole heads and hidden channels cut out of a dense U-ViT, the structured baseline.
 
-Diff-Pruning (Fang, Ma and Wang, arXiv 2305.10924): one batch, noised to each time in turn from the clean end
-on, gives gradients that are added up as long as the loss is at least T times the largest one so far; later
-times are noise and say little. The loss is that of the predicted noise, whatever the network outputs: it
-falls with t, where the losses of v and of velocity stay level and would pass every time. A group of weights
-scores by the sum of (w * g)^2, what the loss loses with it in second order. A head is its rows of q, k and v
-and its columns of the projection; a hidden channel its row and bias of fc1 and its column of fc2. Every block
-keeps the same number, its best ones.
+Diff-Pruning (Fang, Ma and Wang, arXiv 2305.10924): one batch, noised to each timestep in turn from the clean
+end on, gives gradients that are added up as long as the loss is at least T times the largest one so far;
+later timesteps are noise and say little. The loss is that of the predicted noise, whatever the network
+outputs: it falls with t, where the losses of v and of velocity stay level and would never end the sum. A
+group of weights scores by the sum of (w * g)^2, what the loss loses with it in second order. A head is its
+rows of q, k and v and its columns of the projection; a hidden channel its row and bias of fc1 and its column
+of fc2. Every block keeps the same number, its best ones.
 
 Heads fall by the pattern's density, and hidden channels to where the network has at most the multiply-
 accumulates of the N:M model it is compared with, attention products included, for lost heads save those too.
@@ -41,21 +41,23 @@ class Kept:
     channels: Tensor
 
 
-def add_up_gradients(model: UViT, loss_at: Callable[[Tensor], Tensor], threshold: float, times: int) -> int:
-    """Leaves the summed gradients in the parameters. `loss_at(t)` is the mean loss at time t, a scalar.
+def add_up_gradients(
+    model: UViT, loss_at: Callable[[Tensor], Tensor], threshold: float, timesteps: int
+) -> int:
+    """Leaves the summed gradients in the parameters. `loss_at(t)` is the mean loss at timestep t, a scalar.
 
-    Returns the number of times that were added. Worked example (repeated in test_diff_prune.py): with T = 0.5
-    and losses 4, 3, 2, 1.9 three times count, for 1.9 is less than 0.5 * 4.
+    Returns the number of timesteps that were added. Worked example (repeated in test_diff_prune.py): with
+    T = 0.5 and losses 4, 3, 2, 1.9 three times count, for 1.9 is less than 0.5 * 4.
     """
     model.zero_grad(set_to_none=True)
     largest = 0.0
-    for step in range(times):
-        loss = loss_at(torch.tensor((step + 0.5) / times))
+    for step in range(timesteps):
+        loss = loss_at(torch.tensor((step + 0.5) / timesteps))
         largest = max(largest, loss.item())
         if loss.item() < threshold * largest:
             return step
         loss.backward()
-    return times
+    return timesteps
 
 
 def _importance(parameter: Tensor) -> Tensor:
@@ -154,9 +156,9 @@ def batch_loss(
     eps = torch.randn(x0.shape, generator=generator).to(x0.device)
 
     def loss_at(t: Tensor) -> Tensor:
-        times = t.to(x0.device).expand(len(x0))
-        x_t = process.q_sample(x0, times, eps)
-        predicted, _ = process.to_eps_x0(model(x_t, times, labels), x_t, times, config.prediction)
+        timesteps = t.to(x0.device).expand(len(x0))
+        x_t = process.q_sample(x0, timesteps, eps)
+        predicted, _ = process.to_eps_x0(model(x_t, timesteps, labels), x_t, timesteps, config.prediction)
         return F.mse_loss(predicted, eps)
 
     return loss_at
