@@ -37,7 +37,8 @@ STILL = frozenset(["MPO", "PSD", "ICO", "ICNS"])
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO = 0
 
-TRANSPARENT = "images with transparency, composed over white"
+TRANSPARENT = "images with an alpha channel or a transparent colour, composed over white"
+"""By the header, which does not tell whether any pixel of such an image is transparent."""
 TURNED = "images turned by their EXIF orientation"
 DEEP = "16-bit grey images, scaled to 8 bits"
 PROFILED = "images with a colour profile, converted to sRGB"
