@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { aService } from '../../test/support/inference';
 import type { QualityGate, SparseInferenceServiceSpec } from '../api/types';
@@ -25,6 +26,32 @@ describe('the precision that is served', () => {
     ['fp32 by auto without resources', undefined, undefined, 'fp32'],
   ])('is %s', (_, engine, server, want) => {
     expect(servedPrecision(serving(engine, server))).toBe(want);
+  });
+
+  type Case = {
+    precision: 'auto' | 'fp32' | 'bf16' | 'fp16';
+    capability: [number, number] | null;
+    served: string;
+  };
+
+  /** The servers' own rule is held to the same cases (test_serve_engine.py). */
+  const shared = JSON.parse(readFileSync('images/sparsedm/tests/precision_cases.json', 'utf8')) as Case[];
+
+  it.each(shared)('of $precision with compute capability $capability is $served', (one) => {
+    const { precision, capability, served } = one;
+    const nodeSelector = { 'nvidia.com/gpu.compute.major': String(capability?.[0]) };
+    const server = capability === null ? cpu : { ...gpu, nodeSelector };
+    expect(servedPrecision(serving({ precision }, server))).toBe(served);
+  });
+
+  it.each([
+    ['turing', 'fp32'],
+    ['volta', 'fp32'],
+    ['ampere', 'bf16'],
+    ['hopper', 'bf16'],
+  ])('by auto on a GPU of family %s is %s', (family, want) => {
+    const server = { ...gpu, nodeSelector: { 'nvidia.com/gpu.family': family } };
+    expect(servedPrecision(serving(undefined, server))).toBe(want);
   });
 });
 

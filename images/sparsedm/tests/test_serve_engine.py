@@ -26,6 +26,8 @@ from sparsedm.serve.recording import Recorded
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
 SPEC = EngineSpec(steps=3, max_batch_size=4)
+PRECISIONS = json.loads((Path(__file__).parent / "precision_cases.json").read_text())
+"""The operator's own rule is held to the same cases (served-figures.test.ts)."""
 
 
 def shipped(precision: str, max_batch_size: int) -> Engine:
@@ -257,29 +259,17 @@ def test_what_stands_against_sparse_products(situation: Situation, want: str | N
     assert situation.obstacle() == want
 
 
-@pytest.mark.parametrize(
-    ("device", "capability", "wanted", "want"),
-    [
-        (CPU, None, "auto", "fp32"),
-        (CUDA, (7, 5), "auto", "fp32"),
-        (CUDA, (8, 0), "auto", "bf16"),
-        (CUDA, (9, 0), "auto", "bf16"),
-        (CUDA, (9, 0), "fp32", "fp32"),
-        (CPU, None, "fp16", "fp16"),
-    ],
-)
+@pytest.mark.parametrize("case", PRECISIONS, ids=lambda case: f"{case['precision']} {case['capability']}")
 def test_the_precision_by_default_lets_a_gpu_multiply_sparse(
-    device: torch.device,
-    capability: tuple[int, int] | None,
-    wanted: str,
-    want: str,
-    monkeypatch: pytest.MonkeyPatch,
+    case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    capability = case["capability"] and tuple(case["capability"])
+    device = CPU if capability is None else CUDA
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-    found = backend.precision_on(device, wanted)
-    assert found == want
+    found = backend.precision_on(device, case["precision"])
+    assert found == case["served"]
     sparse = Situation(device, DTYPES[found], "2:4", capability, True).obstacle() is None
-    assert sparse == (found != "fp32" and device == CUDA)
+    assert sparse == (found != "fp32" and capability is not None and capability >= (8, 0))
 
 
 @pytest.mark.gpu

@@ -84,7 +84,7 @@ export interface ISparseInferenceService {
       "maxQueue"?: number;
     };
     /**
-     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic. They are held against the distance in the precision that engine.precision asks for, where the SparseFinetune measured it (evaluation.servedPrecisions); auto counts as bf16 where server.resources ask for an NVIDIA GPU. A model given by its URI is judged by its server, by the figures in its manifest and in the precision that it computes in, before it is ready.
+     * Bounds on top of the SparseFinetune's own gate. A model that exceeds them gets no traffic. They are held against the distance in the precision that engine.precision asks for, where the SparseFinetune measured it (evaluation.servedPrecisions); auto counts as bf16 where server.resources ask for an NVIDIA GPU, unless server.nodeSelector names one before Ampere (nvidia.com/gpu.compute.major below 8, or nvidia.com/gpu.family turing, volta, pascal or maxwell), and as fp32 otherwise. A model given by its URI is judged by its server, by the figures in its manifest and in the precision that it computes in, before it is ready.
      */
     "qualityGate"?: {
       /**
