@@ -19,9 +19,11 @@ import pytest
 import torch
 
 from sparsedm.cli import main
+from sparsedm.data import open_dataset
 from sparsedm.errors import ConfigError, InputError
+from sparsedm.measure.frechet import FrechetStats
 from sparsedm.measure.macs import bare_model, count_macs
-from sparsedm.models import PRESETS, WEIGHTS_DIR
+from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model, load_weights
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
@@ -188,6 +190,39 @@ def test_every_budget_has_the_same_rows() -> None:
     assert len(plain[300]) == 5
 
 
+def test_every_method_has_the_same_trials_of_the_learning_rate() -> None:
+    experiment = EXPERIMENTS["learning-rate"]
+    trials: dict[str, set[str]] = {}
+    for row in experiment.rows:
+        trials.setdefault(row.method, set()).add(row.learning_rate)
+    assert set(trials) == {"asp", "ste", "sr-ste", "s-ste", "cast", "dense", "diff-pruning"}
+    assert set(map(frozenset, trials.values())) == {frozenset({"0.0002", "0.001", "0.005"})}
+    assert {row.distillation for row in experiment.rows} == {10.0}
+    reported = {seed for one in EXPERIMENTS.values() if one is not experiment for seed in one.seeds}
+    assert reported.isdisjoint(experiment.seeds)
+
+
+def test_the_headline_is_of_six_rows_and_the_test_images() -> None:
+    experiment = EXPERIMENTS["headline"]
+    assert experiment.samples == 5000
+    assert [row.held_out for row in experiment.rows] == [True] * 6
+    assert not any(row.held_out for one in EXPERIMENTS.values() if one is not experiment for row in one.rows)
+
+
+def test_an_experiment_has_its_own_number_of_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path / "fashion-mnist-headline.csv", [result("headline-asp", samples=5000)])
+    command = ["study", "--experiment", "headline", "--data", str(tmp_path), "--out", str(tmp_path)]
+    assert main([*command, "--dry-run"]) == 0
+    assert "17 runs are missing; 1 are in" in capsys.readouterr().out
+    assert main([*command, "--dry-run", "--samples", "500"]) == 3
+    assert (
+        "has 300 steps and 5000 samples (headline-asp), and this command 300 and 500"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_row_with_a_budget_of_its_own_is_checked_against_it() -> None:
     check_settings([result("asp-1000", steps=1000)], 300, 500)
     with pytest.raises(InputError, match=r"has 300 steps and 500 samples .* this command 1000 and 500"):
@@ -285,14 +320,15 @@ LOADED_MACHINE_SECONDS = 600
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fashion-MNIST's files with 80 images of noise."""
+    """Fashion-MNIST's files with 80 images of noise, and with 80 darker ones to test with."""
     folder = tmp_path_factory.mktemp("data")
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (80, 28, 28), dtype=np.uint8)
-    labels = np.arange(80, dtype=np.uint8) % 10
-    for name, values in (("images-idx3", images), ("labels-idx1", labels)):
-        head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
-        (folder / f"train-{name}-ubyte").write_bytes(head + values.tobytes())
+    for split, brightest in (("train", 256), ("t10k", 128)):
+        images = random.integers(0, brightest, (80, 28, 28), dtype=np.uint8)
+        labels = np.arange(80, dtype=np.uint8) % 10
+        for name, values in (("images-idx3", images), ("labels-idx1", labels)):
+            head = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+            (folder / f"{split}-{name}-ubyte").write_bytes(head + values.tobytes())
     return folder
 
 
@@ -337,6 +373,33 @@ def test_the_row_that_trains_nothing_is_masked_and_measured(data: Path, tmp_path
     with StopSignal() as stop:
         found = perform(BY_NAME["masked-dense"], 0, settings, stop)
     assert (found.steps, found.pattern, found.macs_linear) == (0, "2:4", 34869248)
+
+
+def test_a_headline_row_is_measured_against_the_test_images(data: Path, tmp_path: Path) -> None:
+    settings = Settings(data, tmp_path, steps=30, samples=10)
+    with StopSignal() as stop:
+        seen = perform(BY_NAME["dense"], 0, settings, stop)
+        found = perform(BY_NAME["headline-dense"], 0, settings, stop)
+    evaluator = evaluator_of(PRESETS[PRESET], 0, settings, held_out=True)
+    assert evaluator.reference is not None
+    test_images = open_dataset("fashion-mnist", data, 32, 1, "test")
+    wanted = FrechetStats()
+    wanted.update(evaluator.extractor(test_images.batch(np.arange(80))[0]))
+    np.testing.assert_allclose(evaluator.reference.stats.mean, wanted.mean)
+    dense = build_model(PRESETS[PRESET])
+    load_weights(dense, WEIGHTS_DIR / f"{PRESET}.safetensors")
+    assert found.frechet == round(evaluator.measure(dense, lambda passes: None).distance, 4)
+    assert found.frechet != seen.frechet
+
+
+def test_a_row_of_the_rates_trains_with_its_own(data: Path, tmp_path: Path) -> None:
+    row, settings = BY_NAME["ste-rate-0.005"], Settings(data, tmp_path, steps=2, samples=10)
+    evaluator_of(PRESETS[PRESET], 20, settings)  # leaves the reference
+    with StopSignal() as stop:
+        perform(row, 20, settings, stop)
+    manifest = json.loads((settings.folder(row, 20) / "model/manifest.json").read_text())
+    training = manifest["provenance"]["configuration"]["training"]
+    assert (training["learningRate"], training["seed"]) == ("0.005", 20)
 
 
 @pytest.mark.parametrize("name", ["half-scratch", "half-distilled"])

@@ -28,7 +28,7 @@ from sparsedm.study.experiment_page import write_experiment
 from sparsedm.study.experiments import EXPERIMENTS, Experiment, Run, ordered
 from sparsedm.study.report import write_report
 from sparsedm.study.results import LOG_FILE, RESULT_FILE, Result, read_results, write_results
-from sparsedm.study.rows import BY_NAME, PRESET, ROWS, Row
+from sparsedm.study.rows import BY_NAME, LEARNING_RATE, PRESET, ROWS, Row
 from sparsedm.study.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=int, default=300, help="training steps of rows without a number of their own (300)"
     )
-    parser.add_argument("--samples", type=int, default=500, help="images drawn to measure (default 500)")
+    parser.add_argument(
+        "--samples", type=int, help="images drawn to measure (default 500, of the headline 5000)"
+    )
     parser.add_argument("--only", default="*", metavar="GLOB", help="rows by name or group; commas between")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side (default 1)")
     parser.add_argument("--list", action="store_true", help="print all rows and their settings")
@@ -69,12 +71,13 @@ def _seeds(text: str) -> tuple[int, ...]:
 def run(args: argparse.Namespace) -> int:
     experiment = EXPERIMENTS[args.experiment]
     rows, seeds = choose_rows(args.only, experiment.rows), args.seeds or experiment.seeds
+    samples = experiment.samples if args.samples is None else args.samples
     if args.list:
         print("\n".join(describe_row(row) for row in rows))
         return 0
     needed = ("--out",) if args.report_only else ("--data", "--out")
     missing = [f"{name} is required." for name in needed if getattr(args, name[2:]) is None]
-    if args.jobs < 1 or args.steps < 1 or args.samples < 2:
+    if args.jobs < 1 or args.steps < 1 or samples < 2:
         missing.append("--jobs and --steps must be at least 1, and --samples at least 2.")
     if missing:
         raise ConfigError(missing)
@@ -83,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(map(str, write_pages(out, experiment))))
         return 0
     finished = read_results(out / experiment.csv)
-    check_settings(finished, args.steps, args.samples)
+    check_settings(finished, args.steps, samples)
     wanted = runs_to_do(rows, seeds, finished)
     if args.dry_run:
         print("\n".join(str(one) for one in wanted))
@@ -94,9 +97,9 @@ def run(args: argparse.Namespace) -> int:
         # Read again: a study that has just ended may have added to it.
         finished = read_results(out / experiment.csv)
         wanted = runs_to_do(rows, seeds, finished)
-        settings = Settings(args.data.resolve(), out, args.steps, args.samples)
-        if wanted:
-            prepare_reference(settings)
+        settings = Settings(args.data.resolve(), out, args.steps, samples)
+        for held_out in sorted({False, *(one.row.held_out for one in wanted)} if wanted else ()):
+            prepare_reference(settings, held_out)
         code = Study(settings, args.jobs, out / experiment.csv, finished, stop, lock).run(wanted)
     print("\n".join(map(str, write_pages(out, experiment))))
     return code
@@ -140,37 +143,37 @@ def check_settings(finished: Sequence[Result], steps: int, samples: int) -> None
 
 
 def describe_row(row: Row) -> str:
-    parts = [row.pattern, row.schedule, row.family]
-    if row.schedule == "progressive":
-        parts.append(f"ramp {row.ramp} %" if row.ramp else "equal parts")
-    if row.freezing is not None:
-        parts.append(f"frozen {row.freezing} %")
-    if row.mask not in ("", "magnitude"):
-        parts.append(f"{row.mask} mask")
-    if row.width:
-        parts.append(f"width {row.width}")
-    if row.kind == "diff-pruning" and row.matched != "2:4":
-        parts.append(f"MACs of {row.matched}")
-    if row.steps:
-        parts.append(f"{row.steps} steps")
-    if row.distillation:
-        parts.append(f"distillation {row.distillation:g}")
-    if row.extra_steps:
-        parts.append(f"{row.extra_steps} more steps")
-    settings = ", ".join(part for part in parts if part)
-    return f"{row.name:<28} {row.group:<10} {row.method:<13} {settings}".rstrip()
+    ramp = f"ramp {row.ramp} %" if row.ramp else "equal parts"
+    parts = [
+        (row.pattern, row.pattern),
+        (row.schedule, row.schedule),
+        (row.family, row.family),
+        (row.schedule == "progressive", ramp),
+        (row.freezing is not None, f"frozen {row.freezing} %"),
+        (row.mask not in ("", "magnitude"), f"{row.mask} mask"),
+        (row.width, f"width {row.width}"),
+        (row.kind == "diff-pruning" and row.matched != "2:4", f"MACs of {row.matched}"),
+        (row.steps, f"{row.steps} steps"),
+        (row.distillation, f"distillation {row.distillation:g}"),
+        (row.extra_steps, f"{row.extra_steps} more steps"),
+        (row.learning_rate != LEARNING_RATE, f"learning rate {row.learning_rate}"),
+        (row.held_out, "against the test images"),
+    ]
+    settings = ", ".join(part for there, part in parts if there)
+    return f"{row.name:<30} {row.group:<10} {row.method:<13} {settings}".rstrip()
 
 
-def prepare_reference(settings: Settings) -> None:
-    """Computes the data set's statistics once, before parallel runs would each compute them. Raises
-    InputError where the data set is missing."""
-    if settings.reference.exists():
+def prepare_reference(settings: Settings, held_out: bool) -> None:
+    """Computes the data set's statistics once, before parallel runs would each compute them. Training reads
+    those of the training images, whatever a row is measured against. Raises InputError where the data set is
+    missing."""
+    if (settings.held_out_reference if held_out else settings.reference).exists():
         return
     # Imported here because it takes seconds, and --list and --report-only do not need it.
     from sparsedm.models import PRESETS
     from sparsedm.study.one_run import evaluator_of
 
-    evaluator_of(PRESETS[PRESET], 0, settings)
+    evaluator_of(PRESETS[PRESET], 0, settings, held_out)
 
 
 @contextmanager

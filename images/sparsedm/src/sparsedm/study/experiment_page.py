@@ -135,7 +135,8 @@ def _settings(experiment: Experiment, results: Sequence[Result]) -> str:
         f"Command: `sparsedm study --data DIR --out DIR {options}`; from a clone, `npm run study` finds data "
         "and Python by itself.",
         "Training, measuring and settings as in [the first study](fashion-mnist-study.md); the teacher is "
-        f"the shipped dense model, which had had {DENSE_STEPS:,} steps. {results[0].samples} samples, "
+        f"the shipped dense model, which had had {DENSE_STEPS:,} steps. {results[0].samples:,} samples "
+        f"against the {'test' if experiment.rows[0].held_out else 'training'} images, "
         f"DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, evaluation seed {EVALUATION_SEED} "
         "+ s for seed s.",
         f"Machine: {devices(results)}; torch {', '.join(sorted({r.torch for r in results}))}.",

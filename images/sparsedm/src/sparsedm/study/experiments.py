@@ -9,13 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparsedm.study.questions import BUDGET_QUESTIONS, FRONTIER_QUESTIONS, TEACHER_QUESTIONS, Question
-from sparsedm.study.rows import BUDGET_ROWS, FRONTIER_ROWS, ROWS, TEACHER_ROWS, Row
+from sparsedm.study.questions import (
+    BUDGET_QUESTIONS,
+    FRONTIER_QUESTIONS,
+    HEADLINE_QUESTIONS,
+    RATE_QUESTIONS,
+    TEACHER_QUESTIONS,
+    Question,
+)
+from sparsedm.study.rows import (
+    BUDGET_ROWS,
+    FRONTIER_ROWS,
+    HEADLINE_ROWS,
+    RATE_ROWS,
+    ROWS,
+    TEACHER_ROWS,
+    Row,
+)
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """`stem` is the name of its files. `questions` are empty for the first, whose page has its own."""
+    """`stem` is the name of its files, `samples` the images that are drawn to measure unless the command says
+    another number. `questions` are empty for the first, whose page has its own."""
 
     name: str
     stem: str
@@ -23,6 +39,7 @@ class Experiment:
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     questions: tuple[Question, ...] = ()
+    samples: int = 500
 
     @property
     def csv(self) -> str:
@@ -68,6 +85,14 @@ EXPERIMENTS = {
         Experiment(
             "frontier", "fashion-mnist-frontier", "what is best at equal multiply-accumulates",
             FRONTIER_ROWS, (0, 1, 2), FRONTIER_QUESTIONS,
+        ),
+        Experiment(
+            "learning-rate", "fashion-mnist-learning-rate", "the same trials of the learning rate for all",
+            RATE_ROWS, (20, 21, 22), RATE_QUESTIONS,
+        ),
+        Experiment(
+            "headline", "fashion-mnist-headline", "5,000 samples against the test images", HEADLINE_ROWS,
+            (0, 1, 2), HEADLINE_QUESTIONS, samples=5000,
         ),
     )
 }  # fmt: skip

@@ -83,7 +83,7 @@ def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result
     folder.mkdir(parents=True, exist_ok=True)
     with stopwatch(folder / SECONDS_FILE) as seconds:
         trained = RECIPES[row.kind](row, seed, settings, stop)
-        evaluator = evaluator_of(config_of(trained.model), seed, settings)
+        evaluator = evaluator_of(config_of(trained.model), seed, settings, row.held_out)
         measured = evaluator.measure(
             trained.model.to(evaluator.device),
             lambda passes: stop.check("the run is measured again by a retry."),
@@ -132,12 +132,14 @@ def _percent(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def evaluator_of(config: UViTConfig, seed: int, settings: Settings) -> Evaluator:
-    """Measures as all runs of this seed are measured. The statistics of the data set are kept in `out`."""
+def evaluator_of(config: UViTConfig, seed: int, settings: Settings, held_out: bool = False) -> Evaluator:
+    """Measures as all runs of this seed are measured, against the training images or the test images, whose
+    statistics are kept in `out`."""
     plan = Plan(settings.samples, SAMPLER_STEPS, GUIDANCE, SAMPLER, EVALUATION_SEED + seed)
     evaluator = Evaluator(config, plan, resolve_uri(DEFAULT_EXTRACTOR), pick_device())
-    data = open_dataset("fashion-mnist", settings.data, config.image_size, config.channels)
-    evaluator.set_reference(data, settings.reference)
+    split, kept = ("test", settings.held_out_reference) if held_out else ("train", settings.reference)
+    data = open_dataset("fashion-mnist", settings.data, config.image_size, config.channels, split)
+    evaluator.set_reference(data, kept)
     return evaluator
 
 

@@ -10,9 +10,13 @@ from sparsedm.study.rows import (
     BUDGETS,
     EQUAL_WIDTHS,
     HALF_WIDTH,
+    LEARNING_RATE,
+    LEARNING_RATES,
     OTHER_WIDTHS,
     PATTERNS,
+    RATED,
     pattern_row,
+    rated_row,
     taught_row,
 )
 from sparsedm.study.statistics import Difference, Distances, Verdict, difference
@@ -194,6 +198,50 @@ FRONTIER_QUESTIONS = (
         ),
     ),
 )  # fmt: skip
+
+
+RATE_QUESTIONS = (
+    *(
+        Question(
+            f"Is a learning rate of {rate} better than {LEARNING_RATE}?",
+            tuple(
+                Pair(method, rated_row(method, rate), rated_row(method, LEARNING_RATE)) for method in RATED
+            ),
+        )
+        for rate in LEARNING_RATES
+        if rate != LEARNING_RATE
+    ),
+    Question(
+        "Is a method better than ASP at the same learning rate?",
+        tuple(
+            Pair(f"{method}, learning rate {rate}", rated_row(method, rate), rated_row("asp", rate))
+            for rate in LEARNING_RATES
+            for method in RATED
+            if method != "asp"
+        ),
+    ),
+)
+
+HEADLINE_QUESTIONS = (
+    Question(
+        "Is 2:4 as good as the dense model?",
+        (
+            Pair("progressive", "headline-sparsedm-progressive", "headline-dense"),
+            Pair("fixed", "headline-sparsedm-fixed", "headline-dense"),
+        ),
+    ),
+    Question(
+        "Is 2:4 better than what else costs as little?",
+        tuple(
+            Pair(setting, "headline-sparsedm-progressive", row)
+            for setting, row in (
+                ("ASP", "headline-asp"),
+                ("Diff-Pruning", "headline-diff-pruning"),
+                ("a half-size model with as many steps in all", "headline-half-long"),
+            )
+        ),
+    ),
+)
 
 
 def answer(question: Question, distances: Distances) -> Answer:

@@ -26,6 +26,11 @@ ALPHAS = (10.0, 0.0, 0.1)
 """Weights of the teacher, in the order in which they are run."""
 BUDGETS = (300, 1000, 3000, 8600)
 LEARNING_RATE = "0.001"
+LEARNING_RATES = (LEARNING_RATE, "0.0002", "0.005")
+"""The trials that every method gets, in the order in which they are run: the study's own rate, a fifth and
+five times of it. CAST's rate with an early freeze is among them."""
+RATED = ("sr-ste", "asp", "ste", "cast", "s-ste", "diff-pruning", "dense")
+"""Methods whose learning rate is tried."""
 EARLY_CAST_LEARNING_RATE = "0.0002"
 """AdamS makes the second moment of the first, so that its steps are several times as large as AdamW's: too
 large to settle with, and what a pull over most of the steps needs."""
@@ -42,8 +47,9 @@ class Row:
     """`pattern` and `schedule` are empty where nothing is masked. `freezing` is the percentage of the steps
     under a mask that no longer moves; `ramp` the one in which a progressive schedule reaches its target, None
     for an equal part for each pattern, as in the paper. The budget is that of the command unless `steps` says
-    another; `extra_steps` come on top. `matched` is the pattern whose MACs Diff-Pruning comes down to. All
-    runs of a phase come before those of the next."""
+    another; `extra_steps` come on top. `matched` is the pattern whose MACs Diff-Pruning comes down to. With
+    `held_out` the distance is that to the test images, else to the training images. All runs of a phase come
+    before those of the next."""
 
     name: str
     group: str
@@ -61,6 +67,7 @@ class Row:
     extra_steps: int = 0
     steps: int | None = None
     matched: str = "2:4"
+    held_out: bool = False
     phase: int = 0
 
     def budget(self, steps: int) -> int:
@@ -229,6 +236,39 @@ def _frontier() -> Iterator[Row]:
         )  # fmt: skip
 
 
+def rated_row(method: str, rate: str) -> str:
+    """The name of the row of `method` with that learning rate."""
+    return f"{method}-rate-{rate}"
+
+
+def _rates() -> Iterator[Row]:
+    """Every method with every rate, all under a teacher of weight 10; no other experiment has these seeds."""
+    for rate in LEARNING_RATES:
+        given = {"distillation": DISTILLATION, "learning_rate": rate}
+        for method in RATED:
+            name = rated_row(method, rate)
+            if method in ("dense", "diff-pruning"):
+                yield Row(name, "rates", method, "train" if method == "dense" else method, **given)
+            else:
+                yield _sparse(
+                    name, "rates", method, **given, **({"freezing": 100} if method == "asp" else {})
+                )
+
+
+def _headlines() -> Iterator[Row]:
+    """The dense model as it ships, 2:4 and what it is compared with, each under a teacher of weight 10."""
+    given = {"distillation": DISTILLATION, "held_out": True}
+    yield Row("headline-dense", "headline", "dense", "measure", held_out=True)
+    yield _sparse("headline-sparsedm-progressive", "headline", schedule="progressive", **given)
+    yield _sparse("headline-sparsedm-fixed", "headline", **given)
+    yield _sparse("headline-asp", "headline", "asp", freezing=100, **given)
+    yield Row("headline-diff-pruning", "headline", "diff-pruning", "diff-pruning", **given)
+    yield Row(
+        "headline-half-long", "headline", "half-size", "scratch", width=HALF_WIDTH,
+        extra_steps=DENSE_STEPS, phase=1, **given,
+    )  # fmt: skip
+
+
 TITLES = {
     "dense": "dense",
     "dense-trained-on": "dense, trained on",
@@ -244,4 +284,7 @@ TITLES = {
 
 ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_long())
 TEACHER_ROWS, BUDGET_ROWS, FRONTIER_ROWS = tuple(_taught()), tuple(_budgets()), tuple(_frontier())
-BY_NAME = {row.name: row for row in (*ROWS, *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS)}
+RATE_ROWS, HEADLINE_ROWS = tuple(_rates()), tuple(_headlines())
+BY_NAME = {
+    row.name: row for row in (*ROWS, *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS)
+}

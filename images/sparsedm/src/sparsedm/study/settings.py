@@ -33,5 +33,10 @@ class Settings:
 
     @property
     def reference(self) -> Path:
-        """Statistics of the data set, the same for all runs."""
+        """Statistics of the training images, the same for all runs."""
         return self.out / "reference.npz"
+
+    @property
+    def held_out_reference(self) -> Path:
+        """The same of the test images."""
+        return self.out / "reference-test.npz"
