@@ -17,8 +17,9 @@ from sparsedm.commands import diff_prune as command
 from sparsedm.data import ArrayDataset
 from sparsedm.diffusion import DiscreteBetas, RectifiedFlow, VPLinear
 from sparsedm.errors import InputError
+from sparsedm.files import file_sha256
 from sparsedm.measure.macs import bare_model, count_macs
-from sparsedm.models import PRESETS, UViTConfig, build_model
+from sparsedm.models import CLASSES, PRESETS, UViTConfig, build_model
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config import parse_config
@@ -216,6 +217,7 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(PRESETS, "tiny", preset)
+    monkeypatch.setitem(CLASSES, "tiny", ["first", "second"])
     images = np.random.default_rng(0).integers(0, 255, (20, 1, 8, 8), dtype=np.uint8)
     data = ArrayDataset(images, np.arange(20) % 2)
     monkeypatch.setattr(command, "open_dataset", lambda *args, class_column: data)
@@ -227,6 +229,10 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     assert main(["diff-prune", *arguments, *lengths]) == 0
     manifest = json.loads(out.with_suffix(".json").read_text())
     assert manifest["macs"]["pruned"] < manifest["macs"]["dense"]
+    assert manifest["weights"] == {
+        "file": out.name, "sha256": file_sha256(out), "sizeBytes": out.stat().st_size,
+    }  # fmt: skip
+    assert (manifest["classes"], manifest["prediction"]) == (["first", "second"], preset.prediction)
     _, _, spec = capsys.readouterr().out.partition("\n")
     value = yaml.safe_load(spec)
     value["model"]["pretrained"] = {"uri": f"file://{out}"}
@@ -234,6 +240,22 @@ def test_the_command_writes_a_model_that_the_trainer_takes(
     config = parse_config(value)
     assert config.sparsity.method == "dense"
     assert UViTConfig(**config.model.config).to_dict() == manifest["config"]
+    grid = tmp_path / "grid.png"
+    draw = ["generate", "--model", str(out), "--classes", "second", "--steps", "2", "--count", "1"]
+    guided = [] if preset.guidable else ["--guidance", "0"]
+    assert main([*draw, *guided, "--out", str(grid)]) == 0
+    assert grid.exists()
+
+
+def test_the_spec_of_a_model_with_text_has_its_context() -> None:
+    config = replace(TINY, num_classes=0, context_tokens=7, context_width=12)
+    fields = command.spec_fields(config)
+    assert (fields["contextTokens"], fields["contextWidth"]) == (7, 12)
+    value = {
+        "model": {"config": fields, "pretrained": {"uri": "file:///w.safetensors"}},
+        "dataset": {"format": "fashion-mnist", "uri": "file:///x"}, "output": {"uri": "pvc://c/d"},
+    }  # fmt: skip
+    assert UViTConfig(**parse_config(value).model.config).to_dict() == config.to_dict()
 
 
 def test_weights_that_are_not_finite_are_refused_by_name(

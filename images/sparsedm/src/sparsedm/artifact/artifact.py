@@ -131,11 +131,7 @@ def save_artifact(
         **({} if quality is None else {"quality": dict(quality)}),
         "provenance": {
             **provenance,
-            "versions": {
-                "torch": torch.__version__,
-                "sparsedm": sparsedm.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
             "createdAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         },
         **({} if settings is None else {"settings": dict(settings)}),
@@ -145,6 +141,15 @@ def save_artifact(
     manifest["files"] = {name: file_sha256(directory / name) for name in beside}
     write_manifest(directory, manifest, staging)
     return manifest
+
+
+def versions() -> dict[str, str]:
+    """As in a manifest: of what computed the weights."""
+    return {
+        "torch": torch.__version__,
+        "sparsedm": sparsedm.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def write_manifest(directory: Path, manifest: dict[str, Any], staging: Path | None = None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
+from sparsedm.artifact.artifact import versions
 from sparsedm.data import FORMATS, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes
 from sparsedm.diffusion.process import VP_LINEAR, NoiseProcess, RectifiedFlow, VPLinear
@@ -59,7 +60,13 @@ def run(args: argparse.Namespace) -> int:
         "name": f"{args.preset}-diff-pruned",
         "architecture": "uvit",
         "config": smaller.to_dict(),
-        "weights": {"file": args.out.name, "sha256": file_sha256(args.out)},
+        "classes": CLASSES.get(args.preset) or None,
+        "prediction": smaller.prediction,
+        "weights": {
+            "file": args.out.name,
+            "sha256": file_sha256(args.out),
+            "sizeBytes": args.out.stat().st_size,
+        },
         "macs": {
             "convention": "total",
             "dense": count_macs(config).total_dense,
@@ -73,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
             "batchSize": args.batch_size,
             "seed": args.seed,
         },
+        "versions": versions(),
     }
     write_atomically(args.out.with_suffix(".json"), (json.dumps(manifest, indent=2) + "\n").encode())
     print(summary(manifest, smaller))
@@ -86,9 +94,11 @@ def spec_fields(config: UViTConfig) -> dict[str, Any]:
         "width": config.width, "depth": config.depth, "heads": config.heads,
         "numClasses": config.num_classes, "finalConv": config.final_conv, "prediction": config.prediction,
     }  # fmt: skip
-    for name, width in (("headWidth", config.head_width), ("mlpWidth", config.mlp_width)):
-        if width:
-            fields[name] = width
+    optional = {
+        "headWidth": config.head_width, "mlpWidth": config.mlp_width,
+        "contextTokens": config.context_tokens, "contextWidth": config.context_width,
+    }  # fmt: skip
+    fields |= {name: size for name, size in optional.items() if size}
     if config.num_classes and not config.null_class:
         fields["nullClass"] = False
     if config.guidable and config.label_dropout != UViTConfig.label_dropout:
