@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
+import { childKinds } from '../../src/inference/child-kinds';
 import { labels, trainJobName } from '../../src/kube/names';
 import { ownerReference } from '../../src/kube/owner';
 import { deployments, jobs, pods, services } from '../../src/kube/resources';
@@ -157,7 +158,11 @@ async function follow(operator: OperatorProcess, options: MemoryOptions): Promis
 }
 
 export async function memoryScenario(options: MemoryOptions): Promise<Outcome> {
-  const resources = [sparseFinetunes, sparseInferenceServices, jobs, deployments, services, pods];
+  const kinds = childKinds({ reportsUrl: '', keda: false, operatorNamespace: '', reportsPorts: [] });
+  const resources = [
+    ...[sparseFinetunes, sparseInferenceServices, jobs, deployments, services, pods],
+    ...kinds.map(({ resource }) => resource),
+  ];
   const api = await startToyApi({ namespace, resources, eventsPerWatch: 150 });
   const folder = await mkdtemp(path.join(tmpdir(), 'sparsedm-chaos-memory-'));
   const kubeconfig = path.join(folder, 'kubeconfig');

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { faultScenario } from '../chaos/faults';
 import { killScenario } from '../chaos/kill';
+import { memoryScenario } from '../chaos/memory';
 import type { Outcome } from '../chaos/outcome';
 import { createRandom } from '../chaos/random';
 import { replicaScenario } from '../chaos/replicas';
@@ -51,3 +52,9 @@ it.each<ServerFault>(['API server crash', 'definitions made again'])(
     expectUnbroken(await serverScenario(world, { inFlight: 3, random, report, only: [fault] }));
   },
 );
+
+it('an operator whose heap is measured does its work at the toy API server', async () => {
+  const { checks } = await memoryScenario({ reconciles: 1_000, report });
+  // Too few for the line of the heap.
+  expect(checks.filter(({ name }) => name === 'runs end')).toMatchObject([{ ok: true }]);
+}, 240_000);
