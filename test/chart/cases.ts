@@ -71,6 +71,28 @@ export const cases: Case[] = [
     },
   },
   {
+    name: 'with gateways, and everything that may watch or guard them',
+    values: {
+      gateway: { enabled: true, replicas: 3 },
+      metrics: { serviceMonitor: { enabled: true } },
+      networkPolicy: { enabled: true },
+    },
+    options: { apiVersions: ['monitoring.coreos.com/v1'] },
+    wantKinds: {
+      ...always,
+      Deployment: 2,
+      Service: 2,
+      ServiceAccount: 2,
+      ClusterRole: 5,
+      ClusterRoleBinding: 3,
+      Role: 2,
+      RoleBinding: 2,
+      PodDisruptionBudget: 1,
+      NetworkPolicy: 2,
+      ServiceMonitor: 1,
+    },
+  },
+  {
     name: 'behind a network policy',
     values: {
       networkPolicy: {

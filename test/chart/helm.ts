@@ -69,10 +69,11 @@ export function ofKind(manifests: readonly Manifest[], kind: string): Manifest[]
   return manifests.filter((manifest) => manifest.kind === kind);
 }
 
+/** The operator's own object of the kind; the gateways may have one too. */
 export function only(manifests: readonly Manifest[], kind: string): Manifest {
-  const [found, ...more] = ofKind(manifests, kind);
-  if (!found || more.length > 0)
-    throw new Error(`expected one ${kind}, found ${ofKind(manifests, kind).length}`);
+  const all = ofKind(manifests, kind).filter(({ metadata }) => !metadata.name.endsWith('-gateway'));
+  const [found, ...more] = all;
+  if (!found || more.length > 0) throw new Error(`expected one ${kind}, found ${all.length}`);
   return found;
 }
 
