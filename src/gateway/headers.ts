@@ -63,38 +63,36 @@ function traceparent({ [TRACEPARENT]: given }: IncomingHttpHeaders): string {
   return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 }
 
-function* pairs(raw: RawHeaders): Generator<[name: string, value: string]> {
-  for (let index = 0; index + 1 < raw.length; index += 2) yield [raw[index]!, raw[index + 1]!];
-}
-
-/** Names that a Connection header lists belong to the connection as well. */
-function namedByConnection(raw: RawHeaders): Set<string> {
-  const named = new Set<string>();
-  for (const [name, value] of pairs(raw)) {
-    if (name.toLowerCase() !== 'connection') continue;
-    for (const each of value.split(',')) named.add(each.trim().toLowerCase());
-  }
+/** Names that a Connection header lists belong to the connection as well; undefined where it lists none. */
+function namedByConnection(raw: RawHeaders): Set<string> | undefined {
+  const listed = valueOf(raw, 'connection')?.toLowerCase();
+  if (listed === undefined || listed === 'keep-alive' || listed === 'close') return undefined;
+  const named = new Set(listed.split(',').map((each) => each.trim()));
+  // Frames a body that is passed on.
+  named.delete('content-length');
   return named;
 }
 
-/** Content-Length frames a body that is passed on, and stays although a Connection header may name it. */
-function passing(raw: RawHeaders, dropped: (name: string) => boolean): string[] {
+/** This runs for each request and each answer, and allocates nothing but the result. */
+function passing(raw: RawHeaders, dropped: ReadonlySet<string>): string[] {
   const named = namedByConnection(raw);
-  named.delete('content-length');
   const kept: string[] = [];
-  for (const [name, value] of pairs(raw)) {
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || named.has(lower) || lower.startsWith(INTERNAL) || dropped(lower)) continue;
-    kept.push(name, value);
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const lower = raw[index]!.toLowerCase();
+    if (HOP_BY_HOP.has(lower) || dropped.has(lower) || lower.startsWith(INTERNAL)) continue;
+    if (named?.has(lower) !== true) kept.push(raw[index]!, raw[index + 1]!);
   }
   return kept;
 }
 
+/** Headers of a request that the gateway writes itself, or that undici does for a body of a known length. */
+const OWN: ReadonlySet<string> = new Set([FORWARDED_FOR, REQUEST_ID, TRACEPARENT, 'expect']);
+const OWN_OF_BUFFERED: ReadonlySet<string> = new Set([...OWN, 'content-length']);
+const OWN_OF_ANSWER: ReadonlySet<string> = new Set([REQUEST_ID]);
+
 /** The headers for the pod. `isBuffered`: the body's length is known from what was read. */
 export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean): string[] {
-  const own = new Set<string>([FORWARDED_FOR, REQUEST_ID, TRACEPARENT, 'expect']);
-  if (isBuffered) own.add('content-length');
-  const kept = passing(raw, (name) => own.has(name));
+  const kept = passing(raw, isBuffered ? OWN_OF_BUFFERED : OWN);
   const before = valueOf(raw, FORWARDED_FOR);
   const add = (name: string, value: string) => void kept.push(name, value);
   add(FORWARDED_FOR, before === undefined ? hop.client : `${before}, ${hop.client}`);
@@ -107,13 +105,19 @@ export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean): string[] 
 
 /** The headers for the client. */
 export function toClient(raw: RawHeaders, { id }: Hop): string[] {
-  return [...passing(raw, (name) => name === REQUEST_ID), REQUEST_ID, id];
+  const kept = passing(raw, OWN_OF_ANSWER);
+  kept.push(REQUEST_ID, id);
+  return kept;
 }
 
 /** All values of a header, joined as RFC 9110 allows. */
 export function valueOf(raw: RawHeaders, name: string): string | undefined {
-  const found = [...pairs(raw)].filter(([each]) => each.toLowerCase() === name).map(([, value]) => value);
-  return found.length === 0 ? undefined : found.join(', ');
+  let found: string | undefined;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    if (raw[index]!.length !== name.length || raw[index]!.toLowerCase() !== name) continue;
+    found = found === undefined ? raw[index + 1] : `${found}, ${raw[index + 1]}`;
+  }
+  return found;
 }
 
 /** Undefined where the header is missing or no sensible number. */
