@@ -74,7 +74,7 @@ function runRules(seed: string) {
   return { seed, setting: SETTING, bounds: BOUNDS, concurrency: CONCURRENCY, results };
 }
 
-function describe({ hop, heldRequests, waves }: GatewayFigures): string {
+function describe({ hop, heldRequests, waves, heapAfterMiB }: GatewayFigures): string {
   const ms = (value: number) => value.toFixed(2);
   const latencies = alignColumns([
     ['', 'requests', 'p50 ms', 'p99 ms'],
@@ -83,7 +83,7 @@ function describe({ hop, heldRequests, waves }: GatewayFigures): string {
       return [`  ${side}`, String(requests), ms(p50Ms), ms(p99Ms)];
     }),
     ['  overhead', '', ms(hop.overheadP50Ms), ms(hop.overheadP99Ms)],
-    ['  overhead, median of rounds', '', '', ms(hop.medianOverheadP99Ms)],
+    ['  overhead, median of windows', '', '', ms(hop.medianOverheadP99Ms)],
   ]);
   const overload = alignColumns([
     ['', ...waves.map((_, index) => `wave ${index + 1}`)],
@@ -97,6 +97,7 @@ function describe({ hop, heldRequests, waves }: GatewayFigures): string {
       '  Retry-After s, min/median/max',
       ...waves.map(({ retryAfterSeconds: { min, median, max } }) => `${min}/${median}/${max}`),
     ],
+    ['  in use before, MiB', ...waves.map(({ heapBeforeMiB }) => heapBeforeMiB.toFixed(1))],
     ['  RSS before, MiB', ...waves.map(({ rssBeforeMiB }) => rssBeforeMiB.toFixed(1))],
     ['  RSS peak so far, MiB', ...waves.map(({ rssPeakMiB }) => rssPeakMiB.toFixed(1))],
     ['  others direct, p99 ms', ...waves.map(({ others }) => ms(others.direct.p99Ms))],
@@ -104,10 +105,12 @@ function describe({ hop, heldRequests, waves }: GatewayFigures): string {
     ['  others failed', ...waves.map(({ others }) => String(others.failed))],
   ]);
   return [
-    `gateway, ${hop.perSecond} requests a second, ${hop.rounds} rounds (goal: p99 overhead <= ${GOAL_MS} ms)`,
-    `${latencies}\n`,
+    `gateway, ${hop.perSecond} requests a second each way, ${hop.windows} windows (goal: p99 overhead <= ${GOAL_MS} ms)`,
+    latencies,
+    `  ${hop.cpuMicroseconds} us of the gateway's CPU for a request; requests were sent ${ms(hop.lateP99Ms)} ms late (p99)\n`,
     `overload: ten times the ${heldRequests} requests that may wait, none of which has a pod until all are sent`,
-    `${overload}\n`,
+    overload,
+    `  in use after the last wave: ${heapAfterMiB.toFixed(1)} MiB\n`,
   ].join('\n');
 }
 

@@ -10,9 +10,14 @@ import { realClock } from '../../../../src/runtime/clock';
 import { createMetrics } from '../../../../src/runtime/telemetry/metrics';
 import { silentLogger } from '../../../support/silent-logger';
 
-/** `origin`: of the pod that is there from now on; none puts the service to sleep. */
-export type ToFront = { service: 'awake' | 'asleep'; origin?: string };
-export type FromFront = { ports: Record<ToFront['service'], number> } | { updated: true; mostHeld: number };
+type Name = 'awake' | 'asleep';
+/**
+ * `origin`: of the pod that is there from now on; none puts the service to sleep. `isCounted`: asks for the memory that
+ * is in use after a collection of garbage.
+ */
+export type ToFront = { service: Name; origin?: string } | { isCounted: true };
+export type FromFront =
+  { ports: Record<Name, number> } | { updated: true; mostHeld: number } | { heapMiB: number };
 
 /** Of the last wake, from which Retry-After follows. */
 const WAKE_SECONDS = 20;
@@ -65,7 +70,14 @@ const desks = {
 for (const name of ['awake', 'asleep'] as const) {
   await listeners.open(ports[name], (request, response) => void desks[name].handle(request, response));
 }
-process.on('message', ({ service, origin }: ToFront) => {
+process.on('message', (order: ToFront) => {
+  if ('isCounted' in order) {
+    globalThis.gc!();
+    const { heapUsed, external } = process.memoryUsage();
+    process.send!({ heapMiB: (heapUsed + external) / 1024 ** 2 } satisfies FromFront);
+    return;
+  }
+  const { service, origin } = order;
   desks[service].update(routeTo(service, ports[service], origin));
   process.send!({ updated: true, mostHeld } satisfies FromFront);
 });

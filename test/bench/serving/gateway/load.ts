@@ -4,15 +4,18 @@ import type { Pool } from 'undici';
 
 export type Answer = {
   status: number;
+  /** From the moment at which the request was due, so that one that was sent late counts its delay. */
   ms: number;
+  /** Of which it was not sent, because this process or its machine was busy. */
+  lateMs: number;
   retryAfter: number | undefined;
 };
 
 const BODY = JSON.stringify({ model: 'fashion', prompt: 'sneaker', n: 1, size: '32x32', seed: 7 });
 
 /** Status 0 where the connection broke. */
-export async function send(pool: Pool): Promise<Answer> {
-  const started = performance.now();
+async function send(pool: Pool, dueAt: number): Promise<Answer> {
+  const lateMs = performance.now() - dueAt;
   try {
     const { statusCode, headers, body } = await pool.request({
       method: 'POST',
@@ -23,9 +26,9 @@ export async function send(pool: Pool): Promise<Answer> {
     await body.dump();
     const told = headers['retry-after'];
     const retryAfter = told === undefined ? undefined : Number(told);
-    return { status: statusCode, ms: performance.now() - started, retryAfter };
+    return { status: statusCode, ms: performance.now() - dueAt, lateMs, retryAfter };
   } catch {
-    return { status: 0, ms: performance.now() - started, retryAfter: undefined };
+    return { status: 0, ms: performance.now() - dueAt, lateMs, retryAfter: undefined };
   }
 }
 
@@ -40,7 +43,10 @@ export async function openLoop(
   const count = Math.round(perSecond * seconds);
   while (sent.length < count) {
     const due = Math.min(count, Math.floor(((performance.now() - began) / 1000) * perSecond) + 1);
-    while (sent.length < due) sent.push(send(pools[sent.length % pools.length]!));
+    while (sent.length < due) {
+      const dueAt = began + (sent.length / perSecond) * 1000;
+      sent.push(send(pools[sent.length % pools.length]!, dueAt));
+    }
     await wait(1);
   }
   return sent;

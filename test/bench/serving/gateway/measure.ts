@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 import { GATEWAY_DEFAULTS } from '../../../../src/gateway/settings';
 import { quantile, rounded } from '../../statistics';
-import { peakMiB } from '../../usage';
+import { peakMiB, usageOf } from '../../usage';
 import type { FromFlood, ToFlood } from './flood';
 import type { FromFront, ToFront } from './front';
 import { openLoop, type Answer } from './load';
 
 const PER_SECOND = 200;
-const ROUNDS = 12;
-const ROUND_SECONDS = 5;
+const WINDOWS = 12;
+const WINDOW_SECONDS = 5;
 const TIMES_HELD = 10;
 const FLOOD_SECONDS = 5;
 const WAVES = 3;
@@ -23,13 +23,17 @@ type Latency = { requests: number; p50Ms: number; p99Ms: number };
 
 export type HopFigures = {
   perSecond: number;
-  rounds: number;
+  windows: number;
   direct: Latency;
   gateway: Latency;
   overheadP50Ms: number;
   overheadP99Ms: number;
-  /** The median of the rounds' own: one stall of the machine is in one round. */
+  /** The median of the windows' own: one stall of the machine is in one window. */
   medianOverheadP99Ms: number;
+  /** How late requests of both ways were sent: what of the latencies is the benchmark's own machine. */
+  lateP99Ms: number;
+  /** CPU time of the gateway for a request, which a busy machine changes little. */
+  cpuMicroseconds: number;
 };
 
 export type WaveFigures = {
@@ -40,16 +44,24 @@ export type WaveFigures = {
   refused: number;
   broken: number;
   retryAfterSeconds: { min: number; median: number; max: number };
+  /** In use before the wave, after a collection of garbage. */
+  heapBeforeMiB: number;
   rssBeforeMiB: number;
   rssPeakMiB: number;
   others: { direct: Latency; gateway: Latency; overheadP99Ms: number; failed: number };
 };
 
-export type GatewayFigures = { hop: HopFigures; heldRequests: number; waves: WaveFigures[] };
+export type GatewayFigures = {
+  hop: HopFigures;
+  heldRequests: number;
+  waves: WaveFigures[];
+  heapAfterMiB: number;
+};
 
 function start(program: string): ChildProcess {
   return fork(fileURLToPath(new URL(program, import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, '--expose-gc'],
   });
 }
 
@@ -83,32 +95,44 @@ function latencyOf(answers: readonly Answer[]): Latency {
   };
 }
 
-/** Rounds in turn, the first of each pair changing, so that what else the machine does hits both. */
-async function measureHop(direct: Pool, gateway: Pool): Promise<HopFigures> {
-  const answers = { direct: [] as Answer[], gateway: [] as Answer[] };
+type Sides = { direct: Answer[]; gateway: Answer[] };
+
+/** Of requests that went directly and through the gateway in turn. */
+function sidesOf(answers: readonly Answer[]): Sides {
+  return {
+    direct: answers.filter((_, index) => index % 2 === 0),
+    gateway: answers.filter((_, index) => index % 2 === 1),
+  };
+}
+
+/** Both ways in the same seconds, request by request in turn, so that what else the machine does hits both. */
+async function measureHop({ front, direct, gateway }: Parts): Promise<HopFigures> {
+  const answers: Sides = { direct: [], gateway: [] };
   const overheads: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const order = round % 2 === 0 ? (['direct', 'gateway'] as const) : (['gateway', 'direct'] as const);
-    const p99 = { direct: NaN, gateway: NaN };
-    for (const side of order) {
-      const pool = side === 'direct' ? direct : gateway;
-      const found = await Promise.all(await openLoop([pool], PER_SECOND, ROUND_SECONDS));
-      p99[side] = latencyOf(found).p99Ms;
-      answers[side].push(...found);
-    }
-    overheads.push(p99.gateway - p99.direct);
+  const before = usageOf(front.pid!).cpuSeconds;
+  for (let window = 0; window < WINDOWS; window++) {
+    const found = await Promise.all(await openLoop([direct, gateway], 2 * PER_SECOND, WINDOW_SECONDS));
+    const sides = sidesOf(found);
+    overheads.push(latencyOf(sides.gateway).p99Ms - latencyOf(sides.direct).p99Ms);
+    answers.direct.push(...sides.direct);
+    answers.gateway.push(...sides.gateway);
   }
-  const failed = [...answers.direct, ...answers.gateway].filter(({ status }) => status !== 200);
+  const used = usageOf(front.pid!).cpuSeconds - before;
+  const all = [...answers.direct, ...answers.gateway];
+  const failed = all.filter(({ status }) => status !== 200);
   if (failed.length > 0) throw new Error(`${failed.length} requests were not answered with 200`);
   const [bare, hopped] = [latencyOf(answers.direct), latencyOf(answers.gateway)];
+  const late = all.map(({ lateMs }) => lateMs);
   return {
     perSecond: PER_SECOND,
-    rounds: ROUNDS,
+    windows: WINDOWS,
     direct: bare,
     gateway: hopped,
     overheadP50Ms: rounded(hopped.p50Ms - bare.p50Ms, 2),
     overheadP99Ms: rounded(hopped.p99Ms - bare.p99Ms, 2),
     medianOverheadP99Ms: rounded(quantile(overheads, 0.5), 2),
+    lateP99Ms: rounded(quantile(late, 0.99), 2),
+    cpuMicroseconds: rounded((used / answers.gateway.length) * 1e6, 0),
   };
 }
 
@@ -130,6 +154,7 @@ type Parts = {
 /** The others' requests go directly and through the gateway in turn, both beside the flood. */
 async function measureWave({ pod, front, flood, asleep, direct, gateway }: Parts): Promise<WaveFigures> {
   await ask<FromFront>(front, { service: 'asleep' });
+  const heapBeforeMiB = await heapMiB(front);
   const rssBeforeMiB = residentMiB(front.pid!);
   const perSecond = (TIMES_HELD * GATEWAY_DEFAULTS.heldRequests) / FLOOD_SECONDS;
   const sent = ask<FromFlood>(flood, { origin: asleep, perSecond, seconds: FLOOD_SECONDS });
@@ -142,6 +167,7 @@ async function measureWave({ pod, front, flood, asleep, direct, gateway }: Parts
   return {
     ...figuresOf(finished.answers),
     mostHeld: told.mostHeld,
+    heapBeforeMiB,
     rssBeforeMiB: rounded(rssBeforeMiB, 1),
     rssPeakMiB: rounded(peakMiB(status(front.pid!)), 1),
     others: othersOf(others),
@@ -162,14 +188,20 @@ function figuresOf(answers: readonly Answer[]) {
 }
 
 function othersOf(answers: readonly Answer[]): WaveFigures['others'] {
-  const direct = latencyOf(answers.filter((_, index) => index % 2 === 0));
-  const gateway = latencyOf(answers.filter((_, index) => index % 2 === 1));
+  const sides = sidesOf(answers);
+  const [direct, gateway] = [latencyOf(sides.direct), latencyOf(sides.gateway)];
   return {
     direct,
     gateway,
     overheadP99Ms: rounded(gateway.p99Ms - direct.p99Ms, 2),
     failed: answers.filter(({ status }) => status !== 200).length,
   };
+}
+
+async function heapMiB(front: ChildProcess): Promise<number> {
+  const counted = await ask<FromFront>(front, { isCounted: true });
+  if (!('heapMiB' in counted)) throw new Error('the processes are out of step');
+  return rounded(counted.heapMiB, 1);
 }
 
 export async function measureGateway(): Promise<GatewayFigures> {
@@ -184,15 +216,14 @@ export async function measureGateway(): Promise<GatewayFigures> {
     await ask<FromFront>(front, { service: 'awake', origin: pod });
     const [direct, gateway] = [new Pool(pod), new Pool(`http://127.0.0.1:${ports.awake}`)];
     // Compiles what runs often, and opens the connections.
-    await Promise.all(await openLoop([direct, gateway], PER_SECOND, ROUND_SECONDS));
-    const hop = await measureHop(direct, gateway);
+    await Promise.all(await openLoop([direct, gateway], PER_SECOND, WINDOW_SECONDS));
+    const parts = { pod, front, flood, asleep: `http://127.0.0.1:${ports.asleep}`, direct, gateway };
+    const hop = await measureHop(parts);
     const waves: WaveFigures[] = [];
-    const asleep = `http://127.0.0.1:${ports.asleep}`;
-    for (let wave = 0; wave < WAVES; wave++) {
-      waves.push(await measureWave({ pod, front, flood, asleep, direct, gateway }));
-    }
+    for (let wave = 0; wave < WAVES; wave++) waves.push(await measureWave(parts));
+    const heapAfterMiB = await heapMiB(front);
     await Promise.all([direct.close(), gateway.close()]);
-    return { hop, heldRequests: GATEWAY_DEFAULTS.heldRequests, waves };
+    return { hop, heldRequests: GATEWAY_DEFAULTS.heldRequests, waves, heapAfterMiB };
   } finally {
     for (const child of [podProcess, front, flood]) child.kill();
   }
