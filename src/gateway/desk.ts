@@ -49,6 +49,8 @@ const ATTEMPTS = 4;
 const MOST_LOST = 2;
 /** Mean time between two attempts where no replica takes a request. */
 const PAUSE_MS = 500;
+/** Time for which a replica that dies may still take connections, to break them: until the kernel closes its port. */
+const DYING_MS = 2_000;
 /** Part of the client's own deadline by which an answer of ours must come. */
 const MARGIN_MS = 1_000;
 /** Expected time of a wake that has never been measured. */
@@ -67,6 +69,8 @@ type Exchange = {
   heldMs: number;
   attempts: number;
   tried: Set<Member>;
+  /** When each replica was lost with it, and how often any was. */
+  lostAt: Map<Member, number>;
   lost: number;
   signal: AbortSignal;
 };
@@ -243,13 +247,24 @@ export function createDesk(first: Route, shared: Shared): Desk {
     return exchange.attempts < ATTEMPTS && members.hasOther(exchange, member);
   }
 
-  function lose(exchange: Exchange, member: Member, { why, isSilent }: Of<'lost'>): boolean {
+  /** A replica that breaks several attempts while it dies is lost once. */
+  function countLoss(exchange: Exchange, member: Member): void {
+    const now = clock.monotonic();
+    if (now - (exchange.lostAt.get(member) ?? -Infinity) < DYING_MS) return;
+    exchange.lostAt.set(member, now);
+    exchange.lost++;
+  }
+
+  async function lose(exchange: Exchange, member: Member, { why, isSilent }: Of<'lost'>): Promise<boolean> {
     members.failed(member);
     exchange.tried.add(member);
-    exchange.lost++;
+    countLoss(exchange, member);
     logger.warn('a replica was lost with a request', { ...labels, request: exchange.hop.id, why });
     // Drawing an image once more does no harm, but a request that breaks replicas must not go through all of them.
-    if (!isSilent && exchange.lost < MOST_LOST && canRepeat(exchange.body)) return true;
+    if (!isSilent && exchange.lost < MOST_LOST && canRepeat(exchange.body)) {
+      if (!members.hasOther(exchange, member)) await pause(exchange);
+      return true;
+    }
     throw isSilent
       ? new GatewayError(504, 'timeout', `The replica gave no answer within ${settings.silenceMs / 1000} s.`)
       : new GatewayError(
@@ -312,6 +327,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
         heldMs: 0,
         attempts: 0,
         tried: new Set(),
+        lostAt: new Map(),
         lost: 0,
         signal: leaving.signal,
       };

@@ -1,5 +1,5 @@
 /** The gateway with real sockets: what it holds, where it sends, what it survives. */
-import { request as httpRequest, Agent } from 'node:http';
+import { request as httpRequest, Agent, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseInferenceServices } from '../../src/api/types';
 import {
@@ -192,6 +192,38 @@ describe('where requests go', () => {
     for (let index = 0; index < 30; index++) expect(await next()).toBe('free');
     await started[1]!.setReady(false);
     await eventually(async () => (await next()) === 'busy');
+  });
+
+  it('to the only replica again, which breaks what comes until its port is closed', async () => {
+    let broken = 0;
+    const { port } = await serviceWith([
+      (request, response) => (++broken > 3 ? sayName('again')(request, response) : request.socket.destroy()),
+    ]);
+    expect(await (await image(port)).text()).toBe('again');
+  });
+
+  it('to no third replica where two were lost with them, and says so', async () => {
+    const { port, started } = await serviceWith(
+      Array.from({ length: 3 }, () => (request: IncomingMessage) => void request.socket.destroy()),
+    );
+    const answer = await image(port);
+    expect(answer.status).toBe(502);
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await answer.json()).toEqual({
+      error: {
+        type: 'server_error',
+        code: 'replica_lost',
+        param: null,
+        message: 'The replica ended before it had answered: send the request again.',
+      },
+    });
+    expect(started.filter(({ requests }) => requests.length > 0)).toHaveLength(2);
+  });
+
+  it('to a replica that breaks them all no longer than one takes to die', async () => {
+    const { port, started } = await serviceWith([(request) => void request.socket.destroy()]);
+    expect((await image(port)).status).toBe(502);
+    expect(started[0]!.requests.length).toBeGreaterThan(1);
   });
 
   it('stays on a replica that is no longer ready until the answer is there', async () => {
