@@ -44,7 +44,16 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/cluster/**/*.e2e.test.ts'],
+          include: ['test/e2e/*.test.ts', 'test/cluster/**/*.e2e.test.ts'],
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/e2e/faults/*.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 300_000,

@@ -1,6 +1,7 @@
 /**
- * `npm test [-- PART...]`: from a bare clone: sets everything up, then runs every test, or only the named parts:
- * check, unit, python, integration, chart, e2e. The last line counts them all: `N passed, N failed, N skipped`.
+ * `npm test [-- PART...]`: from a bare clone: sets everything up, then runs every test but the long ones of `faults`, or
+ * only the named parts: check, unit, python, integration, chart, e2e, faults. The last line counts them all:
+ * `N passed, N failed, N skipped`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -16,8 +17,12 @@ import { deployImages } from './images';
 import { ensurePython } from './python';
 import { checkChoice, openTarget, type Target, type TargetChoice } from './target';
 
-const parts = ['check', 'unit', 'python', 'integration', 'chart', 'e2e'] as const;
+const parts = ['check', 'unit', 'python', 'integration', 'chart', 'e2e', 'faults'] as const;
 type Part = (typeof parts)[number];
+/** Those that have to be named. */
+const long: ReadonlySet<Part> = new Set(['faults']);
+
+type Choice = TargetChoice & { only?: string };
 
 type Setup = { python?: string; target?: Target; images?: ImageRefs };
 
@@ -44,10 +49,13 @@ async function counted(status: number, file: string, parse: (text: string) => Co
   return (status !== 0 && counts.failed === 0) || empty ? { ...counts, failed: counts.failed + 1 } : counts;
 }
 
-async function vitest(project: Part, scratch: string, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
+type Run = { scratch: string; only: string | undefined };
+
+async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
   const file = path.join(scratch, `${project}.json`);
   const args = [
     'run',
+    ...(only === undefined ? [] : [only]),
     '--project',
     project,
     '--reporter=default',
@@ -57,7 +65,7 @@ async function vitest(project: Part, scratch: string, env: NodeJS.ProcessEnv = {
   return counted(await show('vitest', args, env), file, parseVitest);
 }
 
-async function python(executable: string, scratch: string): Promise<Counts> {
+async function python(executable: string, { scratch }: Run): Promise<Counts> {
   const file = path.join(scratch, 'python.xml');
   const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
   // As in the images: threads that spin while they wait take cores from those that work.
@@ -74,11 +82,10 @@ async function check(): Promise<Counts> {
   return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
-async function e2e(setup: Setup, scratch: string): Promise<Counts> {
-  const { target, images } = setup;
-  if (!target || !images) throw new Error('e2e needs a cluster and images');
+async function onCluster(project: Part, { target, images }: Setup, run: Run): Promise<Counts> {
+  if (!target || !images) throw new Error(`${project} needs a cluster and images`);
   await installOperator(target, images, ['--set', 'gateway.enabled=true']);
-  return vitest('e2e', scratch, {
+  return vitest(project, run, {
     KUBECONFIG: target.env.KUBECONFIG,
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),
     SPARSEDM_E2E_NAMESPACE: releaseNamespace,
@@ -88,6 +95,8 @@ async function e2e(setup: Setup, scratch: string): Promise<Counts> {
   });
 }
 
+const needCluster: readonly Part[] = ['e2e', 'faults'];
+
 async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<Setup> {
   const needs = (...some: Part[]) => some.some((part) => wanted.has(part));
   const setup: Setup = {};
@@ -95,7 +104,7 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
     [
       {
         title: 'Kubernetes and Helm binaries',
-        enabled: needs('integration', 'chart', 'e2e'),
+        enabled: needs('integration', 'chart', ...needCluster),
         task: async (_, task) => void (await ensureBinaries({ report: (line) => (task.output = line) })),
       },
       {
@@ -105,7 +114,7 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
       },
       {
         title: 'Cluster',
-        enabled: needs('e2e'),
+        enabled: needs(...needCluster),
         task: async (_, task) => {
           setup.target = await openTarget(choice, (line) => (task.output = line));
           task.title = `Cluster: ${setup.target.description}`;
@@ -113,7 +122,7 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
       },
       {
         title: 'Images of operator, trainer and serving',
-        enabled: needs('e2e'),
+        enabled: needs(...needCluster),
         task: async (_, task) =>
           void (setup.images = await deployImages(choice, (line) => (task.output = line))),
       },
@@ -123,23 +132,27 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
   return setup;
 }
 
-async function main(names: readonly string[], choice: TargetChoice): Promise<boolean> {
+async function main(names: readonly string[], { only, ...choice }: Choice): Promise<boolean> {
   const unknown = names.filter((name) => !isPart(name));
   if (unknown.length > 0)
     throw new ClusterError(`no such part: ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
   await checkChoice(choice);
-  const wanted = new Set<Part>(names.length > 0 ? names.filter(isPart) : parts);
+  const wanted = new Set<Part>(
+    names.length > 0 ? names.filter(isPart) : parts.filter((one) => !long.has(one)),
+  );
   const wasUp = await clusterIsUp();
   const scratch = await mkdtemp(path.join(tmpdir(), 'sparsedm-test-'));
   try {
     const setup = await setUp(wanted, choice);
+    const run: Run = { scratch, only };
     const runs: Record<Part, () => Promise<Counts>> = {
       check,
-      unit: () => vitest('unit', scratch),
-      python: () => python(setup.python ?? 'python3', scratch),
-      integration: () => vitest('integration', scratch),
-      chart: () => vitest('chart', scratch),
-      e2e: () => e2e(setup, scratch),
+      unit: () => vitest('unit', run),
+      python: () => python(setup.python ?? 'python3', run),
+      integration: () => vitest('integration', run),
+      chart: () => vitest('chart', run),
+      e2e: () => onCluster('e2e', setup, run),
+      faults: () => onCluster('faults', setup, run),
     };
     const table: [Part, Counts, number][] = [];
     for (const part of parts.filter((one) => wanted.has(one))) {
@@ -156,20 +169,24 @@ async function main(names: readonly string[], choice: TargetChoice): Promise<boo
     return total.failed === 0;
   } finally {
     await rm(scratch, { recursive: true, force: true });
-    if (!wasUp && wanted.has('e2e')) await clusterDown();
+    if (!wasUp && needCluster.some((part) => wanted.has(part))) await clusterDown();
   }
 }
 
 const program = new Command('npm test --')
-  .description('All set-up and every test, or only the named parts.')
+  .description('All set-up and every test but faults, or only the named parts.')
   .argument('[parts...]', parts.join(', '))
-  .option('--context <name>', 'run e2e on this context of your kubeconfig instead of the embedded cluster')
+  .option('--only <text>', 'of each part but check and python, the files whose path contains this')
+  .option(
+    '--context <name>',
+    'run e2e and faults on this context of your kubeconfig instead of the embedded cluster',
+  )
   .option('--registry <host/path>', 'with --context: push the images here, where the cluster can pull them')
-  .option('--kind', 'run e2e on a kind cluster; needs Docker');
+  .option('--kind', 'run e2e and faults on a kind cluster; needs Docker');
 program.parse();
 
 try {
-  if (!(await main(program.args, program.opts<TargetChoice>()))) process.exitCode = 1;
+  if (!(await main(program.args, program.opts<Choice>()))) process.exitCode = 1;
 } catch (error) {
   console.error(`error: ${error instanceof ClusterError ? error.message : String(error)}`);
   console.log(summaryLine({ passed: 0, failed: 1, skipped: 0 }));

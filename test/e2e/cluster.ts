@@ -10,7 +10,7 @@ export function required(name: string): string {
   return value;
 }
 
-const kubectlCommand = () => JSON.parse(required('SPARSEDM_E2E_KUBECTL')) as [string, ...string[]];
+export const kubectlCommand = () => JSON.parse(required('SPARSEDM_E2E_KUBECTL')) as [string, ...string[]];
 export const operatorNamespace = () => required('SPARSEDM_E2E_NAMESPACE');
 
 export function kubectl(args: readonly string[], input?: string): Promise<string> {

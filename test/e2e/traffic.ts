@@ -11,30 +11,53 @@ import http.client, json, os, sys, threading, time
 host, body, senders, pause, keep = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5] == "keep"
 answers, failures, opened, lock = [0], [], [0], threading.Lock()
 
+def fail(kind, began, said, **more):
+    with lock:
+        failures.append({"kind": kind, "said": said, "seconds": round(time.time() - began, 2), **more})
+
+def open_connection(began):
+    connection = http.client.HTTPConnection(host, timeout=120)
+    try:
+        connection.connect()
+    except OSError as error:
+        return fail("refused", began, f"{type(error).__name__}: {error}")
+    with lock:
+        opened[0] += 1
+    return connection
+
+def code_of(text):
+    try:
+        return json.loads(text)["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+def count():
+    with lock:
+        answers[0] += 1
+        with open("/tmp/next", "w") as file:
+            file.write(str(answers[0]))
+        os.replace("/tmp/next", "/tmp/answers")
+
 def send():
     connection = None
     while not os.path.exists("/tmp/stop"):
         began = time.time()
+        connection = connection or open_connection(began)
         try:
-            if connection is None:
-                connection = http.client.HTTPConnection(host, timeout=120)
-                connection.connect()
-                with lock:
-                    opened[0] += 1
-            connection.request("POST", "/v1/images/generations", body, {"content-type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status != 200:
-                raise ValueError(f"{answer.status} {text[:200]!r}")
-            with lock:
-                answers[0] += 1
-            if not keep:
-                connection.close()
-            if not keep or answer.getheader("connection", "").lower() == "close":
-                connection = None
-        except Exception as error:
-            with lock:
-                failures.append(f"{type(error).__name__}: {error}, after {time.time() - began:.2f} s")
+            if connection is not None:
+                connection.request("POST", "/v1/images/generations", body, {"content-type": "application/json"})
+                answer = connection.getresponse()
+                text = answer.read()
+                if answer.status == 200:
+                    count()
+                else:
+                    more = {"status": answer.status, "code": code_of(text), "retryAfter": answer.getheader("retry-after")}
+                    fail("answer", began, text[:300].decode(errors="replace"), **more)
+                if not keep or answer.getheader("connection", "").lower() == "close":
+                    connection.close()
+                    connection = None
+        except (OSError, http.client.HTTPException) as error:
+            fail("broken", began, f"{type(error).__name__}: {error}")
             connection = None
         time.sleep(pause)
 
@@ -47,7 +70,21 @@ for thread in threads:
 print(json.dumps({"answers": answers[0], "failures": failures, "connections": opened[0]}))
 `;
 
-type Traffic = { answers: number; failures: string[]; connections: number };
+export type Failure = {
+  /**
+   * refused: no connection, so that nothing can have been accepted. broken: the connection ended before the whole
+   * answer. answer: another status than 200.
+   */
+  kind: 'refused' | 'broken' | 'answer';
+  said: string;
+  seconds: number;
+  status?: number;
+  /** Of an error's JSON; null where the body is none. */
+  code?: string | null;
+  retryAfter?: string | null;
+};
+
+export type Traffic = { answers: number; failures: Failure[]; connections: number };
 type ClientPod = { status: { phase: string; containerStatuses?: { ready: boolean }[] } };
 
 export const senders = 3;
@@ -93,7 +130,7 @@ export async function startTraffic(
   await kubectl(['-n', namespace, 'wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s']);
 }
 
-/** Ends the traffic once each request has its answer. */
+/** Ends the traffic once each request has its answer, and removes its pod. */
 export async function endTraffic(namespace: string, name = 'traffic'): Promise<Traffic> {
   await kubectl(['-n', namespace, 'exec', name, '--', 'touch', '/tmp/stop']);
   await until(
@@ -101,12 +138,41 @@ export async function endTraffic(namespace: string, name = 'traffic'): Promise<T
     ({ status }) => status.phase === 'Succeeded',
     'the end of the traffic',
   );
-  return JSON.parse(await kubectl(['-n', namespace, 'logs', name])) as Traffic;
+  const said = JSON.parse(await kubectl(['-n', namespace, 'logs', name])) as Traffic;
+  await kubectl(['-n', namespace, 'delete', 'pod', name]);
+  return said;
 }
 
-/** As a drain of its node does. */
+/** Returns once so many more requests have been answered. */
+export async function moreAnswers(namespace: string, count: number, name = 'traffic'): Promise<void> {
+  const read = async () => {
+    const file = ['-n', namespace, 'exec', name, '--', 'cat', '/tmp/answers'];
+    return Number(await kubectl(file).catch(() => '0'));
+  };
+  const before = await read();
+  await until(read, (now) => now >= before + count, `${count} more answers`);
+}
+
+/** As a drain of its node does. Rejects where a PodDisruptionBudget forbids it. */
 export async function evict(namespace: string, pod: string): Promise<void> {
   const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace } };
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/eviction`;
   await kubectl(['create', '--raw', path, '-f', '-'], JSON.stringify(eviction));
+}
+
+/** Evicts pods one after another, each as soon as it is allowed; returns why it was not, each time that it wasn't. */
+export async function drain(namespace: string, pods: readonly string[]): Promise<string[]> {
+  const refusals: string[] = [];
+  for (const pod of pods) {
+    const isEvicted = () =>
+      evict(namespace, pod).then(
+        () => true,
+        (error: unknown) => {
+          refusals.push(String(error));
+          return false;
+        },
+      );
+    await until(isEvicted, Boolean, `the eviction of ${pod}`, 180_000);
+  }
+  return refusals;
 }
