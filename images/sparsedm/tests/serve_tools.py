@@ -19,6 +19,7 @@ import httpx
 import torch
 
 from sparsedm.artifact.artifact import Identity, save_artifact
+from sparsedm.artifact.components import Components
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.serve.engine import Measured
@@ -39,6 +40,7 @@ def write_artifact(
     config: UViTConfig = CONFIG,
     classes: list[str] | None = CLASSES,
     change: Callable[[dict[str, torch.Tensor]], None] = lambda weights: None,
+    components: Components | None = None,
 ) -> Path:
     """A random model with its weights masked 2:4; `change` alters the weights first."""
     torch.manual_seed(5)
@@ -54,7 +56,8 @@ def write_artifact(
     identity = Identity("test", config, classes, PATTERN, selection)
     macs = count_macs(config, selection.selected, PATTERN).status()
     fid = {"metric": "fd-test", "dense": "1", "sparse": "2"}
-    save_artifact(directory, weights, identity, macs, fid, {"run": "ns/name", "configDigest": "x"})
+    provenance = {"run": "ns/name", "configDigest": "x"}
+    save_artifact(directory, weights, identity, macs, fid, provenance, components=components)
     return directory
 
 
@@ -82,6 +85,8 @@ class FakeEngine:
         self.classes = ["boot", "bag"]
         self.precision = "fp32"
         self.config = SimpleNamespace(num_classes=2, image_size=8)
+        self.image_size = 8
+        self.components = Components()
         self.image: Callable[[int], Any] = lambda seed: seed
         """What is drawn for a seed."""
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}

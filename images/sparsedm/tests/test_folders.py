@@ -329,7 +329,7 @@ def test_the_mapping_is_told_at_the_start_and_goes_with_the_artifact(place: Work
     ]
     assert "0 = 2 (3), 1 = 10 (3)." in (artifact / "report.html").read_text()
     prompts = ClassNames(manifest["classes"], 2)
-    assert (prompts.label("10"), prompts.label("2")) == (1, 0)
+    assert (prompts.condition("10"), prompts.condition("2")) == (1, 0)
 
 
 def test_inspect_prints_the_data(place: Workplace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def test_an_unforeseen_error_is_logged_once_with_the_request_s_id(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(client: httpx.AsyncClient, service: Service, _: FakeEngine) -> None:
-        monkeypatch.setattr(service, "label", lambda prompt: 1 / 0)
+        monkeypatch.setattr(service, "condition", lambda prompt: 1 / 0)
         answer = await generate(client)
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
         (record,) = [record for record in caplog.records if record.exc_info]

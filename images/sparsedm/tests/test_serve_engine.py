@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,21 @@ import torch
 from safetensors.torch import load_file
 
 from serve_tools import CLASSES, CONFIG, write_artifact
+from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.components import Components
+from sparsedm.data.images import to_uint8
+from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model
+from sparsedm.models.autoencoder import Autoencoder
+from sparsedm.models.text_encoder import TextEncoder, TextTooLong
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Situation, choose
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import DTYPES, Engine, NotFinite
+from sparsedm.serve.prompts import Texts
 from sparsedm.serve.recording import Recorded
+from text_tools import write_autoencoder, write_text_encoder
 
 CPU = torch.device("cpu")
 CUDA = torch.device("cuda")
@@ -150,17 +159,63 @@ def test_another_digest_than_expected_is_refused(artifact: Path) -> None:
     assert error.value.reason == "ModelDigestMismatch"
 
 
-def test_a_model_of_latents_is_refused(tmp_path: Path) -> None:
-    config = dataclasses.replace(CONFIG, channels=4)
-    with pytest.raises(InputError, match="draws 4 channels"):
-        Engine.load(write_artifact(tmp_path, config), SPEC, device=CPU)
-
-
-def test_a_model_of_texts_is_refused(tmp_path: Path) -> None:
-    config = dataclasses.replace(CONFIG, num_classes=0, context_tokens=2, context_width=3)
-    with pytest.raises(InputError, match="the server has no text encoder") as error:
-        Engine.load(write_artifact(tmp_path, config, None), SPEC, device=CPU)
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"channels": 4}, "draws latents of 4 channels, and no autoencoder"),
+        ({"num_classes": 0, "context_tokens": 2, "context_width": 3}, "after texts, and no text encoder"),
+    ],
+)
+def test_what_a_model_needs_beside_it_is_named(tmp_path: Path, sizes: dict[str, int], says: str) -> None:
+    config = dataclasses.replace(CONFIG, **sizes)
+    classes = CLASSES if config.num_classes else None
+    with pytest.raises(InputError, match=says) as error:
+        Engine.load(write_artifact(tmp_path, config, classes), SPEC, device=CPU)
     assert error.value.reason == "ModelUnsupported"
+    assert "sparsedm attach" in error.value.message
+
+
+def test_latents_become_images(tmp_path: Path) -> None:
+    """Of another size than the latents, by the autoencoder that came with the model."""
+    decode = Autoencoder(write_autoencoder(tmp_path / "vae"), 0.2)
+    config = dataclasses.replace(CONFIG, channels=4)
+    engine = Engine.load(
+        write_artifact(tmp_path / "model", config, components=Components(decode)), SPEC, device=CPU
+    )
+    labels, seeds = [1, 3], [5, 6]
+    model, _ = load_artifact(tmp_path / "model")
+    latents = sample(model, config, torch.tensor(labels), seeds, steps=3, guidance=SPEC.guidance)
+    expected = to_uint8(decode(latents)).permute(0, 2, 3, 1).numpy()
+    assert engine.image_size == 64
+    assert (np.stack(engine.draw(labels, seeds)) == expected).all()
+    engine.warm_up()
+
+
+def test_texts_are_drawn_after(tmp_path: Path) -> None:
+    encoder = TextEncoder(write_text_encoder(tmp_path / "clip", 6, 16))
+    config = dataclasses.replace(CONFIG, num_classes=0, context_tokens=6, context_width=16)
+    place = write_artifact(tmp_path / "model", config, None, components=Components(None, encoder))
+    engine = Engine.load(place, SPEC, device=CPU)
+    engine.warm_up()
+    prompts = Texts(engine.components.text_encoder)
+    texts, seeds = ["red", "bag"], [5, 5]
+    model, _ = load_artifact(place)
+    expected = sample(
+        model, config, encoder(texts), seeds, steps=3, guidance=SPEC.guidance, nothing=encoder([""])[0]
+    )
+    found = engine.draw([prompts.condition(text) for text in texts], seeds)
+    assert (np.stack(found) == to_uint8(expected).permute(0, 2, 3, 1).numpy()).all()
+    assert (found[0] != found[1]).any()
+    with pytest.raises(TextTooLong):
+        prompts.condition("a bag, and more")
+
+
+def test_a_text_encoder_of_another_model_is_refused(tmp_path: Path) -> None:
+    encoder = TextEncoder(write_text_encoder(tmp_path / "clip", 6, 16))
+    config = dataclasses.replace(CONFIG, num_classes=0, context_tokens=6, context_width=32)
+    place = write_artifact(tmp_path / "model", config, None, components=Components(None, encoder))
+    with pytest.raises(InputError, match=re.escape("makes (6, 16) of a text, and the model takes (6, 32)")):
+        Engine.load(place, SPEC, device=CPU)
 
 
 def spoilt(tmp_path: Path, name: str, value: float) -> Path:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from serve_tools import CLASSES, ServerProcess, wait_for, write_artifact
+from serve_tools import CLASSES, CONFIG, ServerProcess, wait_for, write_artifact
 from sparsedm.artifact.artifact import seal_of
+from sparsedm.artifact.components import Components
 from sparsedm.cli import main
 from sparsedm.files import file_sha256
+from sparsedm.models.autoencoder import Autoencoder
+from sparsedm.models.text_encoder import TextEncoder
+from text_tools import write_autoencoder, write_text_encoder
 
 SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 8}
 """Images are drawn one at a time, so a request for several is in progress while the test looks at it."""
@@ -499,6 +504,24 @@ def _spoil(directory: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
         manifest.unlink()
     else:
         monkeypatch.setenv("SPARSEDM_MODEL_SHA256", "0" * 64)
+
+
+def test_a_model_of_latents_draws_what_a_prompt_says(tmp_path: Path) -> None:
+    components = Components(
+        Autoencoder(write_autoencoder(tmp_path / "vae"), 0.2),
+        TextEncoder(write_text_encoder(tmp_path / "clip", 6, 16)),
+    )
+    config = replace(CONFIG, channels=4, num_classes=0, context_tokens=6, context_width=16)
+    model = write_artifact(tmp_path / "model", config, None, components=components)
+    with ServerProcess(model, {"steps": 2}, tmp_path / "log") as server:
+        red, bag = (server.generate(prompt=text, seed=1) for text in ("red", "bag"))
+        assert [image.size for image in images(red) + images(bag)] == [(64, 64)] * 2
+        assert red.json()["data"][0]["b64_json"] != bag.json()["data"][0]["b64_json"]
+        assert red.json()["data"][0] == server.generate(prompt="red", seed=1).json()["data"][0]
+        assert "revised_prompt" not in red.json()["data"][0]
+        refused = server.generate(prompt="a bag, and more").json()["error"]
+        assert (refused["code"], refused["param"]) == ("prompt_too_long", "prompt")
+        assert refused["message"].endswith("and this model reads 6. Shorten the prompt.")
 
 
 def test_a_taken_port_is_one_sentence(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,14 +32,14 @@ CLOTHES = CLASSES["fashion-mnist-uvit-tiny"]
     ],
 )
 def test_a_prompt_names_a_class(prompt: str, want: str) -> None:
-    label = ClassNames(CLOTHES, 10).label(prompt)
+    label = ClassNames(CLOTHES, 10).condition(prompt)
     assert CLOTHES[label] == want
 
 
 @pytest.mark.parametrize("classes", [["ankle boot", "boot"], ["boots", "boot"], ["boot", "boots"]])
 def test_a_class_s_own_name_is_no_other_s_plural_or_synonym(classes: list[str]) -> None:
     names = ClassNames(classes, 2)
-    assert [names.label(name) for name in classes] == [0, 1]
+    assert [names.condition(name) for name in classes] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_two_names_that_no_prompt_tells_apart_are_refused(first: str, second: st
 
 def test_every_class_is_found_by_its_own_name() -> None:
     names = ClassNames(CLOTHES, 10)
-    assert [names.label(name) for name in CLOTHES] == list(range(10))
+    assert [names.condition(name) for name in CLOTHES] == list(range(10))
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "shirtless", "", "laptop", "..."])
 def test_an_unknown_prompt_is_told_all_classes(prompt: str) -> None:
     with pytest.raises(UnknownClass) as error:
-        ClassNames(CLOTHES, 10).label(prompt)
+        ClassNames(CLOTHES, 10).condition(prompt)
     assert all(name in str(error.value) for name in CLOTHES)
 
 
@@ -92,25 +92,25 @@ def test_an_unknown_prompt_is_told_all_classes(prompt: str) -> None:
     ],
 )  # fmt: skip
 def test_names_are_found_in_any_script_and_however_typed(classes: list[str], prompt: str, want: int) -> None:
-    assert ClassNames(classes, len(classes)).label(prompt) == want
+    assert ClassNames(classes, len(classes)).condition(prompt) == want
 
 
 def test_a_composed_prompt_names_no_other_class() -> None:
     with pytest.raises(UnknownClass):
-        ClassNames(["café", "靴"], 2).label("cafe")
+        ClassNames(["café", "靴"], 2).condition("cafe")
 
 
 def test_two_classes_in_a_prompt_are_refused_by_name() -> None:
     with pytest.raises(UnknownClass, match="2 classes, shirt and bag"):
-        ClassNames(CLOTHES, 10).label("a shirt and a bag")
+        ClassNames(CLOTHES, 10).condition("a shirt and a bag")
 
 
 def test_classes_without_names_go_by_number() -> None:
     names = ClassNames(None, 1000)
-    assert names.label("class 207") == 207
+    assert names.condition("class 207") == 207
     with pytest.raises(UnknownClass, match="numbers 0 to 999"):
-        names.label("1000")
+        names.condition("1000")
 
 
 def test_a_model_without_classes_takes_any_prompt() -> None:
-    assert ClassNames(None, 0).label("anything") is None
+    assert ClassNames(None, 0).condition("anything") is None

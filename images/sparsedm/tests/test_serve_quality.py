@@ -69,8 +69,9 @@ class Opened:
     def open(self, spec: EngineSpec = SPEC, precision: str = "fp32", **fid: Any) -> Comparison:
         """`fid` replaces figures in the manifest; None removes one."""
         figures = {name: value for name, value in (self.manifest["fid"] | fid).items() if value is not None}
+        shape = (self.config.channels, self.config.image_size, self.config.image_size)
         return open_comparison(
-            self.directory, {**self.manifest, "fid": figures}, self.config, spec, precision
+            self.directory, {**self.manifest, "fid": figures}, self.config, spec, precision, shape
         )
 
     def images(self) -> tuple[list[int], Tensor]:

@@ -1,4 +1,4 @@
-"""A small CLIP text encoder with its tokenizer, in the files of transformers."""
+"""A small CLIP text encoder with its tokenizer, and a small autoencoder, in the files of their libraries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 
@@ -40,4 +41,21 @@ def write_text_encoder(directory: Path, tokens: int = 77, width: int = 768, **ch
         eos_token_id=words[END], pad_token_id=words[END], **changes,
     )  # fmt: skip
     transformers.CLIPTextModel(config).save_pretrained(directory / "text_encoder")
+    return directory
+
+
+def write_autoencoder(directory: Path) -> Path:
+    """An AutoencoderKL as diffusers writes it, which doubles height and width."""
+    from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
+
+    settings = {
+        "_class_name": "AutoencoderKL", "in_channels": 3, "out_channels": 3, "latent_channels": 4,
+        "block_out_channels": [4, 4], "norm_num_groups": 2, "sample_size": 64,
+        "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
+    }  # fmt: skip
+    torch.manual_seed(2)
+    network = library().AutoencoderKL.from_config(settings)
+    directory.mkdir(parents=True)
+    save_file(network.state_dict(), directory / WEIGHTS_FILE)
+    (directory / CONFIG_FILE).write_text(json.dumps(settings))
     return directory

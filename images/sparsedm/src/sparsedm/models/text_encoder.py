@@ -70,10 +70,14 @@ class TextEncoder:
         config = self._model.config
         return config.max_position_embeddings, config.hidden_size
 
-    @torch.no_grad()
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Raises TextTooLong."""
-        return self._model(self.tokens(texts).to(self._device)).last_hidden_state.float()
+        return self.encode(self.tokens(texts))
+
+    @torch.no_grad()
+    def encode(self, tokens: Tensor) -> Tensor:
+        """(B, L) tokens -> (B, L, D)."""
+        return self._model(tokens.to(self._device)).last_hidden_state.float()
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """(B, L) int64. Raises TextTooLong: a text that is cut in silence would be drawn without its end."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sparsedm import __version__
+from sparsedm.models.text_encoder import TextTooLong
 from sparsedm.serve.batcher import Draining
 from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
@@ -43,28 +44,29 @@ def create_app(service: Service) -> FastAPI:
     async def generate(request: Request) -> JSONResponse:
         started = time.perf_counter()
         body = await read_request(request)
-        config = service.engine.config
         _check_model(service, body.model)
         try:
-            side = side_of(body.size, config.image_size)
+            side = side_of(body.size, service.engine.image_size)
         except ValueError as error:
             raise bad_request(str(error), "size") from error
         try:
-            label = service.label(body.prompt)
+            condition = service.condition(body.prompt)
         except UnknownClass as error:
             raise bad_request(str(error), "prompt", "unknown_class") from error
+        except TextTooLong as error:
+            raise bad_request(f"{error} Shorten the prompt.", "prompt", "prompt_too_long") from error
         format = body.output_format or "png"
         quality = BEST if body.output_compression is None else body.output_compression
         seed = body.seed if body.seed is not None else secrets.randbits(32)
         seeds = [seed + i for i in range(body.n)]
         with service.load.request():
-            images = await _unless_disconnected(request, service.submit(label, seeds))
-            service.served(label, images, body.seed is not None)
+            images = await _unless_disconnected(request, service.submit(condition, seeds))
+            service.served(condition, images, body.seed is not None)
             encoded = await asyncio.gather(
                 *(asyncio.to_thread(encode_base64, image, side, format, quality) for image in images)
             )
         service.latencies.add(time.perf_counter() - started)
-        name = service.class_name(label)
+        name = service.class_name(condition)
         data = [
             {"b64_json": text, "seed": own, **({} if name is None else {"revised_prompt": name})}
             for text, own in zip(encoded, seeds, strict=True)
@@ -173,7 +175,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
             "owned_by": "sparsedm",
             "classes": service.class_names,
             "pattern": manifest["pattern"],
-            "size": f"{service.engine.config.image_size}x{service.engine.config.image_size}",
+            "size": f"{service.engine.image_size}x{service.engine.image_size}",
         }
 
     @app.get("/v1/models", responses=documented(503))

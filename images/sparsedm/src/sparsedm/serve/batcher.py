@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsedm.serve.pace import Pace
+from sparsedm.serve.prompts import Condition
 
 log = logging.getLogger("sparsedm.serve")
 
-Draw = Callable[[Sequence[int | None], Sequence[int]], Sequence[Any]]
-"""(labels, seeds) -> an image or an error for each."""
+Draw = Callable[[Sequence[Condition], Sequence[int]], Sequence[Any]]
+"""(conditions, seeds) -> an image or an error for each."""
 
 
 class QueueFull(Exception):
@@ -38,7 +39,7 @@ class Draining(Exception):
 
 @dataclass(eq=False)
 class _Row:
-    label: int | None
+    condition: Condition
     seed: int
     enqueued: float
     result: asyncio.Future[Any]
@@ -106,7 +107,7 @@ class Batcher:
         return full * self.batch_seconds + (self._pace.seconds(rest) if rest else 0.0)
 
     def submit(
-        self, labels: Sequence[int | None], seeds: Sequence[int], within: float = math.inf
+        self, conditions: Sequence[Condition], seeds: Sequence[int], within: float = math.inf
     ) -> list[asyncio.Future[Any]]:
         """All images of a request, or none: raises QueueFull or Draining.
 
@@ -119,8 +120,8 @@ class Batcher:
             raise QueueFull(math.ceil(max(1.0, self._until_room(len(seeds)), late)))
         loop = asyncio.get_running_loop()
         rows = [
-            _Row(label, seed, loop.time(), loop.create_future())
-            for label, seed in zip(labels, seeds, strict=True)
+            _Row(condition, seed, loop.time(), loop.create_future())
+            for condition, seed in zip(conditions, seeds, strict=True)
         ]
         for row in rows:
             row.result.add_done_callback(self._forget_cancelled)
@@ -200,10 +201,10 @@ class Batcher:
         """An image or an error for each. A failed batch is drawn again one by one, so that one bad
         image does not fail the others."""
         loop = asyncio.get_running_loop()
-        labels, seeds = [p.label for p in batch], [p.seed for p in batch]
+        conditions, seeds = [p.condition for p in batch], [p.seed for p in batch]
         started = loop.time()
         try:
-            images = await loop.run_in_executor(self._executor, self._draw, labels, seeds)
+            images = await loop.run_in_executor(self._executor, self._draw, conditions, seeds)
         except Exception as error:
             # Whatever the error, the clients of this batch get an answer and the next batch is tried.
             log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})

@@ -53,13 +53,19 @@ class Comparison:
 
 
 def open_comparison(
-    directory: Path, manifest: Mapping[str, Any], config: ModelConfig, spec: EngineSpec, precision: str
+    directory: Path,
+    manifest: Mapping[str, Any],
+    config: ModelConfig,
+    spec: EngineSpec,
+    precision: str,
+    image_shape: tuple[int, int, int],
 ) -> Comparison:
-    """Raises InputError with a sentence where served images can't be compared."""
+    """image_shape: (C, H, W) of what is served. Raises InputError with a sentence where that can't be
+    compared."""
     fid = _figures(manifest)
     evaluation = manifest.get("settings", {}).get("evaluation", {})
     extractor = _find_extractor(directory, evaluation.get("extractor_uri"), fid["extractorDigest"])
-    _check_fits(extractor, config)
+    _check_fits(extractor, image_shape)
     samples = int(fid["samples"])
     size = 4 * samples * extractor.dims
     if size > LARGEST_WINDOW:
@@ -129,13 +135,14 @@ def _file(uri: str | None, otherwise: str) -> str:
     return otherwise if uri is None else Path(uri).name
 
 
-def _check_fits(extractor: FeatureExtractor, config: ModelConfig) -> None:
+def _check_fits(extractor: FeatureExtractor, image_shape: tuple[int, int, int]) -> None:
+    channels, height, width = image_shape
     try:
-        extractor(torch.zeros(1, config.channels, config.image_size, config.image_size))
+        extractor(torch.zeros(1, *image_shape))
     except RuntimeError as error:
         raise _unmeasured(
-            f"the extractor {extractor.name} takes other images than those that the model draws, of "
-            f"{config.image_size}x{config.image_size} and {config.channels} channels"
+            f"the extractor {extractor.name} takes other images than those that are served, of "
+            f"{width}x{height} and {channels} channels"
         ) from error
 
 

@@ -20,14 +20,16 @@ import torch
 from torch import nn
 
 from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import to_uint8
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.models import config_of
+from sparsedm.models import ModelConfig, config_of
 from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
 from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.prompts import Condition
 from sparsedm.serve.recording import Recorded
 
 MEASURED_STEPS = 2
@@ -53,7 +55,12 @@ class Engine:
     """Build it with `load`, then call `warm_up` once before `draw`, all on one thread."""
 
     def __init__(
-        self, model: nn.Module, manifest: dict[str, Any], spec: EngineSpec, device: torch.device
+        self,
+        model: nn.Module,
+        manifest: dict[str, Any],
+        spec: EngineSpec,
+        device: torch.device,
+        components: Components | None = None,
     ) -> None:
         self.manifest = manifest
         self.spec = spec
@@ -66,6 +73,14 @@ class Engine:
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
         _check_range(self._model, self.precision)
         self._recorded = Recorded(self._model)
+        self.components = components or Components()
+        encoder, decode = self.components.text_encoder, self.components.autoencoder
+        self._nothing = None if encoder is None else encoder([""])[0]
+        drawn = (self.config.channels, self.config.image_size, self.config.image_size)
+        self.image_shape: tuple[int, int, int] = (
+            drawn if decode is None else tuple(decode(torch.zeros(1, *drawn)).shape[1:])
+        )
+        """(C, H, W) of the images; latents have another."""
 
     @classmethod
     def load(
@@ -83,18 +98,9 @@ class Engine:
                 "SparseFinetune.",
             )
         config = config_of(model)
-        if config.channels not in IMAGE_CHANNELS:
-            raise InputError(
-                "ModelUnsupported",
-                f"The model draws {config.channels} channels, and an image has 1 or 3: "
-                "models of latents can't be served yet.",
-            )
-        if config.context:
-            raise InputError(
-                "ModelUnsupported",
-                "The model draws after a text encoder's output, and the server has no text encoder: "
-                "serve a model with classes, or one without conditions.",
-            )
+        device = device or pick_device()
+        components = load_components(directory, manifest, device)
+        _check_components(config, components)
         if spec.guidance not in (EngineSpec().guidance, 0.0) and not config.guidable:
             raise ConfigError(
                 [
@@ -102,7 +108,12 @@ class Engine:
                     "class, and this one does not."
                 ]
             )
-        return cls(model, manifest, spec, device or pick_device())
+        return cls(model, manifest, spec, device, components)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the images in pixels."""
+        return self.image_shape[-1]
 
     @property
     def classes(self) -> list[str] | None:
@@ -161,11 +172,11 @@ class Engine:
 
     def _draw_canary(self) -> None:
         """Draws one batch of consecutive classes, each with its own seed. Raises InputError."""
-        size, classes = self.spec.max_batch_size, self.config.num_classes
-        labels = [i % classes if classes else None for i in range(size)]
-        images = self.draw(labels, range(size))
+        size = self.spec.max_batch_size
+        conditions = [self._any_condition(i) for i in range(size)]
+        images = self.draw(conditions, range(size))
         if any(isinstance(image, NotFinite) for image in images):
-            raise self._not_finite(labels)
+            raise self._not_finite(conditions)
         flat = [image for image in images if not isinstance(image, NotFinite) and image.min() == image.max()]
         if len(flat) == size:
             raise InputError(
@@ -174,7 +185,13 @@ class Engine:
                 "Its weights are not those of a trained model: train again, or serve another one.",
             )
 
-    def _not_finite(self, labels: Sequence[int | None]) -> InputError:
+    def _any_condition(self, number: int) -> Condition:
+        """A class of the model, or no text at all."""
+        if self.components.text_encoder is not None:
+            return tuple(self.components.text_encoder.tokens([""])[0].tolist())
+        return number % self.config.num_classes if self.config.num_classes else None
+
+    def _not_finite(self, conditions: Sequence[Condition]) -> InputError:
         """Names the first layer whose output is not finite, by drawing the canary again, layer by layer."""
         first: list[str] = []
 
@@ -190,7 +207,7 @@ class Engine:
         recorded, self._recorded = self._recorded, Recorded(self._model)
         self._recorded.possible = False  # hooks run only when the network is called
         try:
-            self.draw(labels, range(len(labels)))
+            self.draw(conditions, range(len(conditions)))
         finally:
             self._recorded = recorded
             for handle in handles:
@@ -208,16 +225,16 @@ class Engine:
         self._batch(steps=1)
 
     def _batch(self, images: int | None = None, steps: int | None = None) -> float:
-        """Seconds of a batch of the first class, by default a full one."""
+        """Seconds of a batch of the first class (or of no text), by default a full one."""
         seeds = range(images or self.spec.max_batch_size)
         started = time.perf_counter()
-        self.draw([0 if self.config.num_classes else None] * len(seeds), seeds, steps)
+        self.draw([self._any_condition(0)] * len(seeds), seeds, steps)
         return time.perf_counter() - started
 
     def draw(
-        self, labels: Sequence[int | None], seeds: Sequence[int], steps: int | None = None
+        self, conditions: Sequence[Condition], seeds: Sequence[int], steps: int | None = None
     ) -> list[np.ndarray | NotFinite]:
-        """One image for each label and seed, (H, W, C) uint8; at most `max_batch_size` of them.
+        """One image for each condition and seed, (H, W, C) uint8; at most `max_batch_size` of them.
 
         An image that is not finite is replaced by an error.
         """
@@ -225,21 +242,27 @@ class Engine:
         if not 0 < len(seeds) <= size:
             raise ValueError(f"A batch holds 1 to {size} images, not {len(seeds)}.")
         padding = self._bucket(len(seeds)) - len(seeds)
-        padded = None
-        if self.config.num_classes:
-            padded = torch.tensor([*labels, *[0] * padding], dtype=torch.int64)
         with torch.inference_mode():
-            images = sample(
-                self._network, self.config, padded, [*seeds, *[0] * padding],
-                steps=steps or self.spec.steps, guidance=self.spec.guidance, device=self.device,
+            drawn = sample(
+                self._network, self.config, self._conditions([*conditions, *conditions[:1] * padding]),
+                [*seeds, *[0] * padding], steps=steps or self.spec.steps, guidance=self.spec.guidance,
+                device=self.device, nothing=self._nothing,
             )  # fmt: skip
-        images = images[: len(seeds)]
-        finite = images.isfinite().flatten(1).all(1).tolist()
+            drawn, decode = drawn[: len(seeds)], self.components.autoencoder
+            images = drawn if decode is None else decode(drawn)
+        finite = (drawn.isfinite().flatten(1).all(1) & images.isfinite().flatten(1).all(1)).tolist()
         pixels = to_uint8(images).permute(0, 2, 3, 1).numpy()
         return [
             image if good else NotFinite(seed)
             for image, good, seed in zip(pixels, finite, seeds, strict=True)
         ]
+
+    def _conditions(self, conditions: Sequence[Condition]) -> torch.Tensor | None:
+        """What the sampler takes: (B,) labels, (B, L, D) encoded texts, or None."""
+        if self.config.num_classes:
+            return torch.tensor(conditions, dtype=torch.int64)
+        encoder = self.components.text_encoder
+        return None if encoder is None else encoder.encode(torch.tensor(conditions, dtype=torch.int64))
 
     def _bucket(self, images: int) -> int:
         """The number of rows that a batch is padded to. A CPU compiles and records nothing for a shape, so
@@ -265,6 +288,29 @@ class Engine:
             "precision": self.precision,
             "reason": self.choice.reason,
         }
+
+
+def _check_components(config: ModelConfig, components: Components) -> None:
+    """Raises InputError where the artifact lacks what makes images of latents, or conditions of prompts."""
+    encoder = components.text_encoder
+    if config.channels not in IMAGE_CHANNELS and components.autoencoder is None:
+        raise InputError(
+            "ModelUnsupported",
+            f"The model draws latents of {config.channels} channels, and no autoencoder that makes images of "
+            "them came with it: add it with `sparsedm attach DIR --autoencoder FOLDER --latents FORMAT`.",
+        )
+    if config.context and encoder is None:
+        raise InputError(
+            "ModelUnsupported",
+            "The model draws after texts, and no text encoder came with it: add it with `sparsedm attach DIR "
+            "--text-encoder FOLDER`, or name it in model.textEncoderUri of the next run.",
+        )
+    if encoder is not None and encoder.shape != config.context:
+        raise InputError(
+            "ModelUnsupported",
+            f"The text encoder makes {encoder.shape} of a text, and the model takes {config.context}: attach "
+            "the one that it was trained with.",
+        )
 
 
 def _check_range(model: nn.Module, precision: str) -> None:

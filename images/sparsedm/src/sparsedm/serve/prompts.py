@@ -1,4 +1,5 @@
-"""From a prompt to a class. Models know classes, not language: a prompt names one, alone or in a phrase."""
+"""From a prompt to what the network draws after: a class, which the prompt names alone or in a phrase, or the
+tokens of the text itself where the model has a text encoder."""
 
 from __future__ import annotations
 
@@ -6,6 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from sparsedm.data.class_names import Words, words
 from sparsedm.errors import InputError
+from sparsedm.models.text_encoder import TextEncoder
+
+Condition = int | tuple[int, ...] | None
+"""A class, the tokens of a text, or nothing."""
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "t-shirt": ("tshirt", "tee", "top"),
@@ -63,7 +68,7 @@ class ClassNames:
                 for phrase in _plurals(words(text)):
                     self._phrases.setdefault(phrase, label)
 
-    def label(self, prompt: str) -> int | None:
+    def condition(self, prompt: str) -> int | None:
         """The class that `prompt` names; None when the model has no classes. Raises UnknownClass."""
         if not self.names:
             return None
@@ -94,3 +99,16 @@ class ClassNames:
         if self._named:
             return f"Its classes are: {', '.join(self.names)}."
         return f"Its classes are the numbers 0 to {len(self.names) - 1}."
+
+
+class Texts:
+    """For a model that draws after whatever a prompt says."""
+
+    names: Sequence[str] = ()
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+
+    def condition(self, prompt: str) -> tuple[int, ...]:
+        """Its tokens. Raises TextTooLong."""
+        return tuple(self._encoder.tokens([prompt])[0].tolist())

@@ -233,7 +233,7 @@ def open_monitor(
     assert config.quality is not None, "the configuration asks for none"
     try:
         comparison = open_comparison(
-            config.model, engine.manifest, engine.config, config.engine, engine.precision
+            config.model, engine.manifest, engine.config, config.engine, engine.precision, engine.image_shape
         )
     except (InputError, OSError) as why:
         return Unmeasured(str(why))

@@ -26,7 +26,7 @@ from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
 from sparsedm.serve.pace import Pace
-from sparsedm.serve.prompts import ClassNames
+from sparsedm.serve.prompts import ClassNames, Condition, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies, Metrics
 from sparsedm.uris import uri_of
@@ -62,7 +62,7 @@ class Service:
         # One thread: the model is loaded, warmed up and used there and nowhere else.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._engine: Engine | None = None
-        self._classes: ClassNames | None = None
+        self._prompts: ClassNames | Texts | None = None
         self._batcher: Batcher | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -110,11 +110,12 @@ class Service:
         engine = await loop.run_in_executor(
             self._executor, Engine.load, config.model, config.engine, config.sha256
         )
-        classes = ClassNames(engine.classes, engine.config.num_classes)
+        encoder = engine.components.text_encoder
+        prompts = Texts(encoder) if encoder else ClassNames(engine.classes, engine.config.num_classes)
         self._judge_distance(engine)
         if config.quality is not None:
             self._quality = await loop.run_in_executor(
-                self._executor, open_monitor, config, engine, classes.names, self.metrics.registry
+                self._executor, open_monitor, config, engine, prompts.names, self.metrics.registry
             )
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
@@ -123,7 +124,7 @@ class Service:
             config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue, self.metrics.batch,
         )  # fmt: skip
         self.latencies.add(measured.seconds[min(measured.seconds)])
-        self._engine, self._batcher, self._classes = engine, batcher, classes
+        self._engine, self._batcher, self._prompts = engine, batcher, prompts
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
         if self._ask is not None:
@@ -247,19 +248,20 @@ class Service:
                 sent = status
             await asyncio.sleep(REPORT_SECONDS)
 
-    def label(self, prompt: str) -> int | None:
-        """Raises prompts.UnknownClass."""
-        assert self._classes is not None
-        return self._classes.label(prompt)
+    def condition(self, prompt: str) -> Condition:
+        """Raises prompts.UnknownClass, or TextTooLong of a model with a text encoder."""
+        assert self._prompts is not None
+        return self._prompts.condition(prompt)
 
-    def class_name(self, label: int | None) -> str | None:
-        return None if label is None or self._classes is None else self._classes.names[label]
+    def class_name(self, condition: Condition) -> str | None:
+        """None of a text, and of a model without classes."""
+        return self.class_names[condition] if isinstance(condition, int) else None
 
     @property
     def class_names(self) -> list[str]:
-        return [] if self._classes is None else self._classes.names
+        return [] if self._prompts is None else list(self._prompts.names)
 
-    def submit(self, label: int | None, seeds: Sequence[int]) -> list[asyncio.Future[np.ndarray]]:
+    def submit(self, condition: Condition, seeds: Sequence[int]) -> list[asyncio.Future[np.ndarray]]:
         """Raises ApiError: 503 when stopping, 429 when there is no room, 400 when there never is."""
         batcher = self._batcher
         if self.state == "draining" or batcher is None:
@@ -272,7 +274,7 @@ class Service:
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
         try:
-            images = batcher.submit([label] * len(seeds), seeds, within)
+            images = batcher.submit([condition] * len(seeds), seeds, within)
         except QueueFull as full:
             if self.stopping:
                 raise draining() from full
@@ -285,9 +287,10 @@ class Service:
         self.load.accepted(len(seeds))
         return images
 
-    def served(self, label: int | None, images: Sequence[np.ndarray], seeded: bool) -> None:
+    def served(self, condition: Condition, images: Sequence[np.ndarray], seeded: bool) -> None:
         """Takes note of images that are on their way to a client; as `QualityMonitor.offer`."""
         if self._quality is not None:
+            label = condition if isinstance(condition, int) else None
             self._quality.offer(label, images, seeded)
 
     def _quality_report(self) -> dict[str, Any]:
