@@ -24,10 +24,18 @@ import {
 import { identityOf, resolveModel, withoutModel, type Resolution } from './model';
 import { deployedRevision } from './revision';
 import { drift, fromRecord, hasRecord, readRecord, withRecord } from './record';
-import { findUnplaced, isComplete, isReplacing, needsReplacement, type Strategy } from './rollout';
+import {
+  countsOf,
+  findUnplaced,
+  isComplete,
+  isInGap,
+  isReplacing,
+  needsReplacement,
+  type Strategy,
+} from './rollout';
 import { askedReplicas, type Scaling } from './scaling';
 import { buildService } from './service';
-import { planTraffic, type TrafficPlan, type TrafficSeen } from './traffic';
+import { awaitsGateway, planTraffic, type TrafficPlan, type TrafficSeen } from './traffic';
 
 export type Observed = {
   service: SparseInferenceService;
@@ -81,6 +89,8 @@ export type Plan = {
   restored: readonly string[];
   /** Why pods are replaced one by one from now on. */
   replacing: string | undefined;
+  /** No pod serves for a while, now or from the next write on. */
+  hasGap: boolean;
 };
 
 /** The model in the Deployment's template. */
@@ -140,7 +150,9 @@ export function plan(observed: Observed, settings: DeploymentSettings, now: Date
   const rollout = decideRollout(withOwn(observed), model, now);
   const canary = planCanary(observed, rollout, model, settings);
   const deployment = planDeployment({ ...observed, rollout }, resolution, settings, now);
-  const traffic = planTraffic(service, observed.paths, observed.scaling, isCanaryOpen(rollout.state));
+  const { hasGap } = deployment;
+  const needs = { isDivided: isCanaryOpen(rollout.state), hasGap };
+  const traffic = planTraffic(service, observed.paths, observed.scaling, needs);
   const isNew = canary.create !== undefined || writesTemplate(observed, deployment);
   return {
     resolution,
@@ -225,6 +237,7 @@ const NOTHING: DeploymentPlan = {
   unrecorded: false,
   restored: [],
   replacing: undefined,
+  hasGap: false,
 };
 
 function planDeployment(
@@ -245,9 +258,32 @@ function planDeployment(
   const replicas = live.spec?.replicas === wanted ? undefined : wanted;
   if (model !== undefined && !isCurrent(observed, model) && !isHeld(observed)) {
     const built = onlyOnto(live, withRecord(withoutReplicas(buildDeployment(service, model, settings))));
-    return { ...NOTHING, deployment: built, replicas };
+    return bridged(observed, live, { ...NOTHING, deployment: built, replicas }, wanted);
   }
-  return { ...planRecorded(observed, live, wanted, now), replicas };
+  return bridged(observed, live, { ...planRecorded(observed, live, wanted, now), replicas }, wanted);
+}
+
+/** Whether this write ends the last pod that serves before its successor starts. */
+function opensGap(live: Deployment, { deployment, replacing }: DeploymentPlan, wanted: number): boolean {
+  if (replacing !== undefined) return wanted === 1;
+  const isRecreated =
+    deployment?.spec?.strategy?.type === 'Recreate' &&
+    deployment.metadata.annotations?.[INPUTS_ANNOTATION] !== live.metadata.annotations?.[INPUTS_ANNOTATION];
+  return isRecreated && wanted > 0 && countsOf(live).ready > 0;
+}
+
+/** What ends the last pod before its successor starts waits until the next request would reach a gateway. */
+function bridged(
+  { paths }: Observed,
+  live: Deployment,
+  planned: DeploymentPlan,
+  wanted: number,
+): DeploymentPlan {
+  const opens = opensGap(live, planned, wanted);
+  if (opens && awaitsGateway(paths)) {
+    return { ...NOTHING, replicas: planned.replicas, unrecorded: planned.unrecorded, hasGap: true };
+  }
+  return { ...planned, hasGap: opens || isInGap(live, wanted) };
 }
 
 /** Keeps the template as it was applied: restores what others changed, and sets the strategy that the rollout needs. */

@@ -22,7 +22,15 @@ import { createHistory, isUnlisted } from './history';
 import { isCurrent, isForeign, onlyOnto, plan, targetModel, type Observed, type Plan } from './plan';
 import { APPLIED_ANNOTATION, drift, fromRecord, ownedSpec, readRecord } from './record';
 import { wantedRevision } from './revision';
-import { countsOf, findUnplaced, hasArrived, isReplacing, PATIENCE_MS, type Unplaced } from './rollout';
+import {
+  countsOf,
+  findUnplaced,
+  hasArrived,
+  isReplacing,
+  mayHaveGap,
+  PATIENCE_MS,
+  type Unplaced,
+} from './rollout';
 import { buildStatus } from './status';
 import { transitions } from './transitions';
 import { evaluateScaling } from './scaling';
@@ -82,7 +90,10 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     const pods = dependencies.pods.byIndex(SERVICE_INDEX, `${namespace}/${name}`);
     const network = dependencies.networks.get(namespace, serviceName(name));
     const found = children.observe(service);
-    const paths = dependencies.traffic?.observe({ service, network, pods, slices: slicesOf(found) });
+    const paths = dependencies.traffic?.observe({
+      ...{ service, network, pods, slices: slicesOf(found) },
+      mayHaveGap: ours !== undefined && mayHaveGap(ours, pods),
+    });
     const waking = paths && { trouble: paths.trouble, maySleep: maySleep(paths) };
     const scaling = evaluateScaling(dependencies.autoscaler, service, ours, pods, waking);
     dependencies.traffic?.note(service, scaling);

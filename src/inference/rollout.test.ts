@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aDeployment, aService, rolledOut } from '../../test/support/inference';
 import { settings } from '../../test/support/inference';
+import type { SparseInferenceServiceSpec } from '../api/types';
 import { cachedPod } from '../kube/cached';
 import type { Deployment, Pod } from '../kube/resources';
 import { REPLACE } from './deployment';
@@ -8,6 +9,7 @@ import { plan } from './plan';
 import { readRecord, withRecord } from './record';
 import { findUnplaced, hasArrived, isComplete, needsReplacement } from './rollout';
 import { buildService } from './service';
+import { PROPAGATION_MS, type TrafficSeen } from './traffic';
 
 const now = new Date('2026-01-01T00:01:00Z');
 const longAgo = '2026-01-01T00:00:00Z';
@@ -208,6 +210,57 @@ describe('a rollout needs the place of an old pod', () => {
     expect(judge([next], undefined, { ...failed, updatedReplicas: 1 })).toBeUndefined();
     const other = { ...failed, conditions: [condition('ReplicaFailure', 'True', 'denied by policy')] };
     expect(judge([withClaim], undefined, other)).toBeUndefined();
+  });
+});
+
+describe('what ends the only pod', () => {
+  const paths = (changes: Partial<TrafficSeen> = {}): TrafficSeen => ({
+    addresses: ['10.0.0.1'],
+    trouble: undefined,
+    port: 20_000,
+    opened: PROPAGATION_MS,
+    sliced: undefined,
+    hasSlice: false,
+    selected: PROPAGATION_MS,
+    serves: PROPAGATION_MS,
+    wakeSeconds: undefined,
+    ...changes,
+  });
+  const led = paths({ sliced: PROPAGATION_MS, hasSlice: true });
+  const noPod = { ...rolledOut(1), readyReplicas: 0, availableReplicas: 0 };
+  const recreate = { rollout: { strategy: 'Recreate' as const } };
+  const changed = { ...recreate, engine: { steps: 99 } };
+
+  it.each<
+    [
+      string,
+      Partial<SparseInferenceServiceSpec>,
+      Deployment['status'],
+      TrafficSeen | undefined,
+      boolean,
+      boolean,
+    ]
+  >([
+    ['waits until the Service leads to the gateway', {}, inRollout, paths(), false, true],
+    ['is written when it does', {}, inRollout, led, true, true],
+    ['is written where no gateway is known', {}, inRollout, undefined, true, false],
+    ['is written where no gateway works', {}, inRollout, paths({ trouble: 'x' }), true, true],
+    ['does not wait where another pod serves', { replicas: 2 }, inRollout, paths(), true, false],
+    ['waits with Recreate too', changed, rolledOut(1), paths(), false, true],
+    ['is written with Recreate when it does', changed, rolledOut(1), led, true, true],
+    ['does not wait where no pod serves anyway', changed, noPod, paths(), true, true],
+    ['leads to the gateway until the next pod serves', recreate, noPod, led, false, true],
+    ['leads to the pods again then', recreate, rolledOut(1), led, false, false],
+  ])('%s', (_, spec, status, seen, wantWritten, wantSliced) => {
+    const service = aService({ replicas: 1, ...spec });
+    const before = aService({ replicas: 1, ...spec, ...(spec.engine && { engine: {} }) });
+    const deployment = aDeployment(before, status);
+    const pods = [old, waits(gpuTaken)];
+    const network = buildService(service);
+    const observed = { service, finetune: undefined, deployment, network, pods, paths: seen };
+    const planned = plan(observed, settings, now);
+    expect(planned.deployment !== undefined).toBe(wantWritten);
+    expect(planned.traffic.slice !== undefined).toBe(wantSliced);
   });
 });
 

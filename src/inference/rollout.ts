@@ -54,6 +54,20 @@ export function isReplacing(strategy: Strategy): boolean {
   return strategy?.rollingUpdate?.maxSurge === REPLACE.rollingUpdate.maxSurge;
 }
 
+/** Whether no pod may serve for a while in this rollout, since the last one ends before its successor starts. */
+export function isInGap(deployment: Deployment, wanted: number): boolean {
+  const { strategy } = deployment.spec ?? {};
+  const endsFirst = strategy?.type === 'Recreate' || (isReplacing(strategy) && wanted === 1);
+  return endsFirst && wanted > 0 && !hasArrived(deployment);
+}
+
+/** Whether a rollout may have such a gap, now or soon: gateways need some seconds to open a port for it. */
+export function mayHaveGap(deployment: Deployment, pods: readonly Pod[]): boolean {
+  const { strategy, replicas } = deployment.spec ?? {};
+  if (strategy?.type === 'Recreate') return true;
+  return replicas === 1 && (isReplacing(strategy) || findUnplaced(deployment, pods) !== undefined);
+}
+
 /** The newest live pod, which shows how the present template fares. */
 export function newestPod(pods: readonly Pod[]): Pod | undefined {
   return pods

@@ -10,7 +10,15 @@ import { cachedGateway, createGateways, noGateways, type Gateways } from './gate
 import { createPorts, PORT_INDEX, portOfService } from './ports';
 import { scalingOf, type Scaling } from './scaling';
 import { buildService } from './service';
-import { createTraffic, DIRECT, maySleep, planTraffic, PROPAGATION_MS, type TrafficPlan } from './traffic';
+import {
+  awaitsGateway,
+  createTraffic,
+  DIRECT,
+  maySleep,
+  planTraffic,
+  PROPAGATION_MS,
+  type TrafficPlan,
+} from './traffic';
 
 const sleepy: Partial<SparseInferenceServiceSpec> = {
   replicas: 1,
@@ -33,19 +41,20 @@ function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGatewa
   const traffic = createTraffic({ clock, gateways, ports: createPorts(store) });
   let service = aService(spec);
   let plan: TrafficPlan = DIRECT;
-  function pass(pods: readonly Pod[], given?: [Outcome, number], isDivided = false) {
+  function pass(pods: readonly Pod[], given?: [Outcome, number], isDivided = false, hasGap = false) {
     const slices = plan.slice ? [{ port: plan.slice.port, endpoints: plan.slice.addresses.length }] : [];
     const network = buildService(service, plan.isGatewayOnly);
-    const seen = traffic.observe({ service, network, pods, slices });
+    const seen = traffic.observe({ service, network, pods, slices, mayHaveGap: hasGap });
     const scaled = given && scaling(service, ...given);
     traffic.note(service, scaled);
-    plan = planTraffic(service, seen, scaled, isDivided);
+    plan = planTraffic(service, seen, scaled, { isDivided, hasGap });
     service = { ...service, status: { ...service.status, traffic: plan.status! } };
     return {
       sliced: plan.slice !== undefined,
       only: plan.isGatewayOnly,
       mode: plan.status?.mode,
       maySleep: maySleep(seen),
+      awaits: awaitsGateway(seen),
       wakeSeconds: plan.status?.wakeSeconds,
       againMs: plan.againMs,
     };
@@ -145,6 +154,35 @@ describe('the way of the requests', () => {
       settle();
     }
     expect(pass([], ['asleep', 0])).toMatchObject({ sliced: true, only: true, mode: 'Gateway' });
+  });
+
+  it('leads to the gateway before a gap of a rollout, and until the next pod has been ready for some seconds', () => {
+    const { pass, clock, settle } = start({ replicas: 1 });
+    const look = (pods: readonly Pod[], hasGap = true) => pass(pods, undefined, false, hasGap);
+    expect(look([ready], false)).toMatchObject({ sliced: false, awaits: false });
+    expect(look([ready])).toMatchObject({ sliced: false, awaits: true });
+    look([ready]);
+    settle();
+    expect(look([ready])).toMatchObject({ sliced: true, mode: 'Direct', awaits: true });
+    look([ready]);
+    settle();
+    expect(look([ready])).toMatchObject({ sliced: true, awaits: false });
+    expect(look([])).toMatchObject({ sliced: true, mode: 'Gateway' });
+    clock.advance(60_000);
+    expect(look([])).toMatchObject({ sliced: true, mode: 'Gateway' });
+    expect(look([ready], false)).toMatchObject({ sliced: true, mode: 'Direct' });
+    settle();
+    expect(look([ready], false)).toMatchObject({ sliced: false, mode: 'Direct' });
+  });
+
+  it('does not keep back a rollout for gateways that are not there', () => {
+    const { pass } = start({ replicas: 1 }, { gateways: noGateways });
+    expect(pass([ready], undefined, false, true)).toMatchObject({ sliced: false, awaits: false });
+    const gone = start(
+      { replicas: 1 },
+      { gateways: { ...twoGateways, addresses: () => [], trouble: () => 'x' } },
+    );
+    expect(gone.pass([ready], undefined, false, true)).toMatchObject({ sliced: false, awaits: false });
   });
 
   it('is direct without a gateway', () => {

@@ -69,19 +69,33 @@ function isSettled(since: Since): boolean {
   return since !== undefined && since >= PROPAGATION_MS;
 }
 
-/** Pure. `isDivided`: a canary is under way, which only the gateway can divide requests for. */
+/** What a rollout needs of the gateway. */
+export type RolloutNeeds = {
+  /** A canary is under way, whose requests only the gateway can divide. */
+  isDivided: boolean;
+  /** No pod may serve for a while, and the gateway holds the requests. */
+  hasGap: boolean;
+};
+
+/** Whether what ends the last pod has to wait: the next request would not reach a gateway yet, which would hold it. */
+export function awaitsGateway(seen: TrafficSeen | undefined): boolean {
+  return seen?.port !== undefined && seen.trouble === undefined && !maySleep(seen);
+}
+
+/** Pure. */
 export function planTraffic(
   service: SparseInferenceService,
   seen: TrafficSeen | undefined,
   scaling: Scaling | undefined,
-  isDivided: boolean,
+  needs: RolloutNeeds,
 ): TrafficPlan {
   if (seen?.port === undefined) return DIRECT;
-  const { port, addresses, serves, wakeSeconds } = seen;
-  const isAsked = asksForGateway(service, isDivided) && addresses.length > 0;
-  const isSliced = needsSlice(seen, scaling, isAsked);
+  const { port, addresses, wakeSeconds } = seen;
+  const isAsked = asksForGateway(service, seen, needs);
+  const isBridged = bridges(seen, needs);
+  const isSliced = needsSlice(seen, scaling, isAsked || isBridged);
   const isGatewayOnly = isAsked && mayLeavePods(seen);
-  const isAlone = isGatewayOnly || (isSliced && sleeps(scaling) && serves === undefined);
+  const isAlone = isGatewayOnly || (isSliced && isEmpty(seen, isBridged || sleeps(scaling)));
   return {
     slice: isSliced ? { port, addresses } : undefined,
     isGatewayOnly,
@@ -91,8 +105,22 @@ export function planTraffic(
 }
 
 /** A service that is stopped has nothing to wait for. */
-function asksForGateway(service: SparseInferenceService, isDivided: boolean): boolean {
-  return (service.spec.gateway === 'Always' || isDivided) && !isStopped(service);
+function asksForGateway(
+  service: SparseInferenceService,
+  { addresses }: TrafficSeen,
+  { isDivided }: RolloutNeeds,
+): boolean {
+  const isAsked = service.spec.gateway === 'Always' || isDivided;
+  return isAsked && !isStopped(service) && addresses.length > 0;
+}
+
+function bridges({ addresses }: TrafficSeen, { hasGap }: RolloutNeeds): boolean {
+  return hasGap && addresses.length > 0;
+}
+
+/** `mayBe`: a service that has no pod by mistake is not one that the gateway answers for. */
+function isEmpty({ serves }: TrafficSeen, mayBe: boolean): boolean {
+  return mayBe && serves === undefined;
 }
 
 function mayLeavePods({ selected, hasSlice, sliced }: TrafficSeen): boolean {
@@ -104,8 +132,13 @@ function needsSlice(seen: TrafficSeen, scaling: Scaling | undefined, isAsked: bo
   // The gateways open the port first.
   if (!hasSlice && !isSettled(opened)) return false;
   if (isAsked) return true;
-  if (hasSlice && !isSettled(selected)) return true;
+  // The addresses of the pods have to reach every node before the gateway's go.
+  if (hasSlice && (!isSettled(selected) || isNew(serves))) return true;
   return sleeps(scaling) && (isFalling(scaling) || !isSettled(serves));
+}
+
+function isNew(since: Since): boolean {
+  return since !== undefined && !isSettled(since);
 }
 
 /** Whether the last pods go, or are about to. */
@@ -135,6 +168,8 @@ export type TrafficContext = {
   service: SparseInferenceService;
   network: Service | undefined;
   pods: readonly Pod[];
+  /** A rollout may leave the service without a pod for a while. */
+  mayHaveGap: boolean;
   /** Ports and numbers of endpoints of the gateway's EndpointSlices that are there. */
   slices: readonly { port: number | undefined; endpoints: number }[];
 };
@@ -174,6 +209,11 @@ export function createTraffic({ clock, gateways, ports }: TrafficDependencies): 
     return clock.monotonic() - facts[fact];
   }
 
+  function portOf(service: SparseInferenceService, mayHaveGap: boolean): number | undefined {
+    const isNeeded = needsPort(service) || mayHaveGap;
+    return gateways.isTold && isNeeded ? ports.of(service) : undefined;
+  }
+
   function endWake(memory: Memory, serves: boolean): void {
     if (!serves || memory.wakesSince === undefined) return;
     memory.wakeSeconds = ((clock.monotonic() - memory.wakesSince) / 1000).toFixed(1);
@@ -181,11 +221,11 @@ export function createTraffic({ clock, gateways, ports }: TrafficDependencies): 
   }
 
   return {
-    observe({ service, network, pods, slices }) {
+    observe({ service, network, pods, slices, mayHaveGap }) {
       const key = keyText(keyOf(service));
       const memory = memoryOf(service, key);
       const addresses = gateways.addresses();
-      const port = gateways.isTold && needsPort(service) ? ports.of(service) : undefined;
+      const port = portOf(service, mayHaveGap);
       const serves = pods.some((pod) => isReady(pod) && !isDeleting(pod));
       endWake(memory, serves);
       const { traffic } = service.status ?? {};

@@ -6,7 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sparseInferenceServices, type SparseInferenceService } from '../../src/api/types';
 import { labels } from '../../src/kube/names';
-import { controllerRevisions, deployments, pods, type Deployment, type Pod } from '../../src/kube/resources';
+import {
+  controllerRevisions,
+  deployments,
+  endpointSlices,
+  pods,
+  type Deployment,
+  type Pod,
+} from '../../src/kube/resources';
 import { createTally, type Counted, type Tally } from '../../src/rollout/tally';
 import { realClock } from '../../src/runtime/clock';
 
@@ -610,6 +617,42 @@ describe('an earlier version', () => {
     );
     await waitFor('hurry', playControllers, phaseIs('Complete'));
     expect(await canaryOf('hurry')).toBeUndefined();
+  });
+});
+
+type Slice = { metadata: { name: string }; endpoints?: unknown[] };
+
+async function gatewaySlicesOf(name: string): Promise<Slice[]> {
+  const found = await server.client.list(endpointSlices, {
+    namespace: server.namespace,
+    labelSelector: `kubernetes.io/service-name=${name},endpointslice.kubernetes.io/managed-by=sparsedm.io`,
+  });
+  return found;
+}
+
+describe('a gap of a rollout', () => {
+  it('opens only once the Service leads to the gateway, which goes when a pod serves again', async () => {
+    await serve('gap', { replicas: 1, rollout: { strategy: 'Recreate' } });
+    const pod = await createServingPod(server, (await deploymentOf('gap'))!, 'a');
+    const tell = (status: 'True' | 'False') =>
+      writeStatus(server, pods, pod, { phase: 'Running', conditions: [{ type: 'Ready', status }] });
+    await tell('True');
+    const sees = (steps: number) => async () => engineIn(await deploymentOf('gap')).steps === steps;
+    await eventually(async () => (await gatewaySlicesOf('gap')).length === 0, { timeoutMs: 30_000 });
+    await patchSpec('gap', { engine: { steps: 20 } });
+    const slice = await eventually(async () => (await gatewaySlicesOf('gap'))[0] ?? false, {
+      timeoutMs: 30_000,
+    });
+    expect(slice.endpoints).toHaveLength(1);
+    expect(await sees(10)()).toBe(true);
+    await eventually(sees(20), { timeoutMs: 30_000 });
+    await tell('False');
+    const isHeld = ({ status }: SparseInferenceService) => status?.traffic?.mode === 'Gateway';
+    await waitFor('gap', () => Promise.resolve(), isHeld);
+    await tell('True');
+    await waitFor('gap', playControllers, reasonIs('UpToDate', 'UpToDate'));
+    await eventually(async () => (await gatewaySlicesOf('gap')).length === 0, { timeoutMs: 30_000 });
+    expect((await read('gap')).status?.traffic?.mode).toBe('Direct');
   });
 });
 
