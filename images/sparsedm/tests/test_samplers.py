@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from sparsedm.diffusion import DiscreteBetas, NoiseProcess, RectifiedFlow, VPLinear
-from sparsedm.diffusion.samplers import Noise, guided, initial_noise, sample
+from sparsedm.diffusion.samplers import (
+    SAMPLERS,
+    Row,
+    advance,
+    guided,
+    images_of,
+    initial_noise,
+    plan_of,
+    sample,
+)
 from sparsedm.models import DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.denoisers import library
 
@@ -183,9 +192,46 @@ def test_batches_of_5_and_of_25_draw_the_same_images_from_the_same_noise(sampler
         for size in (25, 5)
     )
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-4)
-    many, few = Noise(CONFIG, seeds), Noise(CONFIG, seeds[10:15])
-    for _ in range(3):
-        assert torch.equal(many.draw()[10:15], few.draw()), "the noise itself is exact, step by step"
+    noise = initial_noise(CONFIG, seeds)
+    assert torch.equal(noise[10:15], initial_noise(CONFIG, seeds[10:15])), "the noise itself is exact"
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("padding", [0, 3])
+def test_rows_that_join_and_leave_between_steps_end_as_if_alone(sampler: str, padding: int) -> None:
+    """Rows of 1 to 7 steps; one joins at each step, at the front or the end, and who is done leaves."""
+    torch.manual_seed(0)
+    model = build_model(CONFIG).eval()
+    plans = [5, 2, 7, 1, 4, 3, 7]
+
+    def row(index: int) -> Row:
+        plan = plan_of(CONFIG.process, sampler, plans[index])
+        return Row(CONFIG, plan, seed=100 + index, condition=torch.tensor(index % 3))
+
+    rows = [row(index) for index in range(len(plans))]
+    coming, inside = [*rows], []
+    while coming or inside:
+        if coming:
+            inside.insert(0 if len(coming) % 2 else len(inside), coming.pop())
+        advance(model, CONFIG, inside, guidance=0.5, padding=padding)
+        inside = [each for each in inside if each.left]
+    for index, steps in enumerate(plans):
+        alone = sample(model, CONFIG, torch.tensor([index % 3]), [100 + index], steps, 0.5, sampler)
+        torch.testing.assert_close(images_of([rows[index]], CONFIG), alone, rtol=0, atol=0)
+
+
+def test_a_row_that_is_not_finite_spoils_no_other() -> None:
+    plan = plan_of(PLAIN.process, "dpm-solver++", 4)
+
+    def network(x, t, y=None):
+        return gaussian_denoiser(0.1, 0.2)(x, t)
+
+    rows = [Row(PLAIN, plan, seed) for seed in (1, 2)]
+    rows[0].x[0, 0, 0] = math.nan
+    while rows[0].left:
+        advance(network, PLAIN, rows)
+    assert not images_of(rows[:1], PLAIN).isfinite().all()
+    torch.testing.assert_close(images_of(rows[1:], PLAIN), sample(network, PLAIN, None, [2], 4))
 
 
 def test_dit_guides_three_channels_by_w_and_leaves_the_fourth_and_the_variance() -> None:

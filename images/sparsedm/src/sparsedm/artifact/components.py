@@ -31,9 +31,7 @@ class Components:
     text_encoder: TextEncoder | None = None
 
 
-def save_components(
-    directory: Path, components: Components, staging: Path | None = None
-) -> dict[str, Any]:
+def save_components(directory: Path, components: Components, staging: Path | None = None) -> dict[str, Any]:
     """Writes their files and returns `components` of the manifest. A file that is there is not written
     again."""
     found: dict[str, Any] = {}
@@ -63,8 +61,7 @@ def load_components(
             check_files(directory, part["files"])
         autoencoder, text_encoder = stated.get("autoencoder"), stated.get("textEncoder")
         return Components(
-            autoencoder
-            and Autoencoder(directory / AUTOENCODER_FOLDER, float(autoencoder["scale"]), device),
+            autoencoder and Autoencoder(directory / AUTOENCODER_FOLDER, float(autoencoder["scale"]), device),
             text_encoder and TextEncoder(directory, device),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -97,6 +94,4 @@ def _write(directory: Path, files: Mapping[str, bytes], staging: Path | None) ->
 
 
 def _invalid(problem: str) -> InputError:
-    return InputError(
-        "ArtifactInvalid", f"The artifact is not valid: {problem}. Train or fetch it again."
-    )
+    return InputError("ArtifactInvalid", f"The artifact is not valid: {problem}. Train or fetch it again.")

@@ -9,11 +9,18 @@ Euler-Maruyama on the reverse SDE: Song et al., arXiv 2011.13456, section 4.1 an
 the predicted noise eps and a step from t down to s:
     x_s = x_t + beta (t - s) (x_t / 2 - eps / sigma) + sqrt(beta (t - s)) z
 An image's z come from its own seed, so it does not depend on the rest of its batch.
+
+Both are x' = a x + b D + c D' + d eps + e z, with D' the prediction one step earlier and factors that depend
+on the step alone. So images of one batch can be at different steps, of different plans: each is a `Row`, and
+`advance` takes the next step of every row.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -27,21 +34,148 @@ IMAGE_CHANNELS = (1, 3)
 """Grey and RGB, whose values are bounded; other numbers mean latents, which are unbounded."""
 
 
-class Noise:
-    """Standard normal noise for a batch, on the CPU: image i depends on seeds[i] alone, not its batch."""
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a sampler: when each evaluates the network, and its factors of x, D, D', eps and z."""
 
-    def __init__(self, config: NetworkConfig, seeds: Sequence[int]) -> None:
+    timesteps: tuple[float, ...]
+    factors: tuple[tuple[float, float, float, float, float], ...]
+
+
+@lru_cache(maxsize=256)
+def plan_of(process: NoiseProcess, sampler: str, steps: int) -> Plan:
+    """Raises ValueError for what can't be drawn so."""
+    if sampler not in SAMPLERS:
+        raise ValueError(f"The sampler must be one of {', '.join(SAMPLERS)}, and is {sampler}.")
+    if steps < 1:
+        raise ValueError(f"Sampling needs at least 1 step, not {steps}.")
+    if sampler == "euler-maruyama":
+        return _plan_sde(process, steps)
+    return _plan_ode(process, steps, sampler == "dpm-solver++")
+
+
+def _plan_ode(process: NoiseProcess, steps: int, second_order: bool) -> Plan:
+    """Along the probability flow; see the module's first formula."""
+    timesteps = process.sampling_timesteps(steps)
+    alphas, sigmas = process.alpha(timesteps).tolist(), process.sigma(timesteps).tolist()
+    lambdas = (0.5 * process.log_snr(timesteps)).tolist()
+    factors = []
+    for index in range(steps - 1):
+        width = lambdas[index + 1] - lambdas[index]
+        reach = alphas[index + 1] * -math.expm1(-width)
+        # The step before the last prediction stays first order too, or noise is amplified with few steps.
+        beyond = second_order and 0 < index < steps - 2
+        extrapolated = 0.5 * width / (lambdas[index] - lambdas[index - 1]) if beyond else 0.0
+        kept = sigmas[index + 1] / sigmas[index]
+        factors.append((kept, reach * (1 + extrapolated), -reach * extrapolated, 0.0, 0.0))
+    factors.append((0.0, 1.0, 0.0, 0.0, 0.0))  # the step to sigma = 0 is the prediction itself
+    return Plan(tuple(timesteps.tolist()), tuple(factors))
+
+
+def _plan_sde(process: NoiseProcess, steps: int) -> Plan:
+    """Down the reverse SDE in even steps of time; see the module's second formula.
+
+    The last step, from the process's end time to 0, adds no noise.
+    """
+    timesteps = torch.linspace(process.start_time, process.end_time, steps, dtype=torch.float64)
+    betas, sigmas = process.beta(timesteps).tolist(), process.sigma(timesteps).tolist()
+    ends = [*timesteps.tolist(), 0.0]
+    factors = []
+    for index in range(steps):
+        spread = betas[index] * (ends[index] - ends[index + 1])
+        noise = spread**0.5 if index < steps - 1 else 0.0
+        factors.append((1 + 0.5 * spread, 0.0, 0.0, -spread / sigmas[index], noise))
+    return Plan(tuple(ends[:steps]), tuple(factors))
+
+
+class Row:
+    """One image on its way from noise: its state after `taken` steps of its plan.
+
+    `x` and `before` are (C, H, W); `condition` is its label (), its text (L, D), or None.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        plan: Plan,
+        seed: int,
+        condition: Tensor | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._noise = Noise(config, seed)
+        self.plan = plan
+        self.condition = condition
+        self.taken = 0
+        self.x = self._noise.draw().to(device, dtype)
+        self.before = torch.zeros_like(self.x)
+        """The clean image predicted one step earlier."""
+
+    @property
+    def left(self) -> int:
+        """Steps left to take."""
+        return len(self.plan.timesteps) - self.taken
+
+    @property
+    def timestep(self) -> float:
+        return self.plan.timesteps[self.taken]
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        return self.plan.factors[self.taken]
+
+    def noise(self) -> Tensor:
+        """The z of this step; a step without noise takes none from the sequence."""
+        return self._noise.draw().to(self.x) if self.factors[-1] else torch.zeros_like(self.x)
+
+    def move(self, x: Tensor, clean: Tensor) -> None:
+        self.x, self.before, self.taken = x, clean, self.taken + 1
+
+
+class Noise:
+    """Standard normal noise of an image, on the CPU: it depends on the seed alone."""
+
+    def __init__(self, config: NetworkConfig, seed: int) -> None:
         self._shape = (config.channels, config.image_size, config.image_size)
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._generator = torch.Generator().manual_seed(seed)
 
     def draw(self) -> Tensor:
-        """(B, C, H, W) float32; each call goes on in every image's own sequence."""
-        return torch.stack([torch.randn(self._shape, generator=generator) for generator in self._generators])
+        """(C, H, W) float32; each call goes on in the image's own sequence."""
+        return torch.randn(self._shape, generator=self._generator)
 
 
 def initial_noise(config: NetworkConfig, seeds: Sequence[int]) -> Tensor:
     """(B, C, H, W): what sampling starts from."""
-    return Noise(config, seeds).draw()
+    return torch.stack([Noise(config, seed).draw() for seed in seeds])
+
+
+@torch.no_grad()
+def advance(
+    model: Network,
+    config: NetworkConfig,
+    rows: Sequence[Row],
+    guidance: float = 0.0,
+    nothing: Tensor | None = None,
+    padding: int = 0,
+) -> None:
+    """Takes the next step of every row, whichever it is, in one batch, filled up with `padding` rows.
+
+    nothing: (L, D), the text that stands for none. Either all rows have conditions, or none has.
+    """
+    batch = [*rows, *rows[:1] * padding]
+    x = torch.stack([row.x for row in batch])
+    timesteps = torch.tensor([row.timestep for row in batch], dtype=torch.float32).to(x.device)
+    conditions = [row.condition for row in batch if row.condition is not None]
+    y = torch.stack(conditions) if conditions else None
+    out = guided(model, config, x, timesteps, y, guidance, nothing)[:, : config.channels].to(x.dtype)
+    eps, clean = config.process.to_eps_x0(out, x, timesteps.double(), config.prediction)
+    parts = [x, clean, torch.stack([row.before for row in batch]), eps]
+    factors = torch.tensor([row.factors for row in batch], dtype=torch.float64).to(x.device, x.dtype)
+    if any(row.factors[-1] for row in rows):
+        parts.append(torch.stack([*(row.noise() for row in rows), *[torch.zeros_like(x[0])] * padding]))
+    moved = sum(factor[:, None, None, None] * part for factor, part in zip(factors.T, parts, strict=False))
+    for row, own, seen in zip(rows, moved, clean, strict=False):
+        row.move(own, seen)
 
 
 def guided(
@@ -98,49 +232,38 @@ def sample(
     progress: called with (network steps done, network steps in all) after each step of each batch.
     dtype: of the images and of the network's evaluation; the solver's coefficients are always float64.
     """
-    _check(config, labels, seeds, steps, sampler)
+    _check(config, labels, seeds)
+    plan = plan_of(config.process, sampler, steps)
     if labels is None and config.num_classes and not config.context:
         labels, guidance = torch.full((len(seeds),), config.null_label, dtype=torch.int64), 0.0
     size = batch_size or max(1, len(seeds))
     batches = range(0, len(seeds), size)
     done, total = 0, len(batches) * steps
-
-    def step_done() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
     images = []
     for start in batches:
-        noise = Noise(config, seeds[start : start + size])
         y = None if labels is None else labels[start : start + size].to(device)
-        x = noise.draw().to(device, dtype)
-
-        def predict(x: Tensor, t: float, y: Tensor | None = y) -> tuple[Tensor, Tensor]:
-            """Noise and clean image of the whole batch at one time."""
-            timesteps = torch.full((x.shape[0],), t, device=x.device)
-            out = guided(model, config, x, timesteps, y, guidance, nothing)[:, : config.channels].to(x.dtype)
-            return config.process.to_eps_x0(out, x, timesteps.double(), config.prediction)
-
-        if sampler == "euler-maruyama":
-            drawn = _solve_sde(config.process, predict, x, noise, steps, step_done)
-        else:
-            drawn = _solve_ode(config.process, predict, x, steps, sampler == "dpm-solver++", step_done)
-        images.append(drawn.float().cpu())
+        rows = [
+            Row(config, plan, seed, None if y is None else y[i], device, dtype)
+            for i, seed in enumerate(seeds[start : start + size])
+        ]
+        for _ in range(steps):
+            advance(model, config, rows, guidance, nothing)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        images.append(images_of(rows, config))
     if not images:
         return torch.empty(0, config.channels, config.image_size, config.image_size)
-    whole = torch.cat(images)
-    return whole.clamp(-1.0, 1.0) if config.channels in IMAGE_CHANNELS else whole
+    return torch.cat(images)
 
 
-def _check(
-    config: NetworkConfig, labels: Tensor | None, seeds: Sequence[int], steps: int, sampler: str
-) -> None:
-    if sampler not in SAMPLERS:
-        raise ValueError(f"The sampler must be one of {', '.join(SAMPLERS)}, and is {sampler}.")
-    if steps < 1:
-        raise ValueError(f"Sampling needs at least 1 step, not {steps}.")
+def images_of(rows: Sequence[Row], config: NetworkConfig) -> Tensor:
+    """(B, C, H, W) float32 on the CPU: what rows without steps left have come to; images are in [-1, 1]."""
+    drawn = torch.stack([row.x for row in rows]).float().cpu()
+    return drawn.clamp(-1.0, 1.0) if config.channels in IMAGE_CHANNELS else drawn
+
+
+def _check(config: NetworkConfig, labels: Tensor | None, seeds: Sequence[int]) -> None:
     if labels is None:
         if config.context or (config.num_classes and config.null_label is None):
             raise ValueError(f"This model draws only what {'a text' if config.context else 'a label'} says.")
@@ -158,61 +281,3 @@ def _check_labels(config: NetworkConfig, labels: Tensor) -> None:
     if len(labels) and (int(labels.min()) < 0 or int(labels.max()) > highest):
         none = "" if config.null_label is None else " (which means none)"
         raise ValueError(f"Labels must lie between 0 and {highest}{none}.")
-
-
-Predict = Callable[[Tensor, float], tuple[Tensor, Tensor]]
-"""(x_t, t) -> the noise and the clean image that the network sees in it."""
-
-
-def _solve_ode(
-    process: NoiseProcess,
-    predict: Predict,
-    x: Tensor,
-    steps: int,
-    second_order: bool,
-    step_done: Callable[[], None],
-) -> Tensor:
-    """Integrates one batch from noise `x` along the probability flow; see the module's first formula."""
-    timesteps = process.sampling_timesteps(steps)
-    alphas, sigmas = process.alpha(timesteps).tolist(), process.sigma(timesteps).tolist()
-    lambdas = (0.5 * process.log_snr(timesteps)).tolist()
-    previous: Tensor | None = None
-    for index in range(steps):
-        _, clean = predict(x, float(timesteps[index]))
-        step_done()
-        if index == steps - 1:
-            return clean  # the step to sigma = 0 is first order: the prediction itself
-        estimate = clean
-        # The step before the last prediction stays first order too, or noise is amplified with few steps.
-        if second_order and previous is not None and index < steps - 2:
-            ratio = (lambdas[index] - lambdas[index - 1]) / (lambdas[index + 1] - lambdas[index])
-            estimate = clean + (clean - previous) / (2.0 * ratio)
-        shrink = -torch.expm1(torch.tensor(lambdas[index] - lambdas[index + 1], dtype=torch.float64)).item()
-        x = (sigmas[index + 1] / sigmas[index]) * x + (alphas[index + 1] * shrink) * estimate
-        previous = clean
-    return x
-
-
-def _solve_sde(
-    process: NoiseProcess,
-    predict: Predict,
-    x: Tensor,
-    noise: Noise,
-    steps: int,
-    step_done: Callable[[], None],
-) -> Tensor:
-    """Walks one batch down the reverse SDE in even steps of time; see the module's second formula.
-
-    The last step, from the process's end time to 0, adds no noise.
-    """
-    timesteps = torch.linspace(process.start_time, process.end_time, steps, dtype=torch.float64)
-    betas, sigmas = process.beta(timesteps).tolist(), process.sigma(timesteps).tolist()
-    ends = [*timesteps.tolist(), 0.0]
-    for index in range(steps):
-        eps, _ = predict(x, ends[index])
-        step_done()
-        spread = betas[index] * (ends[index] - ends[index + 1])
-        x = x + spread * (0.5 * x - eps / sigmas[index])
-        if index < steps - 1:
-            x = x + spread**0.5 * noise.draw().to(x)
-    return x

@@ -83,7 +83,6 @@ class GenerationRequest(BaseModel):
         None, description="Accepted for compatibility; nothing is done with it."
     )
 
-
     @field_validator("output_compression")
     @classmethod
     def _png_loses_nothing(cls, value: int | None, info: ValidationInfo) -> int | None:
