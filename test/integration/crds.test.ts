@@ -751,6 +751,13 @@ describe('a SparseInferenceService is refused', () => {
       'remove maxBatchDelayMilliseconds',
     ],
     [
+      'fewer steps at most than by default',
+      { engine: { steps: 30, maxSteps: 20 } },
+      'spec.engine.maxSteps',
+      'raise engine.maxSteps to at least that, or lower engine.steps',
+    ],
+    ['no steps at all', { engine: { maxSteps: 0 } }, 'spec.engine.maxSteps', 'greater than or equal to 1'],
+    [
       'bytes that are a little equal',
       { engine: { deterministic: 'mostly' } },
       'spec.engine.deterministic',

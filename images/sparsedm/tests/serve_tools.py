@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from sparsedm.artifact.artifact import Identity, save_artifact
 from sparsedm.artifact.components import Components
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
+from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Measured
 from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
 from sparsedm.sparsity.pattern import Pattern
@@ -75,8 +77,15 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@dataclass
+class FakeRow:
+    label: int | None
+    seed: int
+    left: int
+
+
 class FakeEngine:
-    """Says that a batch takes `seconds`, and draws while `gate` is set."""
+    """Says that a batch of 20 steps takes `seconds`, and draws while `gate` is set."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -92,12 +101,19 @@ class FakeEngine:
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
 
     def warm_up(self) -> Measured:
-        return Measured({4: self.seconds}, 1.0)
+        return Measured({4: self.seconds / EngineSpec().steps}, 1.0)
 
-    def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[Any]:
+    def begin(self, label: int | None, seed: int, steps: int) -> FakeRow:
+        return FakeRow(label, seed, steps)
+
+    def advance(self, rows: Sequence[FakeRow]) -> None:
         self.begun.release()
         self.gate.wait(30)
-        return [self.image(seed) for seed in seeds]
+        for row in rows:
+            row.left -= 1
+
+    def finish(self, rows: Sequence[FakeRow]) -> list[Any]:
+        return [self.image(row.seed) for row in rows]
 
     def status(self) -> dict[str, Any]:
         return {"backend": "dense", "device": "cpu"}

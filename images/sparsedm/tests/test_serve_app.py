@@ -136,7 +136,8 @@ async def provoke_without_a_model(client: httpx.AsyncClient, service: Service) -
         path = pattern.format(name="clothes", version="1")
         seen.add(("GET", pattern, (await client.get(path)).status_code))
     seen.add(("POST", GENERATIONS, (await generate(client)).status_code))
-    service._batcher = type("Dead", (), {"failures": 3, "drawing": 0})()  # type: ignore[assignment]
+    dead = {"failures": 3, "drawing": 0, "seconds_to_finish": lambda self: 0.0}
+    service._batcher = type("Dead", (), dead)()  # type: ignore[assignment]
     seen.add(("GET", "/v2/health/live", (await client.get("/v2/health/live")).status_code))
     return seen
 

@@ -7,29 +7,45 @@ import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
-from sparsedm.serve.batcher import Batcher, Draining, QueueFull
+from sparsedm.serve.batcher import Batcher, Draining, QueueFull, TooLate
 from sparsedm.serve.pace import Pace
 
 
+@dataclass
+class Row:
+    label: int | None
+    seed: int
+    left: int
+
+
 class Painter:
-    """Draws (label, seed) pairs; `gate` holds a batch back until it is set."""
+    """Draws (label, seed) pairs; `gate` holds a step back until it is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        """The seeds of each step."""
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Semaphore(0)
 
-    def draw(self, labels: Sequence[int | None], seeds: Sequence[int]) -> list[tuple[int | None, int]]:
+    def begin(self, label: int | None, seed: int, steps: int) -> Row:
+        return Row(label, seed, steps)
+
+    def advance(self, rows: Sequence[Row]) -> None:
         self.begun.release()
         self.gate.wait(30)
-        self.batches.append(list(seeds))
-        if -1 in seeds:
+        self.batches.append([row.seed for row in rows])
+        if any(row.seed == -1 for row in rows):
             raise RuntimeError("no such seed")
-        return list(zip(labels, seeds, strict=True))
+        for row in rows:
+            row.left -= 1
+
+    def finish(self, rows: Sequence[Row]) -> list[tuple[int | None, int] | Exception]:
+        return [ValueError("black") if row.seed == -2 else (row.label, row.seed) for row in rows]
 
 
 def run(
@@ -39,13 +55,13 @@ def run(
     max_queue: int = 8,
     seconds: float = 1e-3,
 ) -> Painter:
-    """Runs a scenario, then drains. Batches are said to take `seconds`, whatever their size."""
+    """Runs a scenario, then drains. Steps are said to take `seconds`, whatever the size of the batch."""
     painter = Painter()
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             pace = Pace({max_batch: seconds})
-            batcher = Batcher(painter.draw, executor, pace, max_batch, max_delay, max_queue)
+            batcher = Batcher(painter, executor, pace, max_batch, max_delay, max_queue)
             loop = asyncio.create_task(batcher.run())
             try:
                 async with asyncio.timeout(30):
@@ -60,14 +76,14 @@ def run(
     return painter
 
 
-async def in_batch(painter: Painter) -> None:
-    """Returns when a batch is being drawn."""
+async def in_step(painter: Painter) -> None:
+    """Returns when a step has begun that was not waited for before."""
     await asyncio.to_thread(painter.begun.acquire)
 
 
 def test_each_image_comes_back_to_its_own_request() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        first, second = batcher.submit([1, 1], [10, 11]), batcher.submit([2], [20])
+        first, second = batcher.submit(1, [10, 11], 1), batcher.submit(2, [20], 1)
         assert await asyncio.gather(*first, *second) == [(1, 10), (1, 11), (2, 20)]
 
     assert run(scenario).batches == [[10, 11, 20]]
@@ -76,10 +92,10 @@ def test_each_image_comes_back_to_its_own_request() -> None:
 def test_what_waits_is_drawn_together_up_to_the_limit() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        batcher.submit([0], [0])
-        await in_batch(painter)
+        batcher.submit(0, [0], 1)
+        await in_step(painter)
         for seed in range(1, 7):
-            batcher.submit([0], [seed])
+            batcher.submit(0, [seed], 1)
         assert (batcher.drawing, batcher.waiting) == (1, 6)
 
     assert run(scenario).batches == [[0], [1, 2, 3, 4], [5, 6]]
@@ -87,17 +103,41 @@ def test_what_waits_is_drawn_together_up_to_the_limit() -> None:
 
 def test_a_request_larger_than_a_batch_is_drawn_in_several() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        images = await asyncio.gather(*batcher.submit([0] * 6, range(6)))
+        images = await asyncio.gather(*batcher.submit(0, range(6), 1))
         assert [seed for _, seed in images] == list(range(6))
 
     assert run(scenario).batches == [[0, 1, 2, 3], [4, 5]]
 
 
+def test_images_join_between_steps_and_leave_after_their_own_number() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        (long,) = batcher.submit(0, [0], 4)
+        await in_step(painter)
+        (short,) = batcher.submit(0, [1], 2)
+        painter.gate.set()
+        assert await short == (0, 1)
+        assert await long == (0, 0)
+
+    batches = run(scenario).batches
+    assert batches[0] == [0], "alone at first"
+    assert batches == [[0], [0, 1], [0, 1], [0]]
+
+
+def test_a_place_that_becomes_free_is_taken_at_the_next_step() -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        await asyncio.gather(
+            *batcher.submit(0, [0], 1), *batcher.submit(0, [1, 2], 3), *batcher.submit(0, [3], 2)
+        )
+
+    assert run(scenario, max_batch=3).batches == [[0, 1, 2], [1, 2, 3], [1, 2, 3]]
+
+
 def test_a_batch_waits_for_others_until_it_is_full() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        first = batcher.submit([0] * 2, [0, 1])
+        first = batcher.submit(0, [0, 1], 1)
         await asyncio.sleep(0)
-        second = batcher.submit([0] * 2, [2, 3])
+        second = batcher.submit(0, [2, 3], 1)
         await asyncio.gather(*first, *second)
 
     assert run(scenario, max_delay=20.0).batches == [[0, 1, 2, 3]]
@@ -105,23 +145,34 @@ def test_a_batch_waits_for_others_until_it_is_full() -> None:
 
 def test_a_batch_starts_after_the_delay_though_it_is_not_full() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        await asyncio.gather(*batcher.submit([0], [0]))
+        await asyncio.gather(*batcher.submit(0, [0], 1))
 
     assert run(scenario, max_delay=0.02).batches == [[0]]
+
+
+def test_clients_take_turns_however_many_images_one_of_them_has() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        batcher.submit(0, [0], 1, client="other")
+        await in_step(painter)
+        batcher.submit(0, range(10, 16), 1, client="many")
+        batcher.submit(0, [20, 21], 1, client="few")
+
+    assert run(scenario, max_batch=2).batches == [[0], [10, 20], [11, 21], [12, 13], [14, 15]]
 
 
 def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        batcher.submit([0], [0])
-        await in_batch(painter)
-        batcher.submit([0] * 7, range(1, 8))
+        batcher.submit(0, [0], 1)
+        await in_step(painter)
+        batcher.submit(0, range(1, 8), 1)
         with pytest.raises(QueueFull) as full:
-            batcher.submit([0] * 2, [8, 9])
+            batcher.submit(0, [8, 9], 1)
         # 1 is drawn, 7 wait, 2 come: 2 too many, at half an image a second.
-        assert full.value.retry_after == 4
+        assert full.value.seconds == 4
         assert batcher.waiting == 7
-        batcher.submit([0], [8])
+        batcher.submit(0, [8], 1)
 
     # 4 images in 8 s: half an image a second.
     assert [seed for batch in run(scenario, seconds=8.0).batches for seed in batch] == list(range(9))
@@ -130,23 +181,56 @@ def test_beyond_the_queue_a_request_is_refused_whole_with_a_time() -> None:
 def test_beyond_the_time_allowed_a_request_is_refused_whole() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        batcher.submit([0] * 4, range(4), within=8.0)
-        await in_batch(painter)
-        batcher.submit([0] * 3, range(4, 7), within=16.0)
-        batcher.submit([0], [7], within=16.0)  # in the same batch as the three before
+        batcher.submit(0, range(4), 1, within=8.0)
+        await in_step(painter)
+        batcher.submit(0, range(4, 7), 1, within=16.0)
+        batcher.submit(0, [7], 1, within=16.0)  # beside the three before
         with pytest.raises(QueueFull) as full:
-            batcher.submit([0], [8], within=16.5)
+            batcher.submit(0, [8], 1, within=16.5)
         # Two batches are accepted and a third would follow: 24 s, 7.5 s more than there is.
-        assert full.value.retry_after == 8
-        assert 15 < batcher.seconds_to_finish() <= 16
+        assert full.value.seconds == 7.5
+        assert batcher.seconds_to_finish() == 16
 
     assert run(scenario, seconds=8.0).batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
-@pytest.mark.parametrize(("within", "want"), [(7.9, 0), (8.0, 4), (23.0, 8), (24.0, 10), (math.inf, 10)])
+def test_what_comes_too_late_for_its_client_is_refused_at_once() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        batcher.submit(0, range(4), 3)
+        await in_step(painter)
+        batcher.submit(0, [4], 2, patience=40.0)  # 3 steps until a place is free, and 2 of its own
+        with pytest.raises(
+            TooLate, match=r"Drawing would end in 40\.0 s, and the client waits for 39\.0 s: try"
+        ) as late:
+            batcher.submit(0, [5], 2, patience=39.0)
+        assert (late.value.seconds, late.value.ever) == (1.0, True)
+        with pytest.raises(TooLate, match="wait longer, or ask for less") as never:
+            batcher.submit(0, [5], 2, patience=15.0)
+        assert not never.value.ever, "an idle server takes 16 s"
+        assert batcher.waiting == 1
+
+    run(scenario, seconds=8.0)
+
+
+def test_a_new_client_is_in_time_where_one_with_many_images_is_too_late() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        batcher.submit(0, range(4), 1, client="many")
+        await in_step(painter)
+        batcher.submit(0, range(4, 8), 1, client="many")
+        with pytest.raises(TooLate):
+            batcher.submit(0, [8], 1, client="many", patience=16.0)
+        batcher.submit(0, [9], 1, client="new", patience=16.0)
+
+    batches = run(scenario, seconds=8.0).batches
+    assert 9 in batches[1], "beside those that came before"
+
+
+@pytest.mark.parametrize(("within", "want"), [(15.9, 0), (16.0, 4), (47.0, 8), (48.0, 10), (math.inf, 10)])
 def test_what_is_drawn_in_a_time_are_whole_batches_of_at_most_a_queue(within: float, want: int) -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        assert batcher.most_images(within) == want
+        assert batcher.most_images(within, steps=2) == want
 
     run(scenario, max_queue=10, seconds=8.0)
 
@@ -154,47 +238,61 @@ def test_what_is_drawn_in_a_time_are_whole_batches_of_at_most_a_queue(within: fl
 def test_a_batch_that_is_not_full_counts_its_own_time() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         batcher._pace.add(1, 2.0)
-        assert batcher.seconds_to_finish(5) == 10.0, "four images together, and one alone"
+        assert batcher.seconds_alone(1, steps=3) == 6.0
+        assert batcher.seconds_alone(4, steps=3) == 24.0
         painter.gate.clear()
-        batcher.submit([0], [0])
-        await in_batch(painter)
-        assert 1 < batcher.seconds_to_finish() <= 2
+        batcher.submit(0, [0], 3)
+        await in_step(painter)
+        assert batcher.seconds_to_finish() == 6.0
 
     run(scenario, seconds=8.0)
 
 
-def test_what_cannot_be_drawn_in_time_is_given_up_with_the_batch_under_way() -> None:
+def test_what_cannot_be_drawn_in_time_is_given_up_with_the_step_under_way() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        accepted = batcher.submit([0] * 6, range(6))
-        await in_batch(painter)
+        accepted = batcher.submit(0, range(6), 5)
+        await in_step(painter)
         batcher.give_up()
         results = await asyncio.gather(*accepted, return_exceptions=True)
         assert [type(result) for result in results] == [Draining] * 6
 
-    assert run(scenario).batches == [[0, 1, 2, 3]], "nothing more is begun"
+    assert run(scenario).batches == [[0, 1, 2, 3]], "no further step is taken"
 
 
 def test_cancelled_images_are_not_drawn_and_make_room() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        batcher.submit([0], [0])
-        await in_batch(painter)
-        for image in batcher.submit([0] * 8, range(1, 9)):
+        batcher.submit(0, [0], 1)
+        await in_step(painter)
+        for image in batcher.submit(0, range(1, 9), 1):
             image.cancel()
         await asyncio.sleep(0)
         assert batcher.waiting == 0
-        batcher.submit([0], [9])
+        batcher.submit(0, [9], 1)
 
     assert run(scenario).batches == [[0], [9]]
+
+
+def test_a_cancelled_image_leaves_the_batch_at_the_next_step() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        (gone,), stays = batcher.submit(0, [0], 9), batcher.submit(0, [1], 3)
+        await in_step(painter)
+        gone.cancel()
+        await asyncio.sleep(0)
+        painter.gate.set()
+        assert await asyncio.gather(*stays) == [(0, 1)]
+
+    assert run(scenario).batches == [[0, 1], [1], [1]]
 
 
 def test_a_failed_batch_fails_its_requests_and_no_other() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
         with pytest.raises(RuntimeError, match="no such seed"):
-            await asyncio.gather(*batcher.submit([0], [-1]))
+            await asyncio.gather(*batcher.submit(0, [-1], 1))
         assert batcher.failures == 1
-        assert await asyncio.gather(*batcher.submit([0], [1])) == [(0, 1)]
+        assert await asyncio.gather(*batcher.submit(0, [1], 1)) == [(0, 1)]
         assert batcher.failures == 0
 
     run(scenario)
@@ -202,24 +300,34 @@ def test_a_failed_batch_fails_its_requests_and_no_other() -> None:
 
 def test_a_row_that_fails_spoils_no_other_row_of_its_batch() -> None:
     async def scenario(batcher: Batcher, _: Painter) -> None:
-        accepted = batcher.submit([0] * 3, [1, -1, 2])
+        accepted = batcher.submit(0, [1, -1, 2], 2)
         first, second, third = await asyncio.gather(*accepted, return_exceptions=True)
         assert (first, third) == ((0, 1), (0, 2))
         assert isinstance(second, RuntimeError)
         assert batcher.failures == 0, "something came of the batch"
 
-    assert run(scenario).batches == [[1, -1, 2], [1], [-1], [2]]
+    assert run(scenario).batches == [[1, -1, 2], [1], [-1], [2], [1, 2]]
+
+
+def test_images_that_end_as_errors_count_as_a_failure_where_none_is_good() -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        await asyncio.gather(*batcher.submit(0, [-2, -2], 1), return_exceptions=True)
+        assert batcher.failures == 1
+        await asyncio.gather(*batcher.submit(0, [-2, 5], 1), return_exceptions=True)
+        assert batcher.failures == 0
+
+    run(scenario)
 
 
 def test_draining_draws_what_was_accepted_and_refuses_the_rest() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.gate.clear()
-        accepted = batcher.submit([0] * 6, range(6))
-        await in_batch(painter)
+        accepted = batcher.submit(0, range(6), 1)
+        await in_step(painter)
         ended = asyncio.create_task(batcher.drain(asyncio.create_task(asyncio.sleep(0))))
         await asyncio.sleep(0)
         with pytest.raises(Draining):
-            batcher.submit([0], [9])
+            batcher.submit(0, [9], 1)
         painter.gate.set()
         assert len(await asyncio.gather(*accepted)) == 6
         await ended

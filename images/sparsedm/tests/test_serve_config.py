@@ -46,6 +46,7 @@ def test_a_directory_names_the_model_when_nobody_else_does() -> None:
         ('{"guidance": "nan"}', "engine.guidance: "),
         ('{"backend": "cutlass"}', "engine.backend: input should be 'auto', 'dense' or 'cusparselt'"),
         ('{"maxBatch": 4}', "engine.maxBatch: extra inputs are not permitted"),
+        ('{"steps": 30, "maxSteps": 20}', "engine.maxSteps: must be at least engine.steps, 30: raise it."),
         ("{", "engine: invalid JSON"),
     ],
 )
@@ -53,6 +54,11 @@ def test_a_wrong_engine_is_told_with_its_field(engine: str, want: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_engine(engine)
     assert want in error.value.message
+
+
+def test_clients_may_ask_for_no_more_than_the_steps_unless_told_otherwise() -> None:
+    assert parse_engine('{"steps": 30}').most_steps == 30
+    assert parse_engine('{"steps": 30, "maxSteps": 100}').most_steps == 100
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -257,21 +257,43 @@ def test_a_model_that_draws_nothing_finite_is_refused_with_the_first_layer(tmp_p
 
 def test_a_model_that_draws_flat_images_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine.load(artifact, SPEC, device=CPU)
-    monkeypatch.setattr("sparsedm.serve.engine.sample", lambda *_, **__: torch.ones(4, 1, 32, 32))
+    monkeypatch.setattr("sparsedm.serve.engine.images_of", lambda rows, _: torch.ones(len(rows), 1, 32, 32))
     with pytest.raises(InputError, match="each pixel of the canary has the value 255"):
         engine.warm_up()
 
 
-def test_an_image_that_is_not_finite_spoils_no_other(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_image_that_is_not_finite_spoils_no_other(artifact: Path, value: float) -> None:
     engine = Engine.load(artifact, SPEC, device=CPU)
-    images = torch.zeros(4, 1, 32, 32)
-    images[1, 0, 3, 4] = math.nan
-    monkeypatch.setattr("sparsedm.serve.engine.sample", lambda *_, **__: images)
-    first, second, third = engine.draw([0, 1, 2], [5, 6, 7])
+    want = engine.draw([0, 2], [5, 7])
+    rows = [engine.begin(label, seed) for label, seed in ((0, 5), (1, 6), (2, 7))]
+    while rows[0].left:
+        engine.advance(rows)
+    with torch.inference_mode():
+        rows[1].x[0, 3, 4] = value
+    first, second, third = engine.finish(rows)
     assert isinstance(second, NotFinite)
     assert "seed 6 " in str(second)
-    assert (first == 128).all()
-    assert (third == 128).all()
+    assert (first == want[0]).all()
+    assert (third == want[1]).all()
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_images_that_join_and_leave_between_steps_are_those_drawn_alone(
+    artifact: Path, deterministic: bool
+) -> None:
+    """Four images of 5, 2, 3 and 4 steps, of which one more joins at each step."""
+    spec = SPEC.model_copy(update={"deterministic": deterministic})
+    engine = Engine.load(artifact, spec, device=CPU)
+    asked = [(3, 7, 5), (0, 8, 2), (1, 9, 3), (2, 7, 4)]
+    rows = [engine.begin(*image) for image in asked]
+    for step in range(1, 8):
+        inside = [row for row in rows[:step] if row.left]
+        if inside:
+            engine.advance(inside)
+    drawn = engine.finish(rows)
+    for (label, seed, steps), image in zip(asked, drawn, strict=True):
+        assert (engine.draw([label], [seed], steps)[0] == image).all(), f"{steps} steps"
 
 
 @pytest.mark.parametrize(

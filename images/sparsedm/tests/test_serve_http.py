@@ -82,7 +82,7 @@ def server(
         "SPARSEDM_LOAD_URL": operator.url.replace("/engine", "/load"),
         "SPARSEDM_TOKEN_FILE": str(folder / "token"),
     }
-    engine = {"steps": 3, "maxBatchSize": 4, "maxBatchDelayMilliseconds": 20}
+    engine = {"steps": 3, "maxSteps": 5, "maxBatchSize": 4, "maxBatchDelayMilliseconds": 20}
     with ServerProcess(artifact, engine, folder / "log", **env) as server:
         yield server
 
@@ -140,13 +140,28 @@ def test_a_image_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None
             crowd = list(
                 pool.map(lambda i: server.generate(prompt=CLASSES[i % 4], seed=40 + i, n=1), range(8))
             )
-        return crowd if server.metric("sparsedm_batch_size_count") - before < 8 else None
+        steps = server.metric("sparsedm_batch_size_count") - before
+        return crowd if steps < 8 * 3 else None
 
     crowd = wait_for(batched, "a batch of several requests")
     found = {d["seed"]: d["b64_json"] for response in crowd for d in response.json()["data"]}
     # Request 3 of the crowd has another seed; ask for the same one inside a larger request.
     assert server.generate(seed=40, n=4).json()["data"][2]["b64_json"] == alone
     assert found[43] == server.generate(prompt=CLASSES[3], seed=43).json()["data"][0]["b64_json"]
+
+
+def test_a_request_has_its_own_number_of_steps(server: ServerProcess) -> None:
+    def drawn(**body: Any) -> str:
+        return server.generate(seed=42, **body).json()["data"][0]["b64_json"]
+
+    before = server.metric("sparsedm_batch_size_sum")
+    of_five = drawn(num_inference_steps=5)
+    assert server.metric("sparsedm_batch_size_sum") == before + 5
+    assert drawn(num_inference_steps=3) == drawn() == drawn(num_inference_steps=None)
+    assert of_five != drawn()
+    with ThreadPoolExecutor(3) as pool:
+        together = pool.map(lambda steps: drawn(num_inference_steps=steps), (1, 5, 3))
+    assert list(together) == [drawn(num_inference_steps=1), of_five, drawn()]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +193,8 @@ def test_a_image_alone_equals_the_same_in_a_crowd(server: ServerProcess) -> None
         ({"stream": 0}, 400, "stream", "must be false: "),
         ({"partial_images": 2}, 400, "partial_images", "must be 0: "),
         ({"style": "natural"}, 400, "style", "must be vivid: "),
+        ({"num_inference_steps": 6}, 400, "num_inference_steps", "must be at most 5, engine.maxSteps"),
+        ({"num_inference_steps": 0}, 400, "num_inference_steps", "greater than or equal to 1"),
         ({"mask": "x"}, 400, "mask", "mask is not a parameter of this server"),
         ({"prompt": "x" * 32_001}, 400, "prompt", "at most 32000 characters"),
         ({"model": "dall-e-3"}, 404, "model", "this server's is clothes"),
@@ -298,12 +315,14 @@ def test_a_request_keeps_its_id_or_gets_one(server: ServerProcess) -> None:
 
 
 def test_answers_tell_the_gateway_what_is_queued_and_what_they_took(server: ServerProcess) -> None:
-    one, three = (
-        server.client.post("/v1/images/generations", json={"prompt": "shirt", "n": n}) for n in (1, 3)
+    one, three, short = (
+        server.client.post("/v1/images/generations", json={"prompt": "shirt", "n": n, **more})
+        for n, more in ((1, {}), (3, {}), (3, {"num_inference_steps": 1}))
     )
     assert float(one.headers["X-SparseDM-Queued-Seconds"]) >= 0
-    took = [float(answer.headers["X-SparseDM-Denoising-Seconds"]) for answer in (one, three)]
+    took = [float(answer.headers["X-SparseDM-Denoising-Seconds"]) for answer in (one, three, short)]
     assert took[1] > 2 * took[0] > 0
+    assert took[2] < 0.6 * took[1], "one step instead of three"
     refused = server.client.post("/v1/images/generations", json={"prompt": 7})
     assert "X-SparseDM-Queued-Seconds" in refused.headers
     assert "X-SparseDM-Denoising-Seconds" not in refused.headers
@@ -407,6 +426,9 @@ def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:
     with ServerProcess(artifact, SLOW, tmp_path / "log") as server, ThreadPoolExecutor(4) as pool:
         _a_full_queue_answers_429(server, pool)
         _a_client_that_leaves_makes_room(server, pool)
+        _a_client_that_leaves_ends_its_image_at_the_next_step(server)
+        _what_would_come_too_late_is_refused_at_once(server, pool)
+        _a_client_with_one_image_does_not_wait_for_all_of_another_s(server, pool)
         _sigterm_finishes_what_was_accepted(server, pool)
 
 
@@ -439,6 +461,57 @@ def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExec
     assert first.result().status_code == 200
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
     assert server.metric("sparsedm_images_total") == drawn + 6, "room came by leaving, not by drawing"
+
+
+def _a_client_that_leaves_ends_its_image_at_the_next_step(server: ServerProcess) -> None:
+    drawn, steps = server.metric("sparsedm_images_total"), server.metric("sparsedm_batch_size_count")
+    body = b'{"prompt": "dress"}'
+    head = (
+        "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(head.encode() + body)
+        wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the image")
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "its end")
+    assert server.metric("sparsedm_images_total") == drawn, "it was never finished"
+    assert server.metric("sparsedm_batch_size_count") - steps < SLOW["steps"]
+
+
+def _what_would_come_too_late_is_refused_at_once(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
+    waiting = pool.submit(server.generate, seed=1, n=6)
+    wait_for(lambda: server.metric("sparsedm_queue_images") == 5, "five images that wait")
+    needed = server.metric("sparsedm_waiting_denoising_seconds")
+
+    def ask(seconds: float) -> httpx.Response:
+        headers = {"X-Stainless-Read-Timeout": f"{seconds:.3f}"}
+        return server.client.post("/v1/images/generations", json={"prompt": "dress"}, headers=headers)
+
+    later, never = ask(0.6 * needed), ask(0.001)
+    assert (later.status_code, never.status_code) == (429, 429)
+    assert later.json()["error"]["code"] == never.json()["error"]["code"] == "too_late"
+    assert 1 <= int(later.headers["Retry-After"]) < 120
+    assert 1000 <= int(later.headers["Retry-After-Ms"]) < 120_000
+    assert never.headers["X-Should-Retry"] == "false"
+    assert "ask for less" in never.json()["error"]["message"]
+    assert ask(600).status_code == 200
+    assert waiting.result().status_code == 200
+
+
+def _a_client_with_one_image_does_not_wait_for_all_of_another_s(
+    server: ServerProcess, pool: ThreadPoolExecutor
+) -> None:
+    drawn = server.metric("sparsedm_images_total")
+    many = pool.submit(server.generate, seed=1, n=7)
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first of many images")
+    headers = {"Authorization": "Bearer other"}
+    one = server.client.post("/v1/images/generations", json={"prompt": "dress"}, headers=headers)
+    assert one.status_code == 200
+    assert server.metric("sparsedm_images_total") - drawn <= 4, (
+        "the other client's first, and its turns since"
+    )
+    assert not many.done()
+    assert many.result().status_code == 200
 
 
 def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolExecutor) -> None:

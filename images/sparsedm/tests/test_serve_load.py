@@ -9,27 +9,41 @@ from typing import Any
 import pytest
 
 from sparsedm.runtime.report_client import Refused
-from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
+from sparsedm.serve.load import LoadMeter, LoadReporter, Work
 
-SPEED = Speed(images=8, steps=20, seconds=4.0)
+SPEED = 40.0
+"""Steps of an image in a second: an image of 20 steps takes half a second."""
+
+
+def images(number: int, steps: int = 20) -> Work:
+    return Work(number, number * steps)
 
 
 class Meter(LoadMeter):
-    """With a clock and a queue that the test sets."""
+    """With a clock and a queue of images of 20 steps that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.queue = 0
-        super().__init__(lambda: self.queue, lambda: SPEED, lambda: self.now)
+        super().__init__(lambda: images(self.queue), lambda: SPEED, lambda: self.now)
 
     def body(self) -> dict[str, float]:
         return self.measure()[0]
 
 
-def test_the_speed_counts_the_steps_of_each_image_of_a_batch() -> None:
-    assert SPEED.image_seconds == 0.5
-    assert SPEED.steps_per_second == 40
-    assert Speed(8, 20, 0.0).steps_per_second == 0, "before the first batch"
+def test_an_image_of_more_steps_is_more_load() -> None:
+    meter = Meter()
+    meter.accepted(images(3, steps=40))
+    meter.refused(images(1, steps=10))
+    meter.now = 1.0
+    body = meter.body()
+    assert (body["queuedImages"], body["denoisingSeconds"], body["offeredLoad"]) == (1, 0.25, 3.25)
+
+
+def test_before_the_first_step_nothing_is_known() -> None:
+    meter = LoadMeter(lambda: images(3), lambda: 0.0)
+    assert meter.waiting_seconds == 0
+    assert meter.measure()[0]["denoisingSeconds"] == 0
 
 
 def test_requests_are_a_mean_over_the_time_since_the_last_report() -> None:
@@ -73,8 +87,8 @@ def test_images_that_wait_are_given_in_seconds_of_this_server() -> None:
 
 def test_refused_images_count_as_waiting_and_as_arriving_until_a_report_gets_through() -> None:
     meter = Meter()
-    meter.accepted(4)
-    meter.refused(8)
+    meter.accepted(images(4))
+    meter.refused(images(8))
     meter.queue = 2
     meter.now = 3.0
     for _ in range(2):  # the first was lost
@@ -88,7 +102,7 @@ def test_refused_images_count_as_waiting_and_as_arriving_until_a_report_gets_thr
 
 def test_a_load_in_no_time_is_finite() -> None:
     meter = Meter()
-    meter.accepted(1)
+    meter.accepted(images(1))
     assert meter.body()["offeredLoad"] == pytest.approx(500)
 
 
@@ -133,7 +147,7 @@ def test_a_replica_of_the_operator_that_does_not_lead_is_left_for_another_at_onc
 
 def test_tries_to_find_the_leader_end() -> None:
     one, meter, sent = reporter(*[Refused("HTTP 421", status=421)] * 20)
-    meter.refused(1)
+    meter.refused(images(1))
     assert report(one) == 2
     assert len(sent) == 8
     assert meter.body()["queuedImages"] == 1, "not lost"

@@ -1,10 +1,10 @@
-"""The time of batches of each size."""
+"""The time of steps, and when images are ready."""
 
 from __future__ import annotations
 
 import pytest
 
-from sparsedm.serve.pace import Pace
+from sparsedm.serve.pace import Pace, ends
 
 
 @pytest.mark.parametrize(("rows", "want"), [(1, 1.0), (2, 3.0), (3, 3.0), (4, 3.0), (8, 6.0)])
@@ -14,6 +14,21 @@ def test_a_size_costs_what_the_next_measured_one_does(rows: int, want: float) ->
 
 def test_each_size_has_a_running_mean_of_its_own() -> None:
     pace = Pace({1: 1.0, 4: 3.0})
-    pace.add(4, 8.0)  # 0.8 of 3 and 0.2 of 8
+    pace.add(4, 8.0)  # 0.9 of 3 and 0.1 of 8
     pace.add(2, 2.0)
-    assert (pace.seconds(1), pace.seconds(2), pace.seconds(3)) == (1.0, 2.0, 4.0)
+    assert (pace.seconds(1), pace.seconds(2), pace.seconds(3)) == (1.0, 2.0, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "waiting", "places", "want"),
+    [
+        ([3], [4, 1, 1], 2, [4, 4, 5]),
+        ([], [2, 2, 2], 2, [2, 2, 4]),
+        ([1, 5], [3], 2, [4]),
+        ([], [], 2, []),
+    ],
+)
+def test_an_image_takes_the_first_place_to_become_free(
+    drawing: list[int], waiting: list[int], places: int, want: list[int]
+) -> None:
+    assert list(ends(drawing, waiting, places)) == want

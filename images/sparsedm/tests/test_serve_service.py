@@ -14,7 +14,7 @@ from sparsedm.errors import InputError
 from sparsedm.serve.config import EngineSpec, ServeConfig
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.errors import ApiError
-from sparsedm.serve.service import ANSWER_SECONDS, Service
+from sparsedm.serve.service import ANSWER_SECONDS, Service, spread
 
 
 def run(
@@ -27,11 +27,11 @@ def run(
     """Starts a service whose batches of 4 take `seconds`, and runs a scenario on it."""
     engine = FakeEngine(seconds)
     monkeypatch.setattr(Engine, "load", lambda *_: engine)
-    spec = EngineSpec(max_batch_size=4, max_queue=32, max_batch_delay_milliseconds=0)
+    spec = EngineSpec(max_batch_size=4, max_queue=32, max_batch_delay_milliseconds=0, max_steps=30)
     config = ServeConfig(Path("model"), "clothes", spec, None, "", 0, False, delay, grace)
 
     async def main() -> None:
-        service = Service(config)
+        service = Service(config, chance=lambda: 0.0)
         await service.start()
         try:
             async with asyncio.timeout(30):
@@ -77,6 +77,53 @@ def test_a_request_that_never_fits_is_told_how_many_do(monkeypatch: pytest.Monke
         assert refused.value.status == 400
 
     run(monkeypatch, scenario, delay=5, grace=30)
+
+
+def test_what_fits_is_counted_in_the_steps_that_a_request_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, _: FakeEngine) -> None:
+        with pytest.raises(ApiError, match="n must be at most 4: "):
+            service.submit(0, range(8), steps=30)  # 12 s for each four
+        service.submit(0, range(16), steps=10)
+        assert service.load.waiting_seconds == 16.0
+
+    run(monkeypatch, scenario, delay=5, grace=30)
+
+
+def test_more_steps_than_the_server_allows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, _: FakeEngine) -> None:
+        with pytest.raises(ApiError, match="num_inference_steps must be at most 30") as refused:
+            service.submit(0, [1], steps=31)
+        assert (refused.value.status, refused.value.param) == (400, "num_inference_steps")
+
+    run(monkeypatch, scenario)
+
+
+def test_who_would_wait_too_long_is_told_whether_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        service.submit(0, range(4))
+        await asyncio.to_thread(engine.begun.acquire)
+        with pytest.raises(ApiError) as later:
+            service.submit(0, [5], patience=10.0)  # 8 s until there is a place, and 8 s
+        assert (later.value.status, later.value.code) == (429, "too_late")
+        assert later.value.headers["Retry-After"] == "6"
+        assert later.value.headers["X-SparseDM-Not-Accepted"] == "true"
+        with pytest.raises(ApiError) as never:
+            service.submit(0, [5], patience=7.0)
+        assert (never.value.status, never.value.code) == (429, "too_late")
+        assert never.value.headers == {"X-Should-Retry": "false"}
+        assert service.load.measure()[0]["queuedImages"] == 1, "more replicas would help the first one alone"
+
+    run(monkeypatch, scenario)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chance", "want"),
+    [(0.1, 0.0, 1.0), (4.0, 0.0, 4.0), (4.0, 1.0, 6.0), (1e6, 0.0, 119 / 1.5), (1e6, 1.0, 119.0)],
+)
+def test_those_told_to_come_back_are_spread_within_what_clients_obey(
+    seconds: float, chance: float, want: float
+) -> None:
+    assert spread(seconds, chance) == pytest.approx(want)
 
 
 def test_batches_too_slow_for_any_stop_are_drawn_one_at_a_time(

@@ -13,7 +13,7 @@ const schema80 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "xEbxBhQ5QNymBXWbgvRdc4uy7F1P3fWLSZA6y4JbQFw"
+      "$ref": "heULff7hCv2rdyXev22YMqBB4jXu34EbojYO2i9oM"
     },
     "status": {
       "$ref": "BJz9p6Uivs3Nrx0DWybm8jOoLZR91OKuc4eudkFa1c0"
@@ -151,7 +151,7 @@ const schema85 = {
       "$ref": "ZnffBrL0Pyqwcyumt4defUiUCvysolUoq9qoBsyJhI"
     },
     "engine": {
-      "$ref": "v0wdQzazFrzBF4ai8UHuWYfUxn3cgYCMJ01CGVr8"
+      "$ref": "FJqzctg24l0lGJcYQMZBtF90qxzgzfQw4xrRtwhT0c"
     },
     "qualityGate": {
       "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
@@ -531,6 +531,9 @@ const schema90 = {
     "steps": {
       "$ref": "FhqnsXXqdSPkSsUm61A450R0uiQWLKvdtHNRCXMRnrQ"
     },
+    "maxSteps": {
+      "$ref": "XBWq56FKfnYCQXZilWAeweLVi1HqKEbA5nOzZLPMLSM"
+    },
     "guidance": {
       "$ref": "TnO73preTyq2Z90rf5x3esfQAN6DXNUrX5qiry0ma5o"
     },
@@ -718,12 +721,81 @@ function validate193(data, {
   return errors === 0;
 }
 const schema94 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate195(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate195.errors = vErrors;
+  return errors === 0;
+}
+const schema95 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate195(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -765,17 +837,17 @@ function validate195(data, {
       errors++;
     }
   }
-  validate195.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate197(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -835,17 +907,17 @@ function validate197(data, {
       errors++;
     }
   }
-  validate197.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate199(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -905,7 +977,7 @@ function validate199(data, {
       errors++;
     }
   }
-  validate199.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -939,14 +1011,14 @@ function validate103(data, {
   validate103.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema98 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate202(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1006,7 +1078,7 @@ function validate202(data, {
       errors++;
     }
   }
-  validate202.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
 function validate188(data, {
@@ -1067,36 +1139,47 @@ function validate188(data, {
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate195(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.maxSteps !== undefined) {
+      if (!validate195(data.maxSteps, {
+        instancePath: instancePath + "/maxSteps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "maxSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchSize !== undefined) {
-      if (!validate197(data.maxBatchSize, {
-        instancePath: instancePath + "/maxBatchSize",
+    if (data.guidance !== undefined) {
+      if (!validate197(data.guidance, {
+        instancePath: instancePath + "/guidance",
         parentData: data,
-        parentDataProperty: "maxBatchSize",
+        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maxBatchSize !== undefined) {
+      if (!validate199(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
+        parentData: data,
+        parentDataProperty: "maxBatchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate199(data.maxBatchDelayMilliseconds, {
+      if (!validate201(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
@@ -1112,13 +1195,13 @@ function validate188(data, {
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate202(data.maxQueue, {
+      if (!validate204(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
@@ -1126,7 +1209,7 @@ function validate188(data, {
   validate188.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema99 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1194,12 +1277,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema100 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate207(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1229,7 +1312,7 @@ function validate207(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema99.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -1239,16 +1322,16 @@ function validate207(data, {
     }
     errors++;
   }
-  validate207.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema101 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate210(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1308,10 +1391,10 @@ function validate210(data, {
       errors++;
     }
   }
-  validate210.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
-function validate205(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1348,13 +1431,13 @@ function validate205(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate207(data.onSlow, {
+      if (!validate209(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
@@ -1370,18 +1453,18 @@ function validate205(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate210(data.maxFidIncreasePercent, {
+      if (!validate212(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate205.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1472,7 +1555,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema102 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1502,13 +1585,13 @@ const schema101 = {
   },
   "nullable": true
 };
-const schema102 = {
+const schema103 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate215(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1538,7 +1621,7 @@ function validate215(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema102.enum
+        allowedValues: schema103.enum
       }
     };
     if (vErrors === null) {
@@ -1548,7 +1631,7 @@ function validate215(data, {
     }
     errors++;
   }
-  validate215.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -1723,7 +1806,7 @@ function validate87(data, {
   validate87.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema104 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1807,7 +1890,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate220(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1866,10 +1949,10 @@ function validate220(data, {
       }
     }
   }
-  validate220.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema105 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1877,7 +1960,7 @@ const schema104 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate225(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1953,10 +2036,10 @@ function validate225(data, {
       errors++;
     }
   }
-  validate225.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema106 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -1964,7 +2047,7 @@ const schema105 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate227(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2040,10 +2123,10 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema107 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2052,7 +2135,7 @@ const schema106 = {
   },
   "nullable": true
 };
-const schema107 = {
+const schema108 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2073,11 +2156,11 @@ const schema107 = {
     }
   }
 };
-const schema108 = {
+const schema109 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate231(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2107,7 +2190,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema108.enum
+        allowedValues: schema109.enum
       }
     };
     if (vErrors === null) {
@@ -2117,10 +2200,10 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema110 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2133,11 +2216,11 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema111 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate234(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2167,7 +2250,7 @@ function validate234(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema111.enum
       }
     };
     if (vErrors === null) {
@@ -2177,10 +2260,10 @@ function validate234(data, {
     }
     errors++;
   }
-  validate234.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2195,11 +2278,11 @@ const schema111 = {
     }
   }
 };
-const schema112 = {
+const schema113 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate237(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2229,7 +2312,7 @@ function validate237(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -2239,17 +2322,17 @@ function validate237(data, {
     }
     errors++;
   }
-  validate237.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema114 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate239(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2325,7 +2408,7 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2476,7 +2559,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate236(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2502,24 +2585,24 @@ function validate236(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate237(data.type, {
+      if (!validate239(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate239(data.averageUtilization, {
+      if (!validate241(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
@@ -2550,10 +2633,10 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-function validate233(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2611,32 +2694,32 @@ function validate233(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate234(data.name, {
+      if (!validate236(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.target !== undefined) {
-      if (!validate236(data.target, {
-        instancePath: instancePath + "/target",
-        parentData: data,
-        parentDataProperty: "target",
         rootData
       })) {
         vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
+    if (data.target !== undefined) {
+      if (!validate238(data.target, {
+        instancePath: instancePath + "/target",
+        parentData: data,
+        parentDataProperty: "target",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate233.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema115 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3301,7 +3384,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema116 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3313,11 +3396,11 @@ const schema115 = {
     }
   }
 };
-const schema116 = {
+const schema117 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate247(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3347,7 +3430,7 @@ function validate247(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema116.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -3357,10 +3440,10 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3386,13 +3469,13 @@ function validate246(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate247(data.type, {
+      if (!validate249(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
@@ -3423,10 +3506,10 @@ function validate246(data, {
     }
     errors++;
   }
-  validate246.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-function validate244(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3495,21 +3578,21 @@ function validate244(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate246(data.target, {
+      if (!validate248(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate244.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3525,7 +3608,7 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema119 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3540,12 +3623,12 @@ const schema118 = {
     }
   }
 };
-const schema119 = {
+const schema120 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate254(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3587,15 +3670,15 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate256(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3652,10 +3735,10 @@ function validate256(data, {
     }
     errors++;
   }
-  validate256.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-function validate253(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3697,24 +3780,24 @@ function validate253(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate254(data.apiVersion, {
+      if (!validate256(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate256(data.kind, {
+      if (!validate258(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
@@ -3745,7 +3828,7 @@ function validate253(data, {
     }
     errors++;
   }
-  validate253.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3887,7 +3970,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate252(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3961,13 +4044,13 @@ function validate252(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate253(data.describedObject, {
+      if (!validate255(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
@@ -3994,10 +4077,10 @@ function validate252(data, {
       }
     }
   }
-  validate252.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -4010,7 +4093,7 @@ const schema121 = {
   },
   "nullable": true
 };
-function validate263(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4090,10 +4173,10 @@ function validate263(data, {
       }
     }
   }
-  validate263.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4119,57 +4202,57 @@ function validate230(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate231(data.type, {
+      if (!validate233(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resource !== undefined) {
-      if (!validate233(data.resource, {
-        instancePath: instancePath + "/resource",
-        parentData: data,
-        parentDataProperty: "resource",
         rootData
       })) {
         vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
+    if (data.resource !== undefined) {
+      if (!validate235(data.resource, {
+        instancePath: instancePath + "/resource",
+        parentData: data,
+        parentDataProperty: "resource",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.pods !== undefined) {
-      if (!validate244(data.pods, {
+      if (!validate246(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate252(data.object, {
+      if (!validate254(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate263(data.external, {
+      if (!validate265(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
@@ -4189,10 +4272,10 @@ function validate230(data, {
     }
     errors++;
   }
-  validate230.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4251,21 +4334,21 @@ function validate229(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate230(data[i0], {
+      if (!validate232(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate229.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4291,13 +4374,13 @@ function validate214(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate215(data.engine, {
+      if (!validate217(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
@@ -4335,60 +4418,60 @@ function validate214(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate220(data.target, {
+      if (!validate222(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate225(data.scaleDownStabilizationSeconds, {
+      if (!validate227(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.panicPercent !== undefined) {
-      if (!validate227(data.panicPercent, {
-        instancePath: instancePath + "/panicPercent",
-        parentData: data,
-        parentDataProperty: "panicPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metrics !== undefined) {
-      if (!validate229(data.metrics, {
-        instancePath: instancePath + "/metrics",
+    if (data.panicPercent !== undefined) {
+      if (!validate229(data.panicPercent, {
+        instancePath: instancePath + "/panicPercent",
         parentData: data,
-        parentDataProperty: "metrics",
+        parentDataProperty: "panicPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metrics !== undefined) {
+      if (!validate231(data.metrics, {
+        instancePath: instancePath + "/metrics",
+        parentData: data,
+        parentDataProperty: "metrics",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate214.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema123 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate270(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4418,7 +4501,7 @@ function validate270(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema122.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -4428,10 +4511,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4452,13 +4535,13 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema124 = {
+const schema125 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate273(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4488,7 +4571,7 @@ function validate273(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema124.enum
+        allowedValues: schema125.enum
       }
     };
     if (vErrors === null) {
@@ -4498,10 +4581,10 @@ function validate273(data, {
     }
     errors++;
   }
-  validate273.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema126 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4513,7 +4596,7 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema127 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4522,7 +4605,7 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema128 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4619,7 +4702,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4627,7 +4710,7 @@ const schema128 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate279(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4703,10 +4786,10 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4743,13 +4826,13 @@ function validate277(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate279(data.holdSeconds, {
+      if (!validate281(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
@@ -4769,10 +4852,10 @@ function validate277(data, {
     }
     errors++;
   }
-  validate277.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-function validate276(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4831,21 +4914,21 @@ function validate276(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate277(data[i0], {
+      if (!validate279(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate276.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4860,7 +4943,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema131 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4868,7 +4951,7 @@ const schema130 = {
   "maximum": 100,
   "nullable": true
 };
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4944,17 +5027,17 @@ function validate284(data, {
       errors++;
     }
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema132 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 10000,
   "nullable": true
 };
-function validate286(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5030,10 +5113,10 @@ function validate286(data, {
       errors++;
     }
   }
-  validate286.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -5041,7 +5124,7 @@ const schema132 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate288(data, {
+function validate290(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5117,10 +5200,10 @@ function validate288(data, {
       errors++;
     }
   }
-  validate288.errors = vErrors;
+  validate290.errors = vErrors;
   return errors === 0;
 }
-function validate283(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5146,43 +5229,43 @@ function validate283(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate284(data.maxErrorRatePercent, {
+      if (!validate286(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.maxLatencyIncreasePercent !== undefined) {
-      if (!validate286(data.maxLatencyIncreasePercent, {
-        instancePath: instancePath + "/maxLatencyIncreasePercent",
-        parentData: data,
-        parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
-    if (data.minRequests !== undefined) {
-      if (!validate288(data.minRequests, {
-        instancePath: instancePath + "/minRequests",
+    if (data.maxLatencyIncreasePercent !== undefined) {
+      if (!validate288(data.maxLatencyIncreasePercent, {
+        instancePath: instancePath + "/maxLatencyIncreasePercent",
         parentData: data,
-        parentDataProperty: "minRequests",
+        parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
+    if (data.minRequests !== undefined) {
+      if (!validate290(data.minRequests, {
+        instancePath: instancePath + "/minRequests",
+        parentData: data,
+        parentDataProperty: "minRequests",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate283.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-function validate275(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5208,32 +5291,32 @@ function validate275(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate276(data.steps, {
+      if (!validate278(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate283(data.analysis, {
+      if (!validate285(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate275.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5241,7 +5324,7 @@ const schema133 = {
   "maximum": 100,
   "nullable": true
 };
-function validate293(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5317,7 +5400,7 @@ function validate293(data, {
       errors++;
     }
   }
-  validate293.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
 const schema54 = {
@@ -5371,7 +5454,7 @@ function validate113(data, {
   validate113.errors = vErrors;
   return errors === 0;
 }
-function validate272(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5397,24 +5480,24 @@ function validate272(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate273(data.strategy, {
+      if (!validate275(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate275(data.canary, {
+      if (!validate277(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
@@ -5430,13 +5513,13 @@ function validate272(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate293(data.revisionHistoryLimit, {
+      if (!validate295(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
@@ -5452,10 +5535,10 @@ function validate272(data, {
       }
     }
   }
-  validate272.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema135 = {
   "type": "object",
   "properties": {
     "httpRoute": {
@@ -5467,7 +5550,7 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema136 = {
   "type": "object",
   "required": ["parentRefs"],
   "properties": {
@@ -5483,7 +5566,7 @@ const schema135 = {
   },
   "nullable": true
 };
-const schema136 = {
+const schema137 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -5491,7 +5574,7 @@ const schema136 = {
     "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
   }
 };
-const schema137 = {
+const schema138 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5509,13 +5592,13 @@ const schema137 = {
     }
   }
 };
-const schema138 = {
+const schema139 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate302(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5573,7 +5656,7 @@ function validate302(data, {
       errors++;
     }
   }
-  validate302.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
 const schema26 = {
@@ -5729,7 +5812,7 @@ function validate118(data, {
   validate118.errors = vErrors;
   return errors === 0;
 }
-function validate300(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5766,13 +5849,13 @@ function validate300(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate302(data.namespace, {
+      if (!validate304(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
@@ -5814,10 +5897,10 @@ function validate300(data, {
     }
     errors++;
   }
-  validate300.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5860,13 +5943,13 @@ function validate299(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate300(data[i0], {
+      if (!validate302(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
@@ -5886,10 +5969,10 @@ function validate299(data, {
     }
     errors++;
   }
-  validate299.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema140 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5897,7 +5980,7 @@ const schema139 = {
   },
   "nullable": true
 };
-function validate308(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5951,10 +6034,10 @@ function validate308(data, {
       }
     }
   }
-  validate308.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "request": {
@@ -6016,7 +6099,7 @@ function validate55(data, {
   validate55.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6064,10 +6147,10 @@ function validate311(data, {
       }
     }
   }
-  validate311.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6109,43 +6192,43 @@ function validate298(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate299(data.parentRefs, {
+      if (!validate301(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate308(data.hostnames, {
+      if (!validate310(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate311(data.timeouts, {
+      if (!validate313(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "object",
   "required": ["host"],
   "properties": {
@@ -6164,7 +6247,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema143 = {
   "type": "object",
   "properties": {
     "secretName": {
@@ -6173,7 +6256,7 @@ const schema142 = {
   },
   "nullable": true
 };
-function validate319(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6210,7 +6293,7 @@ function validate319(data, {
       }
     }
   }
-  validate319.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -6326,7 +6409,7 @@ function validate110(data, {
   validate110.errors = vErrors;
   return errors === 0;
 }
-function validate316(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6390,13 +6473,13 @@ function validate316(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate319(data.tls, {
+      if (!validate321(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
@@ -6412,10 +6495,10 @@ function validate316(data, {
       }
     }
   }
-  validate316.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-function validate297(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6441,32 +6524,32 @@ function validate297(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate298(data.httpRoute, {
+      if (!validate300(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate316(data.ingress, {
+      if (!validate318(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate297.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "from": {
@@ -7273,7 +7356,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7321,10 +7404,10 @@ function validate325(data, {
       }
     }
   }
-  validate325.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -7424,7 +7507,7 @@ function validate84(data, {
   validate84.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7472,10 +7555,10 @@ function validate329(data, {
       }
     }
   }
-  validate329.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema146 = {
   "type": "object",
   "properties": {
     "topologySpreadConstraints": {
@@ -7526,7 +7609,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema147 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7534,7 +7617,7 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema148 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7558,12 +7641,12 @@ const schema147 = {
     }
   }
 };
-const schema148 = {
+const schema149 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate336(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7620,14 +7703,14 @@ function validate336(data, {
     }
     errors++;
   }
-  validate336.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema150 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate339(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7657,7 +7740,7 @@ function validate339(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema149.enum
+        allowedValues: schema150.enum
       }
     };
     if (vErrors === null) {
@@ -7667,7 +7750,7 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
 const schema41 = {
@@ -7718,7 +7801,7 @@ function validate88(data, {
   validate88.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7760,13 +7843,13 @@ function validate335(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate336(data.topologyKey, {
+      if (!validate338(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
@@ -7782,13 +7865,13 @@ function validate335(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate339(data.whenUnsatisfiable, {
+      if (!validate341(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
@@ -7841,10 +7924,10 @@ function validate335(data, {
     }
     errors++;
   }
-  validate335.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
-function validate334(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7887,28 +7970,28 @@ function validate334(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate335(data[i0], {
+      if (!validate337(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate334.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate346(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7984,16 +8067,16 @@ function validate346(data, {
       errors++;
     }
   }
-  validate346.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate348(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8051,15 +8134,15 @@ function validate348(data, {
       errors++;
     }
   }
-  validate348.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema153 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate350(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8089,7 +8172,7 @@ function validate350(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema152.enum
+        allowedValues: schema153.enum
       }
     };
     if (vErrors === null) {
@@ -8099,10 +8182,10 @@ function validate350(data, {
     }
     errors++;
   }
-  validate350.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema154 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8110,7 +8193,7 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema154 = {
+const schema155 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8119,7 +8202,7 @@ const schema154 = {
     }
   }
 };
-function validate353(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8171,10 +8254,10 @@ function validate353(data, {
     }
     errors++;
   }
-  validate353.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-function validate352(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8217,21 +8300,21 @@ function validate352(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate353(data[i0], {
+      if (!validate355(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate352.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema156 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -8308,7 +8391,7 @@ function validate89(data, {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate357(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8356,7 +8439,7 @@ function validate357(data, {
       }
     }
   }
-  validate357.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -8424,7 +8507,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -8432,7 +8515,7 @@ const schema156 = {
   },
   "nullable": true
 };
-const schema157 = {
+const schema158 = {
   "type": "object",
   "properties": {
     "key": {
@@ -8452,12 +8535,12 @@ const schema157 = {
     }
   }
 };
-const schema158 = {
+const schema159 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate364(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8499,15 +8582,15 @@ function validate364(data, {
       errors++;
     }
   }
-  validate364.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate366(data, {
+function validate368(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8537,7 +8620,7 @@ function validate366(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema159.enum
+        allowedValues: schema160.enum
       }
     };
     if (vErrors === null) {
@@ -8547,7 +8630,7 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate368.errors = vErrors;
   return errors === 0;
 }
 const schema74 = {
@@ -8600,12 +8683,12 @@ function validate158(data, {
   validate158.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema161 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate369(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8635,7 +8718,7 @@ function validate369(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema160.enum
+        allowedValues: schema161.enum
       }
     };
     if (vErrors === null) {
@@ -8645,7 +8728,7 @@ function validate369(data, {
     }
     errors++;
   }
-  validate369.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
 const schema59 = {
@@ -8716,7 +8799,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-function validate363(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8726,24 +8809,24 @@ function validate363(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate364(data.key, {
+      if (!validate366(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate366(data.operator, {
+      if (!validate368(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
@@ -8759,13 +8842,13 @@ function validate363(data, {
       }
     }
     if (data.effect !== undefined) {
-      if (!validate369(data.effect, {
+      if (!validate371(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
@@ -8796,10 +8879,10 @@ function validate363(data, {
     }
     errors++;
   }
-  validate363.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-function validate362(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8842,21 +8925,21 @@ function validate362(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate363(data[i0], {
+      if (!validate365(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate362.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -8865,7 +8948,7 @@ const schema161 = {
   },
   "nullable": true
 };
-const schema162 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8877,7 +8960,7 @@ const schema162 = {
   },
   "nullable": true
 };
-const schema163 = {
+const schema164 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8887,7 +8970,7 @@ const schema163 = {
   },
   "nullable": true
 };
-const schema164 = {
+const schema165 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -9259,7 +9342,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-function validate377(data, {
+function validate379(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9328,10 +9411,10 @@ function validate377(data, {
     }
     errors++;
   }
-  validate377.errors = vErrors;
+  validate379.errors = vErrors;
   return errors === 0;
 }
-function validate376(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9373,21 +9456,21 @@ function validate376(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate377(data.nodeSelectorTerms, {
+      if (!validate379(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate376.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema166 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9395,7 +9478,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema167 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -9407,7 +9490,7 @@ const schema166 = {
     }
   }
 };
-function validate382(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9486,10 +9569,10 @@ function validate382(data, {
     }
     errors++;
   }
-  validate382.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate381(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9532,21 +9615,21 @@ function validate381(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate382(data[i0], {
+      if (!validate384(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate381.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9572,32 +9655,32 @@ function validate375(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate376(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate378(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate381(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate383(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate375.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9623,21 +9706,21 @@ function validate374(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate375(data.nodeAffinity, {
+      if (!validate377(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema168 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9645,7 +9728,7 @@ const schema167 = {
   },
   "nullable": true
 };
-const schema168 = {
+const schema169 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9725,12 +9808,12 @@ function validate120(data, {
   validate120.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema170 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate392(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9772,10 +9855,10 @@ function validate392(data, {
       errors++;
     }
   }
-  validate392.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema171 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9897,7 +9980,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate394(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9945,10 +10028,10 @@ function validate394(data, {
       }
     }
   }
-  validate394.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-function validate390(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9985,24 +10068,24 @@ function validate390(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate392(data.value, {
+      if (!validate394(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate394(data.valueFrom, {
+      if (!validate396(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
@@ -10022,10 +10105,10 @@ function validate390(data, {
     }
     errors++;
   }
-  validate390.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-function validate389(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10068,21 +10151,21 @@ function validate389(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate390(data[i0], {
+      if (!validate392(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate389.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-function validate333(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10108,68 +10191,68 @@ function validate333(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate334(data.topologySpreadConstraints, {
+      if (!validate336(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate346(data.terminationGracePeriodSeconds, {
+      if (!validate348(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.image !== undefined) {
-      if (!validate348(data.image, {
-        instancePath: instancePath + "/image",
-        parentData: data,
-        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate350(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
+    if (data.image !== undefined) {
+      if (!validate350(data.image, {
+        instancePath: instancePath + "/image",
         parentData: data,
-        parentDataProperty: "imagePullPolicy",
+        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate352(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate352(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate354(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate357(data.resources, {
+      if (!validate359(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
@@ -10185,35 +10268,35 @@ function validate333(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate362(data.tolerations, {
+      if (!validate364(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate374(data.affinity, {
+      if (!validate376(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate389(data.env, {
+      if (!validate391(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
@@ -10273,7 +10356,7 @@ function validate333(data, {
       }
     }
   }
-  validate333.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
 function validate177(data, {
@@ -10324,13 +10407,13 @@ function validate177(data, {
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate205(data.qualityGate, {
+      if (!validate207(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
@@ -10346,79 +10429,79 @@ function validate177(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate214(data.scaling, {
+      if (!validate216(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate270(data.gateway, {
+      if (!validate272(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.rollout !== undefined) {
-      if (!validate272(data.rollout, {
-        instancePath: instancePath + "/rollout",
-        parentData: data,
-        parentDataProperty: "rollout",
         rootData
       })) {
         vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
+    if (data.rollout !== undefined) {
+      if (!validate274(data.rollout, {
+        instancePath: instancePath + "/rollout",
+        parentData: data,
+        parentDataProperty: "rollout",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.expose !== undefined) {
-      if (!validate297(data.expose, {
+      if (!validate299(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate325(data.networkPolicy, {
+      if (!validate327(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate329(data.podDisruptionBudget, {
+      if (!validate331(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate333(data.server, {
+      if (!validate335(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
@@ -10441,7 +10524,7 @@ function validate177(data, {
   validate177.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema172 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10504,12 +10587,12 @@ const schema171 = {
   },
   "nullable": true
 };
-const schema172 = {
+const schema173 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate409(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10539,7 +10622,7 @@ function validate409(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema172.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -10549,7 +10632,7 @@ function validate409(data, {
     }
     errors++;
   }
-  validate409.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
 const schema56 = {
@@ -10685,12 +10768,12 @@ function validate117(data, {
   validate117.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema174 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate417(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10720,7 +10803,7 @@ function validate417(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema174.enum
       }
     };
     if (vErrors === null) {
@@ -10730,10 +10813,10 @@ function validate417(data, {
     }
     errors++;
   }
-  validate417.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -10751,12 +10834,12 @@ const schema174 = {
   },
   "nullable": true
 };
-const schema175 = {
+const schema176 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate421(data, {
+function validate423(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10786,7 +10869,7 @@ function validate421(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema175.enum
+        allowedValues: schema176.enum
       }
     };
     if (vErrors === null) {
@@ -10796,7 +10879,7 @@ function validate421(data, {
     }
     errors++;
   }
-  validate421.errors = vErrors;
+  validate423.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10849,7 +10932,7 @@ function validate123(data, {
   validate123.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema177 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -10862,13 +10945,13 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema178 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate427(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10944,10 +11027,10 @@ function validate427(data, {
       errors++;
     }
   }
-  validate427.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11016,21 +11099,21 @@ function validate425(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate427(data.weightPercent, {
+      if (!validate429(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate425.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-function validate420(data, {
+function validate422(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11056,13 +11139,13 @@ function validate420(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate421(data.mode, {
+      if (!validate423(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
         errors = vErrors.length;
       }
     }
@@ -11089,21 +11172,21 @@ function validate420(data, {
       }
     }
     if (data.canary !== undefined) {
-      if (!validate425(data.canary, {
+      if (!validate427(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate420.errors = vErrors;
+  validate422.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema179 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11111,7 +11194,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema180 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -11135,11 +11218,11 @@ const schema179 = {
     }
   }
 };
-const schema180 = {
+const schema181 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate434(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11169,7 +11252,7 @@ function validate434(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema180.enum
+        allowedValues: schema181.enum
       }
     };
     if (vErrors === null) {
@@ -11179,7 +11262,7 @@ function validate434(data, {
     }
     errors++;
   }
-  validate434.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
 const schema75 = {
@@ -11279,7 +11362,7 @@ function validate160(data, {
   validate160.errors = vErrors;
   return errors === 0;
 }
-function validate432(data, {
+function validate434(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11380,13 +11463,13 @@ function validate432(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate434(data.status, {
+      if (!validate436(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
@@ -11450,10 +11533,10 @@ function validate432(data, {
     }
     errors++;
   }
-  validate432.errors = vErrors;
+  validate434.errors = vErrors;
   return errors === 0;
 }
-function validate431(data, {
+function validate433(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11496,21 +11579,21 @@ function validate431(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate432(data[i0], {
+      if (!validate434(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
+        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate431.errors = vErrors;
+  validate433.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema182 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -11580,11 +11663,11 @@ function validate121(data, {
   validate121.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema183 = {
   "type": "string",
   "maxLength": 512
 };
-function validate444(data, {
+function validate446(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11625,13 +11708,13 @@ function validate444(data, {
     }
     errors++;
   }
-  validate444.errors = vErrors;
+  validate446.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema184 = {
   "type": "boolean"
 };
-function validate446(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11655,14 +11738,14 @@ function validate446(data, {
     }
     errors++;
   }
-  validate446.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema185 = {
   "type": "string",
   "maxLength": 128
 };
-function validate448(data, {
+function validate450(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11703,10 +11786,10 @@ function validate448(data, {
     }
     errors++;
   }
-  validate448.errors = vErrors;
+  validate450.errors = vErrors;
   return errors === 0;
 }
-function validate442(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11823,35 +11906,35 @@ function validate442(data, {
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate444(data.bounds, {
+      if (!validate446(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.passed !== undefined) {
-      if (!validate446(data.passed, {
-        instancePath: instancePath + "/passed",
-        parentData: data,
-        parentDataProperty: "passed",
         rootData
       })) {
         vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
         errors = vErrors.length;
       }
     }
+    if (data.passed !== undefined) {
+      if (!validate448(data.passed, {
+        instancePath: instancePath + "/passed",
+        parentData: data,
+        parentDataProperty: "passed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.reason !== undefined) {
-      if (!validate448(data.reason, {
+      if (!validate450(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
         errors = vErrors.length;
       }
     }
@@ -11867,7 +11950,7 @@ function validate442(data, {
       }
     }
   }
-  validate442.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
 const schema65 = {
@@ -12645,7 +12728,7 @@ function validate125(data, {
   validate125.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema186 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -12682,11 +12765,11 @@ const schema185 = {
   },
   "nullable": true
 };
-const schema186 = {
+const schema187 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate455(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12716,7 +12799,7 @@ function validate455(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema186.enum
+        allowedValues: schema187.enum
       }
     };
     if (vErrors === null) {
@@ -12726,14 +12809,14 @@ function validate455(data, {
     }
     errors++;
   }
-  validate455.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema188 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate457(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12763,7 +12846,7 @@ function validate457(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema187.enum
+        allowedValues: schema188.enum
       }
     };
     if (vErrors === null) {
@@ -12773,17 +12856,17 @@ function validate457(data, {
     }
     errors++;
   }
-  validate457.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema189 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate462(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12859,10 +12942,10 @@ function validate462(data, {
       errors++;
     }
   }
-  validate462.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema190 = {
   "type": "object",
   "required": ["canary", "stable"],
   "properties": {
@@ -13096,7 +13179,7 @@ function validate162(data, {
   validate162.errors = vErrors;
   return errors === 0;
 }
-function validate466(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13176,10 +13259,10 @@ function validate466(data, {
       }
     }
   }
-  validate466.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
-function validate454(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13285,24 +13368,24 @@ function validate454(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate455(data.strategy, {
+      if (!validate457(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate457(data.phase, {
+      if (!validate459(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }
@@ -13340,13 +13423,13 @@ function validate454(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate462(data.weightPercent, {
+      if (!validate464(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
@@ -13373,13 +13456,13 @@ function validate454(data, {
       }
     }
     if (data.counted !== undefined) {
-      if (!validate466(data.counted, {
+      if (!validate468(data.counted, {
         instancePath: instancePath + "/counted",
         parentData: data,
         parentDataProperty: "counted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
@@ -13395,10 +13478,10 @@ function validate454(data, {
       }
     }
   }
-  validate454.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema191 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -13406,7 +13489,7 @@ const schema190 = {
   },
   "nullable": true
 };
-const schema191 = {
+const schema192 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -13430,12 +13513,12 @@ const schema191 = {
     }
   }
 };
-const schema192 = {
+const schema193 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate474(data, {
+function validate476(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13494,10 +13577,10 @@ function validate474(data, {
       errors++;
     }
   }
-  validate474.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-function validate473(data, {
+function validate475(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13555,13 +13638,13 @@ function validate473(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate474(data.number, {
+      if (!validate476(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
+        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
         errors = vErrors.length;
       }
     }
@@ -13636,10 +13719,10 @@ function validate473(data, {
     }
     errors++;
   }
-  validate473.errors = vErrors;
+  validate475.errors = vErrors;
   return errors === 0;
 }
-function validate472(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13682,21 +13765,21 @@ function validate472(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate473(data[i0], {
+      if (!validate475(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate472.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
-const schema193 = {
+const schema194 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -13777,7 +13860,7 @@ function validate167(data, {
   validate167.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema195 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -13789,7 +13872,7 @@ const schema194 = {
   },
   "nullable": true
 };
-function validate489(data, {
+function validate491(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13837,15 +13920,15 @@ function validate489(data, {
       }
     }
   }
-  validate489.errors = vErrors;
+  validate491.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema196 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate493(data, {
+function validate495(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13887,10 +13970,10 @@ function validate493(data, {
       errors++;
     }
   }
-  validate493.errors = vErrors;
+  validate495.errors = vErrors;
   return errors === 0;
 }
-function validate483(data, {
+function validate485(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13971,24 +14054,24 @@ function validate483(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate489(data.latencyMilliseconds, {
+      if (!validate491(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
+        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate493(data.device, {
+      if (!validate495(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
+        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
         errors = vErrors.length;
       }
     }
@@ -14004,10 +14087,10 @@ function validate483(data, {
       }
     }
   }
-  validate483.errors = vErrors;
+  validate485.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14044,13 +14127,13 @@ function validate407(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate409(data.phase, {
+      if (!validate411(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
@@ -14121,13 +14204,13 @@ function validate407(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate417(data.scalingEngine, {
+      if (!validate419(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
@@ -14143,35 +14226,35 @@ function validate407(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate420(data.traffic, {
+      if (!validate422(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
+        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate431(data.conditions, {
+      if (!validate433(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate442(data.gate, {
+      if (!validate444(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
@@ -14198,40 +14281,40 @@ function validate407(data, {
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate454(data.rollout, {
+      if (!validate456(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate472(data.revisions, {
+      if (!validate474(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate483(data.engine, {
+      if (!validate485(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
+        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate407.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
 function validate168(data, {
@@ -14337,13 +14420,13 @@ function validate168(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate407(data.status, {
+      if (!validate409(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }

@@ -105,6 +105,7 @@ class Row:
     ) -> None:
         self._noise = Noise(config, seed)
         self.plan = plan
+        self.seed = seed
         self.condition = condition
         self.taken = 0
         self.x = self._noise.draw().to(device, dtype)

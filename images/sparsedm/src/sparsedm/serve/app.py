@@ -17,7 +17,7 @@ from sparsedm.models.text_encoder import TextTooLong
 from sparsedm.serve.batcher import Draining
 from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
-from sparsedm.serve.generation import client_gone, read_request
+from sparsedm.serve.generation import client_gone, client_of, patience_of, read_request
 from sparsedm.serve.images import BEST, encode_base64, side_of
 from sparsedm.serve.openapi import GENERATION, describe, documented
 from sparsedm.serve.prompts import UnknownClass
@@ -60,12 +60,16 @@ def create_app(service: Service) -> FastAPI:
         seed = body.seed if body.seed is not None else secrets.randbits(32)
         seeds = [seed + i for i in range(body.n)]
         with service.load.request():
-            images = await _unless_disconnected(request, service.submit(condition, seeds))
-            service.served(condition, images, body.seed is not None)
+            patience = patience_of(request) - (time.perf_counter() - started)
+            waiting = service.submit(condition, seeds, body.num_inference_steps, client_of(request), patience)
+            images = await _unless_disconnected(request, waiting)
+            if body.num_inference_steps in (None, service.config.engine.steps):
+                service.served(condition, images, body.seed is not None)  # others have another quality
             encoded = await asyncio.gather(
                 *(asyncio.to_thread(encode_base64, image, side, format, quality) for image in images)
             )
         service.latencies.add(time.perf_counter() - started)
+        took = service.denoising_seconds(body.n, body.num_inference_steps)
         name = service.class_name(condition)
         data = [
             {"b64_json": text, "seed": own, **({} if name is None else {"revised_prompt": name})}
@@ -79,7 +83,7 @@ def create_app(service: Service) -> FastAPI:
                 "size": f"{side}x{side}",
                 "data": data,
             },
-            headers={"X-SparseDM-Denoising-Seconds": f"{service.denoising_seconds(body.n):.3f}"},
+            headers={"X-SparseDM-Denoising-Seconds": f"{took:.3f}"},
         )
 
     # Everything but the answer itself is left out of the document: nothing is done here.
@@ -112,7 +116,7 @@ def _shown(name: str) -> str:
 
 
 async def _unless_disconnected(request: Request, images: list[asyncio.Future[Any]]) -> list[Any]:
-    """The images. When the client disconnects, its waiting images leave the queue."""
+    """The images. When the client disconnects, its images leave the queue, and the batch at the next step."""
     drawn = asyncio.create_task(_all(images))
     gone = asyncio.create_task(_disconnect(request))
     try:

@@ -1,10 +1,11 @@
-"""Draws the images of many requests in batches.
+"""Draws the images of many requests together, step by step.
 
-A batch starts when it is full, or when its oldest image has waited for `max_delay` seconds. What waits is
-bounded in number, `max_queue`, and in the time that it takes: a request beyond is refused, with the time
-after which to retry, computed from measured batches. Cancelled images leave the queue at once.
+Before each denoising step, images that wait take the free places of the batch, and images whose client has
+gone leave it. So an image waits for no other's end, and each has its own number of steps. Who gets a place is
+up to the queue (waiting.py). What waits is bounded in number, `max_queue`, and in the time that it takes: a
+request beyond is refused, with the time after which to retry, computed from measured steps.
 
-Everything here runs on one event loop; only `draw` runs elsewhere, on the one thread that owns the model.
+Everything here runs on one event loop; only `_steps` runs elsewhere, on the one thread that owns the model.
 """
 
 from __future__ import annotations
@@ -12,37 +13,58 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
-from sparsedm.serve.pace import Pace
+from sparsedm.serve.pace import Pace, ends
 from sparsedm.serve.prompts import Condition
+from sparsedm.serve.waiting import FairQueue, Image
 
 log = logging.getLogger("sparsedm.serve")
 
-Draw = Callable[[Sequence[Condition], Sequence[int]], Sequence[Any]]
-"""(conditions, seeds) -> an image or an error for each."""
+
+class Drawing(Protocol):
+    """What the batcher needs of the engine, on the engine's thread."""
+
+    def begin(self, condition: Condition, seed: int, steps: int) -> Any:
+        """An image at its first step: a row, whose `left` is the number of steps left."""
+
+    def advance(self, rows: Sequence[Any]) -> None:
+        """Takes the next step of each row. Where it raises, no row has moved."""
+
+    def finish(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """An image or an error for each row without steps left."""
 
 
-class QueueFull(Exception):
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"The queue is full: try again in {retry_after} s.")
-        self.retry_after = retry_after
+class Refused(Exception):
+    """A request that could be accepted after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class QueueFull(Refused):
+    def __init__(self, seconds: float) -> None:
+        super().__init__("The queue is full: try again after Retry-After.", seconds)
+
+
+class TooLate(Refused):
+    """Drawn after its client has stopped waiting. `ever`: whether an idle server would be in time."""
+
+    def __init__(self, needed: float, patience: float, ever: bool) -> None:
+        remedy = "try again after Retry-After" if ever else "wait longer, or ask for less"
+        super().__init__(
+            f"Drawing would end in {needed:.1f} s, and the client waits for {patience:.1f} s: {remedy}.",
+            needed - patience,
+        )
+        self.ever = ever
 
 
 class Draining(Exception):
     """The server is stopping and accepts nothing new."""
-
-
-@dataclass(eq=False)
-class _Row:
-    condition: Condition
-    seed: int
-    enqueued: float
-    result: asyncio.Future[Any]
 
 
 class Batcher:
@@ -50,117 +72,158 @@ class Batcher:
 
     def __init__(
         self,
-        draw: Draw,
+        engine: Drawing,
         executor: Executor,
         pace: Pace,
         max_batch: int,
         max_delay: float,
         max_queue: int,
-        on_batch: Callable[[int, int, float], None] = lambda drawn, failed, seconds: None,
+        on_steps: Callable[[int, int, float], None] = lambda images, steps, seconds: None,
+        on_images: Callable[[int, int], None] = lambda drawn, failed: None,
     ) -> None:
+        """on_steps: (images in the batch, steps taken, seconds of each). on_images: of what has ended."""
         self.max_queue = max_queue
         self.failures = 0
-        """Consecutive batches that failed as a whole."""
-        self._draw = draw
+        """Consecutive times that nothing but errors came out of a batch."""
+        self._engine = engine
         self._executor = executor
         self._pace = pace
         self._max_batch = max_batch
         self._max_delay = max_delay
-        self._on_batch = on_batch
-        self._queue: deque[_Row] = deque()
-        self._changed = asyncio.Event()
-        self._closing = False
-        self._batch: list[_Row] = []
+        self._on_steps = on_steps
+        self._on_images = on_images
+        self._queue = FairQueue()
+        self._batch: list[Image] = []
         """The images being drawn."""
-        self._started = 0.0
-        """When the batch that is being drawn began, in the event loop's time."""
+        self._changed = asyncio.Event()
+        self._pause = False
+        """Tells the model's thread that somebody comes or goes."""
+        self._closing = False
 
     @property
     def waiting(self) -> int:
-        """Images that wait for a batch."""
+        """Images that wait for a place."""
         return len(self._queue)
 
     @property
+    def waiting_steps(self) -> int:
+        return sum(image.steps for image in self._queue)
+
+    @property
     def drawing(self) -> int:
-        """Images in the batch that is being drawn."""
+        """Images that are being drawn."""
         return len(self._batch)
 
     @property
-    def batch_seconds(self) -> float:
-        """Running mean of a full batch's time."""
+    def step_seconds(self) -> float:
+        """Running mean of a full batch's step."""
         return self._pace.seconds(self._max_batch)
 
-    def most_images(self, within: float) -> int:
+    def seconds_alone(self, images: int, steps: int) -> float:
+        """In which an idle server draws `images`."""
+        times, together = math.ceil(images / self._max_batch), min(images, self._max_batch)
+        return times * steps * self._pace.seconds(together)
+
+    def most_images(self, within: float, steps: int) -> int:
         """How many an idle server draws in `within` seconds, at most a whole queue."""
-        if within >= self._seconds_for(self.max_queue):
+        if within >= self.seconds_alone(self.max_queue, steps):
             return self.max_queue
-        return min(self.max_queue, int(within / self.batch_seconds) * self._max_batch)
+        return min(self.max_queue, int(within / (steps * self.step_seconds)) * self._max_batch)
 
-    def seconds_to_finish(self, more: int = 0) -> float:
-        """Estimated time until everything accepted, and `more` images, are drawn."""
-        now = asyncio.get_running_loop().time()
-        current = max(0.0, self._started + self._pace.seconds(self.drawing) - now) if self._batch else 0.0
-        return current + self._seconds_for(self.waiting + more)
+    def seconds_to_finish(self) -> float:
+        """Estimated time until everything accepted is drawn."""
+        return self._estimate([])[0]
 
-    def _seconds_for(self, rows: int) -> float:
-        full, rest = divmod(rows, self._max_batch)
-        return full * self.batch_seconds + (self._pace.seconds(rest) if rest else 0.0)
+    def _estimate(self, images: Sequence[Image]) -> tuple[float, float]:
+        """Seconds until everything accepted is drawn, and until `images` of it are."""
+        drawing, waiting = [image.left for image in self._batch], list(self._queue)
+        ready = dict(
+            zip(waiting, ends(drawing, (image.steps for image in waiting), self._max_batch), strict=True)
+        )
+        step = self._pace.seconds(min(self._max_batch, len(drawing) + len(waiting)))
+        last = max([*drawing, *ready.values()], default=0)
+        return last * step, max((ready[image] for image in images), default=0) * step
 
     def submit(
-        self, conditions: Sequence[Condition], seeds: Sequence[int], within: float = math.inf
+        self,
+        condition: Condition,
+        seeds: Sequence[int],
+        steps: int,
+        client: str = "",
+        within: float = math.inf,
+        patience: float = math.inf,
     ) -> list[asyncio.Future[Any]]:
-        """All images of a request, or none: raises QueueFull or Draining.
+        """All images of a request, or none: raises QueueFull, TooLate or Draining.
 
-        within: seconds in which everything accepted has to be drawn.
+        within: seconds in which everything accepted has to be drawn; patience: those that the client waits.
         """
         if self._closing:
             raise Draining
-        late = self.seconds_to_finish(len(seeds)) - within
-        if self.waiting + len(seeds) > self.max_queue or late > 0:
-            raise QueueFull(math.ceil(max(1.0, self._until_room(len(seeds)), late)))
+        if self.waiting + len(seeds) > self.max_queue:
+            raise QueueFull(self._until_room(len(seeds)))
         loop = asyncio.get_running_loop()
-        rows = [
-            _Row(condition, seed, loop.time(), loop.create_future())
-            for condition, seed in zip(conditions, seeds, strict=True)
-        ]
-        for row in rows:
-            row.result.add_done_callback(self._forget_cancelled)
-        self._queue.extend(rows)
-        self._changed.set()
-        return [row.result for row in rows]
+        images = [Image(client, condition, seed, steps, loop.time(), loop.create_future()) for seed in seeds]
+        for image in images:
+            self._queue.push(image)
+        try:
+            self._check_time(images, within, patience)
+        except Refused:
+            for image in images:
+                self._queue.discard(image)
+            raise
+        for image in images:
+            image.result.add_done_callback(partial(self._forget_cancelled, image))
+        self._wake()
+        return [image.result for image in images]
+
+    def _check_time(self, images: Sequence[Image], within: float, patience: float) -> None:
+        whole, own = self._estimate(images)
+        if whole > within:
+            raise QueueFull(whole - within)
+        if own > patience:
+            ever = self.seconds_alone(len(images), images[0].steps) <= patience
+            raise TooLate(own, patience, ever)
 
     def _until_room(self, wanted: int) -> float:
         """Seconds until the queue has room for `wanted` images at the measured rate."""
-        surplus = self.waiting + self.drawing + wanted - self.max_queue
-        return surplus * self.batch_seconds / self._max_batch
+        accepted = [*self._batch, *self._queue]
+        surplus = len(accepted) + wanted - self.max_queue
+        steps = sum(image.left for image in accepted) / len(accepted) if accepted else 0.0
+        return surplus * steps * self.step_seconds / self._max_batch
 
-    def _forget_cancelled(self, result: asyncio.Future[Any]) -> None:
+    def _wake(self) -> None:
+        """Somebody comes or goes: the loop looks again, after the step under way."""
+        self._changed.set()
+        self._pause = True
+
+    def _forget_cancelled(self, image: Image, result: asyncio.Future[Any]) -> None:
         if result.cancelled():
-            self._queue = deque(row for row in self._queue if not row.result.cancelled())
+            self._queue.discard(image)
+            self._wake()
 
     async def run(self) -> None:
-        """Draws batches until `drain` was called and the queue is empty."""
-        while self._queue or not self._closing:
-            if not self._queue:
+        """Draws until `drain` was called and nothing is left."""
+        while self._batch or self._queue or not self._closing:
+            if not self._batch and not self._queue:
                 await self._change()
                 continue
-            await self._fill()
-            batch = [self._queue.popleft() for _ in range(min(self.waiting, self._max_batch))]
-            if batch:
-                await self._draw_batch(batch)
+            await self._take_places()
+            if self._batch:
+                await self._draw()
 
     async def drain(self, loop_task: asyncio.Task[None]) -> None:
         """Refuses what is new, and returns when everything accepted has been drawn."""
         self._closing = True
-        self._changed.set()
+        self._wake()
         await asyncio.shield(loop_task)
 
     def give_up(self) -> None:
         """Fails everything accepted with Draining, when there is no time left to draw it."""
-        for row in [*self._batch, *self._queue]:
-            if not row.result.done():
-                row.result.set_exception(Draining())
+        for image in [*self._batch, *self._queue]:
+            if not image.result.done():
+                image.result.set_exception(Draining())
         self._queue.clear()
+        self._wake()
 
     async def _change(self, timeout: float | None = None) -> None:
         self._changed.clear()
@@ -170,46 +233,81 @@ class Batcher:
         except TimeoutError:
             return
 
+    async def _take_places(self) -> None:
+        """Images without a client leave, and images that wait take the free places."""
+        self._batch = [image for image in self._batch if not image.result.done()]
+        if not self._batch:
+            await self._fill()
+        while self._queue and self.drawing < self._max_batch:
+            image = self._queue.pop()
+            if not image.result.done():
+                self._batch.append(image)
+
     async def _fill(self) -> None:
         """Waits for more images until the oldest has waited `max_delay`."""
         clock = asyncio.get_running_loop().time
         while 0 < self.waiting < self._max_batch and not self._closing:
-            left = self._queue[0].enqueued + self._max_delay - clock()
+            left = min(image.since for image in self._queue) + self._max_delay - clock()
             if left <= 0:
                 return
             await self._change(left)
 
-    async def _draw_batch(self, batch: list[_Row]) -> None:
+    async def _draw(self) -> None:
+        """Steps of the batch until an image is ready, or somebody comes or goes."""
         loop = asyncio.get_running_loop()
-        self._batch, self._started = batch, loop.time()
+        batch, started, self._pause = self._batch, loop.time(), False
         try:
-            images = await self._drawn(batch)
-        finally:
-            self._batch = []
-        failed = sum(isinstance(image, Exception) for image in images)
-        self.failures = self.failures + 1 if failed == len(batch) else 0
-        self._on_batch(len(batch) - failed, failed, loop.time() - self._started)
-        for row, image in zip(batch, images, strict=True):
-            if row.result.done():
-                continue
-            if isinstance(image, Exception):
-                row.result.set_exception(image)
-            else:
-                row.result.set_result(image)
-
-    async def _drawn(self, batch: Sequence[_Row]) -> Sequence[Any]:
-        """An image or an error for each. A failed batch is drawn again one by one, so that one bad
-        image does not fail the others."""
-        loop = asyncio.get_running_loop()
-        conditions, seeds = [p.condition for p in batch], [p.seed for p in batch]
-        started = loop.time()
-        try:
-            images = await loop.run_in_executor(self._executor, self._draw, conditions, seeds)
+            steps, ready = await loop.run_in_executor(self._executor, self._steps, batch)
         except Exception as error:
-            # Whatever the error, the clients of this batch get an answer and the next batch is tried.
+            # Whatever the error, the clients of this batch get an answer and the others are drawn.
             log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
-            if len(batch) == 1:
-                return [error]
-            return [image for row in batch for image in await self._drawn([row])]
-        self._pace.add(len(batch), loop.time() - started)
-        return images
+            self._hand_out(await self._one_by_one(batch, error))
+            return
+        seconds = (loop.time() - started) / steps
+        self._pace.add(len(batch), seconds)
+        self._on_steps(len(batch), steps, seconds)
+        self._hand_out(ready)
+
+    def _steps(self, batch: Sequence[Image], most: float = math.inf) -> tuple[int, dict[Image, Any]]:
+        """On the model's thread: the number of steps taken, and the images that are ready."""
+        for image in batch:
+            if image.row is None:
+                image.row = self._engine.begin(image.condition, image.seed, image.steps)
+        rows, taken = [image.row for image in batch], 0
+        while all(row.left for row in rows) and taken < most:
+            self._engine.advance(rows)
+            taken += 1
+            if self._pause:
+                break
+        ready = [image for image in batch if image.left == 0]
+        images = self._engine.finish([image.row for image in ready]) if ready else []
+        return taken, dict(zip(ready, images, strict=True))
+
+    async def _one_by_one(self, batch: Sequence[Image], error: Exception) -> dict[Image, Any]:
+        """After a failed step: takes it for each image alone, so that a bad one does not fail the others."""
+        if len(batch) == 1:
+            return {batch[0]: error}
+        loop, ended = asyncio.get_running_loop(), {}
+        for image in batch:
+            try:
+                _, ready = await loop.run_in_executor(self._executor, self._steps, [image], 1)
+            except Exception as own:
+                ready = {image: own}
+            ended.update(ready)
+        return ended
+
+    def _hand_out(self, ended: Mapping[Image, Any]) -> None:
+        """Images and errors to those who wait for them."""
+        if not ended:
+            return
+        failed = sum(isinstance(image, Exception) for image in ended.values())
+        self.failures = self.failures + 1 if failed == len(ended) else 0
+        self._on_images(len(ended) - failed, failed)
+        self._batch = [image for image in self._batch if image not in ended]
+        for image, drawn in ended.items():
+            if image.result.done():
+                continue
+            if isinstance(drawn, Exception):
+                image.result.set_exception(drawn)
+            else:
+                image.result.set_result(drawn)

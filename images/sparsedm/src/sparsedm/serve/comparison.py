@@ -22,13 +22,11 @@ from sparsedm.measure.frechet import FrechetStats, frechet_distance
 from sparsedm.measure.reference import REFERENCE_FILE, Reference
 from sparsedm.measure.window import FeatureWindow
 from sparsedm.models import ModelConfig
-from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
 LARGEST_WINDOW = 256 * 2**20
 """Bytes that the features of a window may take."""
-SAMPLER = "dpm-solver++"
-"""The sampler of servers."""
 
 
 @dataclass(frozen=True)

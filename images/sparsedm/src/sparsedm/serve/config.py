@@ -9,14 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from sparsedm.errors import ConfigError
 from sparsedm.serve.gate import Gate, parse_gate
 from sparsedm.uris import resolve_uri
 
 DEFAULT_PORT = 8080
+SAMPLER = "dpm-solver++"
+"""The sampler of servers."""
 
 Decimal = Annotated[float, BeforeValidator(lambda value: float(value) if isinstance(value, str) else value)]
 
@@ -33,8 +44,24 @@ class EngineSpec(BaseModel):
     max_batch_size: int = Field(8, ge=1, le=1024)
     max_batch_delay_milliseconds: int = Field(5, ge=0, le=60_000)
     max_queue: int = Field(64, ge=1, le=100_000)
+    max_steps: int | None = Field(None, ge=1, le=1000)
+    """Most steps that a client may ask for; None means `steps`."""
     deterministic: bool = False
     """One shape for every batch, so that an image's bytes do not depend on the others of its batch."""
+
+    @field_validator("max_steps")
+    @classmethod
+    def _holds_steps(cls, value: int | None, info: ValidationInfo) -> int | None:
+        steps = info.data.get("steps", 1)
+        if value is not None and value < steps:
+            raise PydanticCustomError(
+                "max_steps", "must be at least engine.steps, {steps}: raise it", {"steps": steps}
+            )
+        return value
+
+    @property
+    def most_steps(self) -> int:
+        return self.max_steps or self.steps
 
     @property
     def buckets(self) -> list[int]:

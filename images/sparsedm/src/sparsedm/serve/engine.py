@@ -1,8 +1,10 @@
 """The model in memory, ready to draw. One thread owns it from loading to the last image.
 
-A batch is padded to the next of a few sizes, its bucket, so that a lone image does not pay for a full batch.
-The last digits of matrix products can depend on the shape: only with `deterministic`, which pads every batch
-to `max_batch_size`, does an image depend on its own class and seed alone. docs/serving.md has the figures.
+Images are drawn by `begin`, `advance` and `finish`: a batch is any images that are not finished, each at a
+step of its own. It is padded to the next of a few sizes, its bucket, so that a lone image does not pay for a
+full batch. The last digits of matrix products can depend on the shape: only with `deterministic`, which pads
+every batch to `max_batch_size`, does an image depend on its own class, seed and steps alone. docs/serving.md
+has the figures.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from torch import nn
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import to_uint8
-from sparsedm.diffusion.samplers import IMAGE_CHANNELS, sample
+from sparsedm.diffusion.samplers import IMAGE_CHANNELS, Row, advance, images_of, plan_of
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import ModelConfig, config_of
 from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
-from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.prompts import Condition
 from sparsedm.serve.recording import Recorded
 
@@ -45,7 +47,7 @@ class NotFinite(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a batch by its number of images, and the speed-up of full batches over dense."""
+    """Seconds of a step by its number of images, and the speed-up of full batches over dense."""
 
     seconds: Mapping[int, float]
     speedup: float
@@ -126,7 +128,7 @@ class Engine:
         return self.spec.max_batch_size * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:
-        """Chooses the backend by measuring, draws a canary, and returns how long batches take.
+        """Chooses the backend by measuring, draws a canary, and returns how long steps take.
 
         Raises ConfigError for a backend that can't run, and InputError for a model that draws no images.
         """
@@ -150,12 +152,11 @@ class Engine:
         return self.measured
 
     def _each_bucket(self, full: float) -> dict[int, float]:
-        """Seconds of a batch in each bucket, measured in a few steps; `full` is those of a full batch."""
-        few = min(self.spec.steps, MEASURED_STEPS)
-        seconds = {self.spec.max_batch_size: full}
+        """Seconds of a step in each bucket, measured in a few; `full`: those of a whole full batch."""
+        seconds = {self.spec.max_batch_size: full / self.spec.steps}
         for images in self.spec.buckets[:-1]:
             self._batch(images, steps=1)
-            seconds[images] = self._batch(images, few) * self.spec.steps / few
+            seconds[images] = self._batch(images, MEASURED_STEPS) / MEASURED_STEPS
         return seconds
 
     def fall_back(self, reason: str) -> Measured:
@@ -231,31 +232,40 @@ class Engine:
         self.draw([self._any_condition(0)] * len(seeds), seeds, steps)
         return time.perf_counter() - started
 
+    def begin(self, condition: Condition, seed: int, steps: int | None = None) -> Row:
+        """An image at its first step."""
+        plan = plan_of(self.config.process, SAMPLER, steps or self.spec.steps)
+        with torch.inference_mode():
+            own = self._conditions([condition])
+            return Row(self.config, plan, seed, None if own is None else own[0].to(self.device), self.device)
+
+    def advance(self, rows: Sequence[Row]) -> None:
+        """Takes the next step of each of at most `max_batch_size`. Where it raises, no row has moved."""
+        padding = self._bucket(len(rows)) - len(rows)
+        with torch.inference_mode():
+            advance(self._network, self.config, rows, self.spec.guidance, self._nothing, padding)
+
+    def finish(self, rows: Sequence[Row]) -> list[np.ndarray | NotFinite]:
+        """The image of each row without steps left, (H, W, C) uint8, or an error where it is not finite."""
+        with torch.inference_mode():
+            drawn, decode = images_of(rows, self.config), self.components.autoencoder
+            images = drawn if decode is None else decode(drawn)
+            finite = torch.stack([row.x.isfinite().all() for row in rows]).cpu()
+            finite = (finite & images.isfinite().flatten(1).all(1)).tolist()
+            pixels = to_uint8(images).permute(0, 2, 3, 1).numpy()
+        return [
+            image if good else NotFinite(row.seed)
+            for image, good, row in zip(pixels, finite, rows, strict=True)
+        ]
+
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], steps: int | None = None
     ) -> list[np.ndarray | NotFinite]:
-        """One image for each condition and seed, (H, W, C) uint8; at most `max_batch_size` of them.
-
-        An image that is not finite is replaced by an error.
-        """
-        size = self.spec.max_batch_size
-        if not 0 < len(seeds) <= size:
-            raise ValueError(f"A batch holds 1 to {size} images, not {len(seeds)}.")
-        padding = self._bucket(len(seeds)) - len(seeds)
-        with torch.inference_mode():
-            drawn = sample(
-                self._network, self.config, self._conditions([*conditions, *conditions[:1] * padding]),
-                [*seeds, *[0] * padding], steps=steps or self.spec.steps, guidance=self.spec.guidance,
-                device=self.device, nothing=self._nothing,
-            )  # fmt: skip
-            drawn, decode = drawn[: len(seeds)], self.components.autoencoder
-            images = drawn if decode is None else decode(drawn)
-        finite = (drawn.isfinite().flatten(1).all(1) & images.isfinite().flatten(1).all(1)).tolist()
-        pixels = to_uint8(images).permute(0, 2, 3, 1).numpy()
-        return [
-            image if good else NotFinite(seed)
-            for image, good, seed in zip(pixels, finite, seeds, strict=True)
-        ]
+        """One image for each condition and seed, in one batch from beginning to end."""
+        rows = [self.begin(*image, steps) for image in zip(conditions, seeds, strict=True)]
+        while rows[0].left:
+            self.advance(rows)
+        return self.finish(rows)
 
     def _conditions(self, conditions: Sequence[Condition]) -> torch.Tensor | None:
         """What the sampler takes: (B,) labels, (B, L, D) encoded texts, or None."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from email.message import Message
 from typing import Annotated, Any, Literal
 
@@ -78,6 +80,10 @@ class GenerationRequest(BaseModel):
         None, ge=0, le=LARGEST_SEED - MOST_IMAGES,
         description="The first image's; each further one has the next. Equal seeds give equal images.",
     )  # fmt: skip
+    num_inference_steps: int | None = Field(
+        None, ge=1, le=1000,
+        description="Steps of the sampler: by default engine.steps of the server, at most engine.maxSteps.",
+    )  # fmt: skip
     user: str | None = Field(None, description="Accepted for compatibility; nothing is done with it.")
     safety_identifier: str | None = Field(
         None, description="Accepted for compatibility; nothing is done with it."
@@ -133,6 +139,27 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect as error:
         raise client_gone() from error
     return bytes(body)
+
+
+def client_of(request: Request) -> str:
+    """Who asks, for the fair queue: the digest of the Authorization header, and the first address known.
+
+    Neither is checked here. Both, because many clients without a key send the same placeholder, and many
+    share an address behind a proxy.
+    """
+    key = request.headers.get("authorization", "")
+    peer = request.client.host if request.client else ""
+    address = request.headers.get("x-forwarded-for", "").split(",")[0].strip() or peer
+    return f"{hashlib.sha256(key.encode()).hexdigest()} {address}"
+
+
+def patience_of(request: Request) -> float:
+    """Seconds for which the client waits, as OpenAI's clients say; infinite where it says nothing."""
+    try:
+        seconds = float(request.headers.get("x-stainless-read-timeout", ""))
+    except ValueError:
+        return math.inf
+    return seconds if seconds > 0 else math.inf
 
 
 def client_gone() -> ApiError:

@@ -32,21 +32,20 @@ LEAST_REQUESTS = 0.001
 
 
 @dataclass(frozen=True)
-class Speed:
-    """What an engine draws: a batch of `images` in `seconds`, each image in `steps`."""
+class Work:
+    """Images, and the denoising steps of all of them."""
 
     images: int
     steps: int
-    seconds: float
 
-    @property
-    def image_seconds(self) -> float:
-        return self.seconds / self.images
+    def __add__(self, other: Work) -> Work:
+        return Work(self.images + other.images, self.steps + other.steps)
 
-    @property
-    def steps_per_second(self) -> float:
-        """Sampler steps of one image: a step of a batch of 8 counts as 8."""
-        return self.images * self.steps / self.seconds if self.seconds else 0.0
+    def __sub__(self, other: Work) -> Work:
+        return Work(self.images - other.images, self.steps - other.steps)
+
+
+NOTHING = Work(0, 0)
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,21 @@ class _Totals:
 
     at: float
     request_seconds: float
-    arrived: int
-    refused: int
+    arrived: Work
+    refused: Work
 
 
 class LoadMeter:
-    """Counts requests and images. `waiting`: images in the queue; `speed`: of the engine."""
+    """Counts requests and images.
+
+    waiting: what is in the queue. speed: steps of one image in a second, in full batches (a step of 8 images
+    counts as 8); 0 while the model is being loaded.
+    """
 
     def __init__(
         self,
-        waiting: Callable[[], int],
-        speed: Callable[[], Speed],
+        waiting: Callable[[], Work],
+        speed: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.requests = 0
@@ -77,8 +80,8 @@ class LoadMeter:
         self._clock = clock
         self._changed = clock()
         self._request_seconds = 0.0
-        self._arrived = 0
-        self._refused = 0
+        self._arrived = NOTHING
+        self._refused = NOTHING
         self._reported = self._totals()
 
     @contextmanager
@@ -91,13 +94,13 @@ class LoadMeter:
         finally:
             self._count(-1)
 
-    def accepted(self, images: int) -> None:
-        self._arrived += images
+    def accepted(self, work: Work) -> None:
+        self._arrived += work
 
-    def refused(self, images: int) -> None:
-        """Images of a request for which the queue had no room."""
-        self._arrived += images
-        self._refused += images
+    def refused(self, work: Work) -> None:
+        """A request for which there was no room, or no time."""
+        self._arrived += work
+        self._refused += work
 
     def _count(self, change: int) -> None:
         now = self._clock()
@@ -112,7 +115,11 @@ class LoadMeter:
     @property
     def waiting_seconds(self) -> float:
         """Time in which this server draws the images that wait."""
-        return self._waiting() * self._speed().image_seconds
+        return self._seconds(self._waiting())
+
+    def _seconds(self, work: Work) -> float:
+        speed = self._speed()
+        return work.steps / speed if speed else 0.0
 
     @property
     def idle(self) -> bool:
@@ -120,7 +127,7 @@ class LoadMeter:
 
     def measure(self) -> tuple[dict[str, float], _Totals]:
         """A report's body, and what to pass to `reported` when it got through."""
-        now, before, speed = self._totals(), self._reported, self._speed()
+        now, before = self._totals(), self._reported
         seconds = max(now.at - before.at, 1e-3)
         queued = self._waiting() + now.refused - before.refused
         request_seconds = now.request_seconds - before.request_seconds
@@ -128,10 +135,10 @@ class LoadMeter:
         least = LEAST_REQUESTS if self.requests or request_seconds else 0.0
         body = {
             "requests": max(least, round(request_seconds / seconds, 3)),
-            "queuedImages": float(queued),
-            "denoisingSeconds": round(queued * speed.image_seconds, 3),
-            "offeredLoad": round((now.arrived - before.arrived) * speed.image_seconds / seconds, 3),
-            "stepsPerSecond": round(speed.steps_per_second, 3),
+            "queuedImages": float(queued.images),
+            "denoisingSeconds": round(self._seconds(queued), 3),
+            "offeredLoad": round(self._seconds(now.arrived - before.arrived) / seconds, 3),
+            "stepsPerSecond": round(self._speed(), 3),
         }
         return body, now
 

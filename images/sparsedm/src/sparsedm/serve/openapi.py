@@ -15,7 +15,7 @@ WORDS = {
     404: "There is no such model here.",
     413: "The body is too large.",
     415: "The body is not JSON in UTF-8.",
-    429: "The queue is full: try again after Retry-After.",
+    429: "The queue is full, or the image would come too late: try again after Retry-After.",
     500: "The image could not be drawn, or is not finite.",
     503: "The model is being loaded, or the server is stopping.",
 }

@@ -1,15 +1,16 @@
-"""How long the engine takes for batches of each size, from measurements."""
+"""How long denoising steps take, from measurements, and when images will be ready."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-MEMORY = 0.8
+MEMORY = 0.9
 """Weight of the past in a running mean."""
 
 
 class Pace:
-    """Running means of seconds, one for each number of rows that was measured."""
+    """Running means of the seconds of a step, one for each number of rows that was measured."""
 
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self._seconds = dict(seconds)
@@ -25,3 +26,18 @@ class Pace:
             return self._seconds[known]
         largest = max(self._seconds)
         return self._seconds[largest] * rows / largest
+
+
+def ends(drawing: Collection[int], waiting: Iterable[int], places: int) -> Iterator[int]:
+    """After how many steps each of `waiting` is ready, if it takes the first of `places` to become free.
+
+    drawing: steps left of the images that have places; waiting: steps of the others, in their order.
+    Worked example: with two places, one of which is taken for 3 steps, images of 4, 1 and 1 steps are ready
+    after 4, 4 and 5.
+    """
+    free = [*drawing, *[0] * (places - len(drawing))]
+    heapq.heapify(free)
+    for steps in waiting:
+        end = free[0] + steps
+        heapq.heapreplace(free, end)
+        yield end

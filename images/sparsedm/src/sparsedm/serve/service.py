@@ -12,19 +12,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
 
 from sparsedm.runtime.report_client import Ask, ReportClient
-from sparsedm.serve.batcher import Batcher, Draining, QueueFull
+from sparsedm.serve.batcher import Batcher, Draining, Refused, TooLate
 from sparsedm.serve.config import ServeConfig
 from sparsedm.serve.engine import Engine, Measured, versions
 from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
-from sparsedm.serve.load import LoadMeter, LoadReporter, Speed
+from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames, Condition, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
@@ -39,6 +40,10 @@ MOST_FAILURES = 3
 
 WORK_SHARE = 0.8
 """Part of the time before the kill that accepted work may fill: estimates err, and sending takes time."""
+LONGEST_RETRY = 119.0
+"""OpenAI's clients obey Retry-After up to 120 s, and give up on more."""
+SPREAD = 0.5
+"""Part of a Retry-After that chance adds to it."""
 ANSWER_SECONDS = 2.0
 """Time before SIGKILL in which what could not be drawn is answered with an error."""
 
@@ -49,8 +54,13 @@ class Service:
     """Everything that the endpoints need. `start`, `stop`, then `close`, on one event loop."""
 
     def __init__(
-        self, config: ServeConfig, reporter: ReportClient | None = None, ask: Ask | None = None
+        self,
+        config: ServeConfig,
+        reporter: ReportClient | None = None,
+        ask: Ask | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """chance: from 0 to 1, which spreads those who are told to come back."""
         self.config = config
         self.load = LoadMeter(self._waiting, self._speed)
         self.metrics = Metrics()
@@ -59,6 +69,7 @@ class Service:
         self._reporter = reporter
         self._ask = ask
         """Reports the load."""
+        self._chance = chance
         # One thread: the model is loaded, warmed up and used there and nowhere else.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._engine: Engine | None = None
@@ -120,10 +131,11 @@ class Service:
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
-            engine.draw, self._executor, Pace(measured.seconds), config.engine.max_batch_size,
-            config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue, self.metrics.batch,
+            engine, self._executor, Pace(measured.seconds), config.engine.max_batch_size,
+            config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue,
+            self.metrics.steps, self.metrics.ended,
         )  # fmt: skip
-        self.latencies.add(measured.seconds[min(measured.seconds)])
+        self.latencies.add(batcher.seconds_alone(1, config.engine.steps))
         self._engine, self._batcher, self._prompts = engine, batcher, prompts
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
@@ -132,7 +144,9 @@ class Service:
                 LoadReporter(self.load, self._ask, self._quality_report).run()
             )
         self._describe(engine)
-        self._warn_of_slow_batches(batcher.batch_seconds)
+        self._warn_of_slow_batches(
+            batcher.seconds_alone(config.engine.max_batch_size, config.engine.most_steps)
+        )
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
@@ -176,29 +190,30 @@ class Service:
             "message": verdict.message,
         }
 
-    def _waiting(self) -> int:
-        return 0 if self._batcher is None else self._batcher.waiting
+    def _waiting(self) -> Work:
+        batcher = self._batcher
+        return NOTHING if batcher is None else Work(batcher.waiting, batcher.waiting_steps)
 
-    def _speed(self) -> Speed:
-        """0 seconds while the model is being loaded."""
-        engine = self.config.engine
-        seconds = 0.0 if self._batcher is None else self._batcher.batch_seconds
-        return Speed(engine.max_batch_size, engine.steps, seconds)
+    def _speed(self) -> float:
+        """Steps of one image in a second, in full batches; 0 while the model is being loaded."""
+        return (
+            0.0 if self._batcher is None else self.config.engine.max_batch_size / self._batcher.step_seconds
+        )
 
     @property
     def queued_seconds(self) -> float:
         """Time until everything accepted is drawn."""
         return 0.0 if self._batcher is None else self._batcher.seconds_to_finish()
 
-    def denoising_seconds(self, images: int) -> float:
+    def denoising_seconds(self, images: int, steps: int | None = None) -> float:
         """What so many images take of this server's time, in full batches."""
-        return images * self._speed().image_seconds
+        return images * (steps or self.config.engine.steps) / self._speed()
 
     def _warn_of_slow_batches(self, seconds: float) -> None:
         if seconds > self._work_seconds():
             log.warning(
                 "One batch takes longer than a stopping server has left, so requests can be cut off when a "
-                "pod ends: lower engine.steps or engine.maxBatchSize.",
+                "pod ends: lower engine.steps, engine.maxSteps or engine.maxBatchSize.",
                 extra={"fields": {"batchSeconds": round(seconds, 1), "graceSeconds": self.config.grace}},
             )
 
@@ -225,7 +240,7 @@ class Service:
         metrics.ready.set_function(lambda: float(self.ready))
         metrics.in_flight.set_function(lambda: self.load.requests)
         metrics.waiting_seconds.set_function(lambda: self.load.waiting_seconds)
-        metrics.speed.set_function(lambda: self._speed().steps_per_second)
+        metrics.speed.set_function(self._speed)
 
     def status(self, engine: Engine) -> dict[str, Any]:
         """`status.engine` of the SparseInferenceService."""
@@ -261,31 +276,55 @@ class Service:
     def class_names(self) -> list[str]:
         return [] if self._prompts is None else list(self._prompts.names)
 
-    def submit(self, condition: Condition, seeds: Sequence[int]) -> list[asyncio.Future[np.ndarray]]:
-        """Raises ApiError: 503 when stopping, 429 when there is no room, 400 when there never is."""
-        batcher = self._batcher
+    def submit(
+        self,
+        condition: Condition,
+        seeds: Sequence[int],
+        steps: int | None = None,
+        client: str = "",
+        patience: float = math.inf,
+    ) -> list[asyncio.Future[np.ndarray]]:
+        """steps: by default the engine's. client: who asks, for fairness. patience: seconds the client waits.
+
+        Raises ApiError: 503 when stopping, 429 when there is no room or no time, 400 when there never is.
+        """
+        batcher, engine = self._batcher, self.config.engine
         if self.state == "draining" or batcher is None:
             raise draining()
+        steps = steps or engine.steps
+        if steps > engine.most_steps:
+            raise bad_request(
+                f"num_inference_steps must be at most {engine.most_steps}, engine.maxSteps of this server.",
+                "num_inference_steps",
+            )
         within = self._work_seconds()
         if not self.stopping:
             # A single batch is accepted even if it is too slow for any stop: better than serving nothing.
-            within = max(within, batcher.batch_seconds)
-            most = batcher.most_images(within)
+            within = max(within, batcher.seconds_alone(engine.max_batch_size, steps))
+            most = batcher.most_images(within, steps)
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
+        work = Work(len(seeds), len(seeds) * steps)
         try:
-            images = batcher.submit([condition] * len(seeds), seeds, within)
-        except QueueFull as full:
+            images = batcher.submit(condition, seeds, steps, client, within, patience)
+        except Refused as refused:
             if self.stopping:
-                raise draining() from full
-            self.load.refused(len(seeds))
-            self.metrics.refused.inc(len(seeds))
-            headers = not_accepted(full.retry_after)
-            raise ApiError(429, str(full), "queue_full", headers=headers) from full
+                raise draining() from refused
+            raise self._refusal(refused, work) from refused
         except Draining as error:
             raise draining() from error
-        self.load.accepted(len(seeds))
+        self.load.accepted(work)
         return images
+
+    def _refusal(self, refused: Refused, work: Work) -> ApiError:
+        self.metrics.refused.inc(work.images)
+        if isinstance(refused, TooLate) and not refused.ever:
+            # No load: more replicas would not help. OpenAI's clients obey the header and don't try again.
+            return ApiError(429, str(refused), "too_late", headers={"X-Should-Retry": "false"})
+        self.load.refused(work)
+        code = "too_late" if isinstance(refused, TooLate) else "queue_full"
+        seconds = spread(refused.seconds, self._chance())
+        return ApiError(429, str(refused), code, headers=not_accepted(seconds))
 
     def served(self, condition: Condition, images: Sequence[np.ndarray], seeded: bool) -> None:
         """Takes note of images that are on their way to a client; as `QualityMonitor.offer`."""
@@ -336,9 +375,22 @@ class Service:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def not_accepted(retry_after: int) -> dict[str, str]:
-    """Headers of a refusal. By the second the gateway knows that another replica may get the request."""
-    return {"Retry-After": str(retry_after), "X-SparseDM-Not-Accepted": "true"}
+def spread(seconds: float, chance: float) -> float:
+    """When to come back: at least `seconds`, up to half as long again, and never more than clients obey.
+
+    chance: from 0 to 1. Clients that were refused together then come back one after the other.
+    """
+    return max(1.0, min(seconds, LONGEST_RETRY / (1 + SPREAD))) * (1 + SPREAD * chance)
+
+
+def not_accepted(retry_after: float) -> dict[str, str]:
+    """Headers of a refusal, in seconds for every client and in milliseconds for OpenAI's. By the last one the
+    gateway knows that another replica may get the request."""
+    return {
+        "Retry-After": str(math.ceil(retry_after)),
+        "Retry-After-Ms": str(math.ceil(1000 * retry_after)),
+        "X-SparseDM-Not-Accepted": "true",
+    }
 
 
 def draining() -> ApiError:

@@ -54,17 +54,20 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.batch_size = Histogram(
-            "sparsedm_batch_size", "Images asked for in a batch.",
+            "sparsedm_batch_size", "Images in a denoising step.",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), registry=registry,
         )  # fmt: skip
-        self.batch_duration = Histogram(
-            "sparsedm_batch_duration_seconds", "Time to draw a batch.",
-            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60), registry=registry,
+        self.step_duration = Histogram(
+            "sparsedm_step_duration_seconds", "Time of a denoising step of a batch.",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+            registry=registry,
         )  # fmt: skip
-        self.queue = Gauge("sparsedm_queue_images", "Images that wait for a batch.", registry=registry)
+        self.queue = Gauge(
+            "sparsedm_queue_images", "Images that wait for a place in a batch.", registry=registry
+        )
         self.drawing = Gauge("sparsedm_drawing_images", "Images being drawn.", registry=registry)
         self.refused = Counter(
-            "sparsedm_refused_images", "Images of requests for which the queue had no room.",
+            "sparsedm_refused_images", "Images of requests for which there was no room, or no time.",
             registry=registry,
         )  # fmt: skip
         self.in_flight = Gauge(
@@ -85,11 +88,15 @@ class Metrics:
             ["version", "torch", "python", "backend", "device", "pattern"], registry=registry,
         )  # fmt: skip
 
-    def batch(self, drawn: int, failed: int, seconds: float) -> None:
+    def steps(self, images: int, steps: int, seconds: float) -> None:
+        """`steps` steps of a batch, each in `seconds`."""
+        for _ in range(steps):
+            self.batch_size.observe(images)
+            self.step_duration.observe(seconds)
+
+    def ended(self, drawn: int, failed: int) -> None:
         self.images.inc(drawn)
         self.failed.inc(failed)
-        self.batch_size.observe(drawn + failed)
-        self.batch_duration.observe(seconds)
 
 
 class Latencies:

@@ -59,9 +59,13 @@ export interface ISparseInferenceService {
        */
       "precision"?: "auto" | "fp32" | "bf16" | "fp16";
       /**
-       * Sampler steps for an image.
+       * Sampler steps for an image, unless a request asks for another number.
        */
       "steps"?: number;
+      /**
+       * Most sampler steps that a request may ask for by num_inference_steps. Absent means as many as steps, so that requests can ask for fewer only.
+       */
+      "maxSteps"?: number;
       /**
        * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default.
        */
@@ -71,7 +75,7 @@ export interface ISparseInferenceService {
        */
       "maxBatchSize"?: number;
       /**
-       * How long a request waits for others to share its batch, in milliseconds.
+       * How long the first image of an idle replica waits for others to begin with it, in milliseconds. While images are drawn, others join them at the next step without a wait.
        */
       "maxBatchDelayMilliseconds"?: number;
       /**
