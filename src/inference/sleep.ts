@@ -10,12 +10,15 @@ function isAsleep({ scaling }: Observed): boolean {
   return sleeps(scaling) && scaling?.evaluation !== undefined && scaling.replicas === 0;
 }
 
-/** No pod is ready any more or yet, and the gateway holds the requests that come. */
+/**
+ * No pod is ready any more or yet, and the gateway holds the requests that come; or one just is, and its Deployment has
+ * not counted it.
+ */
 export function isWaking(observed: Observed): boolean {
-  const { deployment, scaling, traffic } = observed;
+  const { deployment, scaling, traffic, paths } = observed;
   if (!sleeps(scaling) || isAsleep(observed) || !hasSlept(observed)) return false;
-  const holds = traffic?.status?.mode === 'Gateway';
-  return holds && deployment !== undefined && countsOf(deployment).ready === 0;
+  const isOnItsWay = traffic?.status?.mode === 'Gateway' || paths?.serves !== undefined;
+  return isOnItsWay && deployment !== undefined && countsOf(deployment).ready === 0;
 }
 
 function hasSlept({ service }: Observed): boolean {
