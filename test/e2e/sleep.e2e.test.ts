@@ -2,18 +2,8 @@
 import { expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../src/api/types';
 import { findCondition } from '../../src/kube/conditions';
-import {
-  apply,
-  applyClaim,
-  explainFailure,
-  get,
-  inNotebook,
-  kubectl,
-  list,
-  until,
-  useNamespace,
-} from './cluster';
-import { endTraffic, startTraffic } from './traffic';
+import { apply, applyClaim, explainFailure, get, kubectl, list, until, useNamespace } from './cluster';
+import { askOnce, endTraffic, startTraffic } from './traffic';
 import { writeUntrainedModel } from './untrained';
 
 /** How often it goes to sleep and is woken: SPARSEDM_E2E_WAKES=10 for more. */
@@ -22,19 +12,6 @@ const namespace = useNamespace('e2e-sleep');
 const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
 const pods = () => list<object>(namespace, 'pods', 'sparsedm.io/service=bags');
 const reasonOf = ({ status }: SparseInferenceService) => findCondition(status?.conditions, 'Ready')?.reason;
-
-/** One request from inside the cluster, over a connection of its own: its status and how long it took. */
-const ask = `
-import http.client, time
-began = time.time()
-connection = http.client.HTTPConnection("bags.${namespace}.svc", timeout=180)
-connection.request("POST", "/v1/images/generations", '{"prompt": "a photo of a bag"}', {"content-type": "application/json"})
-answer = connection.getresponse()
-text = answer.read()
-held = answer.getheader("x-sparsedm-held-seconds")
-print(f"status {answer.status}, held {held} s, answered after {time.time() - began:.1f} s")
-assert answer.status == 200, text[:300]
-`;
 
 it('wakes for a request, answers it, and goes back to sleep, and loses none', async () => {
   explainFailure(namespace);
@@ -53,7 +30,7 @@ it('wakes for a request, answers it, and goes back to sleep, and loses none', as
   for (let wake = 1; wake <= wakes; wake++) {
     await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
     await until(pods, (left) => left.length === 0, 'the end of the last pod', 60_000);
-    await inNotebook(namespace, `client-${wake}`, 'python', '-c', ask);
+    await askOnce(namespace, `client-${wake}`, `bags.${namespace}.svc`);
     await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=30s']);
   }
   // Requests go on across the switch from the gateway to the pods, over connections that are kept.

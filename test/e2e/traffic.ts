@@ -1,5 +1,5 @@
 /** Steady requests from inside the cluster, over kept connections, and what became of each of them. */
-import { apply, get, kubectl, required, until } from './cluster';
+import { apply, get, inNotebook, kubectl, required, until } from './cluster';
 
 /**
  * Runs until /tmp/stop is there. A connection that is kept is opened anew only where its server said that it closes it;
@@ -151,6 +151,27 @@ export async function moreAnswers(namespace: string, count: number, name = 'traf
   };
   const before = await read();
   await until(read, (now) => now >= before + count, `${count} more answers`);
+}
+
+const question = `
+import http.client, sys, time
+began = time.time()
+connection = http.client.HTTPConnection(sys.argv[1], timeout=180)
+connection.request("POST", "/v1/images/generations", '{"prompt": "a photo of a bag"}', {"content-type": "application/json"})
+answer = connection.getresponse()
+text = answer.read()
+held = answer.getheader("x-sparsedm-held-seconds")
+print(f"status {answer.status}, held {held} s, answered after {time.time() - began:.1f} s")
+assert answer.status == 200, text[:300]
+`;
+
+/**
+ * One request from a pod called `name`, over a connection of its own, which must be answered with images. Returns its
+ * status, how long a gateway held it and how long it took, as a sentence.
+ */
+export async function askOnce(namespace: string, name: string, host: string): Promise<string> {
+  await inNotebook(namespace, name, 'python', '-c', question, host);
+  return (await kubectl(['-n', namespace, 'logs', name])).trim();
 }
 
 /** As a drain of its node does. Rejects where a PodDisruptionBudget forbids it. */

@@ -1,6 +1,7 @@
 /**
  * `npm run test:interop`: the operator beside other people's programs, each built from its published source or taken
- * from the distribution: KEDA scales a service, and Prometheus scrapes what is there. Sets everything up itself.
+ * from the distribution: KEDA scales services, also to zero, and Prometheus scrapes what is there. Sets everything up
+ * itself.
  */
 import { spawn } from 'node:child_process';
 import { installOperator, releaseNamespace } from '../../scripts/deploy';
@@ -30,7 +31,7 @@ try {
   const target = await openTarget({}, report);
   const images = await deployImages({}, report);
   await installKeda(target, keda);
-  await installOperator(target, images, ['--set', 'keda.enabled=true']);
+  await installOperator(target, images, ['--set', 'keda.enabled=true,gateway.enabled=true']);
   process.exitCode = await vitest({
     KUBECONFIG: target.env['KUBECONFIG'],
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),

@@ -1,9 +1,9 @@
-/** The real KEDA scales a service by the ScaledObject that the operator wrote; Prometheus scrapes operator and pods. */
+/** The real KEDA scales services by the ScaledObjects that the operator wrote; Prometheus scrapes operator, gateways and servers. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../src/api/types';
 import { findCondition } from '../../src/kube/conditions';
 import { exec } from '../cluster/exec';
@@ -18,20 +18,28 @@ import {
   until,
   useNamespace,
 } from '../e2e/cluster';
-import { endTraffic, startTraffic } from '../e2e/traffic';
+import { askOnce, endTraffic, startTraffic } from '../e2e/traffic';
 import { writeUntrainedModel } from '../e2e/untrained';
 
 const namespace = useNamespace('interop-keda');
-type Addressed = { status: { podIP: string } };
 
-it('KEDA goes from one pod to three and back by the load that the operator tells', async () => {
-  explainFailure(namespace);
+beforeAll(async () => {
   await applyClaim(namespace);
   await writeUntrainedModel(namespace);
-  await apply(namespace, {
+});
+
+type Addressed = { status: { podIP: string } };
+
+const read = (name: string) => get<SparseInferenceService>(namespace, `sis/${name}`);
+const podsOf = (name: string) => list<object>(namespace, 'pods', `sparsedm.io/service=${name}`);
+const reasonOf = ({ status }: SparseInferenceService, type: string) =>
+  findCondition(status?.conditions, type)?.reason;
+
+function serve(name: string, scaling: object): Promise<string> {
+  return apply(namespace, {
     apiVersion: 'sparsedm.io/v1alpha1',
     kind: 'SparseInferenceService',
-    metadata: { name: 'bags' },
+    metadata: { name },
     spec: {
       model: { uri: 'pvc://models/bags' },
       engine: { steps: 100, maxBatchSize: 2 },
@@ -40,44 +48,104 @@ it('KEDA goes from one pod to three and back by the load that the operator tells
         maxReplicas: 3,
         target: { concurrency: 3 },
         scaleDownStabilizationSeconds: 5,
+        ...scaling,
       },
     },
   });
+}
+
+it('KEDA goes from one pod to three and back by the load that the operator tells', async () => {
+  explainFailure(namespace);
+  await serve('bags', {});
   await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=120s']);
-  const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
+  const bags = () => read('bags');
   const active = (one: SparseInferenceService) => findCondition(one.status?.conditions, 'ScalingActive');
-  const ready = await until(read, (one) => active(one)?.status === 'True', "KEDA's word that it works");
+  const ready = await until(bags, (one) => active(one)?.status === 'True', "KEDA's word that it works");
   expect(active(ready)).toMatchObject({ reason: 'ScaledByOther' });
 
   const host = `bags.${namespace}.svc`;
   const body = { prompt: 'a photo of a bag', seed: 1 };
   await startTraffic(namespace, host, body, { name: 'steady', count: 1, keep: false });
   await startTraffic(namespace, host, body, { name: 'rush', count: 8, pauseSeconds: 0, keep: false });
-  const up = await until(read, (one) => one.status?.readyReplicas === 3, 'three pods', 180_000);
+  const up = await until(bags, (one) => one.status?.readyReplicas === 3, 'three pods', 180_000);
   expect(up.spec.replicas).toBe(3);
   const rush = await endTraffic(namespace, 'rush');
-  const down = await until(read, (one) => one.spec.replicas === 1, "KEDA's wish for one pod", 240_000);
+  const down = await until(bags, (one) => one.spec.replicas === 1, "KEDA's wish for one pod", 240_000);
   expect(active(down)).toMatchObject({ status: 'True' });
-  const pods = () => list<object>(namespace, 'pods', 'sparsedm.io/service=bags');
-  await until(pods, (left) => left.length === 1, 'one pod');
+  await until(
+    () => podsOf('bags'),
+    (left) => left.length === 1,
+    'one pod',
+  );
   const steady = await endTraffic(namespace, 'steady');
   expect([...rush.failures, ...steady.failures]).toEqual([]);
   console.log(`KEDA: 1 -> 3 -> 1, ${rush.answers + steady.answers} answers, no failure`);
 });
 
-/** What the operator's pods and the servers show; pods are reached from the node. */
+type OperatorEvent = { reason: string; message: string };
+
+it('KEDA goes from no pod to three and back, and every request from the first on is answered', async () => {
+  explainFailure(namespace);
+  await serve('naps', { minReplicas: 0, idleSeconds: 10 });
+  const naps = () => read('naps');
+  const host = `naps.${namespace}.svc`;
+  const asleep = async () => {
+    const found = await until(naps, (one) => reasonOf(one, 'Ready') === 'Asleep', 'sleep', 180_000);
+    // It is KEDA that has written the 0.
+    expect(found.spec.replicas).toBe(0);
+    await until(
+      () => podsOf('naps'),
+      (left) => left.length === 0,
+      'the end of the last pod',
+    );
+  };
+  await asleep();
+  console.log(`KEDA: one request from zero: ${await askOnce(namespace, 'one', host)}`);
+  await asleep();
+
+  const body = { prompt: 'a photo of a bag', seed: 1 };
+  await startTraffic(namespace, host, body, { name: 'many', count: 8, pauseSeconds: 0, keep: false });
+  const up = await until(naps, (one) => one.status?.readyReplicas === 3, 'three pods', 180_000);
+  expect(up.spec.replicas).toBe(3);
+  expect(reasonOf(up, 'ScalingActive')).toBe('ScaledByOther');
+  const many = await endTraffic(namespace, 'many');
+  await asleep();
+  expect(many.failures).toEqual([]);
+  const { wakeSeconds } = (await naps()).status?.traffic ?? {};
+  console.log(`KEDA: 0 -> 3 -> 0, ${many.answers} answers, no failure; the wake took ${wakeSeconds} s`);
+
+  const args = [
+    '-n',
+    namespace,
+    'get',
+    'events',
+    '-o',
+    'json',
+    '--field-selector',
+    'involvedObject.name=naps',
+  ];
+  const { items } = JSON.parse(await kubectl(args)) as { items: OperatorEvent[] };
+  const reasons = items.map(({ reason }) => reason);
+  expect(reasons).toEqual(expect.arrayContaining(['Asleep', 'Waking', 'Awake']));
+  expect(items.filter(({ reason }) => reason === 'ScalerFails')).toEqual([]);
+});
+
+/** What the pods of operator, gateway and servers show; pods are reached from the node. */
 async function endpoints(): Promise<{ job: string; address: string }[]> {
-  const operators = await list<Addressed>(
-    operatorNamespace(),
-    'pods',
-    'app.kubernetes.io/name=sparsedm-operator',
-  );
-  const servers = await list<Addressed>(namespace, 'pods', 'sparsedm.io/service=bags');
-  const at = (job: string) => (pod: Addressed) => ({ job, address: `${pod.status.podIP}:8080` });
-  return [...operators.map(at('operator')), ...servers.map(at('server'))];
+  const at = async (job: string, within: string, selector: string) => {
+    const found = await list<Addressed>(within, 'pods', selector);
+    expect(found, job).not.toEqual([]);
+    return found.map(({ status }) => ({ job, address: `${status.podIP}:8080` }));
+  };
+  const found = await Promise.all([
+    at('operator', operatorNamespace(), 'app.kubernetes.io/name=sparsedm-operator'),
+    at('gateway', operatorNamespace(), 'app.kubernetes.io/component=gateway'),
+    at('server', namespace, 'sparsedm.io/service=bags'),
+  ]);
+  return found.flat();
 }
 
-it('promtool accepts the metrics of operator and servers', async () => {
+it('promtool accepts the metrics of operator, gateways and servers', async () => {
   for (const { address } of await endpoints()) {
     const text = await (await fetch(`http://${address}/metrics`)).text();
     expect(text).toContain('# TYPE sparsedm_');
@@ -85,9 +153,9 @@ it('promtool accepts the metrics of operator and servers', async () => {
   }
 });
 
-it('Prometheus scrapes operator and servers', async () => {
+it('Prometheus scrapes operator, gateways and servers', async () => {
   const scraped = await endpoints();
-  const jobs = ['operator', 'server'];
+  const jobs = ['operator', 'gateway', 'server'];
   const scratch = await mkdtemp(path.join(tmpdir(), 'sparsedm-prometheus-'));
   const config = path.join(scratch, 'prometheus.yml');
   const scrape_configs = jobs.map((job) => ({
@@ -122,6 +190,10 @@ it('Prometheus scrapes operator and servers', async () => {
     );
     expect(ups).toHaveLength(scraped.length);
     expect(await ask('sum(avg_over_time(sparsedm_requests_in_flight{job="server"}[1m]))')).toHaveLength(1);
+    const answered = await ask(
+      'sum(sparsedm_gateway_requests_total{job="gateway",service="naps",code="200"})',
+    );
+    expect(Number(answered[0]?.value[1])).toBeGreaterThan(0);
   } finally {
     prometheus.kill();
     await ended;
