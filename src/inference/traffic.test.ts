@@ -38,7 +38,8 @@ function scaling(service: SparseInferenceService, outcome: Outcome, replicas: nu
 function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGateways }: Given = {}) {
   const clock = new FakeClock();
   const store = new ObjectStore<SparseInferenceService>({ [PORT_INDEX]: { index: portOfService }.index });
-  const traffic = createTraffic({ clock, gateways, ports: createPorts(store) });
+  const create = () => createTraffic({ clock, gateways, ports: createPorts(store) });
+  let traffic = create();
   let service = aService(spec);
   let plan: TrafficPlan = DIRECT;
   function pass(pods: readonly Pod[], given?: [Outcome, number], isDivided = false, hasGap = false) {
@@ -59,7 +60,18 @@ function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGatewa
       againMs: plan.againMs,
     };
   }
-  return { clock, pass, settle: () => clock.advance(PROPAGATION_MS) };
+  return {
+    clock,
+    pass,
+    settle: () => clock.advance(PROPAGATION_MS),
+    /** Another operator takes over, which knows what is in the cluster. */
+    restart: (reason?: string) => {
+      traffic = create();
+      if (reason === undefined) return;
+      const ready = { type: 'Ready', status: 'True', reason, message: '', lastTransitionTime: '' } as const;
+      service = { ...service, status: { ...service.status, conditions: [ready] } };
+    },
+  };
 }
 
 type Given = { gateways?: Gateways };
@@ -122,6 +134,39 @@ describe('the way of the requests', () => {
     });
     settle();
     expect(pass([ready], ['steady', 1])).toMatchObject({ sliced: false, mode: 'Direct', wakeSeconds: '4.5' });
+  });
+
+  it('is kept over a restart of the operator, which waits anew before it takes anything away', () => {
+    const { pass, clock, settle, restart } = start(sleepy);
+    pass([ready], ['steady', 1]);
+    pass([ready], ['steady', 1]);
+    settle();
+    pass([ready], ['fallingAsleep', 1]);
+    pass([ready], ['fallingAsleep', 1]);
+    clock.advance(PROPAGATION_MS - 1);
+    restart();
+    expect(pass([ready], ['fallingAsleep', 1])).toMatchObject({ sliced: true, maySleep: false });
+    clock.advance(1);
+    expect(pass([ready], ['fallingAsleep', 1])).toMatchObject({ sliced: true, maySleep: false });
+    settle();
+    expect(pass([ready], ['fallingAsleep', 1])).toMatchObject({ sliced: true, maySleep: true });
+    expect(pass([], ['asleep', 0])).toMatchObject({ sliced: true, mode: 'Gateway' });
+    restart();
+    expect(pass([], ['asleep', 0])).toMatchObject({ sliced: true, mode: 'Gateway', maySleep: false });
+  });
+
+  it('has a wake timed that the operator before began', () => {
+    const { pass, clock, restart } = start(sleepy);
+    pass([], ['asleep', 0]);
+    pass([], ['waking', 1]);
+    clock.advance(2_000);
+    const created = { ...ready.metadata, creationTimestamp: clock.now().toISOString() };
+    const loading: Pod = { ...ready, metadata: created, status: { phase: 'Running' } };
+    clock.advance(3_000);
+    restart('Waking');
+    expect(pass([loading], ['noReports', 1]).wakeSeconds).toBeUndefined();
+    clock.advance(1_500);
+    expect(pass([{ ...ready, metadata: created }], ['noReports', 1]).wakeSeconds).toBe('4.5');
   });
 
   it.each<[string, Partial<SparseInferenceServiceSpec>, boolean]>([

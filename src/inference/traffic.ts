@@ -3,7 +3,9 @@
  * in by a second one of the same Service, and for all requests by a selector that no pod has. Adding comes before
  * removing: what is new has to be there for PROPAGATION_MS before what it replaces goes.
  */
+import { REASONS } from '../api/conditions';
 import type { SparseInferenceService } from '../api/types';
+import { findCondition } from '../kube/conditions';
 import type { Pod, Service } from '../kube/resources';
 import type { Clock } from '../runtime/clock';
 import { defined } from '../runtime/defined';
@@ -17,7 +19,10 @@ import { selectsPods } from './service';
 /** Time for a change of endpoints or of a selector to reach every node's rules. */
 export const PROPAGATION_MS = 5_000;
 
-/** For how long something has been so, in milliseconds of this process; undefined where it isn't. */
+/**
+ * For how long something has been so, in milliseconds of this process; undefined where it isn't. After a restart of the
+ * operator each wait begins anew, which only keeps for longer what is there.
+ */
 type Since = number | undefined;
 
 export type TrafficSeen = {
@@ -183,7 +188,7 @@ export type Traffic = {
 };
 
 export type TrafficDependencies = {
-  clock: Pick<Clock, 'monotonic'>;
+  clock: Pick<Clock, 'monotonic' | 'now'>;
   gateways: Gateways;
   ports: Ports;
 };
@@ -214,6 +219,19 @@ export function createTraffic({ clock, gateways, ports }: TrafficDependencies): 
     return gateways.isTold && isNeeded ? ports.of(service) : undefined;
   }
 
+  /** A wake that an operator before this one began is timed from its first pod. */
+  function resumeWake(memory: Memory, { status }: SparseInferenceService, pods: readonly Pod[]): void {
+    const isWaking = findCondition(status?.conditions, 'Ready')?.reason === REASONS.waking;
+    if (!isWaking || memory.wakesSince !== undefined) return;
+    const ages = pods.filter((pod) => !isDeleting(pod)).map(({ metadata }) => ageMs(metadata));
+    if (ages.length > 0) memory.wakesSince = clock.monotonic() - Math.max(...ages);
+  }
+
+  function ageMs({ creationTimestamp }: Pod['metadata']): number {
+    const now = clock.now().getTime();
+    return creationTimestamp === undefined ? 0 : Math.max(0, now - Date.parse(creationTimestamp));
+  }
+
   function endWake(memory: Memory, serves: boolean): void {
     if (!serves || memory.wakesSince === undefined) return;
     memory.wakeSeconds = ((clock.monotonic() - memory.wakesSince) / 1000).toFixed(1);
@@ -227,6 +245,7 @@ export function createTraffic({ clock, gateways, ports }: TrafficDependencies): 
       const addresses = gateways.addresses();
       const port = portOf(service, mayHaveGap);
       const serves = pods.some((pod) => isReady(pod) && !isDeleting(pod));
+      if (!serves) resumeWake(memory, service, pods);
       endWake(memory, serves);
       const { traffic } = service.status ?? {};
       const isWritten = port !== undefined && traffic?.gatewayPort === port;
