@@ -10,6 +10,7 @@ import { createDemandMailbox } from './inference/demand';
 import { cachedGateway, createGateways, noGateways } from './inference/gateways';
 import { createLoadMailbox } from './inference/load';
 import { createNeedFigure } from './inference/need';
+import { createQualityBoard } from './inference/quality';
 import { createPorts, PORT_INDEX, portOfService } from './inference/ports';
 import { createTraffic, needsPort } from './inference/traffic';
 import {
@@ -153,6 +154,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     ports: createPorts(stores.services),
   });
   const tally = dependencies.tally ?? createTally({ clock });
+  const quality = createQualityBoard();
 
   addReports(addControllers());
 
@@ -214,6 +216,7 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         ...shared,
         autoscaler,
         tally,
+        quality,
         traffic,
         children: createChildren({
           client,
@@ -266,6 +269,9 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
         isLeader: () => manager.isLeader(),
         hear: (key, uid, pod, load) =>
           serviceController.enqueueAfter(key, autoscaler.hear(keyText(key), uid, pod, load)),
+        hearQuality(key, uid, pod, report) {
+          if (quality.hear(keyText(key), uid, pod, report)) serviceController.enqueueAfter(key, settleMs);
+        },
       }),
     ];
     if (config.gateway !== undefined) {

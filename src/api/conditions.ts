@@ -32,6 +32,9 @@ export const GATEWAY_READY = 'GatewayReady';
 /** Present only while a service asks for children beside its Deployment and Service. */
 export const CHILDREN_READY = 'ChildrenReady';
 
+/** Present only with spec.qualityMonitor.maxDistanceIncreasePercent. */
+export const QUALITY_MAINTAINED = 'QualityMaintained';
+
 export const REASONS = {
   nameConflict: 'NameConflict',
   kindMissing: 'KindMissing',
@@ -69,6 +72,7 @@ export const REASONS = {
   succeededBeyondGate: 'GateFailed',
   figuresMissing: 'FiguresMissing',
   notMeasured: 'NotMeasured',
+  qualityDegraded: 'QualityDegraded',
   uriGiven: 'UriGiven',
   modelPinned: 'ModelPinned',
   finetuneNotFound: 'FinetuneNotFound',

@@ -33,6 +33,8 @@ export type GateStatus = NonNullable<GeneratedServiceStatus['gate']>;
 export type RolloutSpec = NonNullable<SparseInferenceServiceSpec['rollout']>;
 export type RolloutStatus = NonNullable<GeneratedServiceStatus['rollout']>;
 export type RevisionStatus = NonNullable<GeneratedServiceStatus['revisions']>[number];
+export type QualityMonitor = NonNullable<SparseInferenceServiceSpec['qualityMonitor']>;
+export type QualityStatus = NonNullable<GeneratedServiceStatus['quality']>[number];
 export type QualityGate = NonNullable<SparseInferenceServiceSpec['qualityGate']>;
 
 export type SparseInferenceService = KubeObject & {

@@ -1,7 +1,7 @@
 /** A rollout as the state machine sees it, and the canary's Deployment. */
 import { createHash } from 'node:crypto';
 import { GATEWAY_READY, REASONS } from '../api/conditions';
-import type { RolloutStatus, ServedModel, SparseInferenceService } from '../api/types';
+import type { QualityStatus, RolloutStatus, ServedModel, SparseInferenceService } from '../api/types';
 import { no, unknown, type Verdict } from '../api/verdict';
 import { findCondition } from '../kube/conditions';
 import { canaryApp, canaryDeploymentName, canaryLabels, labels } from '../kube/names';
@@ -19,6 +19,7 @@ import { cutToLength } from '../runtime/text';
 import { isDeleting, isOver, isReady } from '../workload/pod-state';
 import { buildDeployment, deadlineSeconds, RESTART_ANNOTATION, type DeploymentSettings } from './deployment';
 import { gatewayTrouble } from './gateway-ready';
+import { qualitiesOf } from './quality';
 import { deployedRevision, wantedRevision } from './revision';
 import { countsOf, hasArrived, isAlone, newestPod } from './rollout';
 import type { TrafficSeen } from './traffic';
@@ -41,6 +42,7 @@ export function canaryConfig(service: SparseInferenceService): CanaryConfig | un
   const analysis: Analysis = {
     maxErrorRatePercent: given.maxErrorRatePercent,
     maxLatencyIncreasePercent: given.maxLatencyIncreasePercent,
+    maxDistanceIncreasePercent: given.maxDistanceIncreasePercent,
     minRequests: given.minRequests,
   };
   const digest = createHash('sha256')
@@ -97,6 +99,7 @@ export type Rollout = {
   canaryPods: readonly Pod[];
   figures?: Figures | undefined;
   paths?: TrafficSeen | undefined;
+  quality?: readonly QualityStatus[] | undefined;
 };
 
 /** The decision on the rollout to this model; undefined where there is none that may be served. */
@@ -112,14 +115,16 @@ function plainStrategy({ spec }: SparseInferenceService): 'RollingUpdate' | 'Rec
 }
 
 function sampleOf(observed: Rollout, model: ServedModel | undefined): Sample {
-  const { service, deployment, canary, pods, canaryPods, figures } = observed;
+  const { service, deployment, canary, pods, canaryPods, figures, quality } = observed;
   const wanted = model && wantedRevision(service, model);
   const live = canaryPods.filter((pod) => !isDeleting(pod) && !isOver(pod));
   const isOurs = canary !== undefined && isOwnedBy(canary, service);
+  const serving = deployment && stableOf(service, deployment);
   return {
     wanted,
     figures,
-    stable: deployment && stableOf(service, deployment),
+    quality: qualitiesOf(quality, wanted, serving?.revision),
+    stable: serving,
     canary: isOurs
       ? {
           revision: deployedRevision(service, canary),

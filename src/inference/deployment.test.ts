@@ -29,6 +29,20 @@ describe('the Deployment', () => {
     });
   });
 
+  it.each([
+    ['nothing', {}, undefined],
+    ['its default', { qualityMonitor: { samplePercent: 10 } }, '{"samplePercent":10}'],
+    [
+      'what the spec says, without the bound',
+      { qualityMonitor: { samplePercent: 50, maxDistanceIncreasePercent: 20 } },
+      '{"samplePercent":50}',
+    ],
+  ])('samples %s', (_, spec, want) => {
+    const { template } = buildDeployment(aService(spec), uriModel, settings).spec!;
+    const found = template.spec!.containers[0]!.env!.find(({ name }) => name === 'SPARSEDM_QUALITY_MONITOR');
+    expect(found?.value).toBe(want);
+  });
+
   it('expects no digest of a model that was given by its URI', () => {
     const names = buildDeployment(service, { ...uriModel, sha256: 'x' }, settings).spec!.template.spec!
       .containers[0]!.env!;

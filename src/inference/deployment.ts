@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { PodSettings, ServedModel, SparseInferenceService } from '../api/types';
+import type {
+  PodSettings,
+  QualityMonitor,
+  ServedModel,
+  SparseInferenceService,
+  SparseInferenceServiceSpec,
+} from '../api/types';
 import { labels as names, revisionName, serverDeploymentName, serverLabels, serverPort } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import { stableStringify } from '../kube/patch';
 import type { Deployment } from '../kube/resources';
 import { reportUrl } from '../reports/address';
+import { defined } from '../runtime/defined';
 import { mountedPath } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 import { loadAddress, serviceReports } from './report';
@@ -71,6 +78,8 @@ export function templateInputs({ metadata, spec }: SparseInferenceService, model
   const inputs: unknown[] = [uri, digest, spec.engine ?? null, spec.server ?? null];
   if (restarted !== undefined) inputs.push(restarted);
   if (gate !== undefined) inputs.push({ gate });
+  const qualityMonitor = sampling(spec);
+  if (qualityMonitor !== undefined) inputs.push({ qualityMonitor });
   return createHash('sha256').update(stableStringify(inputs)).digest('hex').slice(0, 16);
 }
 
@@ -157,6 +166,7 @@ function environment(
   settings: DeploymentSettings,
 ): Record<string, string> {
   const bounds = serverBounds(service.spec.qualityGate, model);
+  const monitor = sampling(service.spec);
   return {
     ...modelEnvironment(model),
     SPARSEDM_MODEL_NAME: service.metadata.name,
@@ -165,6 +175,7 @@ function environment(
     SPARSEDM_LOAD_URL: reportUrl(settings.reportsUrl, loadAddress, service.metadata),
     SPARSEDM_DRAIN_DELAY_SECONDS: String(DRAIN_DELAY_SECONDS),
     ...(bounds === undefined ? {} : { SPARSEDM_QUALITY_GATE: bounds }),
+    ...(monitor === undefined ? {} : { SPARSEDM_QUALITY_MONITOR: JSON.stringify(monitor) }),
     SPARSEDM_GRACE_SECONDS: String(graceSeconds(service) - GRACE_MARGIN_SECONDS),
   };
 }
@@ -180,6 +191,11 @@ function modelEnvironment(model: ServedModel): Record<string, string> {
     SPARSEDM_MODEL: mountedPath(model.uri ?? ''),
     ...(digest === undefined ? {} : { SPARSEDM_MODEL_SHA256: digest }),
   };
+}
+
+/** The part of spec.qualityMonitor that servers follow; its bound is the operator's. */
+export function sampling({ qualityMonitor }: SparseInferenceServiceSpec): QualityMonitor | undefined {
+  return qualityMonitor && defined({ samplePercent: qualityMonitor.samplePercent });
 }
 
 /** Which of the models a Deployment's template serves. */

@@ -14,8 +14,14 @@ function start(service: SparseInferenceService) {
   const store = new ObjectStore<SparseInferenceService>();
   store.applyEvent(service);
   const heard: unknown[] = [];
-  const mailbox = createLoadMailbox({ store, isLeader: () => true, hear: (...given) => heard.push(given) });
-  return { mailbox, heard, put: (body: unknown) => mailbox.find(key)!.put(body, reporter) };
+  const heardQuality: unknown[] = [];
+  const mailbox = createLoadMailbox({
+    store,
+    isLeader: () => true,
+    hear: (...given) => heard.push(given),
+    hearQuality: (...given) => heardQuality.push(given),
+  });
+  return { mailbox, heard, heardQuality, put: (body: unknown) => mailbox.find(key)!.put(body, reporter) };
 }
 
 const scaled = aService({ replicas: 1, scaling: { maxReplicas: 3 } });
@@ -35,10 +41,23 @@ describe('a report of load', () => {
     expect(heard).toEqual([]);
   });
 
+  it('tells beside it what the pod measured of its images, also where nothing scales by the load', async () => {
+    const { put, heardQuality } = start(aService());
+    const quality = { metric: 'fd-x', distance: '3.42', images: 500, window: 500, seed: 7 };
+    await put({ ...load, quality });
+    const { seed: _, ...known } = quality;
+    expect(heardQuality).toEqual([[key, 'service-uid', 'pod-uid', known]]);
+  });
+
   it.each<[string, unknown, string]>([
     ['a negative number', { ...load, requests: -1 }, 'load.requests must be a number from 0'],
     ['a text', { ...load, offeredLoad: '1' }, 'load.offeredLoad must be a number'],
     ['a missing figure', { requests: 1 }, 'load.queuedImages must be there'],
+    [
+      'a distance that is none',
+      { ...load, quality: { distance: 'NaN' } },
+      'quality.distance must be a decimal',
+    ],
     ['a list', [], 'load must be an object'],
     ['nothing', null, 'The report must be a JSON object'],
   ])('with %s is refused', async (_, body, says) => {

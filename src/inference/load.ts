@@ -1,10 +1,11 @@
-/** The loads that servers report: for the autoscaler, and written nowhere. */
+/** The loads that servers report, for the autoscaler, and beside them what they measured of their images. */
 import type { Load } from '../autoscale/load';
 import type { SparseInferenceService } from '../api/types';
 import { amount, object, reader } from '../reports/fields';
 import { WrongReportError, type Mailbox } from '../reports/mailbox';
 import type { Store } from '../runtime/cache/store';
 import { keyOf, type ObjectKey } from '../runtime/objects';
+import { parseQuality, type QualityReport } from './quality';
 import { loadAddress, serviceReports } from './report';
 import { goesByLoad } from './scaling';
 
@@ -33,17 +34,22 @@ export type LoadMailboxOptions = {
   /** Only the leader decides, so only it hears loads. */
   isLeader: () => boolean;
   hear: (key: ObjectKey, uid: string, pod: string, load: Load) => void;
+  hearQuality: (key: ObjectKey, uid: string, pod: string, report: QualityReport) => void;
 };
 
-export function createLoadMailbox({ store, isLeader, hear }: LoadMailboxOptions): Mailbox {
+export function createLoadMailbox({ store, isLeader, hear, hearQuality }: LoadMailboxOptions): Mailbox {
   const { resource, controllers } = serviceReports;
 
   function put(service: SparseInferenceService, body: unknown, pod: string) {
     const { report, problems } = readLoad({ load: body });
-    if (problems.length > 0) throw new WrongReportError(problems);
+    const { report: beside, problems: others } = parseQuality(body);
+    if (problems.length + others.length > 0) throw new WrongReportError([...problems, ...others]);
     if (report.load === undefined) throw new WrongReportError(['The report must be a JSON object.']);
+    const key = keyOf(service);
+    const { uid = '' } = service.metadata;
+    if (beside.quality !== undefined) hearQuality(key, uid, pod, beside.quality);
     if (!goesByLoad(service)) return { answer: NOT_SCALED };
-    hear(keyOf(service), service.metadata.uid ?? '', pod, report.load);
+    hear(key, uid, pod, report.load);
     return { answer: SCALED };
   }
 

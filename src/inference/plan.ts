@@ -1,5 +1,11 @@
 import { REASONS } from '../api/conditions';
-import type { RevisionStatus, ServedModel, SparseFinetune, SparseInferenceService } from '../api/types';
+import type {
+  QualityStatus,
+  RevisionStatus,
+  ServedModel,
+  SparseFinetune,
+  SparseInferenceService,
+} from '../api/types';
 import { isOwnedBy } from '../kube/owner';
 import { covers, equalJson } from '../kube/patch';
 import type { Deployment, Pod, Service } from '../kube/resources';
@@ -51,6 +57,8 @@ export type Observed = {
   canaryPods?: readonly Pod[] | undefined;
   /** What the gateways measured of the requests since the canary's step began. */
   figures?: Figures | undefined;
+  /** What servers measured of their images, by version. */
+  quality?: QualityStatus[] | undefined;
   /** Why there is no version that spec.rollout.undoTo asks for. */
   missing?: Trouble | undefined;
   /** What was decided in this pass. */

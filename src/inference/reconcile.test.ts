@@ -9,6 +9,7 @@ import { ObjectStore } from '../runtime/cache/store';
 import { createTally } from '../rollout/tally';
 import type { Request, Transport } from '../runtime/http/transport';
 import { collectionPath, type KubeObject } from '../runtime/objects';
+import { createQualityBoard } from './quality';
 import { createServiceReconciler, SERVICE_INDEX, serviceOfPod } from './reconcile';
 
 const key = { namespace: 'ml', name: 'shirts' };
@@ -66,6 +67,7 @@ it('sends a child that the server rewrites once, and not again in every pass', a
     clock,
     autoscaler: createAutoscaler({ clock }),
     tally: createTally({ clock }),
+    quality: createQualityBoard(),
     events: { event: () => undefined },
     settings,
     ...stores,

@@ -19,6 +19,7 @@ import { figuresOf, isCanaryPod } from './canary';
 import { hasTrouble, noChildren, retryOf, type Children } from './children';
 import type { DeploymentSettings } from './deployment';
 import { createHistory, isUnlisted } from './history';
+import { qualityOf, type QualityBoard } from './quality';
 import { isCurrent, isForeign, onlyOnto, plan, targetModel, type Observed, type Plan } from './plan';
 import { APPLIED_ANNOTATION, drift, fromRecord, ownedSpec, readRecord } from './record';
 import { wantedRevision } from './revision';
@@ -46,6 +47,7 @@ export type ServiceDependencies = {
   settings: DeploymentSettings;
   autoscaler: Autoscaler;
   tally: Tally;
+  quality: QualityBoard;
   services: Store<SparseInferenceService>;
   finetunes: Store<SparseFinetune>;
   deployments: Store<Deployment>;
@@ -104,12 +106,17 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
       canary: dependencies.deployments.get(namespace, canaryDeploymentName(name)),
       canaryPods: pods.filter(isCanaryPod),
       figures: figuresOf(dependencies.tally, service),
+      quality: qualityOf(service, pods, heardQuality(service, pods)),
       scaling,
       paths,
       finetune: finetuneRef && dependencies.finetunes.get(namespace, finetuneRef.name),
       network,
       children: found,
     };
+  }
+
+  function heardQuality(service: SparseInferenceService, pods: readonly Pod[]) {
+    return dependencies.quality.heard(keyText(keyOf(service)), service.metadata.uid ?? '', pods);
   }
 
   /** Creates a new Service; never merges into one that another owner has made in the meantime. */
@@ -280,6 +287,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     dependencies.autoscaler.forget(key);
     dependencies.autoscaler.forgetDemand(key);
     dependencies.tally.forget(key);
+    dependencies.quality.forget(key);
     dependencies.traffic?.forget(key);
   }
 

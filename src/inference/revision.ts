@@ -1,6 +1,7 @@
 /** The versions of a service: what each consists of, and how one that served comes back. */
 import type {
   QualityGate,
+  QualityMonitor,
   RevisionStatus,
   ServedModel,
   SparseInferenceService,
@@ -15,6 +16,7 @@ import {
   expectedDigest,
   INPUTS_ANNOTATION,
   RESTART_ANNOTATION,
+  sampling,
   serverOf,
   templateInputs,
 } from './deployment';
@@ -28,6 +30,8 @@ export type Version = {
   restartedAt?: string | undefined;
   /** The bounds that its servers were started with. They are listed among what changed, and never come back. */
   qualityGate?: Partial<QualityGate> | undefined;
+  /** As with these bounds, what its servers sample is that of the present spec. */
+  qualityMonitor?: QualityMonitor | undefined;
 };
 
 export type Revision = ControllerRevision<Version>;
@@ -38,7 +42,8 @@ export function versionOf({ metadata, spec }: SparseInferenceService, model: Ser
   const { engine, server } = spec;
   const restartedAt = metadata.annotations?.[RESTART_ANNOTATION];
   const qualityGate = boundsOfServer(spec.qualityGate, model);
-  return { model, ...defined({ engine, server, restartedAt, qualityGate }) };
+  const qualityMonitor = sampling(spec);
+  return { model, ...defined({ engine, server, restartedAt, qualityGate, qualityMonitor }) };
 }
 
 /** Name of the version that the service would have with this model. */
@@ -105,7 +110,7 @@ export function changes(before: Version | undefined, after: Version): string {
   if (before === undefined) return '';
   const paths = [
     ...modelChange(before, after),
-    ...['engine', 'server', 'qualityGate', 'restartedAt'].flatMap((part) => {
+    ...['engine', 'server', 'qualityGate', 'qualityMonitor', 'restartedAt'].flatMap((part) => {
       const [was, is] = [before, after].map((version) => version[part as keyof Version]);
       return [...differences(was, is, part), ...differences(is, was, part)];
     }),

@@ -2,6 +2,7 @@ import {
   CHILDREN_READY,
   EXPOSED,
   GATEWAY_READY,
+  QUALITY_MAINTAINED,
   RECONCILING,
   REASONS,
   STALLED,
@@ -36,6 +37,8 @@ import { explainLongRecord } from './record';
 import { countsOf, hasArrived, isAlone, isComplete, isReplacing, newestPod } from './rollout';
 import { askedReplicas, engineOf, isStopped } from './scaling';
 import { judgeScaling } from './scaling-owner';
+import { judgeServedQuality } from './quality';
+import { deployedRevision } from './revision';
 import { isWaking, judgeSleep } from './sleep';
 import { selectorText, serviceUrl } from './service';
 import { deploymentTrouble, isLate, podTrouble } from './trouble';
@@ -54,11 +57,18 @@ export function buildStatus(
   const verdicts = judge(observed, resolution, settings, models.model);
   const observedGeneration = service.metadata.generation ?? 0;
   const hasUrl = observed.network !== undefined && !isForeign(observed.network, service);
-  const { url: _, model: _model, wanted: _wanted, traffic: _traffic, ...earlier } = service.status ?? {};
+  const {
+    url: _,
+    model: _model,
+    wanted: _wanted,
+    traffic: _traffic,
+    quality: _quality,
+    ...earlier
+  } = service.status ?? {};
   const { externalHosts: _hosts, externalAddresses: _addresses, ...rest } = earlier;
   return {
     ...rest,
-    ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined }),
+    ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined, quality: observed.quality }),
     ...rolloutParts(observed),
     ...exposureOf(observed),
     observedGeneration,
@@ -90,6 +100,7 @@ type Verdicts = Record<ServiceCondition, Verdict> & {
   [CHILDREN_READY]: Verdict | undefined;
   [EXPOSED]: Verdict | undefined;
   [GATEWAY_READY]: Verdict | undefined;
+  [QUALITY_MAINTAINED]: Verdict | undefined;
   [RECONCILING]: Verdict | undefined;
   [STALLED]: Verdict | undefined;
 };
@@ -116,9 +127,15 @@ function judge(
     [CHILDREN_READY]: judgeChildren(observed.children),
     [EXPOSED]: judgeExposure(observed),
     [GATEWAY_READY]: judgeGateway(observed),
+    [QUALITY_MAINTAINED]: judgeImages(observed),
     [RECONCILING]: settled || stalled !== undefined ? undefined : reconciling(upToDate, deploymentReady),
     [STALLED]: stalled && yes(stalled.reason, stalled.message),
   };
+}
+
+function judgeImages({ service, deployment, quality }: Observed): Verdict | undefined {
+  const revision = deployment && deployedRevision(service, deployment);
+  return judgeServedQuality(service, quality, revision);
 }
 
 /** What serves meets the spec: the re-created finetune that the service follows has no better model yet. */
@@ -339,7 +356,7 @@ function phaseOf(verdicts: Verdicts): ServicePhase {
 
   if (Ready.status !== 'True') return Stalled === undefined ? 'Pending' : 'Failed';
   // What a controller has not told yet does not make a service that serves one that is being updated.
-  const beside = [CHILDREN_READY, EXPOSED, GATEWAY_READY] as const;
+  const beside = [CHILDREN_READY, EXPOSED, GATEWAY_READY, QUALITY_MAINTAINED] as const;
   const open = firstOpen([
     UpToDate,
     DeploymentReady,

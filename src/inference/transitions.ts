@@ -1,4 +1,4 @@
-import { CHILDREN_READY, EXPOSED, GATEWAY_READY, REASONS } from '../api/conditions';
+import { CHILDREN_READY, EXPOSED, GATEWAY_READY, QUALITY_MAINTAINED, REASONS } from '../api/conditions';
 import type { SparseInferenceService, SparseInferenceServiceStatus } from '../api/types';
 import { findCondition, isTrue, type Condition } from '../kube/conditions';
 import type { EventType } from '../runtime/events';
@@ -16,6 +16,7 @@ const TROUBLES = [
   CHILDREN_READY,
   EXPOSED,
   GATEWAY_READY,
+  QUALITY_MAINTAINED,
 ];
 /** Reasons of a False condition that somebody wanted. */
 const CHOSEN: readonly string[] = [REASONS.replicasGiven, REASONS.scaledToZero];

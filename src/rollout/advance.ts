@@ -3,6 +3,7 @@ import { timestamp } from '../kube/conditions';
 import type { CanaryConfig, Strategy } from './config';
 import { judge, type Figures } from './judge';
 import { keptCount } from './kept-count';
+import type { Qualities } from './quality';
 import { isCanaryOpen, type RolloutPhase, type RolloutState } from './state';
 
 /** The Deployment that serves. */
@@ -48,6 +49,8 @@ export type Sample = {
   sharePercent: number;
   /** Undefined while no gateway has reported since the step began. */
   figures?: Figures | undefined;
+  /** What servers measured of their images. */
+  quality?: Qualities | undefined;
   /** Why the canary's pods are not ready. */
   trouble?: string | undefined;
 };
@@ -371,7 +374,11 @@ const NO_FIGURES: Figures = { canary: NONE, stable: NONE };
 function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, now: Date): RolloutState {
   const { steps, analysis } = config;
   const { step = 1, weightPercent = 0, revision } = stored;
-  const { outcome, message } = judge(analysis, sample.figures ?? NO_FIGURES, weightPercent);
+  const { outcome, message } = judge(
+    analysis,
+    { ...(sample.figures ?? NO_FIGURES), quality: sample.quality },
+    weightPercent,
+  );
   if (outcome === 'fails') return rollBack(stored, config, message, now);
   const at = `The canary of ${revision} gets ${weightPercent} % of the requests, in step ${step} of ${steps.length}.`;
   const same = { ...stored, counted: keptCount(stored.counted, sample.figures) };

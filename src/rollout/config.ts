@@ -11,6 +11,8 @@ export type Analysis = {
   maxErrorRatePercent: number;
   /** Undefined: the latency is not judged. */
   maxLatencyIncreasePercent: number | undefined;
+  /** Undefined: the images are not judged. */
+  maxDistanceIncreasePercent?: number | undefined;
   /** Requests to the canary in a step before it is judged. */
   minRequests: number;
 };

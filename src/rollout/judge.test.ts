@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Analysis } from './config';
 import { judge, type Figures, type VersionFigures } from './judge';
+import type { ServedQuality } from './quality';
 
 const analysis: Analysis = {
   maxErrorRatePercent: 5,
@@ -8,6 +9,38 @@ const analysis: Analysis = {
   minRequests: 20,
 };
 const good: VersionFigures = { requests: 100, failed: 0, answered: 100, latencySeconds: 2 };
+
+const measured = (distance: number | undefined, evaluated?: number): ServedQuality => ({
+  distance,
+  evaluated,
+  basis: 'fd-x',
+  message: distance === undefined ? '12 of 500 images have features.' : '',
+});
+
+describe('a canary that is judged by its images', () => {
+  const bounded = { ...analysis, maxDistanceIncreasePercent: 20, maxLatencyIncreasePercent: undefined };
+
+  it('fails before its requests are there, since more of them would not mend it', () => {
+    const figures = { canary: { requests: 1, failed: 0, answered: 1 }, stable: good };
+    expect(judge(bounded, { ...figures, quality: { canary: measured(13, 10) } }, 10).outcome).toBe('fails');
+    expect(judge(bounded, { ...figures, quality: { canary: measured(12, 10) } }, 10).outcome).toBe('waits');
+  });
+
+  it.each([
+    ['passes with all figures kept', measured(12, 10), 'passes', /0 of its 100 .* 12, against 10 of its own/],
+    ['waits while its distance is not known', measured(undefined, 10), 'waits', /12 of 500 images/],
+    ['waits without a report', undefined, 'waits', /Its servers have not reported any/],
+  ])('%s', (_, canary, wantOutcome, wantMessage) => {
+    const { outcome, message } = judge(bounded, { canary: good, stable: good, quality: { canary } }, 10);
+    expect(outcome).toBe(wantOutcome);
+    expect(message).toMatch(wantMessage);
+  });
+
+  it('is not, without a bound', () => {
+    const figures = { canary: good, stable: good, quality: { canary: measured(900, 10) } };
+    expect(judge(analysis, figures, 10).outcome).toBe('passes');
+  });
+});
 
 type Row = [
   what: string,

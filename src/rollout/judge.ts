@@ -1,5 +1,7 @@
 /** Whether a canary does as well as the version that serves. */
 import type { Analysis } from './config';
+import { fails, passes, waits, type Judgement } from './judgement';
+import { judgeQuality, type Qualities } from './quality';
 
 /** What was measured of one version's requests since the step began. */
 export type VersionFigures = {
@@ -11,13 +13,7 @@ export type VersionFigures = {
   latencySeconds?: number | undefined;
 };
 
-export type Figures = { canary: VersionFigures; stable: VersionFigures };
-
-export type Judgement = { outcome: 'passes' | 'fails' | 'waits'; message: string };
-
-const passes = (message: string): Judgement => ({ outcome: 'passes', message });
-const fails = (message: string): Judgement => ({ outcome: 'fails', message });
-const waits = (message: string): Judgement => ({ outcome: 'waits', message });
+export type Figures = { canary: VersionFigures; stable: VersionFigures; quality?: Qualities | undefined };
 
 /**
  * The canary fails as soon as one bound is certain to be exceeded, and passes when each is kept and `minRequests` have
@@ -28,13 +24,15 @@ const waits = (message: string): Judgement => ({ outcome: 'waits', message });
  */
 export function judge(analysis: Analysis, figures: Figures, weightPercent: number): Judgement {
   const errors = judgeErrors(analysis, figures);
-  if (errors.outcome === 'fails') return errors;
+  const quality = judgeQuality(analysis.maxDistanceIncreasePercent, figures.quality ?? {});
+  const broken = [errors, ...quality].find(({ outcome }) => outcome === 'fails');
+  if (broken !== undefined) return broken;
   const { requests } = figures.canary;
   const { minRequests } = analysis;
   if (requests < minRequests) {
     return waits(`Waits for requests: ${requests} of the ${minRequests} of minRequests have reached it.`);
   }
-  const all = [errors, ...judgeLatency(analysis, figures, weightPercent)];
+  const all = [errors, ...judgeLatency(analysis, figures, weightPercent), ...quality];
   const worst =
     all.find(({ outcome }) => outcome === 'fails') ?? all.find(({ outcome }) => outcome === 'waits');
   return worst ?? passes(all.map(({ message }) => message).join(' '));

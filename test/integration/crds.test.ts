@@ -1023,6 +1023,30 @@ describe('a SparseInferenceService is refused', () => {
       'less than or equal to 100',
     ],
     [
+      'a canary judged by what nobody measures',
+      { rollout: { strategy: 'Canary', canary: { analysis: { maxDistanceIncreasePercent: 20 } } } },
+      'spec.rollout',
+      'judges what servers measure: write spec.qualityMonitor: {}, or remove it',
+    ],
+    [
+      'a sample of nothing',
+      { qualityMonitor: { samplePercent: 0 } },
+      'spec.qualityMonitor.samplePercent',
+      'greater than or equal to 1',
+    ],
+    [
+      'more than every image',
+      { qualityMonitor: { samplePercent: 101 } },
+      'spec.qualityMonitor.samplePercent',
+      'less than or equal to 100',
+    ],
+    [
+      'a bound below the evaluation itself',
+      { qualityMonitor: { maxDistanceIncreasePercent: -1 } },
+      'spec.qualityMonitor.maxDistanceIncreasePercent',
+      'greater than or equal to 0',
+    ],
+    [
       'an undo to the one before, whichever that is',
       { rollout: { undoTo: 0 } },
       'spec.rollout.undoTo',

@@ -303,6 +303,7 @@ def test_the_manifest_s_figure_is_the_one_in_the_precision_that_is_served(opened
     ]
     assert opened.open(precision="bf16", served=served).own == "3.5"
     assert opened.open(precision="bf16", served=[]).own == opened.manifest["fid"]["sparse"]
+    assert opened.open(sparse="nan").own is None
     without = opened.open(precision="fp16", served=served)
     assert (without.own, without.note) == (
         None, "The manifest has no distance in fp16, so nothing is held against it.",

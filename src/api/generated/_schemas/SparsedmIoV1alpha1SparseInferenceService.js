@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate168;
-const schema80 = {
+export const validate = validate170;
+const schema82 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema80 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "heULff7hCv2rdyXev22YMqBB4jXu34EbojYO2i9oM"
+      "$ref": "X1AyYfhXBAyxkaejK4DaV1SFBVxlmyJe1yKf0joGIg"
     },
     "status": {
-      "$ref": "BJz9p6Uivs3Nrx0DWybm8jOoLZR91OKuc4eudkFa1c0"
+      "$ref": "tKQChTR2I8A9ve4BJ421iJw6A4T1Q5TP7DlbfUI4Y"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema81 = {
+const schema83 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate169(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate169(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema81.enum
+        allowedValues: schema83.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate169(data, {
     }
     errors++;
   }
-  validate169.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema84 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate171(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate171(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema82.enum
+        allowedValues: schema84.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema85 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema84 = {};
-import { validate as validate174 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate173(data, {
+const schema86 = {};
+import { validate as validate176 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate173(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate174(data, {
+    if (!validate176(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+      vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
       errors = vErrors.length;
     }
   }
-  validate173.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema87 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -156,6 +156,9 @@ const schema85 = {
     "qualityGate": {
       "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
     },
+    "qualityMonitor": {
+      "$ref": "fJay8BFV7YYtLYScLL100NCL4wDsuBmLKPebDIgXVM"
+    },
     "replicas": {
       "$ref": "zc24QdmHwxzguAMCKgbFNUn7dBESz5s6ApdqH9Cwo2Y"
     },
@@ -166,7 +169,7 @@ const schema85 = {
       "$ref": "OiLImt37tci9iQ4gU37nqD6pR4HNj0dvS6uT80oapM"
     },
     "rollout": {
-      "$ref": "l1MHvDVYslrCwPFUGmzM6Gz6XDZIjWzlEvDMfobbU"
+      "$ref": "K9d22ZxW4tsMfacPo9hbAWHuujvpq0nlXjEbh8Gcvw"
     },
     "expose": {
       "$ref": "9p0ok27zR7C03RXk0gsXnNsffKMDVXlRqHRvhPx4"
@@ -182,7 +185,7 @@ const schema85 = {
     }
   }
 };
-const schema86 = {
+const schema88 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -199,7 +202,7 @@ const schema86 = {
     }
   }
 };
-const schema87 = {
+const schema89 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -209,12 +212,12 @@ const schema87 = {
   },
   "nullable": true
 };
-const schema88 = {
+const schema90 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate180(data, {
+function validate182(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -255,10 +258,10 @@ function validate180(data, {
     }
     errors++;
   }
-  validate180.errors = vErrors;
+  validate182.errors = vErrors;
   return errors === 0;
 }
-function validate179(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -300,26 +303,26 @@ function validate179(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate180(data.name, {
+      if (!validate182(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate179.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema55 = {
+const schema56 = {
   "type": "string",
   "maxLength": 512,
   "nullable": true
 };
-function validate114(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -361,15 +364,15 @@ function validate114(data, {
       errors++;
     }
   }
-  validate114.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema60 = {
   "type": "string",
   "maxLength": 64,
   "nullable": true
 };
-function validate122(data, {
+function validate120(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -411,15 +414,15 @@ function validate122(data, {
       errors++;
     }
   }
-  validate122.errors = vErrors;
+  validate120.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema91 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate185(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -443,10 +446,10 @@ function validate185(data, {
     }
     errors++;
   }
-  validate185.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-function validate178(data, {
+function validate180(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -456,46 +459,46 @@ function validate178(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate179(data.finetuneRef, {
+      if (!validate181(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.uri !== undefined) {
-      if (!validate114(data.uri, {
+      if (!validate115(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate122(data.sha256, {
+      if (!validate120(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.follow !== undefined) {
-      if (!validate185(data.follow, {
+      if (!validate187(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
@@ -515,10 +518,10 @@ function validate178(data, {
     }
     errors++;
   }
-  validate178.errors = vErrors;
+  validate180.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -552,13 +555,13 @@ const schema90 = {
   },
   "nullable": true
 };
-const schema91 = {
+const schema93 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate189(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -588,7 +591,7 @@ function validate189(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema91.enum
+        allowedValues: schema93.enum
       }
     };
     if (vErrors === null) {
@@ -598,16 +601,16 @@ function validate189(data, {
     }
     errors++;
   }
-  validate189.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate191(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -637,7 +640,7 @@ function validate191(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema92.enum
+        allowedValues: schema94.enum
       }
     };
     if (vErrors === null) {
@@ -647,81 +650,12 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
-  return errors === 0;
-}
-const schema93 = {
-  "type": "integer",
-  "default": 20,
-  "minimum": 1,
-  "maximum": 1000,
-  "nullable": true
-};
-function validate193(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 1000 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 1000
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 1 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
   validate193.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "integer",
+  "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
@@ -789,13 +723,82 @@ function validate195(data, {
   validate195.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate197(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate197.errors = vErrors;
+  return errors === 0;
+}
+const schema97 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate197(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -837,17 +840,17 @@ function validate197(data, {
       errors++;
     }
   }
-  validate197.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema98 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate199(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -907,17 +910,17 @@ function validate199(data, {
       errors++;
     }
   }
-  validate199.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema99 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate201(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -977,14 +980,14 @@ function validate201(data, {
       errors++;
     }
   }
-  validate201.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema50 = {
   "type": "boolean",
   "nullable": true
 };
-function validate103(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1008,17 +1011,17 @@ function validate103(data, {
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate204(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1078,10 +1081,10 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-function validate188(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1107,109 +1110,109 @@ function validate188(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate189(data.backend, {
+      if (!validate191(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate191(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate193(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.precision !== undefined) {
+      if (!validate193(data.precision, {
+        instancePath: instancePath + "/precision",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxSteps !== undefined) {
-      if (!validate195(data.maxSteps, {
-        instancePath: instancePath + "/maxSteps",
+    if (data.steps !== undefined) {
+      if (!validate195(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "maxSteps",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate197(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.maxSteps !== undefined) {
+      if (!validate197(data.maxSteps, {
+        instancePath: instancePath + "/maxSteps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "maxSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchSize !== undefined) {
-      if (!validate199(data.maxBatchSize, {
-        instancePath: instancePath + "/maxBatchSize",
+    if (data.guidance !== undefined) {
+      if (!validate199(data.guidance, {
+        instancePath: instancePath + "/guidance",
         parentData: data,
-        parentDataProperty: "maxBatchSize",
+        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate201(data.maxBatchDelayMilliseconds, {
-        instancePath: instancePath + "/maxBatchDelayMilliseconds",
+    if (data.maxBatchSize !== undefined) {
+      if (!validate201(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
         parentData: data,
-        parentDataProperty: "maxBatchDelayMilliseconds",
+        parentDataProperty: "maxBatchSize",
         rootData
       })) {
         vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maxBatchDelayMilliseconds !== undefined) {
+      if (!validate203(data.maxBatchDelayMilliseconds, {
+        instancePath: instancePath + "/maxBatchDelayMilliseconds",
+        parentData: data,
+        parentDataProperty: "maxBatchDelayMilliseconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.deterministic !== undefined) {
-      if (!validate103(data.deterministic, {
+      if (!validate104(data.deterministic, {
         instancePath: instancePath + "/deterministic",
         parentData: data,
         parentDataProperty: "deterministic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate204(data.maxQueue, {
+      if (!validate206(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate188.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1277,12 +1280,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate209(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1312,7 +1315,7 @@ function validate209(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema100.enum
+        allowedValues: schema102.enum
       }
     };
     if (vErrors === null) {
@@ -1322,16 +1325,16 @@ function validate209(data, {
     }
     errors++;
   }
-  validate209.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate212(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1391,10 +1394,10 @@ function validate212(data, {
       errors++;
     }
   }
-  validate212.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1431,13 +1434,13 @@ function validate207(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate209(data.onSlow, {
+      if (!validate211(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
@@ -1453,18 +1456,255 @@ function validate207(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate212(data.maxFidIncreasePercent, {
+      if (!validate214(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate207.errors = vErrors;
+  validate209.errors = vErrors;
+  return errors === 0;
+}
+const schema104 = {
+  "type": "object",
+  "properties": {
+    "samplePercent": {
+      "$ref": "5gMoYnjjITUVUpPzqsyrtfdhqLoD1rqohMxNnMU"
+    },
+    "maxDistanceIncreasePercent": {
+      "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
+    }
+  },
+  "nullable": true
+};
+const schema105 = {
+  "type": "integer",
+  "format": "int32",
+  "default": 10,
+  "minimum": 1,
+  "maximum": 100,
+  "nullable": true
+};
+const formats0 = formats.int32;
+function validate218(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate218.errors = vErrors;
+  return errors === 0;
+}
+const schema24 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 0,
+  "maximum": 10000,
+  "nullable": true
+};
+function validate54(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 10000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 10000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate54.errors = vErrors;
+  return errors === 0;
+}
+function validate217(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.samplePercent !== undefined) {
+      if (!validate218(data.samplePercent, {
+        instancePath: instancePath + "/samplePercent",
+        parentData: data,
+        parentDataProperty: "samplePercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxDistanceIncreasePercent !== undefined) {
+      if (!validate54(data.maxDistanceIncreasePercent, {
+        instancePath: instancePath + "/maxDistanceIncreasePercent",
+        parentData: data,
+        parentDataProperty: "maxDistanceIncreasePercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate217.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1475,7 +1715,6 @@ const schema7 = {
   "maximum": 1000,
   "nullable": true
 };
-const formats0 = formats.int32;
 function validate22(data, {
   instancePath = "",
   parentData,
@@ -1555,7 +1794,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema106 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1585,13 +1824,13 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema107 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate217(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1621,7 +1860,7 @@ function validate217(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema103.enum
+        allowedValues: schema107.enum
       }
     };
     if (vErrors === null) {
@@ -1631,17 +1870,17 @@ function validate217(data, {
     }
     errors++;
   }
-  validate217.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema24 = {
+const schema25 = {
   "type": "integer",
   "format": "int32",
   "minimum": 10,
   "maximum": 86400,
   "nullable": true
 };
-function validate54(data, {
+function validate55(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1717,17 +1956,17 @@ function validate54(data, {
       errors++;
     }
   }
-  validate54.errors = vErrors;
+  validate55.errors = vErrors;
   return errors === 0;
 }
-const schema40 = {
+const schema41 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate87(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1803,10 +2042,10 @@ function validate87(data, {
       errors++;
     }
   }
-  validate87.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema108 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -1890,7 +2129,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1949,10 +2188,10 @@ function validate222(data, {
       }
     }
   }
-  validate222.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema109 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -1960,7 +2199,7 @@ const schema105 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate227(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2036,10 +2275,10 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema110 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -2047,7 +2286,7 @@ const schema106 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate229(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2123,10 +2362,10 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema111 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2135,7 +2374,7 @@ const schema107 = {
   },
   "nullable": true
 };
-const schema108 = {
+const schema112 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2156,11 +2395,11 @@ const schema108 = {
     }
   }
 };
-const schema109 = {
+const schema113 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate233(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2190,7 +2429,7 @@ function validate233(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema109.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -2200,10 +2439,10 @@ function validate233(data, {
     }
     errors++;
   }
-  validate233.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema114 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2216,11 +2455,11 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema111 = {
+const schema115 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate236(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2250,7 +2489,7 @@ function validate236(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema111.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -2260,10 +2499,10 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema116 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2278,11 +2517,11 @@ const schema112 = {
     }
   }
 };
-const schema113 = {
+const schema117 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate239(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2312,7 +2551,7 @@ function validate239(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema113.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -2322,17 +2561,17 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema118 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate241(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2408,7 +2647,7 @@ function validate241(data, {
       errors++;
     }
   }
-  validate241.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2559,7 +2798,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2585,24 +2824,24 @@ function validate238(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate239(data.type, {
+      if (!validate246(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate241(data.averageUtilization, {
+      if (!validate248(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
@@ -2633,10 +2872,10 @@ function validate238(data, {
     }
     errors++;
   }
-  validate238.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate235(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2694,32 +2933,32 @@ function validate235(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate236(data.name, {
+      if (!validate243(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate238(data.target, {
+      if (!validate245(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate235.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema119 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3384,7 +3623,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema120 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3396,11 +3635,11 @@ const schema116 = {
     }
   }
 };
-const schema117 = {
+const schema121 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate249(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3430,7 +3669,7 @@ function validate249(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema117.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -3440,10 +3679,10 @@ function validate249(data, {
     }
     errors++;
   }
-  validate249.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate248(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3469,13 +3708,13 @@ function validate248(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate249(data.type, {
+      if (!validate256(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
@@ -3506,10 +3745,10 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3578,21 +3817,21 @@ function validate246(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate248(data.target, {
+      if (!validate255(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate246.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema122 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3608,7 +3847,7 @@ const schema118 = {
   },
   "nullable": true
 };
-const schema119 = {
+const schema123 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3623,12 +3862,12 @@ const schema119 = {
     }
   }
 };
-const schema120 = {
+const schema124 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate256(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3670,15 +3909,15 @@ function validate256(data, {
       errors++;
     }
   }
-  validate256.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema125 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate258(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3735,10 +3974,10 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3780,24 +4019,24 @@ function validate255(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate256(data.apiVersion, {
+      if (!validate263(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate258(data.kind, {
+      if (!validate265(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
@@ -3828,7 +4067,7 @@ function validate255(data, {
     }
     errors++;
   }
-  validate255.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -3970,7 +4209,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate254(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4044,13 +4283,13 @@ function validate254(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate255(data.describedObject, {
+      if (!validate262(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
@@ -4077,10 +4316,10 @@ function validate254(data, {
       }
     }
   }
-  validate254.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema126 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -4093,7 +4332,7 @@ const schema122 = {
   },
   "nullable": true
 };
-function validate265(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4173,10 +4412,10 @@ function validate265(data, {
       }
     }
   }
-  validate265.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-function validate232(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4202,57 +4441,57 @@ function validate232(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate233(data.type, {
+      if (!validate240(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate235(data.resource, {
+      if (!validate242(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate246(data.pods, {
+      if (!validate253(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate254(data.object, {
+      if (!validate261(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate265(data.external, {
+      if (!validate272(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -4272,10 +4511,10 @@ function validate232(data, {
     }
     errors++;
   }
-  validate232.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-function validate231(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4334,21 +4573,21 @@ function validate231(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate232(data[i0], {
+      if (!validate239(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate231.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-function validate216(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4374,13 +4613,13 @@ function validate216(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate217(data.engine, {
+      if (!validate224(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
@@ -4396,82 +4635,82 @@ function validate216(data, {
       }
     }
     if (data.idleSeconds !== undefined) {
-      if (!validate54(data.idleSeconds, {
+      if (!validate55(data.idleSeconds, {
         instancePath: instancePath + "/idleSeconds",
         parentData: data,
         parentDataProperty: "idleSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxReplicas !== undefined) {
-      if (!validate87(data.maxReplicas, {
+      if (!validate88(data.maxReplicas, {
         instancePath: instancePath + "/maxReplicas",
         parentData: data,
         parentDataProperty: "maxReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate222(data.target, {
+      if (!validate229(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate227(data.scaleDownStabilizationSeconds, {
-        instancePath: instancePath + "/scaleDownStabilizationSeconds",
-        parentData: data,
-        parentDataProperty: "scaleDownStabilizationSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.panicPercent !== undefined) {
-      if (!validate229(data.panicPercent, {
-        instancePath: instancePath + "/panicPercent",
-        parentData: data,
-        parentDataProperty: "panicPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
+    if (data.scaleDownStabilizationSeconds !== undefined) {
+      if (!validate234(data.scaleDownStabilizationSeconds, {
+        instancePath: instancePath + "/scaleDownStabilizationSeconds",
+        parentData: data,
+        parentDataProperty: "scaleDownStabilizationSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.panicPercent !== undefined) {
+      if (!validate236(data.panicPercent, {
+        instancePath: instancePath + "/panicPercent",
+        parentData: data,
+        parentDataProperty: "panicPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.metrics !== undefined) {
-      if (!validate231(data.metrics, {
+      if (!validate238(data.metrics, {
         instancePath: instancePath + "/metrics",
         parentData: data,
         parentDataProperty: "metrics",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate216.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema127 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate272(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4501,7 +4740,7 @@ function validate272(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -4511,17 +4750,17 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema128 = {
   "type": "object",
   "properties": {
     "strategy": {
       "$ref": "lJp5DCtaJB3WLZn6dDoW4uyQ6xqHY0DZrgLnMBKTTU"
     },
     "canary": {
-      "$ref": "q58aHwbyE9Dx0iMCvKNvXoebxJjkxCy9M0dUHjgEY8k"
+      "$ref": "BZj6SYEJ2FqolQc6wsG7yJYbPLxKefsuYjnNHOv4Y"
     },
     "progressDeadlineSeconds": {
       "$ref": "vNDmtN95vxyE8U7wD06vrlv8s47p5s4dY8Pl8BRVxU"
@@ -4535,13 +4774,13 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema129 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate275(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4571,7 +4810,7 @@ function validate275(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema125.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -4581,22 +4820,22 @@ function validate275(data, {
     }
     errors++;
   }
-  validate275.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "steps": {
       "$ref": "ZIyBF8xlSY6xkuObWahQw4TrN4qnNbxHNl75nNs6I"
     },
     "analysis": {
-      "$ref": "0HUsUU5rIpPIOpE94J4PQ35udKVRwvWjaKqIJxRo6s"
+      "$ref": "xo5nA8fEZQyszqM3hlTBLCDUN6WTUQvq4GiwmqUlGo"
     }
   },
   "nullable": true
 };
-const schema127 = {
+const schema131 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4605,7 +4844,7 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema132 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4617,13 +4856,13 @@ const schema128 = {
     }
   }
 };
-const schema43 = {
+const schema44 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate91(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4699,10 +4938,10 @@ function validate91(data, {
       errors++;
     }
   }
-  validate91.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema133 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4710,7 +4949,7 @@ const schema129 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate281(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4786,10 +5025,10 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4815,24 +5054,24 @@ function validate279(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate91(data.weight, {
+      if (!validate92(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate281(data.holdSeconds, {
+      if (!validate288(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
@@ -4852,10 +5091,10 @@ function validate279(data, {
     }
     errors++;
   }
-  validate279.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate278(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4914,21 +5153,21 @@ function validate278(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate279(data[i0], {
+      if (!validate286(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate278.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema134 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -4937,13 +5176,16 @@ const schema130 = {
     "maxLatencyIncreasePercent": {
       "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
     },
+    "maxDistanceIncreasePercent": {
+      "$ref": "tYtiH1Cf4JrDaJCl1ohdhhAWAys9S2WEzDXODXx0Uk"
+    },
     "minRequests": {
       "$ref": "T5X1C2drplE8Wg9LqfgaI7rZkru653O9uVjKlL0d6Y"
     }
   },
   "nullable": true
 };
-const schema131 = {
+const schema135 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -4951,7 +5193,7 @@ const schema131 = {
   "maximum": 100,
   "nullable": true
 };
-function validate286(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5027,96 +5269,10 @@ function validate286(data, {
       errors++;
     }
   }
-  validate286.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
-  "type": "integer",
-  "format": "int32",
-  "minimum": 0,
-  "maximum": 10000,
-  "nullable": true
-};
-function validate288(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 10000 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 10000
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 0 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 0
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-    if (!formats0.validate(data)) {
-      const err3 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int32"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err3];
-      } else {
-        vErrors.push(err3);
-      }
-      errors++;
-    }
-  }
-  validate288.errors = vErrors;
-  return errors === 0;
-}
-const schema133 = {
+const schema136 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -5124,7 +5280,7 @@ const schema133 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate290(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5200,10 +5356,10 @@ function validate290(data, {
       errors++;
     }
   }
-  validate290.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-function validate285(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5229,43 +5385,54 @@ function validate285(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate286(data.maxErrorRatePercent, {
+      if (!validate293(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxLatencyIncreasePercent !== undefined) {
-      if (!validate288(data.maxLatencyIncreasePercent, {
+      if (!validate54(data.maxLatencyIncreasePercent, {
         instancePath: instancePath + "/maxLatencyIncreasePercent",
         parentData: data,
         parentDataProperty: "maxLatencyIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxDistanceIncreasePercent !== undefined) {
+      if (!validate54(data.maxDistanceIncreasePercent, {
+        instancePath: instancePath + "/maxDistanceIncreasePercent",
+        parentData: data,
+        parentDataProperty: "maxDistanceIncreasePercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
         errors = vErrors.length;
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate290(data.minRequests, {
+      if (!validate297(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate285.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-function validate277(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5291,32 +5458,32 @@ function validate277(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate278(data.steps, {
+      if (!validate285(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.analysis !== undefined) {
-      if (!validate285(data.analysis, {
-        instancePath: instancePath + "/analysis",
-        parentData: data,
-        parentDataProperty: "analysis",
         rootData
       })) {
         vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
+    if (data.analysis !== undefined) {
+      if (!validate292(data.analysis, {
+        instancePath: instancePath + "/analysis",
+        parentData: data,
+        parentDataProperty: "analysis",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate277.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema137 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5324,7 +5491,7 @@ const schema134 = {
   "maximum": 100,
   "nullable": true
 };
-function validate295(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5400,16 +5567,16 @@ function validate295(data, {
       errors++;
     }
   }
-  validate295.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema55 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-const formats8 = formats.int64;
-function validate113(data, {
+const formats10 = formats.int64;
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5434,7 +5601,7 @@ function validate113(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -5451,10 +5618,10 @@ function validate113(data, {
       errors++;
     }
   }
-  validate113.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5480,65 +5647,65 @@ function validate274(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate275(data.strategy, {
+      if (!validate282(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate277(data.canary, {
+      if (!validate284(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.progressDeadlineSeconds !== undefined) {
-      if (!validate54(data.progressDeadlineSeconds, {
+      if (!validate55(data.progressDeadlineSeconds, {
         instancePath: instancePath + "/progressDeadlineSeconds",
         parentData: data,
         parentDataProperty: "progressDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate54.errors : vErrors.concat(validate54.errors);
+        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate295(data.revisionHistoryLimit, {
+      if (!validate302(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.undoTo !== undefined) {
-      if (!validate113(data.undoTo, {
+      if (!validate114(data.undoTo, {
         instancePath: instancePath + "/undoTo",
         parentData: data,
         parentDataProperty: "undoTo",
         rootData
       })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate274.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "httpRoute": {
@@ -5550,7 +5717,7 @@ const schema135 = {
   },
   "nullable": true
 };
-const schema136 = {
+const schema139 = {
   "type": "object",
   "required": ["parentRefs"],
   "properties": {
@@ -5566,7 +5733,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema140 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -5574,7 +5741,7 @@ const schema137 = {
     "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
   }
 };
-const schema138 = {
+const schema141 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5592,13 +5759,13 @@ const schema138 = {
     }
   }
 };
-const schema139 = {
+const schema142 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate304(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5656,16 +5823,16 @@ function validate304(data, {
       errors++;
     }
   }
-  validate304.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-const schema26 = {
+const schema27 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate56(data, {
+function validate57(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5723,17 +5890,17 @@ function validate56(data, {
       errors++;
     }
   }
-  validate56.errors = vErrors;
+  validate57.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema59 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 65535,
   "nullable": true
 };
-function validate118(data, {
+function validate119(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5809,10 +5976,10 @@ function validate118(data, {
       errors++;
     }
   }
-  validate118.errors = vErrors;
+  validate119.errors = vErrors;
   return errors === 0;
 }
-function validate302(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5849,35 +6016,35 @@ function validate302(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate304(data.namespace, {
+      if (!validate311(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
     if (data.sectionName !== undefined) {
-      if (!validate56(data.sectionName, {
+      if (!validate57(data.sectionName, {
         instancePath: instancePath + "/sectionName",
         parentData: data,
         parentDataProperty: "sectionName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.port !== undefined) {
-      if (!validate118(data.port, {
+      if (!validate119(data.port, {
         instancePath: instancePath + "/port",
         parentData: data,
         parentDataProperty: "port",
         rootData
       })) {
-        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
         errors = vErrors.length;
       }
     }
@@ -5897,10 +6064,10 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5943,13 +6110,13 @@ function validate301(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate302(data[i0], {
+      if (!validate309(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
@@ -5969,10 +6136,10 @@ function validate301(data, {
     }
     errors++;
   }
-  validate301.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema143 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -5980,7 +6147,7 @@ const schema140 = {
   },
   "nullable": true
 };
-function validate310(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6034,10 +6201,10 @@ function validate310(data, {
       }
     }
   }
-  validate310.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "request": {
@@ -6049,12 +6216,12 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema25 = {
+const schema26 = {
   "type": "string",
   "maxLength": 16,
   "nullable": true
 };
-function validate55(data, {
+function validate56(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6096,10 +6263,10 @@ function validate55(data, {
       errors++;
     }
   }
-  validate55.errors = vErrors;
+  validate56.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate320(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6125,32 +6292,32 @@ function validate313(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.request !== undefined) {
-      if (!validate55(data.request, {
+      if (!validate56(data.request, {
         instancePath: instancePath + "/request",
         parentData: data,
         parentDataProperty: "request",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.backendRequest !== undefined) {
-      if (!validate55(data.backendRequest, {
+      if (!validate56(data.backendRequest, {
         instancePath: instancePath + "/backendRequest",
         parentData: data,
         parentDataProperty: "backendRequest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate313.errors = vErrors;
+  validate320.errors = vErrors;
   return errors === 0;
 }
-function validate300(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6192,43 +6359,43 @@ function validate300(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate301(data.parentRefs, {
+      if (!validate308(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate310(data.hostnames, {
+      if (!validate317(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate313(data.timeouts, {
+      if (!validate320(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate300.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema145 = {
   "type": "object",
   "required": ["host"],
   "properties": {
@@ -6247,7 +6414,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema146 = {
   "type": "object",
   "properties": {
     "secretName": {
@@ -6256,7 +6423,7 @@ const schema143 = {
   },
   "nullable": true
 };
-function validate321(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6282,21 +6449,21 @@ function validate321(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretName !== undefined) {
-      if (!validate56(data.secretName, {
+      if (!validate57(data.secretName, {
         instancePath: instancePath + "/secretName",
         parentData: data,
         parentDataProperty: "secretName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate321.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema53 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -6305,11 +6472,11 @@ const schema52 = {
   "properties": {},
   "nullable": true
 };
-const schema53 = {
+const schema54 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate111(data, {
+function validate112(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6350,10 +6517,10 @@ function validate111(data, {
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6395,21 +6562,21 @@ function validate110(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate111(data[key0], {
+      if (!validate112(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate110.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-function validate318(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6451,13 +6618,13 @@ function validate318(data, {
       errors++;
     }
     if (data.className !== undefined) {
-      if (!validate56(data.className, {
+      if (!validate57(data.className, {
         instancePath: instancePath + "/className",
         parentData: data,
         parentDataProperty: "className",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
@@ -6473,32 +6640,32 @@ function validate318(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate321(data.tls, {
+      if (!validate328(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
     if (data.annotations !== undefined) {
-      if (!validate110(data.annotations, {
+      if (!validate111(data.annotations, {
         instancePath: instancePath + "/annotations",
         parentData: data,
         parentDataProperty: "annotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate318.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6524,32 +6691,32 @@ function validate299(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate300(data.httpRoute, {
+      if (!validate307(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate318(data.ingress, {
+      if (!validate325(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate299.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema147 = {
   "type": "object",
   "properties": {
     "from": {
@@ -6561,7 +6728,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema36 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6569,7 +6736,7 @@ const schema35 = {
   },
   "nullable": true
 };
-const schema36 = {
+const schema37 = {
   "type": "object",
   "properties": {
     "podSelector": {
@@ -6583,7 +6750,7 @@ const schema36 = {
     }
   }
 };
-const schema28 = {
+const schema29 = {
   "type": "object",
   "properties": {
     "matchLabels": {
@@ -6595,7 +6762,7 @@ const schema28 = {
   },
   "nullable": true
 };
-const schema29 = {
+const schema30 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -6604,11 +6771,11 @@ const schema29 = {
   "properties": {},
   "nullable": true
 };
-const schema27 = {
+const schema28 = {
   "type": "string",
   "maxLength": 63
 };
-function validate57(data, {
+function validate58(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6649,10 +6816,10 @@ function validate57(data, {
     }
     errors++;
   }
-  validate57.errors = vErrors;
+  validate58.errors = vErrors;
   return errors === 0;
 }
-function validate59(data, {
+function validate60(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6694,21 +6861,21 @@ function validate59(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate57(data[key0], {
+      if (!validate58(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate59.errors = vErrors;
+  validate60.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
+const schema31 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6716,7 +6883,7 @@ const schema30 = {
   },
   "nullable": true
 };
-const schema31 = {
+const schema32 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -6731,11 +6898,11 @@ const schema31 = {
     }
   }
 };
-const schema32 = {
+const schema33 = {
   "type": "string",
   "maxLength": 317
 };
-function validate64(data, {
+function validate65(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6776,10 +6943,10 @@ function validate64(data, {
     }
     errors++;
   }
-  validate64.errors = vErrors;
+  validate65.errors = vErrors;
   return errors === 0;
 }
-const schema33 = {
+const schema34 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -6787,7 +6954,7 @@ const schema33 = {
   },
   "nullable": true
 };
-function validate67(data, {
+function validate68(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6830,21 +6997,21 @@ function validate67(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate57(data[i0], {
+      if (!validate58(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate67.errors = vErrors;
+  validate68.errors = vErrors;
   return errors === 0;
 }
-function validate63(data, {
+function validate64(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6886,13 +7053,13 @@ function validate63(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate64(data.key, {
+      if (!validate65(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
         errors = vErrors.length;
       }
     }
@@ -6908,13 +7075,13 @@ function validate63(data, {
       }
     }
     if (data.values !== undefined) {
-      if (!validate67(data.values, {
+      if (!validate68(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
         errors = vErrors.length;
       }
     }
@@ -6934,10 +7101,10 @@ function validate63(data, {
     }
     errors++;
   }
-  validate63.errors = vErrors;
+  validate64.errors = vErrors;
   return errors === 0;
 }
-function validate62(data, {
+function validate63(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6980,21 +7147,21 @@ function validate62(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate63(data[i0], {
+      if (!validate64(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate62.errors = vErrors;
+  validate63.errors = vErrors;
   return errors === 0;
 }
-function validate58(data, {
+function validate59(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7020,32 +7187,32 @@ function validate58(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.matchLabels !== undefined) {
-      if (!validate59(data.matchLabels, {
+      if (!validate60(data.matchLabels, {
         instancePath: instancePath + "/matchLabels",
         parentData: data,
         parentDataProperty: "matchLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
+        vErrors = vErrors === null ? validate60.errors : vErrors.concat(validate60.errors);
         errors = vErrors.length;
       }
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate62(data.matchExpressions, {
+      if (!validate63(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate62.errors : vErrors.concat(validate62.errors);
+        vErrors = vErrors === null ? validate63.errors : vErrors.concat(validate63.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate58.errors = vErrors;
+  validate59.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
+const schema38 = {
   "type": "object",
   "required": ["cidr"],
   "properties": {
@@ -7058,11 +7225,11 @@ const schema37 = {
   },
   "nullable": true
 };
-const schema34 = {
+const schema35 = {
   "type": "string",
   "maxLength": 64
 };
-function validate72(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7103,10 +7270,10 @@ function validate72(data, {
     }
     errors++;
   }
-  validate72.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema39 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7114,7 +7281,7 @@ const schema38 = {
   },
   "nullable": true
 };
-function validate79(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7157,21 +7324,21 @@ function validate79(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate72(data[i0], {
+      if (!validate73(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate79.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-function validate77(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7213,32 +7380,32 @@ function validate77(data, {
       errors++;
     }
     if (data.cidr !== undefined) {
-      if (!validate72(data.cidr, {
+      if (!validate73(data.cidr, {
         instancePath: instancePath + "/cidr",
         parentData: data,
         parentDataProperty: "cidr",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.except !== undefined) {
-      if (!validate79(data.except, {
+      if (!validate80(data.except, {
         instancePath: instancePath + "/except",
         parentData: data,
         parentDataProperty: "except",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate77.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
-function validate74(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7248,35 +7415,35 @@ function validate74(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.podSelector !== undefined) {
-      if (!validate58(data.podSelector, {
+      if (!validate59(data.podSelector, {
         instancePath: instancePath + "/podSelector",
         parentData: data,
         parentDataProperty: "podSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.namespaceSelector !== undefined) {
-      if (!validate58(data.namespaceSelector, {
+      if (!validate59(data.namespaceSelector, {
         instancePath: instancePath + "/namespaceSelector",
         parentData: data,
         parentDataProperty: "namespaceSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        vErrors = vErrors === null ? validate59.errors : vErrors.concat(validate59.errors);
         errors = vErrors.length;
       }
     }
     if (data.ipBlock !== undefined) {
-      if (!validate77(data.ipBlock, {
+      if (!validate78(data.ipBlock, {
         instancePath: instancePath + "/ipBlock",
         parentData: data,
         parentDataProperty: "ipBlock",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
@@ -7296,10 +7463,10 @@ function validate74(data, {
     }
     errors++;
   }
-  validate74.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-function validate73(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7342,21 +7509,21 @@ function validate73(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate74(data[i0], {
+      if (!validate75(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate73.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7382,32 +7549,32 @@ function validate327(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.from !== undefined) {
-      if (!validate73(data.from, {
+      if (!validate74(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.to !== undefined) {
-      if (!validate73(data.to, {
+      if (!validate74(data.to, {
         instancePath: instancePath + "/to",
         parentData: data,
         parentDataProperty: "to",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -7419,7 +7586,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema39 = {
+const schema40 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -7427,7 +7594,7 @@ const schema39 = {
   }],
   "maxLength": 4
 };
-function validate84(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7504,10 +7671,10 @@ function validate84(data, {
       errors++;
     }
   }
-  validate84.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-function validate331(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7533,32 +7700,32 @@ function validate331(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxUnavailable !== undefined) {
-      if (!validate84(data.maxUnavailable, {
+      if (!validate85(data.maxUnavailable, {
         instancePath: instancePath + "/maxUnavailable",
         parentData: data,
         parentDataProperty: "maxUnavailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.minAvailable !== undefined) {
-      if (!validate84(data.minAvailable, {
+      if (!validate85(data.minAvailable, {
         instancePath: instancePath + "/minAvailable",
         parentData: data,
         parentDataProperty: "minAvailable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate331.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema149 = {
   "type": "object",
   "properties": {
     "topologySpreadConstraints": {
@@ -7609,7 +7776,7 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema150 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7617,7 +7784,7 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema151 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7641,12 +7808,12 @@ const schema148 = {
     }
   }
 };
-const schema149 = {
+const schema152 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate338(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7703,14 +7870,14 @@ function validate338(data, {
     }
     errors++;
   }
-  validate338.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema153 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate341(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7740,7 +7907,7 @@ function validate341(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema150.enum
+        allowedValues: schema153.enum
       }
     };
     if (vErrors === null) {
@@ -7750,15 +7917,15 @@ function validate341(data, {
     }
     errors++;
   }
-  validate341.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema41 = {
+const schema42 = {
   "type": "string",
   "enum": ["Honor", "Ignore"],
   "nullable": true
 };
-function validate88(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7788,7 +7955,7 @@ function validate88(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema41.enum
+        allowedValues: schema42.enum
       }
     };
     if (vErrors === null) {
@@ -7798,10 +7965,10 @@ function validate88(data, {
     }
     errors++;
   }
-  validate88.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-function validate337(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7843,68 +8010,68 @@ function validate337(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate338(data.topologyKey, {
+      if (!validate345(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxSkew !== undefined) {
-      if (!validate87(data.maxSkew, {
+      if (!validate88(data.maxSkew, {
         instancePath: instancePath + "/maxSkew",
         parentData: data,
         parentDataProperty: "maxSkew",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate341(data.whenUnsatisfiable, {
+      if (!validate348(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
     if (data.minDomains !== undefined) {
-      if (!validate87(data.minDomains, {
+      if (!validate88(data.minDomains, {
         instancePath: instancePath + "/minDomains",
         parentData: data,
         parentDataProperty: "minDomains",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeAffinityPolicy !== undefined) {
-      if (!validate88(data.nodeAffinityPolicy, {
+      if (!validate89(data.nodeAffinityPolicy, {
         instancePath: instancePath + "/nodeAffinityPolicy",
         parentData: data,
         parentDataProperty: "nodeAffinityPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeTaintsPolicy !== undefined) {
-      if (!validate88(data.nodeTaintsPolicy, {
+      if (!validate89(data.nodeTaintsPolicy, {
         instancePath: instancePath + "/nodeTaintsPolicy",
         parentData: data,
         parentDataProperty: "nodeTaintsPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
@@ -7924,10 +8091,10 @@ function validate337(data, {
     }
     errors++;
   }
-  validate337.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7970,28 +8137,28 @@ function validate336(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate337(data[i0], {
+      if (!validate344(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate336.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema154 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate348(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8050,7 +8217,7 @@ function validate348(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8067,16 +8234,16 @@ function validate348(data, {
       errors++;
     }
   }
-  validate348.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema155 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate350(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8134,15 +8301,15 @@ function validate350(data, {
       errors++;
     }
   }
-  validate350.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema156 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate352(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8172,7 +8339,7 @@ function validate352(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema153.enum
+        allowedValues: schema156.enum
       }
     };
     if (vErrors === null) {
@@ -8182,10 +8349,10 @@ function validate352(data, {
     }
     errors++;
   }
-  validate352.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema157 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8193,7 +8360,7 @@ const schema154 = {
   },
   "nullable": true
 };
-const schema155 = {
+const schema158 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8202,7 +8369,7 @@ const schema155 = {
     }
   }
 };
-function validate355(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8254,10 +8421,10 @@ function validate355(data, {
     }
     errors++;
   }
-  validate355.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-function validate354(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8300,21 +8467,21 @@ function validate354(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate355(data[i0], {
+      if (!validate362(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate354.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema159 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -8326,7 +8493,7 @@ const schema156 = {
   },
   "nullable": true
 };
-const schema42 = {
+const schema43 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -8335,7 +8502,7 @@ const schema42 = {
   "properties": {},
   "nullable": true
 };
-function validate89(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8388,10 +8555,10 @@ function validate89(data, {
       }
     }
   }
-  validate89.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8417,32 +8584,32 @@ function validate359(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate89(data.requests, {
+      if (!validate90(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate89(data.limits, {
+      if (!validate90(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate359.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -8451,7 +8618,7 @@ const schema51 = {
   "properties": {},
   "nullable": true
 };
-function validate108(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8493,21 +8660,21 @@ function validate108(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate57(data[key0], {
+      if (!validate58(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate108.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema160 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -8515,7 +8682,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema161 = {
   "type": "object",
   "properties": {
     "key": {
@@ -8535,12 +8702,12 @@ const schema158 = {
     }
   }
 };
-const schema159 = {
+const schema162 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate366(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8582,15 +8749,15 @@ function validate366(data, {
       errors++;
     }
   }
-  validate366.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema163 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate368(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8620,7 +8787,7 @@ function validate368(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema160.enum
+        allowedValues: schema163.enum
       }
     };
     if (vErrors === null) {
@@ -8630,15 +8797,15 @@ function validate368(data, {
     }
     errors++;
   }
-  validate368.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema76 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate158(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8680,15 +8847,15 @@ function validate158(data, {
       errors++;
     }
   }
-  validate158.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema164 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate371(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8718,7 +8885,7 @@ function validate371(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema161.enum
+        allowedValues: schema164.enum
       }
     };
     if (vErrors === null) {
@@ -8728,16 +8895,16 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema59 = {
+const schema62 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate119(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8779,7 +8946,7 @@ function validate119(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -8796,10 +8963,10 @@ function validate119(data, {
       errors++;
     }
   }
-  validate119.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8809,57 +8976,57 @@ function validate365(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate366(data.key, {
+      if (!validate373(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate368(data.operator, {
+      if (!validate375(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate158(data.value, {
+      if (!validate160(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate371(data.effect, {
+      if (!validate378(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate119(data.tolerationSeconds, {
+      if (!validate122(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
@@ -8879,10 +9046,10 @@ function validate365(data, {
     }
     errors++;
   }
-  validate365.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
-function validate364(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8925,21 +9092,21 @@ function validate364(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate365(data[i0], {
+      if (!validate372(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate364.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema165 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -8948,7 +9115,7 @@ const schema162 = {
   },
   "nullable": true
 };
-const schema163 = {
+const schema166 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8960,7 +9127,7 @@ const schema163 = {
   },
   "nullable": true
 };
-const schema164 = {
+const schema167 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8970,7 +9137,7 @@ const schema164 = {
   },
   "nullable": true
 };
-const schema165 = {
+const schema168 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8978,7 +9145,7 @@ const schema165 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema44 = {
+const schema45 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -8987,7 +9154,7 @@ const schema44 = {
     }
   }
 };
-const schema45 = {
+const schema46 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8995,7 +9162,7 @@ const schema45 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema46 = {
+const schema47 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -9010,11 +9177,11 @@ const schema46 = {
     }
   }
 };
-const schema47 = {
+const schema48 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate96(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9044,7 +9211,7 @@ function validate96(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema47.enum
+        allowedValues: schema48.enum
       }
     };
     if (vErrors === null) {
@@ -9054,10 +9221,10 @@ function validate96(data, {
     }
     errors++;
   }
-  validate96.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema48 = {
+const schema49 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9065,7 +9232,7 @@ const schema48 = {
   },
   "nullable": true
 };
-function validate98(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9108,21 +9275,21 @@ function validate98(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate57(data[i0], {
+      if (!validate58(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate98.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-function validate94(data, {
+function validate95(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9175,24 +9342,24 @@ function validate94(data, {
       }
     }
     if (data.operator !== undefined) {
-      if (!validate96(data.operator, {
+      if (!validate97(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate98(data.values, {
+      if (!validate99(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
@@ -9212,10 +9379,10 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate95.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9258,13 +9425,13 @@ function validate93(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate94(data[i0], {
+      if (!validate95(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
@@ -9284,10 +9451,10 @@ function validate93(data, {
     }
     errors++;
   }
-  validate93.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-function validate92(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9313,13 +9480,13 @@ function validate92(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate93(data.matchExpressions, {
+      if (!validate94(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
@@ -9339,10 +9506,10 @@ function validate92(data, {
     }
     errors++;
   }
-  validate92.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate379(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9385,13 +9552,13 @@ function validate379(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate92(data[i0], {
+      if (!validate93(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -9411,10 +9578,10 @@ function validate379(data, {
     }
     errors++;
   }
-  validate379.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
-function validate378(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9456,21 +9623,21 @@ function validate378(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate379(data.nodeSelectorTerms, {
+      if (!validate386(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate378.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema169 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9478,7 +9645,7 @@ const schema166 = {
   },
   "nullable": true
 };
-const schema167 = {
+const schema170 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -9490,7 +9657,7 @@ const schema167 = {
     }
   }
 };
-function validate384(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9532,24 +9699,24 @@ function validate384(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate91(data.weight, {
+      if (!validate92(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate92(data.preference, {
+      if (!validate93(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -9569,10 +9736,10 @@ function validate384(data, {
     }
     errors++;
   }
-  validate384.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9615,21 +9782,21 @@ function validate383(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate384(data[i0], {
+      if (!validate391(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate383.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-function validate377(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9655,32 +9822,32 @@ function validate377(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate378(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate385(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate383(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate390(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate377.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate376(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9706,21 +9873,21 @@ function validate376(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate377(data.nodeAffinity, {
+      if (!validate384(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate376.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema171 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9728,7 +9895,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema172 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9743,12 +9910,12 @@ const schema169 = {
     }
   }
 };
-const schema60 = {
+const schema64 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 128
 };
-function validate120(data, {
+function validate124(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9805,15 +9972,15 @@ function validate120(data, {
     }
     errors++;
   }
-  validate120.errors = vErrors;
+  validate124.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema173 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate394(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9855,10 +10022,10 @@ function validate394(data, {
       errors++;
     }
   }
-  validate394.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9870,7 +10037,7 @@ const schema171 = {
   },
   "nullable": true
 };
-const schema50 = {
+const schema51 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -9886,7 +10053,7 @@ const schema50 = {
   },
   "nullable": true
 };
-function validate104(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9966,21 +10133,21 @@ function validate104(data, {
       }
     }
     if (data.optional !== undefined) {
-      if (!validate103(data.optional, {
+      if (!validate104(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate104.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate396(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10006,32 +10173,32 @@ function validate396(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate104(data.secretKeyRef, {
+      if (!validate105(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate104(data.configMapKeyRef, {
+      if (!validate105(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate396.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-function validate392(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10057,35 +10224,35 @@ function validate392(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate120(data.name, {
+      if (!validate124(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate394(data.value, {
+      if (!validate401(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate396(data.valueFrom, {
+      if (!validate403(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
@@ -10105,10 +10272,10 @@ function validate392(data, {
     }
     errors++;
   }
-  validate392.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate391(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10151,21 +10318,21 @@ function validate391(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate392(data[i0], {
+      if (!validate399(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate391.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10191,175 +10358,175 @@ function validate335(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate336(data.topologySpreadConstraints, {
+      if (!validate343(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate348(data.terminationGracePeriodSeconds, {
+      if (!validate355(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate350(data.image, {
+      if (!validate357(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate352(data.imagePullPolicy, {
+      if (!validate359(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate354(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resources !== undefined) {
-      if (!validate359(data.resources, {
-        instancePath: instancePath + "/resources",
-        parentData: data,
-        parentDataProperty: "resources",
         rootData
       })) {
         vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate361(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.resources !== undefined) {
+      if (!validate366(data.resources, {
+        instancePath: instancePath + "/resources",
+        parentData: data,
+        parentDataProperty: "resources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.nodeSelector !== undefined) {
-      if (!validate108(data.nodeSelector, {
+      if (!validate109(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate364(data.tolerations, {
+      if (!validate371(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate376(data.affinity, {
+      if (!validate383(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate391(data.env, {
+      if (!validate398(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate56(data.serviceAccountName, {
+      if (!validate57(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate56(data.priorityClassName, {
+      if (!validate57(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate56(data.runtimeClassName, {
+      if (!validate57(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate108(data.podLabels, {
+      if (!validate109(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate110(data.podAnnotations, {
+      if (!validate111(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate335.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate177(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10385,35 +10552,46 @@ function validate177(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate178(data.model, {
+      if (!validate180(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate188(data.engine, {
+      if (!validate190(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate207(data.qualityGate, {
+      if (!validate209(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.qualityMonitor !== undefined) {
+      if (!validate217(data.qualityMonitor, {
+        instancePath: instancePath + "/qualityMonitor",
+        parentData: data,
+        parentDataProperty: "qualityMonitor",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
@@ -10429,79 +10607,79 @@ function validate177(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate216(data.scaling, {
+      if (!validate223(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate272(data.gateway, {
+      if (!validate279(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate274(data.rollout, {
+      if (!validate281(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.expose !== undefined) {
-      if (!validate299(data.expose, {
+      if (!validate306(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate327(data.networkPolicy, {
+      if (!validate334(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate331(data.podDisruptionBudget, {
+      if (!validate338(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate335(data.server, {
+      if (!validate342(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
@@ -10521,10 +10699,10 @@ function validate177(data, {
     }
     errors++;
   }
-  validate177.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema175 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10563,6 +10741,9 @@ const schema172 = {
     "traffic": {
       "$ref": "eRBHRcIyyNP28WSyvbrWmteY98PXzcBhaEovlxL34"
     },
+    "quality": {
+      "$ref": "KuqoAW3ERN1oBLU0ePwtO2D1fsMHxrO1ClKrGyIbA"
+    },
     "conditions": {
       "$ref": "nuYLKZDZlztuEKODki12A2InAaL9pEUumweikoKxg"
     },
@@ -10587,12 +10768,12 @@ const schema172 = {
   },
   "nullable": true
 };
-const schema173 = {
+const schema176 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate411(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10622,7 +10803,7 @@ function validate411(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema176.enum
       }
     };
     if (vErrors === null) {
@@ -10632,10 +10813,10 @@ function validate411(data, {
     }
     errors++;
   }
-  validate411.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema57 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10643,7 +10824,7 @@ const schema56 = {
   },
   "nullable": true
 };
-function validate115(data, {
+function validate116(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10697,16 +10878,16 @@ function validate115(data, {
       }
     }
   }
-  validate115.errors = vErrors;
+  validate116.errors = vErrors;
   return errors === 0;
 }
-const schema57 = {
+const schema58 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "nullable": true
 };
-function validate117(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10765,15 +10946,15 @@ function validate117(data, {
       errors++;
     }
   }
-  validate117.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema177 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate419(data, {
+function validate426(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10803,7 +10984,7 @@ function validate419(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema174.enum
+        allowedValues: schema177.enum
       }
     };
     if (vErrors === null) {
@@ -10813,10 +10994,10 @@ function validate419(data, {
     }
     errors++;
   }
-  validate419.errors = vErrors;
+  validate426.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema178 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -10834,12 +11015,12 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema179 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate423(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10869,7 +11050,7 @@ function validate423(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema176.enum
+        allowedValues: schema179.enum
       }
     };
     if (vErrors === null) {
@@ -10879,15 +11060,15 @@ function validate423(data, {
     }
     errors++;
   }
-  validate423.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema61 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate123(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10929,10 +11110,10 @@ function validate123(data, {
       errors++;
     }
   }
-  validate123.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
-const schema177 = {
+const schema180 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -10945,13 +11126,13 @@ const schema177 = {
   },
   "nullable": true
 };
-const schema178 = {
+const schema181 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate429(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11027,10 +11208,10 @@ function validate429(data, {
       errors++;
     }
   }
-  validate429.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
-function validate427(data, {
+function validate434(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11088,32 +11269,32 @@ function validate427(data, {
       errors++;
     }
     if (data.revision !== undefined) {
-      if (!validate57(data.revision, {
+      if (!validate58(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate429(data.weightPercent, {
+      if (!validate436(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate427.errors = vErrors;
+  validate434.errors = vErrors;
   return errors === 0;
 }
-function validate422(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11139,54 +11320,409 @@ function validate422(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate423(data.mode, {
+      if (!validate430(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
     if (data.gatewayPort !== undefined) {
-      if (!validate118(data.gatewayPort, {
+      if (!validate119(data.gatewayPort, {
         instancePath: instancePath + "/gatewayPort",
         parentData: data,
         parentDataProperty: "gatewayPort",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.wakeSeconds !== undefined) {
+      if (!validate121(data.wakeSeconds, {
+        instancePath: instancePath + "/wakeSeconds",
+        parentData: data,
+        parentDataProperty: "wakeSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.canary !== undefined) {
+      if (!validate434(data.canary, {
+        instancePath: instancePath + "/canary",
+        parentData: data,
+        parentDataProperty: "canary",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate429.errors = vErrors;
+  return errors === 0;
+}
+const schema182 = {
+  "type": "array",
+  "maxItems": 10,
+  "items": {
+    "$ref": "MfhM6YKYyH0yg1uVfsljT8eQw32LHlNpg7ilqUYvbo"
+  },
+  "nullable": true
+};
+const schema183 = {
+  "type": "object",
+  "required": ["revision"],
+  "properties": {
+    "revision": {
+      "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+    },
+    "metric": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "distance": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "evaluatedDistance": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "images": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "window": {
+      "$ref": "w5IhIKa86RwAovE05iaUbTTyUvDPPwDIMFk2QbV9s2w"
+    },
+    "pods": {
+      "$ref": "w5IhIKa86RwAovE05iaUbTTyUvDPPwDIMFk2QbV9s2w"
+    },
+    "extractorDigest": {
+      "$ref": "I3aUZnxbBUaKiMkUT8iLjM2x9NM9O8xnCG2KReYculc"
+    },
+    "referenceDigest": {
+      "$ref": "I3aUZnxbBUaKiMkUT8iLjM2x9NM9O8xnCG2KReYculc"
+    },
+    "message": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    }
+  }
+};
+const schema63 = {
+  "type": "string",
+  "maxLength": 80,
+  "nullable": true
+};
+function validate123(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 80) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 80
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate123.errors = vErrors;
+  return errors === 0;
+}
+const schema66 = {
+  "type": "string",
+  "maxLength": 1024,
+  "nullable": true
+};
+function validate126(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 1024) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 1024
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate126.errors = vErrors;
+  return errors === 0;
+}
+function validate441(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.revision === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "revision"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.revision !== undefined) {
+      if (!validate58(data.revision, {
+        instancePath: instancePath + "/revision",
+        parentData: data,
+        parentDataProperty: "revision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.metric !== undefined) {
+      if (!validate120(data.metric, {
+        instancePath: instancePath + "/metric",
+        parentData: data,
+        parentDataProperty: "metric",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.distance !== undefined) {
+      if (!validate121(data.distance, {
+        instancePath: instancePath + "/distance",
+        parentData: data,
+        parentDataProperty: "distance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.evaluatedDistance !== undefined) {
+      if (!validate121(data.evaluatedDistance, {
+        instancePath: instancePath + "/evaluatedDistance",
+        parentData: data,
+        parentDataProperty: "evaluatedDistance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.images !== undefined) {
+      if (!validate122(data.images, {
+        instancePath: instancePath + "/images",
+        parentData: data,
+        parentDataProperty: "images",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.window !== undefined) {
+      if (!validate118(data.window, {
+        instancePath: instancePath + "/window",
+        parentData: data,
+        parentDataProperty: "window",
         rootData
       })) {
         vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
-    if (data.wakeSeconds !== undefined) {
-      if (!validate123(data.wakeSeconds, {
-        instancePath: instancePath + "/wakeSeconds",
+    if (data.pods !== undefined) {
+      if (!validate118(data.pods, {
+        instancePath: instancePath + "/pods",
         parentData: data,
-        parentDataProperty: "wakeSeconds",
+        parentDataProperty: "pods",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.extractorDigest !== undefined) {
+      if (!validate123(data.extractorDigest, {
+        instancePath: instancePath + "/extractorDigest",
+        parentData: data,
+        parentDataProperty: "extractorDigest",
         rootData
       })) {
         vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
-    if (data.canary !== undefined) {
-      if (!validate427(data.canary, {
-        instancePath: instancePath + "/canary",
+    if (data.referenceDigest !== undefined) {
+      if (!validate123(data.referenceDigest, {
+        instancePath: instancePath + "/referenceDigest",
         parentData: data,
-        parentDataProperty: "canary",
+        parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.message !== undefined) {
+      if (!validate126(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate441.errors = vErrors;
+  return errors === 0;
+}
+function validate440(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 10) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 10
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate441(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate422.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
-const schema179 = {
+const schema184 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11194,7 +11730,7 @@ const schema179 = {
   },
   "nullable": true
 };
-const schema180 = {
+const schema185 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -11218,11 +11754,11 @@ const schema180 = {
     }
   }
 };
-const schema181 = {
+const schema186 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate436(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11252,7 +11788,7 @@ function validate436(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema181.enum
+        allowedValues: schema186.enum
       }
     };
     if (vErrors === null) {
@@ -11262,15 +11798,15 @@ function validate436(data, {
     }
     errors++;
   }
-  validate436.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema77 = {
   "type": "string",
   "format": "date-time"
 };
-const formats16 = formats["date-time"];
-function validate159(data, {
+const formats18 = formats["date-time"];
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11279,7 +11815,7 @@ function validate159(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats16.validate(data)) {
+    if (!formats18.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -11311,14 +11847,14 @@ function validate159(data, {
     }
     errors++;
   }
-  validate159.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema78 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate160(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11359,10 +11895,10 @@ function validate160(data, {
     }
     errors++;
   }
-  validate160.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-function validate434(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11452,68 +11988,68 @@ function validate434(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate72(data.type, {
+      if (!validate73(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate436(data.status, {
+      if (!validate457(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate119(data.observedGeneration, {
+      if (!validate122(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate159(data.lastTransitionTime, {
+      if (!validate161(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate120(data.reason, {
+      if (!validate124(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate160(data.message, {
+      if (!validate162(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
@@ -11533,10 +12069,10 @@ function validate434(data, {
     }
     errors++;
   }
-  validate434.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate433(data, {
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11579,21 +12115,21 @@ function validate433(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate434(data[i0], {
+      if (!validate455(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate433.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema187 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -11615,11 +12151,11 @@ const schema182 = {
   },
   "nullable": true
 };
-const schema61 = {
+const schema65 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate121(data, {
+function validate125(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11660,14 +12196,14 @@ function validate121(data, {
     }
     errors++;
   }
-  validate121.errors = vErrors;
+  validate125.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema188 = {
   "type": "string",
   "maxLength": 512
 };
-function validate446(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11708,13 +12244,13 @@ function validate446(data, {
     }
     errors++;
   }
-  validate446.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema189 = {
   "type": "boolean"
 };
-function validate448(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11738,14 +12274,14 @@ function validate448(data, {
     }
     errors++;
   }
-  validate448.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema190 = {
   "type": "string",
   "maxLength": 128
 };
-function validate450(data, {
+function validate471(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11786,10 +12322,10 @@ function validate450(data, {
     }
     errors++;
   }
-  validate450.errors = vErrors;
+  validate471.errors = vErrors;
   return errors === 0;
 }
-function validate444(data, {
+function validate465(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11895,65 +12431,65 @@ function validate444(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate121(data.uri, {
+      if (!validate125(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate446(data.bounds, {
+      if (!validate467(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate448(data.passed, {
+      if (!validate469(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate450(data.reason, {
+      if (!validate471(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
+        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate121(data.message, {
+      if (!validate125(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate444.errors = vErrors;
+  validate465.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema67 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11980,57 +12516,7 @@ const schema65 = {
   },
   "nullable": true
 };
-const schema64 = {
-  "type": "string",
-  "maxLength": 1024,
-  "nullable": true
-};
-function validate124(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 1024) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 1024
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate124.errors = vErrors;
-  return errors === 0;
-}
-const schema66 = {
+const schema68 = {
   "type": "object",
   "properties": {
     "name": {
@@ -12042,12 +12528,12 @@ const schema66 = {
   },
   "nullable": true
 };
-const schema67 = {
+const schema69 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate131(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12089,10 +12575,10 @@ function validate131(data, {
       errors++;
     }
   }
-  validate131.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-function validate130(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12118,32 +12604,32 @@ function validate130(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate131(data.name, {
+      if (!validate133(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.uid !== undefined) {
-      if (!validate122(data.uid, {
+      if (!validate120(data.uid, {
         instancePath: instancePath + "/uid",
         parentData: data,
         parentDataProperty: "uid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate130.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema70 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -12167,12 +12653,12 @@ const schema68 = {
   },
   "nullable": true
 };
-const schema69 = {
+const schema71 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate140(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12214,10 +12700,10 @@ function validate140(data, {
       errors++;
     }
   }
-  validate140.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema72 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -12225,7 +12711,7 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema73 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -12243,11 +12729,11 @@ const schema71 = {
     }
   }
 };
-const schema72 = {
+const schema74 = {
   "type": "string",
   "maxLength": 8
 };
-function validate144(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12288,10 +12774,10 @@ function validate144(data, {
     }
     errors++;
   }
-  validate144.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-function validate143(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12317,46 +12803,46 @@ function validate143(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate144(data.precision, {
+      if (!validate146(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate123(data.sparse, {
+      if (!validate121(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate123(data.increase, {
+      if (!validate121(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate124(data.problem, {
+      if (!validate126(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
@@ -12376,10 +12862,10 @@ function validate143(data, {
     }
     errors++;
   }
-  validate143.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-function validate142(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12422,21 +12908,21 @@ function validate142(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate143(data[i0], {
+      if (!validate145(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate142.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-function validate135(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12462,76 +12948,76 @@ function validate135(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate122(data.metric, {
+      if (!validate120(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate123(data.dense, {
+      if (!validate121(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate123(data.sparse, {
+      if (!validate121(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate123(data.increase, {
+      if (!validate121(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate140(data.precision, {
+      if (!validate142(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.served !== undefined) {
-      if (!validate142(data.served, {
-        instancePath: instancePath + "/served",
-        parentData: data,
-        parentDataProperty: "served",
         rootData
       })) {
         vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
+    if (data.served !== undefined) {
+      if (!validate144(data.served, {
+        instancePath: instancePath + "/served",
+        parentData: data,
+        parentDataProperty: "served",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate135.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema75 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -12549,7 +13035,7 @@ const schema73 = {
   },
   "nullable": true
 };
-function validate152(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12575,54 +13061,54 @@ function validate152(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate123(data.convention, {
+      if (!validate121(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate119(data.dense, {
+      if (!validate122(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate119(data.sparse, {
+      if (!validate122(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate123(data.reductionPercent, {
+      if (!validate121(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate152.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
-function validate125(data, {
+function validate127(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12648,87 +13134,87 @@ function validate125(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate124(data.uri, {
+      if (!validate126(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.sha256 !== undefined) {
-      if (!validate122(data.sha256, {
+      if (!validate120(data.sha256, {
         instancePath: instancePath + "/sha256",
         parentData: data,
         parentDataProperty: "sha256",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.pinned !== undefined) {
-      if (!validate103(data.pinned, {
+      if (!validate104(data.pinned, {
         instancePath: instancePath + "/pinned",
         parentData: data,
         parentDataProperty: "pinned",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.pattern !== undefined) {
-      if (!validate55(data.pattern, {
+      if (!validate56(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate55.errors : vErrors.concat(validate55.errors);
+        vErrors = vErrors === null ? validate56.errors : vErrors.concat(validate56.errors);
         errors = vErrors.length;
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate130(data.finetune, {
+      if (!validate132(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate135(data.fid, {
+      if (!validate137(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate152(data.macs, {
+      if (!validate154(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate125.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema191 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -12765,11 +13251,11 @@ const schema186 = {
   },
   "nullable": true
 };
-const schema187 = {
+const schema192 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate457(data, {
+function validate478(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12799,7 +13285,7 @@ function validate457(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema187.enum
+        allowedValues: schema192.enum
       }
     };
     if (vErrors === null) {
@@ -12809,14 +13295,14 @@ function validate457(data, {
     }
     errors++;
   }
-  validate457.errors = vErrors;
+  validate478.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema193 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate459(data, {
+function validate480(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12846,7 +13332,7 @@ function validate459(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema188.enum
+        allowedValues: schema193.enum
       }
     };
     if (vErrors === null) {
@@ -12856,17 +13342,17 @@ function validate459(data, {
     }
     errors++;
   }
-  validate459.errors = vErrors;
+  validate480.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema194 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate464(data, {
+function validate485(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12942,10 +13428,10 @@ function validate464(data, {
       errors++;
     }
   }
-  validate464.errors = vErrors;
+  validate485.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema195 = {
   "type": "object",
   "required": ["canary", "stable"],
   "properties": {
@@ -12958,7 +13444,7 @@ const schema190 = {
   },
   "nullable": true
 };
-const schema78 = {
+const schema80 = {
   "type": "object",
   "required": ["requests", "failed", "answered", "answerMilliseconds"],
   "properties": {
@@ -12976,12 +13462,12 @@ const schema78 = {
     }
   }
 };
-const schema77 = {
+const schema79 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate161(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13023,7 +13509,7 @@ function validate161(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -13040,10 +13526,10 @@ function validate161(data, {
       errors++;
     }
   }
-  validate161.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13117,46 +13603,46 @@ function validate162(data, {
       errors++;
     }
     if (data.requests !== undefined) {
-      if (!validate161(data.requests, {
+      if (!validate163(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.failed !== undefined) {
-      if (!validate161(data.failed, {
+      if (!validate163(data.failed, {
         instancePath: instancePath + "/failed",
         parentData: data,
         parentDataProperty: "failed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.answered !== undefined) {
-      if (!validate161(data.answered, {
+      if (!validate163(data.answered, {
         instancePath: instancePath + "/answered",
         parentData: data,
         parentDataProperty: "answered",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
     if (data.answerMilliseconds !== undefined) {
-      if (!validate161(data.answerMilliseconds, {
+      if (!validate163(data.answerMilliseconds, {
         instancePath: instancePath + "/answerMilliseconds",
         parentData: data,
         parentDataProperty: "answerMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
@@ -13176,10 +13662,10 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate468(data, {
+function validate489(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13237,32 +13723,32 @@ function validate468(data, {
       errors++;
     }
     if (data.canary !== undefined) {
-      if (!validate162(data.canary, {
+      if (!validate164(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.stable !== undefined) {
-      if (!validate162(data.stable, {
+      if (!validate164(data.stable, {
         instancePath: instancePath + "/stable",
         parentData: data,
         parentDataProperty: "stable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate468.errors = vErrors;
+  validate489.errors = vErrors;
   return errors === 0;
 }
-function validate456(data, {
+function validate477(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13368,120 +13854,120 @@ function validate456(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate457(data.strategy, {
+      if (!validate478(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate478.errors : vErrors.concat(validate478.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate459(data.phase, {
+      if (!validate480(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate480.errors : vErrors.concat(validate480.errors);
         errors = vErrors.length;
       }
     }
     if (data.revision !== undefined) {
-      if (!validate57(data.revision, {
+      if (!validate58(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.from !== undefined) {
-      if (!validate158(data.from, {
+      if (!validate160(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.step !== undefined) {
-      if (!validate117(data.step, {
-        instancePath: instancePath + "/step",
-        parentData: data,
-        parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightPercent !== undefined) {
-      if (!validate464(data.weightPercent, {
-        instancePath: instancePath + "/weightPercent",
-        parentData: data,
-        parentDataProperty: "weightPercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.since !== undefined) {
-      if (!validate159(data.since, {
-        instancePath: instancePath + "/since",
-        parentData: data,
-        parentDataProperty: "since",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.message !== undefined) {
-      if (!validate160(data.message, {
-        instancePath: instancePath + "/message",
-        parentData: data,
-        parentDataProperty: "message",
         rootData
       })) {
         vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
+    if (data.step !== undefined) {
+      if (!validate118(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weightPercent !== undefined) {
+      if (!validate485(data.weightPercent, {
+        instancePath: instancePath + "/weightPercent",
+        parentData: data,
+        parentDataProperty: "weightPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.since !== undefined) {
+      if (!validate161(data.since, {
+        instancePath: instancePath + "/since",
+        parentData: data,
+        parentDataProperty: "since",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.message !== undefined) {
+      if (!validate162(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.counted !== undefined) {
-      if (!validate468(data.counted, {
+      if (!validate489(data.counted, {
         instancePath: instancePath + "/counted",
         parentData: data,
         parentDataProperty: "counted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
+        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
         errors = vErrors.length;
       }
     }
     if (data.canaryDigest !== undefined) {
-      if (!validate122(data.canaryDigest, {
+      if (!validate120(data.canaryDigest, {
         instancePath: instancePath + "/canaryDigest",
         parentData: data,
         parentDataProperty: "canaryDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate456.errors = vErrors;
+  validate477.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema196 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -13489,7 +13975,7 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema197 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -13513,12 +13999,12 @@ const schema192 = {
     }
   }
 };
-const schema193 = {
+const schema198 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate476(data, {
+function validate497(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13560,7 +14046,7 @@ function validate476(data, {
       }
       errors++;
     }
-    if (!formats8.validate(data)) {
+    if (!formats10.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -13577,10 +14063,10 @@ function validate476(data, {
       errors++;
     }
   }
-  validate476.errors = vErrors;
+  validate497.errors = vErrors;
   return errors === 0;
 }
-function validate475(data, {
+function validate496(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13638,68 +14124,68 @@ function validate475(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate476(data.number, {
+      if (!validate497(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
+        vErrors = vErrors === null ? validate497.errors : vErrors.concat(validate497.errors);
         errors = vErrors.length;
       }
     }
     if (data.name !== undefined) {
-      if (!validate57(data.name, {
+      if (!validate58(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        vErrors = vErrors === null ? validate58.errors : vErrors.concat(validate58.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate124(data.model, {
+      if (!validate126(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate114(data.image, {
+      if (!validate115(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.changed !== undefined) {
-      if (!validate114(data.changed, {
+      if (!validate115(data.changed, {
         instancePath: instancePath + "/changed",
         parentData: data,
         parentDataProperty: "changed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate159(data.servedAt, {
+      if (!validate161(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
@@ -13719,10 +14205,10 @@ function validate475(data, {
     }
     errors++;
   }
-  validate475.errors = vErrors;
+  validate496.errors = vErrors;
   return errors === 0;
 }
-function validate474(data, {
+function validate495(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13765,21 +14251,21 @@ function validate474(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate475(data[i0], {
+      if (!validate496(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
+        vErrors = vErrors === null ? validate496.errors : vErrors.concat(validate496.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate474.errors = vErrors;
+  validate495.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema199 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -13809,12 +14295,12 @@ const schema194 = {
   },
   "nullable": true
 };
-const schema79 = {
+const schema81 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate167(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13857,10 +14343,10 @@ function validate167(data, {
       errors++;
     }
   }
-  validate167.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema200 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -13872,7 +14358,7 @@ const schema195 = {
   },
   "nullable": true
 };
-function validate491(data, {
+function validate512(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13898,37 +14384,37 @@ function validate491(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.p50 !== undefined) {
-      if (!validate123(data.p50, {
+      if (!validate121(data.p50, {
         instancePath: instancePath + "/p50",
         parentData: data,
         parentDataProperty: "p50",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.p99 !== undefined) {
-      if (!validate123(data.p99, {
+      if (!validate121(data.p99, {
         instancePath: instancePath + "/p99",
         parentData: data,
         parentDataProperty: "p99",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate491.errors = vErrors;
+  validate512.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema201 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate495(data, {
+function validate516(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13970,10 +14456,10 @@ function validate495(data, {
       errors++;
     }
   }
-  validate495.errors = vErrors;
+  validate516.errors = vErrors;
   return errors === 0;
 }
-function validate485(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13999,98 +14485,98 @@ function validate485(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate122(data.backend, {
+      if (!validate120(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate140(data.precision, {
+      if (!validate142(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate167(data.sparseLayers, {
+      if (!validate169(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate167(data.totalLayers, {
+      if (!validate169(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.speedup !== undefined) {
-      if (!validate123(data.speedup, {
+      if (!validate121(data.speedup, {
         instancePath: instancePath + "/speedup",
         parentData: data,
         parentDataProperty: "speedup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate491(data.latencyMilliseconds, {
+      if (!validate512(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
+        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate495(data.device, {
+      if (!validate516(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
+        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate114(data.reason, {
+      if (!validate115(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate485.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-function validate409(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14116,208 +14602,219 @@ function validate409(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate113(data.observedGeneration, {
+      if (!validate114(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate411(data.phase, {
+      if (!validate418(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
     if (data.url !== undefined) {
-      if (!validate114(data.url, {
+      if (!validate115(data.url, {
         instancePath: instancePath + "/url",
         parentData: data,
         parentDataProperty: "url",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.externalHosts !== undefined) {
-      if (!validate115(data.externalHosts, {
+      if (!validate116(data.externalHosts, {
         instancePath: instancePath + "/externalHosts",
         parentData: data,
         parentDataProperty: "externalHosts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.externalAddresses !== undefined) {
-      if (!validate115(data.externalAddresses, {
+      if (!validate116(data.externalAddresses, {
         instancePath: instancePath + "/externalAddresses",
         parentData: data,
         parentDataProperty: "externalAddresses",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
         errors = vErrors.length;
       }
     }
     if (data.replicas !== undefined) {
-      if (!validate117(data.replicas, {
+      if (!validate118(data.replicas, {
         instancePath: instancePath + "/replicas",
         parentData: data,
         parentDataProperty: "replicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.readyReplicas !== undefined) {
-      if (!validate117(data.readyReplicas, {
+      if (!validate118(data.readyReplicas, {
         instancePath: instancePath + "/readyReplicas",
         parentData: data,
         parentDataProperty: "readyReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.desiredReplicas !== undefined) {
-      if (!validate117(data.desiredReplicas, {
+      if (!validate118(data.desiredReplicas, {
         instancePath: instancePath + "/desiredReplicas",
         parentData: data,
         parentDataProperty: "desiredReplicas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate419(data.scalingEngine, {
+      if (!validate426(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
+        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
         errors = vErrors.length;
       }
     }
     if (data.selector !== undefined) {
-      if (!validate114(data.selector, {
+      if (!validate115(data.selector, {
         instancePath: instancePath + "/selector",
         parentData: data,
         parentDataProperty: "selector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
+        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate422(data.traffic, {
+      if (!validate429(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.quality !== undefined) {
+      if (!validate440(data.quality, {
+        instancePath: instancePath + "/quality",
+        parentData: data,
+        parentDataProperty: "quality",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate433(data.conditions, {
+      if (!validate454(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate444(data.gate, {
+      if (!validate465(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
+        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate125(data.model, {
+      if (!validate127(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate125(data.wanted, {
+      if (!validate127(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate456(data.rollout, {
+      if (!validate477(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate474(data.revisions, {
+      if (!validate495(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
+        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate485(data.engine, {
+      if (!validate506(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate409.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-function validate168(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14376,57 +14873,57 @@ function validate168(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate169(data.apiVersion, {
+      if (!validate171(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.kind !== undefined) {
-      if (!validate171(data.kind, {
-        instancePath: instancePath + "/kind",
-        parentData: data,
-        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metadata !== undefined) {
-      if (!validate173(data.metadata, {
-        instancePath: instancePath + "/metadata",
+    if (data.kind !== undefined) {
+      if (!validate173(data.kind, {
+        instancePath: instancePath + "/kind",
         parentData: data,
-        parentDataProperty: "metadata",
+        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate175(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.spec !== undefined) {
-      if (!validate177(data.spec, {
+      if (!validate179(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate409(data.status, {
+      if (!validate416(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
@@ -14446,6 +14943,6 @@ function validate168(data, {
     }
     errors++;
   }
-  validate168.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }

@@ -7,6 +7,7 @@ reference also as reference.npz there, which training leaves, and the extractor 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,8 @@ def _own_figure(
             f"drawn with {_listed(other, here)}, so the two are not compared."
         )
     served = next((each for each in fid.get("served", []) if each.get("precision") == precision), fid)
-    if "sparse" not in served:
+    own = _number(served.get("sparse"))
+    if own is None or not math.isfinite(own):
         return None, f"The manifest has no distance in {precision}, so nothing is held against it."
     return served["sparse"], ""
 

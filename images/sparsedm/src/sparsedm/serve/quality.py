@@ -133,7 +133,7 @@ class QualityMonitor:
         comparison = self._comparison
         known = {
             "metric": comparison.metric,
-            "distance": self._distance,
+            "distance": None if self._problem else self._distance,
             "evaluatedDistance": comparison.own,
             "images": self._window.filled,
             "window": comparison.samples,

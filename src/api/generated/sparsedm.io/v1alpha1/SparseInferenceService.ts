@@ -109,6 +109,19 @@ export interface ISparseInferenceService {
       "maxFidIncreasePercent"?: number;
     };
     /**
+     * Lets servers measure the Frechet distance of a random sample of the images that they serve, with the extractor and the reference of the model's own figure; status.quality shows both. Absent, nothing is sampled. Of an image only its features and its class are kept, in the memory of its server; a report holds the distance and the number of images, and no prompt, seed or image is kept or sent. Images of requests that give a seed are left out. {} is the default of each field.
+     */
+    "qualityMonitor"?: {
+      /**
+       * Part of the served images that are sampled, in per cent. What a server has no time for is left out.
+       */
+      "samplePercent"?: number;
+      /**
+       * Largest increase of the served distance over the model's own, in per cent of it. Above it, the condition QualityMaintained is False and an Event says so; nothing else changes. Absent means that there is no such condition.
+       */
+      "maxDistanceIncreasePercent"?: number;
+    };
+    /**
      * Number of serving pods. kubectl scale and autoscalers set it through the scale subresource. While the builtin autoscaler is in force, 0 stops the service and every other number is without effect. With engine keda and hpa, these write it; where KEDA may write 0, that stops nothing.
      */
     "replicas"?: number;
@@ -424,6 +437,10 @@ export interface ISparseInferenceService {
            * Largest increase of the mean time until the answer over that of the version that serves, in per cent. Absent means that it is not judged, since a new version may ask for more steps.
            */
           "maxLatencyIncreasePercent"?: number;
+          /**
+           * Largest increase of the Frechet distance of the canary's served images, in per cent: over its model's own figure, and over what the version that serves was measured at, where that has the same reference and number of images. While the canary's distance is not known, the canary waits. Needs spec.qualityMonitor. Absent means that it is not judged.
+           */
+          "maxDistanceIncreasePercent"?: number;
           /**
            * Requests that must have reached the canary in a step before it is judged; without them it waits. With 0 a step also passes by time alone.
            */
@@ -1008,7 +1025,52 @@ export interface ISparseInferenceService {
       };
     };
     /**
-     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), Exposed (present with spec.expose: what its controller says), GatewayReady (present with gateway: Always and with strategy: Canary: whether requests reach the gateway), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
+     * What servers measured of a random sample of the images that they serve, of each version that runs. Present with spec.qualityMonitor. A new pod begins anew.
+     */
+    "quality"?: Array<{
+      /**
+       * Name of the version, which its pods carry as label sparsedm.io/revision.
+       */
+      "revision": string;
+      /**
+       * Name of the distance, as in the model's manifest.
+       */
+      "metric"?: string;
+      /**
+       * Frechet distance of the served images to the reference, the mean over the pods that know theirs. It changes here when it has moved by 1 %.
+       */
+      "distance"?: string;
+      /**
+       * The model's own, from its manifest. Absent where servers draw otherwise than its evaluation did.
+       */
+      "evaluatedDistance"?: string;
+      /**
+       * Images that the distance is of; before there is one, those of the pod that has most.
+       */
+      "images"?: number;
+      /**
+       * Images of a pod that make a distance, as many as the model's own is of, in its mix of classes.
+       */
+      "window"?: number;
+      /**
+       * Pods that know their distance.
+       */
+      "pods"?: number;
+      /**
+       * SHA-256 digest of the extractor's file.
+       */
+      "extractorDigest"?: string;
+      /**
+       * Digest of the reference statistics.
+       */
+      "referenceDigest"?: string;
+      /**
+       * Why a figure is missing.
+       */
+      "message"?: string;
+    }>;
+    /**
+     * ModelReady (the wanted model exists), QualityGatePassed, DeploymentReady (every replica asked for serves), Ready (replicas of any version serve at status.url), UpToDate (what serves is what the spec asks for), ChildrenReady (present while the spec asks for objects beside the Deployment and the Service), Exposed (present with spec.expose: what its controller says), GatewayReady (present with gateway: Always and with strategy: Canary: whether requests reach the gateway), QualityMaintained (present with spec.qualityMonitor.maxDistanceIncreasePercent), ScalingActive (whether the operator's autoscaler sets the number of pods, and its last decision with the numbers), Reconciling (present, and True, while the wanted version is on its way) and Stalled (present, and True, when it can't arrive until a person acts; what serves goes on).
      */
     "conditions"?: Array<{
       /**
