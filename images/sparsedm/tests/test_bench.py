@@ -67,3 +67,16 @@ def test_images_that_differ_are_less_similar(monkeypatch: pytest.MonkeyPatch) ->
     flat = np.full((16, 16, 1), 100, np.uint8)
     # Without variance what is left is the term of the means: (2 * 100 * 150 + C) / (100^2 + 150^2 + C).
     assert ssim(flat, flat + 50) == pytest.approx((30_000 + 6.5025) / (32_500 + 6.5025))
+
+
+def test_clients_of_the_server_of_one_shape_and_of_a_loop_are_measured() -> None:
+    results, shown = run(
+        "serve_clients.py", "--clients", "1", "2", "--images", "1", "--rounds", "1", "--steps", "1"
+    )
+    ways = ["loop", "server", "padded"]
+    assert [(r["clients"], r["way"]) for r in results] == [(n, way) for n in (1, 2) for way in ways]
+    for result in results:
+        assert result["images"] == 4
+        assert 0 < result["p50_s"] <= result["p99_s"]
+        assert result["images_per_second"] > 0
+    assert "2/2" in shown, "progress is shown"
