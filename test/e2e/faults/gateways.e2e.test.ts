@@ -1,9 +1,9 @@
-/** Gateways that are evicted and killed under load. */
+/** Gateways that are evicted and killed under load, and the operator beside them. */
 import { beforeAll, expect, it } from 'vitest';
 import { explainFailure, operatorNamespace, useNamespace } from '../cluster';
-import { killProcesses, processesOf } from '../kill';
+import { deleteByForce, killProcesses, processesOf } from '../kill';
 import { endTraffic, evict, moreAnswers, startTraffic, type Failure } from '../traffic';
-import { bagsOf, body, createBags, gatewayMetric, gateways, type Pod } from './bags';
+import { bagsOf, body, createBags, gatewayMetric, gateways, operators, type Pod } from './bags';
 
 const namespace = useNamespace('e2e-gateways');
 const bags = bagsOf(namespace);
@@ -60,4 +60,17 @@ it('loses what is in the hands of a gateway that is killed, and nothing else', a
   );
   expect(byKind(failures, 'answer')).toEqual([]);
   expect(lost).toBeLessThanOrEqual(counts[most]!);
+});
+
+it('loses no request with the operator that is killed', async () => {
+  explainFailure(namespace);
+  await load(3);
+  const [{ metadata }] = (await operators().serving(1)) as [Pod];
+  if (isLocal) killProcesses(metadata.name);
+  await deleteByForce(operatorNamespace(), metadata.name);
+  await operators().serving(1, [metadata.name]);
+  await moreAnswers(namespace, 10);
+  const { failures, answers } = await endTraffic(namespace);
+  console.log(`the operator killed: ${answers} answers, ${failures.length} failed`);
+  expect(failures).toEqual([]);
 });
