@@ -95,6 +95,7 @@ class FakeEngine:
         self.precision = "fp32"
         self.config = SimpleNamespace(num_classes=2, image_size=8)
         self.image_size = 8
+        self.image_shape = (1, 8, 8)
         self.components = Components()
         self.image: Callable[[int], Any] = lambda seed: seed
         """What is drawn for a seed."""

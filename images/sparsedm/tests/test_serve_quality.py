@@ -366,8 +366,13 @@ def test_a_server_reports_the_quality_and_shows_it_in_its_metrics(artifact: Path
     engine = {"steps": 2, "maxBatchSize": 16, "maxQueue": 64}
     with ServerProcess(artifact, engine, tmp_path / "log", **env) as server:
         server.generate(prompt="left", n=16, seed=1)
-        for prompt in ("left behind the 4711 curtains", "right") * 4:
+        for sent, prompt in enumerate(("left behind the 4711 curtains", "right") * 4, start=1):
             assert server.generate(prompt=prompt, n=12).status_code == 200
+            # A monitor that is busy leaves images out.
+            wait_for(
+                lambda sent=sent: server.metric("sparsedm_quality_sampled_images_total") == 12 * sent,
+                "features of all images",
+            )
         wait_for(lambda: distance_metric in server.client.get("/metrics").text, "a distance")
         assert server.metric("sparsedm_quality_sampled_images_total") == 96, "none of the client's own seed"
         assert server.metric("sparsedm_quality_window_images") == SAMPLES
