@@ -264,7 +264,7 @@ class Batcher:
             self._hand_out(await self._one_by_one(batch, error))
             return
         seconds = (loop.time() - started) / steps
-        self._pace.add(len(batch), seconds)
+        self._pace.add(len(batch), seconds, steps)
         self._on_steps(len(batch), steps, seconds)
         self._hand_out(ready)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-MEMORY = 0.9
-"""Weight of the past in a running mean."""
+MEMORY = 0.99
+"""Weight of the past in a running mean, for each step."""
 
 
 class Pace:
@@ -15,9 +15,10 @@ class Pace:
     def __init__(self, seconds: Mapping[int, float]) -> None:
         self._seconds = dict(seconds)
 
-    def add(self, rows: int, seconds: float) -> None:
-        before = self._seconds.get(rows, seconds)
-        self._seconds[rows] = MEMORY * before + (1 - MEMORY) * seconds
+    def add(self, rows: int, seconds: float, steps: int = 1) -> None:
+        """`steps` steps, each in `seconds`: many say more than one."""
+        past = MEMORY**steps
+        self._seconds[rows] = past * self._seconds.get(rows, seconds) + (1 - past) * seconds
 
     def seconds(self, rows: int) -> float:
         """Of the smallest measured number that holds `rows`; beyond all of them, in proportion."""
