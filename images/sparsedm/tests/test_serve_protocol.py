@@ -172,6 +172,20 @@ def test_a_kept_connection_takes_request_after_request() -> None:
     run(PATIENT, scenario)
 
 
+def test_the_next_answer_on_an_old_connection_is_its_last() -> None:
+    async def scenario(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = b""
+        while b"connection: close" not in head.lower():
+            writer.write(GET)
+            head = await reader.readuntil(b"got:")
+            assert head.startswith(b"HTTP/1.1 200"), "no request is lost"
+        assert await reader.read() == b""
+        writer.close()
+
+    run(dataclasses.replace(PATIENT, age=SOON), scenario)
+
+
 def test_one_connection_too_many_ends_the_longest_idle_one() -> None:
     async def scenario(port: int) -> None:
         oldest, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -4,11 +4,12 @@ errors as JSON, and an end to a connection whose framing is in doubt (RFC 9112, 
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import dataclass
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+from uvicorn.protocols.http.h11_impl import CLOSE_HEADER, STATUS_PHRASES, H11Protocol
 
 from sparsedm.serve.errors import ApiError
 
@@ -27,6 +28,9 @@ class Limits:
     idle: float = 95.0
     """Between requests. Longer than a load balancer's, so that this side never closes a connection that the
     balancer is about to use."""
+    age: float = 60.0
+    """Of a connection; the next answer is then its last, so that clients who keep connections find new ways,
+    to a gateway or to another version's pods, as those without do."""
     connections: int = 1024
 
 
@@ -73,6 +77,8 @@ class Protocol(H11Protocol):
         self._phase: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent = 0
+        # Connections that came together do not all come again together.
+        self._old_at = self.loop.time() + limits.age * random.uniform(0.75, 1.25)
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -87,6 +93,14 @@ class Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._watch()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is None or self.cycle.response_started or self.loop.time() < self._old_at:
+            return
+        headers = self.cycle.scope["headers"]
+        if CLOSE_HEADER not in headers:
+            headers.append(CLOSE_HEADER)  # as if the client had said that this request is its last
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
