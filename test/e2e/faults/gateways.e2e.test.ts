@@ -1,8 +1,8 @@
-/** Gateways that are evicted and killed under load, and the operator beside them. */
+/** Gateways that are evicted and killed under load, and a drain of all that a request passes. */
 import { beforeAll, expect, it } from 'vitest';
 import { explainFailure, operatorNamespace, useNamespace } from '../cluster';
 import { deleteByForce, killProcesses, processesOf } from '../kill';
-import { endTraffic, evict, moreAnswers, startTraffic, type Failure } from '../traffic';
+import { drain, endTraffic, evict, moreAnswers, startTraffic, type Failure } from '../traffic';
 import { bagsOf, body, createBags, gatewayMetric, gateways, operators, type Pod } from './bags';
 
 const namespace = useNamespace('e2e-gateways');
@@ -72,5 +72,20 @@ it('loses no request with the operator that is killed', async () => {
   await moreAnswers(namespace, 10);
   const { failures, answers } = await endTraffic(namespace);
   console.log(`the operator killed: ${answers} answers, ${failures.length} failed`);
+  expect(failures).toEqual([]);
+});
+
+it('loses no request in a drain of operator, gateways and servers', async () => {
+  explainFailure(namespace);
+  await load(3);
+  for (const set of [operators(), gateways(), bags.pods]) {
+    await drain(
+      set.namespace,
+      (await set.now()).map(({ metadata }) => metadata.name),
+    );
+  }
+  await moreAnswers(namespace, 5);
+  const { failures, answers } = await endTraffic(namespace);
+  console.log(`a drain of everything: ${answers} answers, ${failures.length} failed`);
   expect(failures).toEqual([]);
 });
