@@ -254,10 +254,13 @@ describe('a service that KEDA may scale to zero', () => {
     expect(await askNeed(name, token)).toEqual({ status: 200, body: { value: 0 } });
     // KEDA, which looks every 5 s, may believe that nobody came for longer than it is so.
     await kubectlScale(name, 0);
-    const asleep = await playUntil(0, readyFor('Asleep'));
+    // The last pod ends after the service is asleep.
+    const asleep = await playUntil(
+      0,
+      (one) => readyFor('Asleep')(one) && one.status?.traffic?.mode === 'Gateway',
+    );
     expect(Date.now() - usedAt).toBeGreaterThan(10_000);
     expect(asleep).toMatchObject({ spec: { replicas: 0 }, status: { desiredReplicas: 0 } });
-    expect(asleep.status?.traffic?.mode).toBe('Gateway');
     const slices = await server.client.list(endpointSlices, {
       namespace: server.namespace,
       labelSelector: `endpointslice.kubernetes.io/managed-by=${SLICE_MANAGER},sparsedm.io/service=${name}`,
