@@ -79,7 +79,7 @@ describe('the troubleshooting tables', () => {
 describe('the metrics table', () => {
   it('names only metrics that the operator or its servers have', () => {
     const sources = filesBelow('src', '.ts').map(read).join('\n');
-    const server = read('images/sparsedm/src/sparsedm/serve/telemetry.py');
+    const server = filesBelow('images/sparsedm/src/sparsedm/serve', '.py').map(read).join('\n');
     // The server's library adds the ending of a counter itself.
     const isKnown = (name: string) =>
       sources.includes(`'${name}'`) || server.includes(`"${name.replace(/_total$/, '')}"`);
