@@ -78,6 +78,8 @@ class Engine:
         self.components = components or Components()
         encoder, decode = self.components.text_encoder, self.components.autoencoder
         self._nothing = None if encoder is None else encoder([""])[0]
+        self._text: tuple[Condition, torch.Tensor] | None = None
+        """The last text and its encoding, which the images of a request share."""
         drawn = (self.config.channels, self.config.image_size, self.config.image_size)
         self.image_shape: tuple[int, int, int] = (
             drawn if decode is None else tuple(decode(torch.zeros(1, *drawn)).shape[1:])
@@ -236,8 +238,7 @@ class Engine:
         """An image at its first step."""
         plan = plan_of(self.config.process, SAMPLER, steps or self.spec.steps)
         with torch.inference_mode():
-            own = self._conditions([condition])
-            return Row(self.config, plan, seed, None if own is None else own[0].to(self.device), self.device)
+            return Row(self.config, plan, seed, self._encoded(condition), self.device)
 
     def advance(self, rows: Sequence[Row]) -> None:
         """Takes the next step of each of at most `max_batch_size`. Where it raises, no row has moved."""
@@ -267,12 +268,16 @@ class Engine:
             self.advance(rows)
         return self.finish(rows)
 
-    def _conditions(self, conditions: Sequence[Condition]) -> torch.Tensor | None:
-        """What the sampler takes: (B,) labels, (B, L, D) encoded texts, or None."""
+    def _encoded(self, condition: Condition) -> torch.Tensor | None:
+        """What the sampler takes: a label (), an encoded text (L, D), or None."""
         if self.config.num_classes:
-            return torch.tensor(conditions, dtype=torch.int64)
+            return torch.tensor(condition, dtype=torch.int64, device=self.device)
         encoder = self.components.text_encoder
-        return None if encoder is None else encoder.encode(torch.tensor(conditions, dtype=torch.int64))
+        if encoder is None:
+            return None
+        if self._text is None or self._text[0] != condition:
+            self._text = condition, encoder.encode(torch.tensor([condition], dtype=torch.int64))[0]
+        return self._text[1]
 
     def _bucket(self, images: int) -> int:
         """The number of rows that a batch is padded to. A CPU compiles and records nothing for a shape, so
