@@ -3,6 +3,8 @@ import { createAutoscaler } from './autoscale/autoscaler';
 import { createScalingMetrics, type ScalingMetrics } from './autoscale/metrics';
 import type { Config } from './config';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
+import { JOB_INDEX, jobOfWorkload } from './finetune/queue';
+import { createQueuePositions } from './finetune/queue-position';
 import { finetuneReports } from './finetune/report';
 import { childKinds } from './inference/child-kinds';
 import { createChildren, type ChildKind } from './inference/children';
@@ -23,7 +25,9 @@ import {
 import { serverReports } from './inference/canary-report';
 import { cachedJob, cachedPod } from './kube/cached';
 import { createKubeClient, type KubeClientOptions } from './kube/client';
+import { cachedWorkload, workloads, type Workload } from './kube/kueue';
 import { childSelector } from './kube/names';
+import { controllerOf } from './kube/owner';
 import { configMaps, deployments, jobs, pods, services, type Pod } from './kube/resources';
 import { createMailbox, type Mailbox } from './reports/mailbox';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
@@ -126,6 +130,9 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       indexes: { [FINETUNE_INDEX]: finetuneOfPod, [SERVICE_INDEX]: serviceOfPod },
     }),
   };
+  // Kueue labels its Workloads by the uid of their Job alone, so all of them are watched.
+  const queued = { transform: cachedWorkload, indexes: { [JOB_INDEX]: jobOfWorkload }, mayBeMissing: true };
+  const workloadStore = manager.watch(workloads, queued);
   const gatewayPods = config.gateway && {
     resource: pods,
     labelSelector: config.gateway.selector,
@@ -177,12 +184,23 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children, settleMs }],
       watches: [
         { resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey), settleMs },
+        {
+          resource: workloads,
+          mayBeMissing: true,
+          toKeys: (each) => finetunesOf(each as Workload),
+          settleMs,
+        },
       ],
       reconciler: createFinetuneReconciler({
         ...shared,
         client: finetuneClient,
         logger: logger.child({ controller: finetuneController }),
         pace,
+        queues: {
+          workloads: workloadStore,
+          isMissing: () => manager.isMissing(workloads),
+          positions: createQueuePositions((path) => paced.request({ method: 'GET', path }), clock),
+        },
         settings: { image: images.trainer, reportsUrl, podDefaults },
       }),
       concurrency,
@@ -245,6 +263,14 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   /** Those whose requests may need a gateway. */
   function servicesWithPort() {
     return stores.services.list().filter(needsPort).map(keyOf);
+  }
+
+  /** Most Workloads of a cluster are for Jobs of others, which the cache of Jobs does not hold. */
+  function finetunesOf(workload: Workload) {
+    const { namespace = '' } = workload.metadata;
+    const job = stores.jobs.get(namespace, controllerOf(workload)?.name ?? '');
+    const owner = job && controllerOf(job);
+    return owner?.kind === 'SparseFinetune' ? [{ namespace, name: owner.name }] : [];
   }
 
   function servicesOf(finetune: SparseFinetune) {

@@ -1,6 +1,6 @@
 import type { SparseFinetune } from '../api/types';
 import { FIELD_MANAGER } from '../kube/client';
-import { annotations, trainerLabels, trainJobName } from '../kube/names';
+import { annotations, labels as labelNames, trainerLabels, trainJobName } from '../kube/names';
 import { ownerReference } from '../kube/owner';
 import type { Job } from '../kube/resources';
 import { reportUrl } from '../reports/address';
@@ -8,6 +8,7 @@ import { defined } from '../runtime/defined';
 import type { ClaimUse } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 
+import { isQueued } from './queue';
 import { finetuneReports } from './report';
 export type JobSettings = {
   /** Trainer image when the spec names none. */
@@ -64,12 +65,12 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
     metadata: {
       name: trainJobName(name),
       namespace,
-      labels,
-      ...(suspends(finetune) ? { annotations: { [annotations.suspended]: 'true' } } : {}),
+      labels: { ...labels, ...defined({ [labelNames.queue]: queueLabel(finetune) }) },
+      ...(holdsItself(finetune) ? { annotations: { [annotations.suspended]: 'true' } } : {}),
       ownerReferences: [ownerReference(finetune)],
     },
     spec: {
-      ...(suspends(finetune) ? { suspend: true } : {}),
+      ...(suspends(finetune) || isQueued(finetune) ? { suspend: true } : {}),
       backoffLimit,
       completions: 1,
       parallelism: 1,
@@ -126,6 +127,7 @@ function claimsOf({ spec }: SparseFinetune): ClaimUse[] {
 export function controlledJob(finetune: SparseFinetune, job: Job, holders: readonly string[] = []): Job {
   const { name, namespace, uid } = job.metadata;
   const { annotation, suspend } = suspension(finetune, job, holders);
+  const queue = queueLabel(finetune, job);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
@@ -134,6 +136,7 @@ export function controlledJob(finetune: SparseFinetune, job: Job, holders: reado
       namespace,
       // Keeps this from touching another Job that has since taken the name.
       uid,
+      labels: queue === undefined ? undefined : { [labelNames.queue]: queue },
       annotations: annotation && { [annotations.suspended]: annotation },
     }),
     spec: { ...defined({ suspend }), ...jobControls(finetune) } as JobSpec,
@@ -146,6 +149,7 @@ type Suspension = { annotation?: 'true' | 'false'; suspend?: boolean };
  * Written only while spec.suspend is true, and once after it was; a suspension that others also hold is left to them.
  */
 function suspension(finetune: SparseFinetune, job: Job, holders: readonly string[]): Suspension {
+  if (isQueued(finetune)) return {};
   if (suspends(finetune)) return { annotation: 'true', suspend: true };
   if (!isSuspendedByUs(job)) return {};
   return { annotation: 'false', ...(holders.length === 0 ? { suspend: false } : {}) };
@@ -155,12 +159,23 @@ function suspends({ spec }: SparseFinetune): boolean {
   return spec.suspend === true;
 }
 
+/** Whether the Job's suspend follows spec.suspend. That of a run in a queue is the queue's. */
+function holdsItself(finetune: SparseFinetune): boolean {
+  return suspends(finetune) && !isQueued(finetune);
+}
+
+/** The label that gives the Job to its queue: a run that is suspended before it was in the queue stays out of it. */
+function queueLabel(finetune: SparseFinetune, job?: Job): string | undefined {
+  return suspends(finetune) ? job?.metadata.labels?.[labelNames.queue] : finetune.spec.queueName;
+}
+
 function isSuspendedByUs({ metadata }: Job): boolean {
   return metadata.annotations?.[annotations.suspended] === 'true';
 }
 
-/** Whether the Job is suspended although neither the spec nor our last write asks for it. */
+/** Whether the Job is suspended although neither the spec nor our last write asks for it, nor a queue of the spec. */
 export function isSuspendedByOthers(finetune: SparseFinetune, job: Job): boolean {
+  if (isQueued(finetune)) return false;
   return job.spec?.suspend === true && !suspends(finetune) && !isSuspendedByUs(job);
 }
 
@@ -176,8 +191,13 @@ type ManagedFields = { manager: string; fieldsV1?: { 'f:spec'?: { 'f:suspend'?: 
 export function controlsDiffer(finetune: SparseFinetune, job: Job): boolean {
   const want = jobControls(finetune);
   const { suspend = false, backoffLimit, activeDeadlineSeconds } = job.spec ?? {};
-  const follows = suspends(finetune) ? suspend && isSuspendedByUs(job) : !isSuspendedByUs(job);
+  const isHeld = suspend && isSuspendedByUs(job);
+  const follows = isQueued(finetune) || (suspends(finetune) ? isHeld : !isSuspendedByUs(job));
+  const queue = job.metadata.labels?.[labelNames.queue];
   return (
-    !follows || want.backoffLimit !== backoffLimit || want.activeDeadlineSeconds !== activeDeadlineSeconds
+    !follows ||
+    queueLabel(finetune, job) !== queue ||
+    want.backoffLimit !== backoffLimit ||
+    want.activeDeadlineSeconds !== activeDeadlineSeconds
   );
 }

@@ -8,6 +8,7 @@ import {
   aFinetune,
   aPod,
   ended,
+  noQueues,
   running,
   settings,
   startedAt,
@@ -147,6 +148,7 @@ async function simulate(server: Server, pacing: Pacing) {
   const controller = createController({
     name: 'sparsefinetune',
     reconciler: createFinetuneReconciler({
+      queues: noQueues,
       client,
       clock,
       events,

@@ -6,6 +6,7 @@ import {
   aJob,
   aPod,
   ended,
+  noQueues,
   running,
   settings,
   startedAt,
@@ -65,6 +66,7 @@ function setUp(others: number) {
   } as unknown as KubeClient;
   const events = { event: (_: unknown, __: unknown, reason: string) => void told.push(reason) };
   const reconciler = createFinetuneReconciler({
+    queues: noQueues,
     client,
     clock,
     logger: silentLogger,

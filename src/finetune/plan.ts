@@ -1,13 +1,17 @@
 import type { SparseFinetune } from '../api/types';
+import type { Workload } from '../kube/kueue';
 import type { Job } from '../kube/resources';
 import { buildJob, controlledJob, controlsDiffer, type JobSettings } from './job';
 import { isFinished } from './progress';
+import { wantedWorkload } from './queue';
 import { judge, type Observed } from './situation';
 
 export type Plan =
   | { action: 'none' }
   | { action: 'createJob'; job: Job }
   | { action: 'controlJob'; job: Job }
+  /** The queue is to hold the run, or no longer. */
+  | { action: 'controlWorkload'; workload: Workload }
   /** The time to live after the run's end is over. */
   | { action: 'expire' };
 
@@ -20,7 +24,7 @@ export function expiryOf({ spec, status }: SparseFinetune): number | undefined {
 
 /** What to write now. A run that has ended never gets another Job, even if its last one was deleted. */
 export function plan(observed: Observed, settings: JobSettings, now: Date): Plan {
-  const { finetune, job } = observed;
+  const { finetune } = observed;
   if (finetune.metadata.deletionTimestamp !== undefined) return { action: 'none' };
   if (isFinished(finetune)) {
     const expiry = expiryOf(finetune);
@@ -30,6 +34,13 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
   if (situation.kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
   if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
     return { action: 'none' };
+  return control(observed);
+}
+
+/** The Workload follows first: a change of the Job alone causes no further pass. */
+function control({ finetune, job, holders, queue }: Observed): Plan {
+  const workload = queue?.workload && wantedWorkload(finetune, queue.workload);
+  if (workload !== undefined) return { action: 'controlWorkload', workload };
   if (job === undefined || !controlsDiffer(finetune, job)) return { action: 'none' };
-  return { action: 'controlJob', job: controlledJob(finetune, job, observed.holders) };
+  return { action: 'controlJob', job: controlledJob(finetune, job, holders) };
 }

@@ -5,6 +5,7 @@ import {
   aJob,
   aPod,
   ended,
+  noQueues,
   running,
   settings,
   startedAt,
@@ -50,6 +51,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   const logged: [string, unknown][] = [];
   const logger = { ...silentLogger, info: (...line: [string, unknown?]) => logged.push([line[0], line[1]]) };
   const reconciler = createFinetuneReconciler({
+    queues: noQueues,
     client,
     clock,
     logger,
@@ -89,6 +91,7 @@ describe('a Job that has failed before its pod is known to', () => {
 /** Over caches that hold no Jobs and no pods. */
 function reconcilerOf(client: KubeClient, finetunes: ObjectStore<SparseFinetune>) {
   return createFinetuneReconciler({
+    queues: noQueues,
     client,
     clock: new FakeClock(startedAt),
     logger: silentLogger,
@@ -289,6 +292,7 @@ describe('what is read past the caches', () => {
     const clock = new FakeClock(startedAt);
     const events = { event: () => undefined };
     await createFinetuneReconciler({
+      queues: noQueues,
       client,
       clock,
       logger: silentLogger,
@@ -375,6 +379,7 @@ it('asks a silent pod once where it reports to', async () => {
   const clock = new FakeClock(startedAt);
   const events = { event: () => undefined };
   const reconciler = createFinetuneReconciler({
+    queues: noQueues,
     client,
     clock,
     events,

@@ -1,8 +1,9 @@
 import { REASONS } from '../api/conditions';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { sparseFinetunes } from '../api/types';
-import type { KubeClient } from '../kube/client';
+import { FIELD_MANAGER, type KubeClient } from '../kube/client';
 import { findCondition } from '../kube/conditions';
+import { workloads, type Workload } from '../kube/kueue';
 import { labels, trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import { jobs, pods, type Job, type Pod } from '../kube/resources';
@@ -22,6 +23,8 @@ import { earlierPod, rememberNames } from './earlier-pod';
 import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
 import { expiryOf, plan, type Plan } from './plan';
 import { isFinished } from './progress';
+import { isQueued, JOB_INDEX, type Queue } from './queue';
+import type { QueuePositions } from './queue-position';
 import { withoutRefused } from './refused-status';
 import { reportAddresses } from './report-address';
 import { heldOpenAt } from './sidecar';
@@ -48,6 +51,15 @@ export type FinetuneDependencies = {
   jobs: Store<Job>;
   /** With the index `finetune` over `namespace/name` of the SparseFinetune that the label names. */
   pods: Store<Pod>;
+  queues: QueueDependencies;
+};
+
+export type QueueDependencies = {
+  /** With the index JOB_INDEX. */
+  workloads: Store<Workload>;
+  /** Whether the cluster has no such kind. */
+  isMissing(): boolean;
+  positions: QueuePositions;
 };
 
 /** Name of the index of pods that a FinetuneDependencies needs. */
@@ -72,6 +84,8 @@ const LOOK_AGAIN_MS: Partial<Record<Situation['kind'], number>> = {
   waiting: 2_000,
   retrying: 5_000,
   podRefused: 5_000,
+  // Places in a queue are not watched.
+  queued: 30_000,
 };
 
 export function createFinetuneReconciler(dependencies: FinetuneDependencies): Reconciler {
@@ -89,11 +103,23 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const known = podsOfRun(finetune, job, labelled);
     if (job === undefined) return { finetune, job, pods: known, earlierPod: earlierPod(labelled) };
     if (!isOwnedBy(job, finetune) || isFinished(finetune)) return { finetune, job, pods: known };
-    const holders = await holdersOf(finetune, job);
     if (hasEnded(job)) return { finetune, job, pods: await podsAtEnd(finetune, job, known) };
+    const holders = await holdersOf(finetune, job);
+    const queue = await queueOf(finetune, job);
     // A Job that was just created has had no attempt to create a pod.
     const podRefusal = isNew ? undefined : await refusalOf(job, known);
-    return { finetune, job, pods: known, podRefusal, holders };
+    return { finetune, job, pods: known, podRefusal, holders, queue };
+  }
+
+  async function queueOf(finetune: SparseFinetune, job: Job): Promise<Queue | undefined> {
+    const { queues } = dependencies;
+    if (!isQueued(finetune)) return undefined;
+    const isMissing = queues.isMissing();
+    const [workload] = queues.workloads.byIndex(JOB_INDEX, job.metadata.uid ?? '');
+    if (workload === undefined || job.spec?.suspend !== true) return { isMissing, workload };
+    const { namespace = '' } = workload.metadata;
+    const queue = { namespace, name: workload.spec?.queueName ?? '' };
+    return { isMissing, workload, position: await queues.positions.of(queue, workload.metadata.name) };
   }
 
   /**
@@ -101,7 +127,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
    * suspension of ours is lifted.
    */
   async function holdersOf(finetune: SparseFinetune, job: Job): Promise<readonly string[] | undefined> {
-    if (job.spec?.suspend !== true || finetune.spec.suspend === true) return undefined;
+    if (job.spec?.suspend !== true || finetune.spec.suspend === true || isQueued(finetune)) return undefined;
     if (isSuspendedByOthers(finetune, job) && isToldToBeHeld(finetune, job)) return undefined;
     const live = await existing(job);
     return live && suspendManagers(live);
@@ -156,14 +182,21 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
 
   /** Carries out the plan, and observes the resulting Job, which may be newer than the cache. */
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
-    if (planned.action !== 'createJob' && planned.action !== 'controlJob') return observed;
+    if (planned.action === 'none' || planned.action === 'expire') return observed;
     let written: Job | undefined;
     try {
+      if (planned.action === 'controlWorkload') return await applyWorkload(observed, planned.workload);
       written = await write(planned);
     } catch (error) {
       return { ...observed, refusal: refusalFrom(error, (field) => fieldOf(field, observed, planned)) };
     }
     return observe(observed.finetune, written, planned.action === 'createJob');
+  }
+
+  async function applyWorkload(observed: Observed, { metadata, spec = {} }: Workload): Promise<Observed> {
+    const options = { fieldManager: FIELD_MANAGER };
+    const workload = await client.applyPart(workloads, { metadata, spec }, options);
+    return { ...observed, queue: { isMissing: false, workload } };
   }
 
   async function write({ action, job }: Extract<Plan, { job: Job }>): Promise<Job | undefined> {
@@ -257,8 +290,9 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   return { reconcile };
 }
 
-function fieldOf(field: string, { finetune }: Observed, { job }: Extract<Plan, { job: Job }>): string {
-  return settingBehind(field, 'spec.trainer', finetune.spec.trainer, job.spec?.template);
+function fieldOf(field: string, { finetune }: Observed, planned: Plan): string {
+  if (!('job' in planned)) return field;
+  return settingBehind(field, 'spec.trainer', finetune.spec.trainer, planned.job.spec?.template);
 }
 
 function isToldToBeHeld({ status }: SparseFinetune, job: Job): boolean {

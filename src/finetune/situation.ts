@@ -15,6 +15,7 @@ import type { Refusal } from '../workload/refusal';
 import { endsTheJob, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
 import { isFinished } from './progress';
+import { isQueued, type Queue } from './queue';
 import { parseTerminationMessage, type FinetuneReport } from './report';
 import type { ReportAddresses } from './report-address';
 import { heldOpen, type HeldOpen } from './sidecar';
@@ -31,6 +32,8 @@ export type Observed = {
   addresses?: ReportAddresses | undefined;
   /** Field managers other than the operator that have suspended the Job, where they were looked up. */
   holders?: readonly string[] | undefined;
+  /** Of a run with spec.queueName that has a Job. */
+  queue?: Queue | undefined;
   /** Why the API server refused the Job in this pass. */
   refusal?: Refusal | undefined;
   /** The API server's message to the Job controller when it refused the pod. */
@@ -48,7 +51,9 @@ export type Situation =
   | { kind: 'jobDeleting'; pod: Pod | undefined }
   /** By the spec, or by another controller such as a queue. */
   | { kind: 'suspended'; byOthers: boolean; holders: readonly string[] | undefined }
-  | { kind: 'suspending'; byOthers: boolean; holders: readonly string[] | undefined; pod: Pod }
+  | { kind: 'suspending'; byOthers: boolean; holders: readonly string[] | undefined; pod: Pod | undefined }
+  /** The queue of the spec holds the Job. `pod` has to end first, where the queue took back its place. */
+  | { kind: 'queued'; queue: Queue; pod: Pod | undefined }
   | { kind: 'podRefused'; message: string }
   /** Waiting for the pod to start, or for the Job controller to create one. */
   | { kind: 'waiting'; job: Job | undefined; pod: Pod | undefined }
@@ -169,14 +174,21 @@ function judgeActive(job: Job, observed: Observed, now: Date): Situation {
 }
 
 /** A Job that is being deleted or is suspended has pods that must end. */
-function judgeStop(job: Job, own: readonly Pod[], { finetune, holders }: Observed): Situation | undefined {
+function judgeStop(job: Job, own: readonly Pod[], observed: Observed): Situation | undefined {
+  const { finetune, holders } = observed;
   const pod = own.find((each) => !isOver(each));
   if (job.metadata.deletionTimestamp !== undefined) return { kind: 'jobDeleting', pod };
   const byOthers = isSuspendedByOthers(finetune, job);
-  if (finetune.spec.suspend !== true && !byOthers) return undefined;
-  return pod === undefined
+  if (finetune.spec.suspend !== true && !byOthers) return judgeQueue(job, observed, pod);
+  // A queue suspends the Job itself, once it has seen that it shall.
+  return pod === undefined && (!isQueued(finetune) || job.spec?.suspend === true)
     ? { kind: 'suspended', byOthers, holders }
     : { kind: 'suspending', byOthers, holders, pod };
+}
+
+function judgeQueue(job: Job, { finetune, queue }: Observed, pod: Pod | undefined): Situation | undefined {
+  if (!isQueued(finetune) || job.spec?.suspend !== true) return undefined;
+  return { kind: 'queued', queue: queue ?? { isMissing: false, workload: undefined }, pod };
 }
 
 /** A trainer that succeeded has left its result, even if another container made the pod fail. */

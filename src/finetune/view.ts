@@ -6,6 +6,7 @@ import { findCondition } from '../kube/conditions';
 import type { Pod } from '../kube/resources';
 import { disruption, isNodeSilent, lateRemedy, whereabouts, type Trouble } from '../workload/pod-state';
 import { explainEarlierPod } from './earlier-pod';
+import { queueVerdict } from './queue';
 import { explainHeldOpen } from './sidecar';
 import type { Situation } from './situation';
 
@@ -28,11 +29,14 @@ type Hindered = Extract<
   Active,
   { kind: 'held' | 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }
 >;
-type Stopping = Extract<Active, { kind: 'suspended' | 'suspending' | 'ending' | 'failing' | 'sidecar' }>;
+type Stopping = Extract<
+  Active,
+  { kind: 'suspended' | 'suspending' | 'queued' | 'ending' | 'failing' | 'sidecar' }
+>;
 type Going = Exclude<Active, Hindered | Stopping>;
 
 const HINDERED: readonly string[] = ['held', 'conflict', 'refused', 'jobDeleting', 'podRefused', 'blocked'];
-const STOPPING: readonly string[] = ['suspended', 'suspending', 'ending', 'failing', 'sidecar'];
+const STOPPING: readonly string[] = ['suspended', 'suspending', 'queued', 'ending', 'failing', 'sidecar'];
 
 const isHindered = (situation: Active): situation is Hindered => HINDERED.includes(situation.kind);
 const isStopping = (situation: Active): situation is Stopping => STOPPING.includes(situation.kind);
@@ -88,6 +92,8 @@ function stoppingView(situation: Stopping, finetune: SparseFinetune, now: Date):
       return suspension(situation, finetune);
     case 'suspending':
       return withPod(suspension(situation, finetune), situation.pod, now);
+    case 'queued':
+      return queuedView(situation, finetune, now);
     case 'ending':
       return endingView(situation.pod, now);
     case 'failing':
@@ -102,6 +108,17 @@ function withPod(seen: View, pod: Pod | undefined, now: Date): View {
   const remedy = pod && lateRemedy(pod, now);
   if (pod === undefined || remedy === undefined) return seen;
   return { ...seen, job: no(REASONS.podLost, `The ${whereabouts(pod)} has not ended. ${remedy}`) };
+}
+
+function queuedView(
+  { queue, pod }: Extract<Active, { kind: 'queued' }>,
+  finetune: SparseFinetune,
+  now: Date,
+): View {
+  const verdict = queueVerdict(finetune, queue);
+  const leaving =
+    pod === undefined ? '' : `The ${whereabouts(pod)} is terminating, since the queue took back its place. `;
+  return withPod(waitingView('Pending', { ...verdict, message: `${leaving}${verdict.message}` }), pod, now);
 }
 
 function endingView(pod: Pod, now: Date): View {

@@ -52,12 +52,14 @@ export const labels = {
   service: 'sparsedm.io/service',
   /** On the pods of a service: the version that they serve. */
   revision: 'sparsedm.io/revision',
+  /** On a Job: the LocalQueue of Kueue that decides when it starts. */
+  queue: 'kueue.x-k8s.io/queue-name',
 } as const;
 
 export const annotations = {
   /**
    * On a Job, written together with its suspend: "true" while that follows spec.suspend, "false" once it was lifted. A
-   * suspension without it has another owner, for example a queue.
+   * suspension without it has another owner, for example a queue. On a Workload: "true" while spec.suspend deactivates it.
    */
   suspended: 'sparsedm.io/suspended',
 } as const;

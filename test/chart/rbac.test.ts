@@ -16,6 +16,7 @@ const wantNamespaceRights = [
   'discovery.k8s.io/endpointslices/restricted: create',
   'events.k8s.io/events: create patch',
   'gateway.networking.k8s.io/httproutes: create delete get list patch watch',
+  'kueue.x-k8s.io/workloads: get list patch watch',
   'networking.k8s.io/ingresses: create delete get list patch watch',
   'networking.k8s.io/networkpolicies: create delete get list patch watch',
   'policy/poddisruptionbudgets: create delete get list patch watch',
@@ -26,6 +27,7 @@ const wantNamespaceRights = [
   'sparsedm.io/sparseinferenceservices/finalizers: update',
   'sparsedm.io/sparseinferenceservices/scale: patch',
   'sparsedm.io/sparseinferenceservices/status: patch',
+  'visibility.kueue.x-k8s.io/localqueues/pendingworkloads: get',
 ];
 
 const wantLeaderRights = [

@@ -379,6 +379,12 @@ describe('a SparseFinetune is refused', () => {
       'supported values: "sparsedm"',
     ],
     [
+      'a queue that can not exist',
+      { queueName: 'Team A' },
+      'spec.queueName',
+      'write the name of a LocalQueue',
+    ],
+    [
       'one-shot pruning in stages',
       { sparsity: { method: 'asp' } },
       'spec.sparsity.schedule.type',

@@ -1,15 +1,26 @@
 /** Training runs, their Jobs and pods as the API server would hold them. */
 import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '../../src/api/types';
 import { buildJob } from '../../src/finetune/job';
+import { JOB_INDEX, jobOfWorkload } from '../../src/finetune/queue';
+import type { QueueDependencies } from '../../src/finetune/reconcile';
 import type { Condition } from '../../src/kube/conditions';
 import { ownerReference } from '../../src/kube/owner';
+import type { Workload } from '../../src/kube/kueue';
 import type { Job, Pod } from '../../src/kube/resources';
+import { ObjectStore } from '../../src/runtime/cache/store';
 import { POD_DEFAULTS } from '../../src/workload/pod';
 
 export const settings = {
   image: 'trainer:1',
   reportsUrl: 'http://operator.system.svc:8082',
   podDefaults: POD_DEFAULTS,
+};
+
+/** A cluster without Kueue. */
+export const noQueues: QueueDependencies = {
+  workloads: new ObjectStore<Workload>({ [JOB_INDEX]: jobOfWorkload }),
+  isMissing: () => true,
+  positions: { of: () => Promise.resolve(undefined) },
 };
 export const startedAt = '2026-01-01T00:00:00Z';
 

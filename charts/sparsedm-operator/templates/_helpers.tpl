@@ -124,6 +124,13 @@
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+{{/* What a run waits for in a queue of Kueue, and that spec.suspend holds it there. */ -}}
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [get, list, watch, patch]
+- apiGroups: [visibility.kueue.x-k8s.io]
+  resources: [localqueues/pendingworkloads]
+  verbs: [get]
 {{/* The versions that served, for spec.rollout.undoTo. */ -}}
 - apiGroups: [apps]
   resources: [controllerrevisions]

@@ -13,7 +13,7 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "jKfzfmch400ykmBUu9jzvLFGjbev4SQjtJZP0lmgadE"
+      "$ref": "n0wNktck6KQm8cYVvlKr2eCujONGaVstd9OT3Eeoc6g"
     },
     "status": {
       "$ref": "B57paARn6rWa4MqkmLjsZnPM3MsOuVxyz4l7GCU"
@@ -173,6 +173,9 @@ const schema63 = {
     },
     "trainer": {
       "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
+    },
+    "queueName": {
+      "$ref": "Fi5GumpZRhoGbEbXE3aAYf5MY3ogPT21qvKgVxb4X8"
     },
     "suspend": {
       "$ref": "gEUOOhuZefzFQPAU2P6REZY1YYmpGc0TVbLahK1eos"
@@ -9303,6 +9306,73 @@ function validate264(data, {
   return errors === 0;
 }
 const schema145 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 63,
+  "nullable": true
+};
+function validate328(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate328.errors = vErrors;
+  return errors === 0;
+}
+const schema146 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9310,7 +9380,7 @@ const schema145 = {
   "maximum": 100,
   "nullable": true
 };
-function validate329(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9386,17 +9456,17 @@ function validate329(data, {
       errors++;
     }
   }
-  validate329.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema147 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate331(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9472,17 +9542,17 @@ function validate331(data, {
       errors++;
     }
   }
-  validate331.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema148 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate333(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9558,7 +9628,7 @@ function validate333(data, {
       errors++;
     }
   }
-  validate333.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
 function validate119(data, {
@@ -9717,6 +9787,17 @@ function validate119(data, {
         errors = vErrors.length;
       }
     }
+    if (data.queueName !== undefined) {
+      if (!validate328(data.queueName, {
+        instancePath: instancePath + "/queueName",
+        parentData: data,
+        parentDataProperty: "queueName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.suspend !== undefined) {
       if (!validate70(data.suspend, {
         instancePath: instancePath + "/suspend",
@@ -9729,35 +9810,35 @@ function validate119(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate329(data.backoffLimit, {
+      if (!validate331(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate331(data.activeDeadlineSeconds, {
-        instancePath: instancePath + "/activeDeadlineSeconds",
-        parentData: data,
-        parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
         vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
+    if (data.activeDeadlineSeconds !== undefined) {
+      if (!validate333(data.activeDeadlineSeconds, {
+        instancePath: instancePath + "/activeDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "activeDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate333(data.ttlSecondsAfterFinished, {
+      if (!validate335(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
@@ -9780,7 +9861,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -9828,12 +9909,12 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate337(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9875,15 +9956,15 @@ function validate337(data, {
       errors++;
     }
   }
-  validate337.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate339(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9913,7 +9994,7 @@ function validate339(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema150.enum
+        allowedValues: schema151.enum
       }
     };
     if (vErrors === null) {
@@ -9923,7 +10004,7 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -9977,7 +10058,7 @@ function validate102(data, {
   validate102.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9985,7 +10066,7 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema153 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -10009,11 +10090,11 @@ const schema152 = {
     }
   }
 };
-const schema153 = {
+const schema154 = {
   "type": "string",
   "maxLength": 64
 };
-function validate345(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10054,14 +10135,14 @@ function validate345(data, {
     }
     errors++;
   }
-  validate345.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema155 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate347(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10091,7 +10172,7 @@ function validate347(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema154.enum
+        allowedValues: schema155.enum
       }
     };
     if (vErrors === null) {
@@ -10101,14 +10182,14 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema156 = {
   "type": "string",
   "format": "date-time"
 };
-function validate350(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10149,14 +10230,14 @@ function validate350(data, {
     }
     errors++;
   }
-  validate350.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate353(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10197,10 +10278,10 @@ function validate353(data, {
     }
     errors++;
   }
-  validate353.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10290,24 +10371,24 @@ function validate344(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate345(data.type, {
+      if (!validate347(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate347(data.status, {
+      if (!validate349(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
@@ -10323,13 +10404,13 @@ function validate344(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate350(data.lastTransitionTime, {
+      if (!validate352(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
@@ -10345,13 +10426,13 @@ function validate344(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate353(data.message, {
+      if (!validate355(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
@@ -10371,10 +10452,10 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10417,21 +10498,21 @@ function validate343(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate344(data[i0], {
+      if (!validate346(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate343.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema158 = {
   "type": "object",
   "properties": {
     "number": {
@@ -10503,7 +10584,7 @@ function validate107(data, {
   validate107.errors = vErrors;
   return errors === 0;
 }
-function validate358(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10584,10 +10665,10 @@ function validate358(data, {
       }
     }
   }
-  validate358.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema159 = {
   "type": "object",
   "properties": {
     "step": {
@@ -10757,7 +10838,7 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -10765,7 +10846,7 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema160 = {
+const schema161 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -10780,12 +10861,12 @@ const schema160 = {
     }
   }
 };
-const schema161 = {
+const schema162 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate382(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10844,10 +10925,10 @@ function validate382(data, {
       errors++;
     }
   }
-  validate382.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate381(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10873,13 +10954,13 @@ function validate381(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate382(data.step, {
+      if (!validate384(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
@@ -10921,10 +11002,10 @@ function validate381(data, {
     }
     errors++;
   }
-  validate381.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate380(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10967,21 +11048,21 @@ function validate380(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate381(data[i0], {
+      if (!validate383(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate380.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11161,21 +11242,21 @@ function validate365(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate380(data.history, {
+      if (!validate382(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate365.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11290,7 +11371,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-function validate389(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11349,10 +11430,10 @@ function validate389(data, {
       }
     }
   }
-  validate389.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -11382,7 +11463,7 @@ const schema163 = {
   },
   "nullable": true
 };
-function validate394(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11496,10 +11577,10 @@ function validate394(data, {
       }
     }
   }
-  validate394.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema165 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -11523,7 +11604,7 @@ const schema164 = {
   },
   "nullable": true
 };
-function validate404(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11615,10 +11696,10 @@ function validate404(data, {
       }
     }
   }
-  validate404.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema166 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -11675,12 +11756,12 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema167 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate426(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11722,10 +11803,10 @@ function validate426(data, {
       errors++;
     }
   }
-  validate426.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema168 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -11733,7 +11814,7 @@ const schema167 = {
   },
   "nullable": true
 };
-const schema168 = {
+const schema169 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -11751,11 +11832,11 @@ const schema168 = {
     }
   }
 };
-const schema169 = {
+const schema170 = {
   "type": "string",
   "maxLength": 8
 };
-function validate430(data, {
+function validate432(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11796,10 +11877,10 @@ function validate430(data, {
     }
     errors++;
   }
-  validate430.errors = vErrors;
+  validate432.errors = vErrors;
   return errors === 0;
 }
-function validate429(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11825,13 +11906,13 @@ function validate429(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate430(data.precision, {
+      if (!validate432(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
+        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
         errors = vErrors.length;
       }
     }
@@ -11884,10 +11965,10 @@ function validate429(data, {
     }
     errors++;
   }
-  validate429.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-function validate428(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11930,21 +12011,21 @@ function validate428(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate429(data[i0], {
+      if (!validate431(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate428.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12113,24 +12194,24 @@ function validate412(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate426(data.precision, {
+      if (!validate428(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate428(data.served, {
+      if (!validate430(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
@@ -12157,10 +12238,10 @@ function validate412(data, {
       }
     }
   }
-  validate412.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema171 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12181,7 +12262,7 @@ const schema170 = {
   },
   "nullable": true
 };
-function validate440(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12262,10 +12343,10 @@ function validate440(data, {
       }
     }
   }
-  validate440.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12291,24 +12372,24 @@ function validate336(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate337(data.observedGeneration, {
+      if (!validate339(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate339(data.phase, {
+      if (!validate341(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
@@ -12335,13 +12416,13 @@ function validate336(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate343(data.conditions, {
+      if (!validate345(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
@@ -12357,84 +12438,84 @@ function validate336(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate358(data.attempts, {
+      if (!validate360(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate365(data.progress, {
+      if (!validate367(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate389(data.checkpoint, {
+      if (!validate391(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate394(data.sparsity, {
+      if (!validate396(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate404(data.macs, {
+      if (!validate406(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate412(data.fid, {
+      if (!validate414(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate440(data.model, {
+      if (!validate442(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate336.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
 function validate110(data, {
@@ -12540,13 +12621,13 @@ function validate110(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate336(data.status, {
+      if (!validate338(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }

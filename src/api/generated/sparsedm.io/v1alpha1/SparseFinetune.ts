@@ -17,7 +17,7 @@ export interface ISparseFinetune {
   "kind": "SparseFinetune";
   "metadata"?: IObjectMeta;
   /**
-   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds and ttlSecondsAfterFinished is immutable, because a run is one experiment: create another SparseFinetune for another experiment.
+   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished and, before the first pod, queueName is immutable, because a run is one experiment: create another SparseFinetune for another experiment.
    */
   "spec": {
     /**
@@ -777,6 +777,10 @@ export interface ISparseFinetune {
         [key: string]: string;
       };
     };
+    /**
+     * Queue of this namespace (a LocalQueue of Kueue) that decides when the run starts, and may stop it for others; it then resumes from its last checkpoint. The operator creates the Job suspended, and the queue lifts that. Needs Kueue 0.15 or later. Absent means that the run starts at once.
+     */
+    "queueName"?: string;
     /**
      * True stops the run after it has saved a checkpoint and frees its pod; false resumes from there.
      */
