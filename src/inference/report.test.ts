@@ -11,6 +11,7 @@ describe('a server’s report', () => {
       speedup: '1',
       latencyMilliseconds: { p50: '4.5', p99: '9' },
       device: 'cpu',
+      maxBatchSize: 4,
       reason: 'no GPU',
     };
     const body = { engine, model: { sha256: 'a'.repeat(64), uri: 'pvc://other/x', pattern: '2:4' } };

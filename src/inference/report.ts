@@ -42,6 +42,7 @@ export const parseServiceReport = reader<ServiceReport>({
       p99: decimal,
     }),
     device: text(256),
+    maxBatchSize: small,
     reason: text(512),
   }),
   model: object<ReportedModel>({ uri, sha256 }),

@@ -89,6 +89,7 @@ class FakeEngine:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.places = 4
         self.gate = threading.Event()
         self.begun = threading.Semaphore(0)
         self.classes = ["boot", "bag"]
@@ -99,6 +100,8 @@ class FakeEngine:
         self.components = Components()
         self.image: Callable[[int], Any] = lambda seed: seed
         """What is drawn for a seed."""
+        self.broken: Exception | None = None
+        """What each step raises."""
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
 
     def warm_up(self) -> Measured:
@@ -107,9 +110,14 @@ class FakeEngine:
     def begin(self, label: int | None, seed: int, steps: int) -> FakeRow:
         return FakeRow(label, seed, steps)
 
+    def again(self, row: FakeRow) -> FakeRow:
+        return FakeRow(row.label, row.seed, 1)
+
     def advance(self, rows: Sequence[FakeRow]) -> None:
         self.begun.release()
         self.gate.wait(30)
+        if self.broken is not None:
+            raise self.broken
         for row in rows:
             row.left -= 1
 

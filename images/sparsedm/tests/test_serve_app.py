@@ -15,8 +15,9 @@ from serve_tools import FakeEngine
 from sparsedm.serve.app import _created, create_app
 from sparsedm.serve.batcher import Draining
 from sparsedm.serve.config import EngineSpec, ServeConfig
-from sparsedm.serve.engine import Engine, NotFinite
+from sparsedm.serve.engine import Engine
 from sparsedm.serve.service import Service
+from sparsedm.serve.spoilt import Flat, NotFinite
 
 GENERATIONS = "/v1/images/generations"
 URL = "http://x"
@@ -60,6 +61,7 @@ async def generate(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
     ("error", "status", "code"),
     [
         (NotFinite(7), 500, "image_not_finite"),
+        (Flat(7), 500, "image_flat"),
         (RuntimeError("out of memory"), 500, "drawing_failed"),
         (Draining(), 503, "draining"),
     ],

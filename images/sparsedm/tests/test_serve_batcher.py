@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import pytest
 
 from sparsedm.serve.batcher import Batcher, Draining, QueueFull, TooLate
+from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.pace import Pace
+from sparsedm.serve.spoilt import Flat
 
 
 @dataclass
@@ -20,14 +22,18 @@ class Row:
     label: int | None
     seed: int
     left: int
+    again: bool = False
 
 
 class Painter:
     """Draws (label, seed) pairs; `gate` holds a step back until it is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int) -> None:
+        self.places = places
         self.batches: list[list[int]] = []
         """The seeds of each step."""
+        self.now = 0.0
+        """Time of the heartbeat."""
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Semaphore(0)
@@ -35,17 +41,30 @@ class Painter:
     def begin(self, label: int | None, seed: int, steps: int) -> Row:
         return Row(label, seed, steps)
 
+    def again(self, row: Row) -> Row:
+        return Row(row.label, row.seed, 2, again=True)
+
     def advance(self, rows: Sequence[Row]) -> None:
         self.begun.release()
         self.gate.wait(30)
         self.batches.append([row.seed for row in rows])
         if any(row.seed == -1 for row in rows):
             raise RuntimeError("no such seed")
+        if any(row.seed == -3 for row in rows):
+            raise ContextLost(RuntimeError("an illegal memory access"))
         for row in rows:
             row.left -= 1
 
     def finish(self, rows: Sequence[Row]) -> list[tuple[int | None, int] | Exception]:
-        return [ValueError("black") if row.seed == -2 else (row.label, row.seed) for row in rows]
+        return [self.outcome(row) for row in rows]
+
+    def outcome(self, row: Row) -> tuple[int | None, int] | Exception:
+        """-2 fails, -4 is spoilt at the first try, -5 at both."""
+        if row.seed == -2:
+            return ValueError("black")
+        if row.seed == -5 or (row.seed == -4 and not row.again):
+            return Flat(row.seed)
+        return row.label, row.seed
 
 
 def run(
@@ -56,12 +75,12 @@ def run(
     seconds: float = 1e-3,
 ) -> Painter:
     """Runs a scenario, then drains. Steps are said to take `seconds`, whatever the size of the batch."""
-    painter = Painter()
+    painter = Painter(max_batch)
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             pace = Pace({max_batch: seconds})
-            batcher = Batcher(painter, executor, pace, max_batch, max_delay, max_queue)
+            batcher = Batcher(painter, executor, pace, max_delay, max_queue, clock=lambda: painter.now)
             loop = asyncio.create_task(batcher.run())
             try:
                 async with asyncio.timeout(30):
@@ -317,6 +336,62 @@ def test_images_that_end_as_errors_count_as_a_failure_where_none_is_good() -> No
         assert batcher.failures == 0
 
     run(scenario)
+
+
+def test_an_image_that_is_spoilt_is_drawn_once_more_and_then_an_error_for_itself_alone() -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        accepted = batcher.submit(0, [-4, -5, 1], 1)
+        saved, spoilt, good = await asyncio.gather(*accepted, return_exceptions=True)
+        assert (saved, good) == ((0, -4), (0, 1))
+        assert isinstance(spoilt, Flat)
+        assert batcher.failures == 0, "something came of the batch"
+
+    assert run(scenario).batches == [[-4, -5, 1], [-4, -5], [-4, -5]]
+
+
+def test_a_batch_has_fewer_places_once_memory_ran_out() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        first = batcher.submit(0, range(4), 1)
+        await in_step(painter)
+        rest = batcher.submit(0, range(4, 8), 1)
+        painter.places = 2  # within the step: the engine cuts the batch itself
+        painter.gate.set()
+        await asyncio.gather(*first, *rest)
+
+    assert run(scenario).batches == [[0, 1, 2, 3], [4, 5], [6, 7]]
+
+
+def test_when_the_gpu_is_lost_the_loop_ends_and_everything_may_go_elsewhere() -> None:
+    async def scenario(batcher: Batcher, _: Painter) -> None:
+        accepted = batcher.submit(0, [1, 2, 3, -3, 4], 1)
+        results = await asyncio.gather(*accepted, return_exceptions=True)
+        assert [type(result) for result in results] == [Draining] * 5
+        with pytest.raises(Draining):
+            batcher.submit(0, [1], 1)
+
+    with pytest.raises(ContextLost, match="an illegal memory access"):
+        run(scenario)
+
+
+def test_a_step_that_does_not_end_is_seen() -> None:
+    """50 times the measured 2 s are too much; between steps, nothing is."""
+
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.now = 1e6
+        assert not batcher.stuck
+        painter.gate.clear()
+        batcher.submit(0, [1], 2)
+        await in_step(painter)
+        painter.now += 100.0
+        assert (batcher.step_under_way, batcher.stuck) == (100.0, False)
+        painter.now += 1.0
+        assert batcher.stuck
+        painter.gate.set()
+        await in_step(painter)
+        assert not batcher.stuck
+
+    run(scenario, seconds=2.0)
 
 
 def test_draining_draws_what_was_accepted_and_refuses_the_rest() -> None:

@@ -25,11 +25,12 @@ from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.text_encoder import TextEncoder, TextTooLong
 from sparsedm.serve import backend
-from sparsedm.serve.backend import Situation, choose
+from sparsedm.serve.backend import Choice, Situation, choose
 from sparsedm.serve.config import EngineSpec
-from sparsedm.serve.engine import DTYPES, Engine, NotFinite
+from sparsedm.serve.engine import DTYPES, Engine
 from sparsedm.serve.prompts import Texts
 from sparsedm.serve.recording import Recorded
+from sparsedm.serve.spoilt import Flat, NotFinite
 from text_tools import write_autoencoder, write_text_encoder
 
 CPU = torch.device("cpu")
@@ -143,6 +144,7 @@ def test_on_a_cpu_the_status_says_dense_and_why(artifact: Path) -> None:
         "speedup": "1.00",
         "device": "cpu",
         "precision": "fp32",
+        "maxBatchSize": 4,
         "reason": "Dense, because there is no CUDA GPU.",
     }
 
@@ -258,7 +260,7 @@ def test_a_model_that_draws_nothing_finite_is_refused_with_the_first_layer(tmp_p
 def test_a_model_that_draws_flat_images_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine.load(artifact, SPEC, device=CPU)
     monkeypatch.setattr("sparsedm.serve.engine.images_of", lambda rows, _: torch.ones(len(rows), 1, 32, 32))
-    with pytest.raises(InputError, match="each pixel of the canary has the value 255"):
+    with pytest.raises(InputError, match="all pixels of each image of the canary have one value"):
         engine.warm_up()
 
 
@@ -276,6 +278,78 @@ def test_an_image_that_is_not_finite_spoils_no_other(artifact: Path, value: floa
     assert "seed 6 " in str(second)
     assert (first == want[0]).all()
     assert (third == want[1]).all()
+
+
+def test_an_image_of_one_value_is_spoilt_alone(artifact: Path) -> None:
+    engine = Engine.load(artifact, SPEC, device=CPU)
+    rows = [engine.begin(0, seed) for seed in (5, 6)]
+    while rows[0].left:
+        engine.advance(rows)
+    rows[1].x = torch.full_like(rows[1].x, 0.3)
+    good, flat = engine.finish(rows)
+    assert isinstance(good, np.ndarray)
+    assert isinstance(flat, Flat)
+    assert str(flat) == "The image of seed 6 has one value in all of its pixels."
+
+
+def test_a_second_try_is_by_dense_products_beside_a_sparse_batch(artifact: Path) -> None:
+    """In place of sparse products, which need a GPU, stand some that spoil every image."""
+    engine = Engine.load(artifact, SPEC, device=CPU)
+    want = engine.draw([3], [7])[0]
+    dense = engine._model.get_submodule("mid_block.mlp.fc1")
+    broken = torch.nn.Linear(*dense.weight.T.shape).requires_grad_(False)
+    broken.weight.fill_(math.nan)
+    engine._model.set_submodule("mid_block.mlp.fc1", broken)
+    engine.choice = Choice("", 13, {"mid_block.mlp.fc1": dense})
+    (spoilt,) = engine.draw([3], [7])
+    assert isinstance(spoilt, NotFinite)
+    first = engine.begin(3, 7)
+    rows = [engine.again(first), engine.begin(0, 8)]
+    while rows[0].left:
+        engine.advance(rows)
+    saved, other = engine.finish(rows)
+    assert (saved == want).all()
+    assert isinstance(other, NotFinite), "sparse products went on beside it"
+    assert engine._model.get_submodule("mid_block.mlp.fc1") is broken
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_where_memory_runs_out_batches_are_halved_and_nothing_else_changes(
+    artifact: Path, deterministic: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = SPEC.model_copy(update={"deterministic": deterministic, "max_batch_size": 8, "guidance": 0.0})
+    engine, shapes = Engine.load(artifact, spec, device=CPU), []
+    labels, seeds = [0, 1, 2, 3, 0], [1, 2, 3, 4, 5]
+    want = engine.draw(labels, seeds)
+
+    def small(_: torch.nn.Module, inputs: Any) -> None:
+        shapes.append(len(inputs[0]))
+        if len(inputs[0]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    engine._model.register_forward_pre_hook(small)
+    assert all((one == other).all() for one, other in zip(engine.draw(labels, seeds), want, strict=True))
+    assert shapes[:5] == ([8, 4, 2, 2, 2] if deterministic else [5, 2, 2, 1, 2])
+    assert (engine.places, engine.buckets) == (2, [2] if deterministic else [1, 2])
+    assert "Memory ran out" in caplog.text
+    measured = engine.warm_up()
+    assert max(measured.seconds) == 2
+    assert engine.status()["maxBatchSize"] == 2
+    assert engine.status()["reason"].endswith(
+        " Batches hold at most 2 images, because memory ran out before engine.maxBatchSize 8."
+    )
+
+
+def test_where_not_even_one_image_has_room_the_error_says_so(artifact: Path) -> None:
+    engine = Engine.load(artifact, SPEC, device=CPU)
+
+    def none(_: torch.nn.Module, inputs: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    engine._model.register_forward_pre_hook(none)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        engine.draw([0, 1], [1, 2])
+    assert engine.places == 1
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

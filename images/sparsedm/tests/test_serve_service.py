@@ -7,13 +7,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import torch
 
 from serve_tools import FakeEngine
 from sparsedm.errors import InputError
+from sparsedm.serve.cli import listen, serve
 from sparsedm.serve.config import EngineSpec, ServeConfig
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.errors import ApiError
+from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.service import ANSWER_SECONDS, Service, spread
 
 
@@ -198,13 +202,47 @@ def test_a_server_that_loads_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     service.close()
 
 
-def test_a_model_that_can_t_be_loaded_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InputError("ArtifactInvalid", "no"), "ArtifactInvalid"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "OutOfMemory"),
+    ],
+)
+def test_a_model_that_can_t_be_loaded_ends_the_server(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def load(*_: Any) -> Engine:
-        raise InputError("ArtifactInvalid", "no")
+        raise error
 
     monkeypatch.setattr(Engine, "load", load)
     service = Service(ServeConfig(Path("model"), "clothes", EngineSpec(), None, "", 0, False))
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as raised:
         asyncio.run(service.start())
+    assert raised.value.reason == reason
     assert service.stopping
     service.close()
+
+
+def test_a_lost_gpu_ends_the_process_and_sends_requests_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeEngine(0.01)
+    engine.gate.set()
+    engine.broken = ContextLost(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    monkeypatch.setattr(Engine, "load", lambda *_: engine)
+    service = Service(ServeConfig(Path("model"), "clothes", EngineSpec(), None, "", 0, False))
+
+    async def main() -> None:
+        listener = listen("127.0.0.1", 0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        serving = asyncio.create_task(serve(service, listener))
+        async with asyncio.timeout(30), httpx.AsyncClient(base_url=url) as client:
+            while (await client.get("/v2/health/ready")).status_code != 200:
+                await asyncio.sleep(0)
+            answer = await client.post("/v1/images/generations", json={"prompt": "boot"})
+            assert answer.status_code == 503
+            assert answer.headers["X-SparseDM-Not-Accepted"] == "true"
+            with pytest.raises(ContextLost):
+                await serving
+
+    asyncio.run(main())
+    assert not service.busy

@@ -16,7 +16,7 @@ const schema82 = {
       "$ref": "X1AyYfhXBAyxkaejK4DaV1SFBVxlmyJe1yKf0joGIg"
     },
     "status": {
-      "$ref": "tKQChTR2I8A9ve4BJ421iJw6A4T1Q5TP7DlbfUI4Y"
+      "$ref": "oPFBRyRFiIpIXnWGueDQiIJNzyXGTb1hcRCDfRRHEXw"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -10763,7 +10763,7 @@ const schema175 = {
       "$ref": "z9Nuhxvc3h0jDSBllRkMfRscYkMg41Ih0JZzXF800"
     },
     "engine": {
-      "$ref": "In2stMPPHGVfEAXS2kLBrKDOw9PponJYLFiFYdlLHM"
+      "$ref": "2FfEHYlSvcaDRFpnPuawvlBk8Gzlse5sLYXzaxHQ"
     }
   },
   "nullable": true
@@ -14289,6 +14289,9 @@ const schema199 = {
     "device": {
       "$ref": "l6ilvM0fr40G2wHxu3X7QH9nOwwArDHlERdeTZxKhBc"
     },
+    "maxBatchSize": {
+      "$ref": "W0lpfNpopiiryJpdaW8T5ftPu9NVFOx3spCwCqsKM0"
+    },
     "reason": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     }
@@ -14459,6 +14462,57 @@ function validate516(data, {
   validate516.errors = vErrors;
   return errors === 0;
 }
+const schema202 = {
+  "type": "integer",
+  "minimum": 1,
+  "nullable": true
+};
+function validate518(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data < 1 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate518.errors = vErrors;
+  return errors === 0;
+}
 function validate506(data, {
   instancePath = "",
   parentData,
@@ -14558,6 +14612,17 @@ function validate506(data, {
         rootData
       })) {
         vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxBatchSize !== undefined) {
+      if (!validate518(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
+        parentData: data,
+        parentDataProperty: "maxBatchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate518.errors : vErrors.concat(validate518.errors);
         errors = vErrors.length;
       }
     }

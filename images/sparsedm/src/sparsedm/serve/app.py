@@ -15,13 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sparsedm import __version__
 from sparsedm.models.text_encoder import TextTooLong
 from sparsedm.serve.batcher import Draining
-from sparsedm.serve.engine import NotFinite
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
 from sparsedm.serve.generation import client_gone, client_of, patience_of, read_request
 from sparsedm.serve.images import BEST, encode_base64, side_of
 from sparsedm.serve.openapi import GENERATION, describe, documented
 from sparsedm.serve.prompts import UnknownClass
 from sparsedm.serve.service import Service, draining
+from sparsedm.serve.spoilt import Spoilt
 from sparsedm.serve.telemetry import Telemetry
 
 
@@ -126,8 +126,8 @@ async def _unless_disconnected(request: Request, images: list[asyncio.Future[Any
         return list(drawn.result())
     except Draining as error:
         raise draining() from error
-    except NotFinite as error:
-        raise ApiError(500, f"{error} Try another seed.", "image_not_finite") from error
+    except Spoilt as error:
+        raise ApiError(500, f"{error} Try another seed.", error.code) from error
     except ApiError:
         raise
     except Exception as error:

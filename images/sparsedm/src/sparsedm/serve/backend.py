@@ -159,10 +159,12 @@ def choose(
     return Choice(reason, total, replaced)
 
 
-def restore_dense(model: nn.Module, choice: Choice) -> None:
-    """Puts the dense layers back."""
+def restore_dense(model: nn.Module, choice: Choice) -> dict[str, nn.Module]:
+    """Puts the dense layers back. Returns those that were in their places."""
+    sparse = {name: model.get_submodule(name) for name in choice.replaced}
     for name, layer in choice.replaced.items():
         model.set_submodule(name, layer)
+    return sparse
 
 
 @torch.no_grad()

@@ -13,29 +13,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Protocol
 
+from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.pace import Pace, ends
 from sparsedm.serve.prompts import Condition
+from sparsedm.serve.spoilt import Spoilt
 from sparsedm.serve.waiting import FairQueue, Image
 
 log = logging.getLogger("sparsedm.serve")
+
+STUCK = 50
+"""Times the measured step of a full batch after which a step is taken for stuck: others may share the
+machine, and the first step of a size is recorded."""
+LEAST_STUCK_SECONDS = 30.0
+"""Until then no step is, however short the others are."""
 
 
 class Drawing(Protocol):
     """What the batcher needs of the engine, on the engine's thread."""
 
+    places: int
+    """Images that a batch holds, which falls when memory runs out."""
+
     def begin(self, condition: Condition, seed: int, steps: int) -> Any:
         """An image at its first step: a row, whose `left` is the number of steps left."""
 
+    def again(self, row: Any) -> Any:
+        """The same image at its first step, to be computed in the safest way."""
+
     def advance(self, rows: Sequence[Any]) -> None:
-        """Takes the next step of each row. Where it raises, no row has moved."""
+        """Takes the next step of each row. Where it raises, a row has moved by this step or not at all.
+        Raises ContextLost where no later call can succeed."""
 
     def finish(self, rows: Sequence[Any]) -> Sequence[Any]:
-        """An image or an error for each row without steps left."""
+        """An image or an error for each row without steps left; Spoilt for an image that came out wrong."""
 
 
 class Refused(Exception):
@@ -75,30 +91,49 @@ class Batcher:
         engine: Drawing,
         executor: Executor,
         pace: Pace,
-        max_batch: int,
         max_delay: float,
         max_queue: int,
         on_steps: Callable[[int, int, float], None] = lambda images, steps, seconds: None,
         on_images: Callable[[int, int], None] = lambda drawn, failed: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """on_steps: (images in the batch, steps taken, seconds of each). on_images: of what has ended."""
+        """on_steps: (images in the batch, steps taken, seconds of each). on_images: of what has ended.
+        clock: of the heartbeat."""
         self.max_queue = max_queue
         self.failures = 0
         """Consecutive times that nothing but errors came out of a batch."""
         self._engine = engine
         self._executor = executor
         self._pace = pace
-        self._max_batch = max_batch
+        self._clock = clock
         self._max_delay = max_delay
         self._on_steps = on_steps
         self._on_images = on_images
         self._queue = FairQueue()
         self._batch: list[Image] = []
         """The images being drawn."""
+        self._beat: float | None = None
+        """When the model's thread began the step that it is at; None while it has nothing to do."""
         self._changed = asyncio.Event()
         self._pause = False
         """Tells the model's thread that somebody comes or goes."""
         self._closing = False
+
+    @property
+    def places(self) -> int:
+        """Images that a batch holds."""
+        return self._engine.places
+
+    @property
+    def step_under_way(self) -> float:
+        """Seconds since the model's thread began its present step; 0 while it has nothing to do."""
+        beat = self._beat
+        return 0.0 if beat is None else self._clock() - beat
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the present step takes longer than any step should."""
+        return self.step_under_way > max(LEAST_STUCK_SECONDS, STUCK * self.step_seconds)
 
     @property
     def waiting(self) -> int:
@@ -117,18 +152,18 @@ class Batcher:
     @property
     def step_seconds(self) -> float:
         """Running mean of a full batch's step."""
-        return self._pace.seconds(self._max_batch)
+        return self._pace.seconds(self.places)
 
     def seconds_alone(self, images: int, steps: int) -> float:
         """In which an idle server draws `images`."""
-        times, together = math.ceil(images / self._max_batch), min(images, self._max_batch)
+        times, together = math.ceil(images / self.places), min(images, self.places)
         return times * steps * self._pace.seconds(together)
 
     def most_images(self, within: float, steps: int) -> int:
         """How many an idle server draws in `within` seconds, at most a whole queue."""
         if within >= self.seconds_alone(self.max_queue, steps):
             return self.max_queue
-        return min(self.max_queue, int(within / (steps * self.step_seconds)) * self._max_batch)
+        return min(self.max_queue, int(within / (steps * self.step_seconds)) * self.places)
 
     def seconds_to_finish(self) -> float:
         """Estimated time until everything accepted is drawn."""
@@ -138,9 +173,9 @@ class Batcher:
         """Seconds until everything accepted is drawn, and until `images` of it are."""
         drawing, waiting = [image.left for image in self._batch], list(self._queue)
         ready = dict(
-            zip(waiting, ends(drawing, (image.steps for image in waiting), self._max_batch), strict=True)
+            zip(waiting, ends(drawing, (image.steps for image in waiting), self.places), strict=True)
         )
-        step = self._pace.seconds(min(self._max_batch, len(drawing) + len(waiting)))
+        step = self._pace.seconds(min(self.places, len(drawing) + len(waiting)))
         last = max([*drawing, *ready.values()], default=0)
         return last * step, max((ready[image] for image in images), default=0) * step
 
@@ -189,7 +224,7 @@ class Batcher:
         accepted = [*self._batch, *self._queue]
         surplus = len(accepted) + wanted - self.max_queue
         steps = sum(image.left for image in accepted) / len(accepted) if accepted else 0.0
-        return surplus * steps * self.step_seconds / self._max_batch
+        return surplus * steps * self.step_seconds / self.places
 
     def _wake(self) -> None:
         """Somebody comes or goes: the loop looks again, after the step under way."""
@@ -202,14 +237,21 @@ class Batcher:
             self._wake()
 
     async def run(self) -> None:
-        """Draws until `drain` was called and nothing is left."""
-        while self._batch or self._queue or not self._closing:
-            if not self._batch and not self._queue:
-                await self._change()
-                continue
-            await self._take_places()
-            if self._batch:
-                await self._draw()
+        """Draws until `drain` was called and nothing is left. Raises ContextLost where nothing can be drawn
+        any more; everything accepted has failed with Draining then, and nothing new is."""
+        try:
+            while self._batch or self._queue or not self._closing:
+                if not self._batch and not self._queue:
+                    await self._change()
+                    continue
+                await self._take_places()
+                if self._batch:
+                    await self._draw()
+        except ContextLost:
+            self._closing = True
+            self.give_up()
+            self._batch = []
+            raise
 
     async def drain(self, loop_task: asyncio.Task[None]) -> None:
         """Refuses what is new, and returns when everything accepted has been drawn."""
@@ -238,7 +280,7 @@ class Batcher:
         self._batch = [image for image in self._batch if not image.result.done()]
         if not self._batch:
             await self._fill()
-        while self._queue and self.drawing < self._max_batch:
+        while self._queue and self.drawing < self.places:
             image = self._queue.pop()
             if not image.result.done():
                 self._batch.append(image)
@@ -246,7 +288,7 @@ class Batcher:
     async def _fill(self) -> None:
         """Waits for more images until the oldest has waited `max_delay`."""
         clock = asyncio.get_running_loop().time
-        while 0 < self.waiting < self._max_batch and not self._closing:
+        while 0 < self.waiting < self.places and not self._closing:
             left = min(image.since for image in self._queue) + self._max_delay - clock()
             if left <= 0:
                 return
@@ -257,16 +299,27 @@ class Batcher:
         loop = asyncio.get_running_loop()
         batch, started, self._pause = self._batch, loop.time(), False
         try:
-            steps, ready = await loop.run_in_executor(self._executor, self._steps, batch)
+            steps, ready = await self._on_model(batch)
+        except ContextLost:
+            raise
         except Exception as error:
             # Whatever the error, the clients of this batch get an answer and the others are drawn.
             log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
             self._hand_out(await self._one_by_one(batch, error))
             return
         seconds = (loop.time() - started) / steps
-        self._pace.add(len(batch), seconds, steps)
+        if len(batch) <= self.places:  # else it was cut, as memory ran out
+            self._pace.add(len(batch), seconds, steps)
         self._on_steps(len(batch), steps, seconds)
         self._hand_out(ready)
+
+    async def _on_model(self, batch: Sequence[Image], most: float = math.inf) -> tuple[int, dict[Image, Any]]:
+        """`_steps`, with a heartbeat."""
+        self._beat = self._clock()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._steps, batch, most)
+        finally:
+            self._beat = None
 
     def _steps(self, batch: Sequence[Image], most: float = math.inf) -> tuple[int, dict[Image, Any]]:
         """On the model's thread: the number of steps taken, and the images that are ready."""
@@ -277,20 +330,34 @@ class Batcher:
         while all(row.left for row in rows) and taken < most:
             self._engine.advance(rows)
             taken += 1
+            self._beat = self._clock()
             if self._pause:
                 break
         ready = [image for image in batch if image.left == 0]
         images = self._engine.finish([image.row for image in ready]) if ready else []
-        return taken, dict(zip(ready, images, strict=True))
+        ended = dict(zip(ready, images, strict=True))
+        spoilt = {image: drawn for image, drawn in ended.items() if isinstance(drawn, Spoilt)}
+        for image, drawn in spoilt.items():
+            if not image.again:
+                del ended[image]
+                self._once_more(image, drawn)
+        return taken, ended
+
+    def _once_more(self, image: Image, why: Spoilt) -> None:
+        """It keeps its place, from its first step."""
+        log.warning("An image is drawn again, densely.", extra={"fields": {"why": str(why)}})
+        image.row, image.again = self._engine.again(image.row), True
 
     async def _one_by_one(self, batch: Sequence[Image], error: Exception) -> dict[Image, Any]:
         """After a failed step: takes it for each image alone, so that a bad one does not fail the others."""
         if len(batch) == 1:
             return {batch[0]: error}
-        loop, ended = asyncio.get_running_loop(), {}
+        ended: dict[Image, Any] = {}
         for image in batch:
             try:
-                _, ready = await loop.run_in_executor(self._executor, self._steps, [image], 1)
+                _, ready = await self._on_model([image], 1)
+            except ContextLost:
+                raise
             except Exception as own:
                 ready = {image: own}
             ended.update(ready)

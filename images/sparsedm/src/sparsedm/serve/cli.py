@@ -146,15 +146,15 @@ async def serve(service: Service, listener: socket.socket) -> None:
     server = Server(config, service)
     with server.handled_signals():
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        starting = asyncio.create_task(service.start())
+        working = asyncio.create_task(service.work())
         try:
-            await asyncio.wait({starting, serving}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done() and starting.exception() is not None:
+            await asyncio.wait({working, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and working.exception() is not None:
                 server.should_exit = True
             await serving
-            if starting.done():
-                starting.result()
+            if working.done():
+                working.result()
         finally:
-            starting.cancel()
+            working.cancel()
             listener.close()
         service.close()

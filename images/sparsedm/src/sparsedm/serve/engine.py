@@ -9,9 +9,12 @@ has the figures.
 
 from __future__ import annotations
 
+import gc
+import logging
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -31,18 +34,15 @@ from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
 from sparsedm.serve.config import SAMPLER, EngineSpec
+from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
 from sparsedm.serve.prompts import Condition
 from sparsedm.serve.recording import Recorded
+from sparsedm.serve.spoilt import Flat, NotFinite, Spoilt
+
+log = logging.getLogger("sparsedm.serve")
 
 MEASURED_STEPS = 2
 """Steps in which the time of a bucket is measured."""
-
-
-class NotFinite(Exception):
-    """An image with NaN or infinity, which would be served as black."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(f"The image of seed {seed} holds values that are not finite.")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Engine:
         self.precision = precision_on(device, spec.precision)
         self.dtype = DTYPES[self.precision]
         self.config = config_of(model)
+        self.places = spec.max_batch_size
+        """Images that a batch holds: fewer than were asked for once memory has run out."""
         self.choice: Choice | None = None
         self.measured: Measured | None = None
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
@@ -90,8 +92,10 @@ class Engine:
     def load(
         cls, directory: Path, spec: EngineSpec, sha256: str | None = None, device: torch.device | None = None
     ) -> Engine:
-        """Reads and verifies an artifact. Raises InputError or ConfigError."""
+        """Checks the GPU, reads and verifies an artifact. Raises InputError or ConfigError."""
         limit_threads()
+        device = device or pick_device()
+        check_device(device)
         model, manifest = load_artifact(directory)
         found = manifest["weights"]["sha256"]
         if sha256 is not None and found != sha256:
@@ -102,7 +106,6 @@ class Engine:
                 "SparseFinetune.",
             )
         config = config_of(model)
-        device = device or pick_device()
         components = load_components(directory, manifest, device)
         _check_components(config, components)
         if spec.guidance not in (EngineSpec().guidance, 0.0) and not config.guidable:
@@ -127,7 +130,7 @@ class Engine:
     def rows(self) -> int:
         """Rows of each matrix product: tokens of a batch, doubled with guidance."""
         doubled = 2 if self.config.guidable and self.spec.guidance > 0 else 1
-        return self.spec.max_batch_size * doubled * self.config.tokens
+        return self.places * doubled * self.config.tokens
 
     def warm_up(self) -> Measured:
         """Chooses the backend by measuring, draws a canary, and returns how long steps take.
@@ -155,8 +158,8 @@ class Engine:
 
     def _each_bucket(self, full: float) -> dict[int, float]:
         """Seconds of a step in each bucket, measured in a few; `full`: those of a whole full batch."""
-        seconds = {self.spec.max_batch_size: full / self.spec.steps}
-        for images in self.spec.buckets[:-1]:
+        seconds = {self.places: full / self.spec.steps}
+        for images in self.buckets[:-1]:
             self._batch(images, steps=1)
             seconds[images] = self._batch(images, MEASURED_STEPS) / MEASURED_STEPS
         return seconds
@@ -175,17 +178,16 @@ class Engine:
 
     def _draw_canary(self) -> None:
         """Draws one batch of consecutive classes, each with its own seed. Raises InputError."""
-        size = self.spec.max_batch_size
+        size = self.places
         conditions = [self._any_condition(i) for i in range(size)]
         images = self.draw(conditions, range(size))
         if any(isinstance(image, NotFinite) for image in images):
             raise self._not_finite(conditions)
-        flat = [image for image in images if not isinstance(image, NotFinite) and image.min() == image.max()]
-        if len(flat) == size:
+        if all(isinstance(image, Flat) for image in images):
             raise InputError(
                 "CanaryFailed",
-                f"The model draws flat images: each pixel of the canary has the value {flat[0].max()}. "
-                "Its weights are not those of a trained model: train again, or serve another one.",
+                "The model draws flat images: all pixels of each image of the canary have one value. Its "
+                "weights are not those of a trained model: train again, or serve another one.",
             )
 
     def _any_condition(self, number: int) -> Condition:
@@ -207,8 +209,8 @@ class Engine:
 
         leaves = [(name, m) for name, m in self._model.named_modules() if next(m.children(), None) is None]
         handles = [module.register_forward_hook(look(name)) for name, module in leaves]
-        recorded, self._recorded = self._recorded, Recorded(self._model)
-        self._recorded.possible = False  # hooks run only when the network is called
+        recorded = self._recorded
+        self._recorded = Recorded(self._model, possible=False)  # hooks run only when the network is called
         try:
             self.draw(conditions, range(len(conditions)))
         finally:
@@ -229,7 +231,7 @@ class Engine:
 
     def _batch(self, images: int | None = None, steps: int | None = None) -> float:
         """Seconds of a batch of the first class (or of no text), by default a full one."""
-        seeds = range(images or self.spec.max_batch_size)
+        seeds = range(images or self.places)
         started = time.perf_counter()
         self.draw([self._any_condition(0)] * len(seeds), seeds, steps)
         return time.perf_counter() - started
@@ -237,31 +239,90 @@ class Engine:
     def begin(self, condition: Condition, seed: int, steps: int | None = None) -> Row:
         """An image at its first step."""
         plan = plan_of(self.config.process, SAMPLER, steps or self.spec.steps)
-        with torch.inference_mode():
+        with watched(self.device), torch.inference_mode():
             return Row(self.config, plan, seed, self._encoded(condition), self.device)
 
-    def advance(self, rows: Sequence[Row]) -> None:
-        """Takes the next step of each of at most `max_batch_size`. Where it raises, no row has moved."""
-        padding = self._bucket(len(rows)) - len(rows)
+    def again(self, row: Row) -> Row:
+        """The same image from its first step, by dense products that are called and not replayed."""
         with torch.inference_mode():
+            return _DenseRow(self.config, row.plan, row.seed, row.condition, self.device)
+
+    def advance(self, rows: Sequence[Row]) -> None:
+        """Takes the next step of each. Raises ContextLost when the GPU can't go on.
+
+        A batch that memory has no room for is taken in halves, as are all later ones. Where it raises
+        anything else, some rows may have moved, each by its own step and no more.
+        """
+        dense = [row for row in rows if isinstance(row, _DenseRow)]
+        self._in_parts([row for row in rows if not isinstance(row, _DenseRow)])
+        if dense:
+            with self._dense_products():
+                self._in_parts(dense)
+
+    def _in_parts(self, rows: Sequence[Row]) -> None:
+        """In batches of the present size, which falls when memory runs out."""
+        left = list(rows)
+        while left:
+            part = left[: self.places]
+            if self._has_room(part):
+                left = left[len(part) :]
+            else:
+                self._shrink(self._bucket(len(part)))
+
+    def _has_room(self, rows: Sequence[Row]) -> bool:
+        """Takes the next step of each, unless memory runs out."""
+        try:
+            self._advance(rows)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self._bucket(len(rows)) == 1:
+                raise
+            return False
+        return True
+
+    def _advance(self, rows: Sequence[Row]) -> None:
+        padding = self._bucket(len(rows)) - len(rows)
+        with watched(self.device), torch.inference_mode():
             advance(self._network, self.config, rows, self.spec.guidance, self._nothing, padding)
 
-    def finish(self, rows: Sequence[Row]) -> list[np.ndarray | NotFinite]:
-        """The image of each row without steps left, (H, W, C) uint8, or an error where it is not finite."""
-        with torch.inference_mode():
+    def _shrink(self, size: int) -> None:
+        """Batches hold half of `size`, which memory had no room for."""
+        self.places = size // 2
+        self._recorded.forget()
+        gc.collect()  # the failed call's tensors, where circles of references hold them
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning(
+            "Memory ran out, so batches are smaller from here on: lower engine.maxBatchSize, or give the "
+            "server a GPU with more memory.",
+            extra={"fields": {"images": size, "maxBatchSize": self.places}},
+        )
+
+    @contextmanager
+    def _dense_products(self) -> Iterator[None]:
+        """The dense layers in place of the sparse ones, and no recording, for what happens inside."""
+        choice, recorded = self.choice, self._recorded
+        sparse = {} if choice is None else restore_dense(self._model, choice)
+        self._recorded = Recorded(self._model, possible=False)
+        try:
+            yield
+        finally:
+            self._recorded = recorded
+            for name, layer in sparse.items():
+                self._model.set_submodule(name, layer)
+
+    def finish(self, rows: Sequence[Row]) -> list[np.ndarray | Spoilt]:
+        """The image of each row without steps left, (H, W, C) uint8, or an error where it is spoilt."""
+        with watched(self.device), torch.inference_mode():
             drawn, decode = images_of(rows, self.config), self.components.autoencoder
             images = drawn if decode is None else decode(drawn)
             finite = torch.stack([row.x.isfinite().all() for row in rows]).cpu()
             finite = (finite & images.isfinite().flatten(1).all(1)).tolist()
             pixels = to_uint8(images).permute(0, 2, 3, 1).numpy()
-        return [
-            image if good else NotFinite(row.seed)
-            for image, good, row in zip(pixels, finite, rows, strict=True)
-        ]
+        return [_judged(image, good, row.seed) for image, good, row in zip(pixels, finite, rows, strict=True)]
 
     def draw(
         self, conditions: Sequence[Condition], seeds: Sequence[int], steps: int | None = None
-    ) -> list[np.ndarray | NotFinite]:
+    ) -> list[np.ndarray | Spoilt]:
         """One image for each condition and seed, in one batch from beginning to end."""
         rows = [self.begin(*image, steps) for image in zip(conditions, seeds, strict=True)]
         while rows[0].left:
@@ -284,7 +345,13 @@ class Engine:
         there each number of images has its own."""
         if self.device.type == "cpu" and not self.spec.deterministic:
             return images
-        return next(rows for rows in self.spec.buckets if rows >= images)
+        return next(rows for rows in self.buckets if rows >= images)
+
+    @property
+    def buckets(self) -> list[int]:
+        """Sizes of batches that memory has room for, ascending."""
+        fitting = [size for size in self.spec.buckets if size < self.places]
+        return [*fitting, self.places]
 
     def _network(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         """The network in its own precision; the solver around it stays in fp32."""
@@ -301,8 +368,27 @@ class Engine:
             "speedup": f"{self.measured.speedup:.2f}",
             "device": device_name(self.device),
             "precision": self.precision,
-            "reason": self.choice.reason,
+            "maxBatchSize": self.places,
+            "reason": f"{self.choice.reason}{self._memory_note()}",
         }
+
+    def _memory_note(self) -> str:
+        if self.places == self.spec.max_batch_size:
+            return ""
+        return (
+            f" Batches hold at most {self.places} images, because memory ran out before engine.maxBatchSize "
+            f"{self.spec.max_batch_size}."
+        )
+
+
+class _DenseRow(Row):
+    """Of an image whose first try was spoilt."""
+
+
+def _judged(image: np.ndarray, finite: bool, seed: int) -> np.ndarray | Spoilt:
+    if not finite:
+        return NotFinite(seed)
+    return Flat(seed) if image.min() == image.max() else image
 
 
 def _check_components(config: ModelConfig, components: Components) -> None:

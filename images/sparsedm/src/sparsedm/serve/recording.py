@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sparsedm.serve.gpu import is_out_of_memory
+
 Network = Callable[..., Tensor]
 
 log = logging.getLogger("sparsedm.serve")
@@ -36,10 +38,10 @@ class Recorded:
     A network that can't be recorded, because it reads a value from the GPU midway, is called each time.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, possible: bool = True) -> None:
         self._network = network
         self._recordings: dict[torch.Size, Recording] = {}
-        self.possible = next(network.parameters()).is_cuda
+        self.possible = possible and next(network.parameters()).is_cuda
 
     def forget(self) -> None:
         """Call it after a change of the network."""
@@ -61,6 +63,8 @@ class Recorded:
         try:
             self._recordings[inputs[0].shape] = record(self._network, *inputs)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise  # a smaller batch may have room
             torch.cuda.synchronize()
             self.possible = False
             log.info("The network is called step by step, because it can't be recorded: %s", error)

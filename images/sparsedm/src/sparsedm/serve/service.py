@@ -19,12 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sparsedm.errors import InputError
 from sparsedm.runtime.report_client import Ask, ReportClient
 from sparsedm.serve.batcher import Batcher, Draining, Refused, TooLate
 from sparsedm.serve.config import ServeConfig
 from sparsedm.serve.engine import Engine, Measured, versions
 from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
+from sparsedm.serve.gpu import ContextLost, is_out_of_memory
 from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames, Condition, Texts
@@ -36,7 +38,7 @@ log = logging.getLogger("sparsedm.serve")
 
 REPORT_SECONDS = 30.0
 MOST_FAILURES = 3
-"""Consecutive failed batches after which the server is not live: a broken CUDA context does not recover."""
+"""Consecutive failed batches after which the server is not live."""
 
 WORK_SHARE = 0.8
 """Part of the time before the kill that accepted work may fill: estimates err, and sending takes time."""
@@ -95,7 +97,8 @@ class Service:
 
     @property
     def live(self) -> bool:
-        return self._batcher is None or self._batcher.failures < MOST_FAILURES
+        batcher = self._batcher
+        return batcher is None or (batcher.failures < MOST_FAILURES and not batcher.stuck)
 
     @property
     def ready(self) -> bool:
@@ -112,9 +115,22 @@ class Service:
         """Raises InputError (a model that is not what it says) or ConfigError."""
         try:
             await self._start()
-        except Exception:
+        except Exception as error:
             self.state = "draining"
+            if is_out_of_memory(error):
+                raise InputError(
+                    "OutOfMemory",
+                    "The model, or one image of it, does not fit into memory: give the server more, or a "
+                    "GPU with more, or take a smaller model.",
+                ) from error
             raise
+
+    async def work(self) -> None:
+        """`start`, and returns when everything is drawn after a stop. Raises SparseDMError, also where
+        nothing can be drawn any more."""
+        await self.start()
+        assert self._drawing is not None
+        await asyncio.shield(self._drawing)
 
     async def _start(self) -> None:
         config, loop = self.config, asyncio.get_running_loop()
@@ -131,7 +147,7 @@ class Service:
         measured = await loop.run_in_executor(self._executor, engine.warm_up)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
-            engine, self._executor, Pace(measured.seconds), config.engine.max_batch_size,
+            engine, self._executor, Pace(measured.seconds),
             config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue,
             self.metrics.steps, self.metrics.ended,
         )  # fmt: skip
@@ -144,9 +160,7 @@ class Service:
                 LoadReporter(self.load, self._ask, self._quality_report).run()
             )
         self._describe(engine)
-        self._warn_of_slow_batches(
-            batcher.seconds_alone(config.engine.max_batch_size, config.engine.most_steps)
-        )
+        self._warn_of_slow_batches(batcher.seconds_alone(batcher.places, config.engine.most_steps))
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
@@ -196,9 +210,8 @@ class Service:
 
     def _speed(self) -> float:
         """Steps of one image in a second, in full batches; 0 while the model is being loaded."""
-        return (
-            0.0 if self._batcher is None else self.config.engine.max_batch_size / self._batcher.step_seconds
-        )
+        batcher = self._batcher
+        return 0.0 if batcher is None else batcher.places / batcher.step_seconds
 
     @property
     def queued_seconds(self) -> float:
@@ -300,7 +313,7 @@ class Service:
         within = self._work_seconds()
         if not self.stopping:
             # A single batch is accepted even if it is too slow for any stop: better than serving nothing.
-            within = max(within, batcher.seconds_alone(engine.max_batch_size, steps))
+            within = max(within, batcher.seconds_alone(batcher.places, steps))
             most = batcher.most_images(within, steps)
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
@@ -357,6 +370,8 @@ class Service:
         except TimeoutError:
             log.warning("The grace period is over: images not yet drawn are answered with 503.")
             self.give_up()
+        except ContextLost:
+            return  # `work` raises it
 
     def give_up(self) -> None:
         """Answers everything accepted with an error."""

@@ -31,6 +31,8 @@ class Image:
     result: asyncio.Future[Any]
     row: Any = None
     """The engine's, once it is being drawn."""
+    again: bool = False
+    """Whether its first try was spoilt."""
     number: int = 0
     """In the order of arrival."""
 

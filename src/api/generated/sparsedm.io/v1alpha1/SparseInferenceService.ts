@@ -1484,6 +1484,10 @@ export interface ISparseInferenceService {
        */
       "device"?: string;
       /**
+       * Images that a replica samples at once: less than engine.maxBatchSize where memory ran out.
+       */
+      "maxBatchSize"?: number;
+      /**
        * Why this backend was chosen.
        */
       "reason"?: string;
