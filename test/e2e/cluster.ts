@@ -64,13 +64,15 @@ export function useNamespace(name: string): string {
   return name;
 }
 
+const EVENT_COLUMNS =
+  'custom-columns=FIRST:.firstTimestamp,LAST:.lastTimestamp,N:.count,OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message';
+
 /** Prints the cluster's state when the current test fails: the reader of a CI log has no other way to see it. */
 export function explainFailure(namespace: string): void {
   onTestFailed(async () => {
     const looks = [
       ['-n', namespace, 'get', 'sft,sis,job,deploy,pod,pvc', '-o', 'wide'],
       ['-n', namespace, 'get', 'sft,sis', '-o', 'yaml'],
-      ['-n', namespace, 'get', 'events', '--sort-by=.lastTimestamp'],
       [
         '-n',
         namespace,
@@ -81,6 +83,8 @@ export function explainFailure(namespace: string): void {
         'app.kubernetes.io/managed-by=sparsedm-operator',
       ],
       ['-n', operatorNamespace(), 'logs', '--tail=60', '-l', 'app.kubernetes.io/name=sparsedm-operator'],
+      // Last, because a log that is cut keeps its end: what was killed, restarted or not ready, and when.
+      ['-n', namespace, 'get', 'events', '--sort-by=.lastTimestamp', '-o', EVENT_COLUMNS],
     ];
     for (const args of looks) console.error(await kubectl(args).catch(String));
   });

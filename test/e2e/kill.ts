@@ -1,5 +1,5 @@
-/** Ends of pods that no pod can prepare for. */
-import { allPids, environmentOf } from '../cluster/procfs';
+/** Ends of pods that no pod can prepare for, and parts of a cluster that are too late. */
+import { allPids, commandOf, environmentOf } from '../cluster/procfs';
 import { kubectl } from './cluster';
 
 /** The processes in a pod's containers, where the cluster's nodes are on this machine. */
@@ -20,4 +20,16 @@ export function killProcesses(pod: string): void {
 /** The pod is gone from the API at once, whether or not its processes are. */
 export async function deleteByForce(namespace: string, pod: string): Promise<void> {
   await kubectl(['-n', namespace, 'delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false']);
+}
+
+/** Stops kube-proxy, as on a node that has no time for it, so that Service rules stay as they are while `use` runs. */
+export async function withLateRules(use: () => Promise<void>): Promise<void> {
+  const pids = allPids().filter((pid) => /^\S+\/k8s kube-proxy /.test(commandOf(pid)));
+  if (pids.length === 0) throw new Error('no kube-proxy is on this machine');
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  try {
+    await use();
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+  }
 }

@@ -13,7 +13,8 @@ answers, failures, opened, lock = [0], [], [0], threading.Lock()
 
 def fail(kind, began, said, **more):
     with lock:
-        failures.append({"kind": kind, "said": said, "seconds": round(time.time() - began, 2), **more})
+        at = time.strftime("%H:%M:%S", time.gmtime())
+        failures.append({"kind": kind, "said": said, "at": at, "seconds": round(time.time() - began, 2), **more})
 
 def open_connection(began):
     connection = http.client.HTTPConnection(host, timeout=120)
@@ -77,6 +78,8 @@ export type Failure = {
    */
   kind: 'refused' | 'broken' | 'answer';
   said: string;
+  /** When it failed, by the node's clock (UTC), and how long after the request had begun. */
+  at: string;
   seconds: number;
   status?: number;
   /** Of an error's JSON; null where the body is none. */

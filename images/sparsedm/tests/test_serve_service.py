@@ -18,7 +18,7 @@ from sparsedm.serve.config import EngineSpec, ServeConfig
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.errors import ApiError
 from sparsedm.serve.gpu import ContextLost
-from sparsedm.serve.service import ANSWER_SECONDS, Service, spread
+from sparsedm.serve.service import ANSWER_SECONDS, LEAVING_NAPS, QUIET_NAPS, Service, spread
 
 
 def run(
@@ -182,6 +182,39 @@ def test_after_the_delay_nothing_new_is_accepted_and_all_before_is_drawn(
         assert not service.busy
 
     run(monkeypatch, scenario, seconds=0.01, delay=0.01, grace=30)
+
+
+@pytest.mark.parametrize(
+    ("requests", "naps"),
+    [
+        (0, LEAVING_NAPS),
+        (5, LEAVING_NAPS),  # traffic moved soon
+        (LEAVING_NAPS + 7, LEAVING_NAPS + 7 + QUIET_NAPS),  # rules that were late led here for longer
+        (10_000, 5 * LEAVING_NAPS),  # half of the grace period, ten times the delay
+    ],
+)
+def test_a_server_leaves_until_requests_no_longer_come(
+    monkeypatch: pytest.MonkeyPatch, requests: int, naps: int
+) -> None:
+    async def scenario(service: Service, engine: FakeEngine) -> None:
+        engine.gate.set()
+        loop, sleep, taken = asyncio.get_running_loop(), asyncio.sleep, 0
+        began = loop.time()
+
+        async def nap(seconds: float) -> None:
+            nonlocal taken
+            taken += 1
+            if taken <= requests:
+                await asyncio.gather(*service.submit(0, [taken]))
+            await sleep(0)
+
+        monkeypatch.setattr(asyncio, "sleep", nap)
+        monkeypatch.setattr(loop, "time", lambda: began + taken / LEAVING_NAPS)
+        await service.stop(service.config.drain_delay)
+        monkeypatch.undo()
+        assert taken == naps
+
+    run(monkeypatch, scenario, seconds=0.01, delay=1, grace=10)
 
 
 def test_right_before_the_kill_what_is_left_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

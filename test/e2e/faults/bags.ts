@@ -5,7 +5,7 @@ import { apply, applyClaim, forward, get, kubectl, list, operatorNamespace, unti
 import { writeUntrainedModel } from '../untrained';
 
 export type Pod = {
-  metadata: { name: string; uid: string; deletionTimestamp?: string };
+  metadata: { name: string; uid: string; deletionTimestamp?: string; deletionGracePeriodSeconds?: number };
   status: { conditions?: { type: string; status: string }[]; containerStatuses?: { restartCount: number }[] };
 };
 

@@ -94,7 +94,7 @@ class ServeConfig:
     port: int
     access_log: bool
     drain_delay: float = 0.0
-    """Seconds after SIGTERM in which requests are still accepted, while traffic moves elsewhere."""
+    """Seconds after SIGTERM in which requests are at least accepted, while traffic moves elsewhere."""
     grace: float | None = None
     """Seconds from SIGTERM until SIGKILL; None where none comes."""
     gate: Gate | None = None

@@ -2,9 +2,9 @@
 
 After the stop signal a server is not ready, but traffic still arrives for a while, through Service rules and
 clients' keep-alive connections. So it first leaves: it accepts requests as before, and closes each connection
-after its answer. Then it drains: it refuses new requests and finishes the accepted ones. The signal may come
-at any moment, and SIGKILL follows after a fixed time, so the server never accepts more work than fits into
-that time.
+after its answer, until no more come. Then it drains: it refuses new requests and finishes the accepted ones.
+The signal may come at any moment, and SIGKILL follows after a fixed time, so the server never accepts more
+work than fits into that time.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ LONGEST_RETRY = 119.0
 """OpenAI's clients obey Retry-After up to 120 s, and give up on more."""
 SPREAD = 0.5
 """Part of a Retry-After that chance adds to it."""
+LEAVING_NAPS, QUIET_NAPS = 20, 10
+"""Parts of the time of leaving, and how many of them without a request have to be the last ones."""
+LEAVING_SHARE = 0.5
+"""Part of the time before the kill after which a server leaves no longer, even if requests still come."""
 ANSWER_SECONDS = 2.0
 """Time before SIGKILL in which what could not be drawn is answered with an error."""
 
@@ -82,6 +86,8 @@ class Service:
         self._load_reporting: asyncio.Task[None] | None = None
         self._quality: QualityMonitor | Unmeasured | None = None
         self._verdicts: list[Verdict] = []
+        self._asked = 0
+        """Requests for images, since the start."""
         self._killed_at: float | None = None
         """Time of SIGKILL on the event loop's clock; None before the stop signal."""
 
@@ -301,6 +307,7 @@ class Service:
 
         Raises ApiError: 503 when stopping, 429 when there is no room or no time, 400 when there never is.
         """
+        self._asked += 1
         batcher, engine = self._batcher, self.config.engine
         if self.state == "draining" or batcher is None:
             raise draining()
@@ -349,18 +356,32 @@ class Service:
         return {} if self._quality is None else {"quality": self._quality.status()}
 
     async def stop(self, delay: float) -> None:
-        """Not ready from here on. Accepts for `delay` seconds more, then returns when everything is drawn."""
+        """Not ready from here on. Accepts for `delay` seconds or as long as requests come (`_leave`), then
+        returns when everything is drawn."""
         loop = asyncio.get_running_loop()
         if self.config.grace is not None:
             self._killed_at = loop.time() + self.config.grace
         if self.state == "ready":
             self.state = "leaving"
-            await asyncio.sleep(delay)
+            await self._leave(delay)
         self.state = "draining"
         if self._load_reporting is not None:
             self._load_reporting.cancel()
         if self._batcher is not None and self._drawing is not None:
             await self._drain(self._batcher, self._drawing)
+
+    async def _leave(self, delay: float) -> None:
+        """Returns after `delay` seconds, the last half of them without a request: while some come, Service
+        rules still lead here, and would lead to a closed port. Counts naps, not the clock: where the machine
+        was stopped or overloaded, those who change the rules have not had their time either."""
+        loop = asyncio.get_running_loop()
+        grace = math.inf if self.config.grace is None else self.config.grace
+        latest = loop.time() + max(delay, LEAVING_SHARE * grace)
+        left = LEAVING_NAPS if delay > 0 else 0
+        while left > 0 and loop.time() < latest:
+            asked = self._asked
+            await asyncio.sleep(delay / LEAVING_NAPS)
+            left = max(left - 1, QUIET_NAPS if self._asked > asked else 0)
 
     async def _drain(self, batcher: Batcher, drawing: asyncio.Task[None]) -> None:
         last_moment = None if self._killed_at is None else self._killed_at - ANSWER_SECONDS
