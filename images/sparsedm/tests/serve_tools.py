@@ -20,6 +20,7 @@ import httpx
 import torch
 
 from sparsedm.artifact.artifact import Identity, save_artifact
+from sparsedm.artifact.canary import draw_canary
 from sparsedm.artifact.components import Components
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
@@ -43,8 +44,10 @@ def write_artifact(
     classes: list[str] | None = CLASSES,
     change: Callable[[dict[str, torch.Tensor]], None] = lambda weights: None,
     components: Components | None = None,
+    canary: bool = False,
 ) -> Path:
-    """A random model with its weights masked 2:4; `change` alters the weights first."""
+    """A random model with its weights masked 2:4; `change` alters the weights first. canary: whether it has
+    one, as trained ones have."""
     torch.manual_seed(5)
     model = build_model(config)
     with torch.no_grad():
@@ -59,7 +62,11 @@ def write_artifact(
     macs = count_macs(config, selection.selected, PATTERN).status()
     fid = {"metric": "fd-test", "dense": "1", "sparse": "2"}
     provenance = {"run": "ns/name", "configDigest": "x"}
-    save_artifact(directory, weights, identity, macs, fid, provenance, components=components)
+    drawn = None
+    if canary:
+        model.load_state_dict(weights)
+        drawn = draw_canary(model.eval())
+    save_artifact(directory, weights, identity, macs, fid, provenance, components=components, canary=drawn)
     return directory
 
 

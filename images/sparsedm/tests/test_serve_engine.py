@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,49 @@ def test_a_model_that_draws_flat_images_is_refused(artifact: Path, monkeypatch: 
     monkeypatch.setattr("sparsedm.serve.engine.images_of", lambda rows, _: torch.ones(len(rows), 1, 32, 32))
     with pytest.raises(InputError, match="all pixels of each image of the canary have one value"):
         engine.warm_up()
+
+
+@pytest.fixture(scope="module")
+def with_canary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_artifact(tmp_path_factory.mktemp("canary"), canary=True)
+
+
+@pytest.mark.parametrize("guidance", [0.5, 0.0])
+def test_the_canary_of_training_is_drawn_again_whatever_the_engine_s_settings(
+    with_canary: Path, guidance: float
+) -> None:
+    engine = Engine.load(with_canary, SPEC.model_copy(update={"guidance": guidance}), device=CPU)
+    canary = engine._canary
+    assert canary is not None
+    assert canary.difference(engine._drawn_again(canary)) < 1e-4
+    engine.warm_up()
+
+
+def test_who_computes_something_else_than_training_did_never_serves(with_canary: Path) -> None:
+    """Here a layer that was loaded wrongly, as a broken kernel would compute it."""
+    engine = Engine.load(with_canary, SPEC, device=CPU)
+    weight = engine._model.get_submodule("mid_block.mlp.fc1").weight
+    weight.copy_(weight.flip(0))
+    with pytest.raises(InputError, match=r"differs by \S+ of its spread, and in fp32 0\.02 is al") as error:
+        engine.warm_up()
+    assert error.value.reason == "CanaryFailed"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda canary: canary.unlink(), "canary.safetensors is missing"),
+        (lambda canary: canary.write_bytes(canary.read_bytes()[:-4]), "is not the file that was written"),
+    ],
+)
+def test_a_damaged_canary_is_refused(
+    change: Callable[[Path], Any], says: str, with_canary: Path, tmp_path: Path
+) -> None:
+    directory = shutil.copytree(with_canary, tmp_path / "model")
+    change(directory / "canary.safetensors")
+    with pytest.raises(InputError, match=says) as error:
+        Engine.load(directory, SPEC, device=CPU)
+    assert error.value.reason == "ArtifactInvalid"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm.artifact import artifact
 from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.canary import load_canary
 from sparsedm.cli import main
 from sparsedm.diffusion.objective import Objective
 from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
@@ -31,6 +32,8 @@ from sparsedm.measure.extractor import Classifier, load_extractor
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
+from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.engine import Engine
 from sparsedm.sparsity.masks import group_counts, nm_mask, soft_threshold
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.ranking import build_ranking
@@ -125,6 +128,16 @@ def test_the_report_and_the_sample_grid(learned: tuple[dict[str, Any], Path]) ->
     assert f'<img alt="Dense samples above sparse samples" src="data:image/png;base64,{image}">' in report
     assert re.search(r"<td>5</td><td>2:4</td><td>80 to 100</td><td>0\.\d{4}</td><td>\d\.\d{3} %</td>", report)
     assert Image.open(directory / "samples.png").size[0] > 100
+
+
+def test_a_server_draws_the_canary_of_the_training_again(learned: tuple[dict[str, Any], Path]) -> None:
+    manifest, directory = learned
+    kept = {name: manifest["canary"][name] for name in ("seed", "steps", "sampler", "guidance", "precision")}
+    assert list(kept.values()) == [0, 8, "dpm-solver++", "0.5", "fp32"]
+    engine = Engine.load(directory, EngineSpec(steps=2, max_batch_size=1), device=torch.device("cpu"))
+    canary = load_canary(directory, manifest)
+    assert canary is not None
+    assert canary.difference(engine._drawn_again(canary)) < 1e-4
 
 
 def test_a_finished_run_is_told_again_and_not_repeated(

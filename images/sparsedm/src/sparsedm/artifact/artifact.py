@@ -26,6 +26,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 import sparsedm
+from sparsedm.artifact.canary import Canary, load_canary, save_canary
 from sparsedm.artifact.components import Components, check_files, save_components
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
@@ -97,11 +98,12 @@ def save_artifact(
     staging: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     components: Components | None = None,
+    canary: Canary | None = None,
 ) -> dict[str, Any]:
     """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
 
     `settings` is the run's whole configuration, of which provenance.configDigest is the digest. `components`
-    are what a server needs beside the network.
+    are what a server needs beside the network. `canary` is what it has to draw again.
     `before_manifest` writes what must be there when the manifest is, from the manifest. `staging` is the
     folder from which the files are renamed (see write_atomically).
     Raises ValueError when a layer does not keep the pattern: what is not sparse is never written as sparse.
@@ -125,6 +127,7 @@ def save_artifact(
         "maskDigest": mask_digest(masks),
         "weights": save_weights(directory, weights, staging),
         **({"components": beside_weights} if beside_weights else {}),
+        **({} if canary is None else {"canary": save_canary(directory, canary, staging)}),
         "sparsity": sparsity,
         "macs": dict(macs),
         "fid": dict(fid),
@@ -310,6 +313,7 @@ def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: 
     if sorted(names + skipped) != sorted(name for name, _ in prunable_layers(model)):
         raise _invalid("layers and skippedLayers of manifest.json are not the model's layers, each once")
     _verify_settings(manifest)
+    load_canary(directory, manifest)
     for part in manifest.get("components", {}).values():
         check_files(directory, part["files"])
     for name, digest in manifest.get("files", {}).items():

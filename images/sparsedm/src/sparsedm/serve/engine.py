@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,16 @@ import torch
 from torch import nn
 
 from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.canary import Canary, load_canary
 from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import to_uint8
-from sparsedm.diffusion.samplers import IMAGE_CHANNELS, Row, advance, images_of, plan_of
+from sparsedm.diffusion.samplers import Row, advance, images_of, plan_of
 from sparsedm.errors import ConfigError, InputError
-from sparsedm.models import ModelConfig, config_of
+from sparsedm.models import config_of
 from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
+from sparsedm.serve.checks import check_canary, check_components, check_range, other_precision
 from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
 from sparsedm.serve.prompts import Condition
@@ -63,7 +64,9 @@ class Engine:
         spec: EngineSpec,
         device: torch.device,
         components: Components | None = None,
+        canary: Canary | None = None,
     ) -> None:
+        """canary: what training drew, None where the artifact has none."""
         self.manifest = manifest
         self.spec = spec
         self.device = device
@@ -72,10 +75,11 @@ class Engine:
         self.config = config_of(model)
         self.places = spec.max_batch_size
         """Images that a batch holds: fewer than were asked for once memory has run out."""
+        self._canary = canary
         self.choice: Choice | None = None
         self.measured: Measured | None = None
         self._model = model.to(device, self.dtype).eval().requires_grad_(False)
-        _check_range(self._model, self.precision)
+        check_range(self._model, self.precision)
         self._recorded = Recorded(self._model)
         self.components = components or Components()
         encoder, decode = self.components.text_encoder, self.components.autoencoder
@@ -107,7 +111,7 @@ class Engine:
             )
         config = config_of(model)
         components = load_components(directory, manifest, device)
-        _check_components(config, components)
+        check_components(config, components)
         if spec.guidance not in (EngineSpec().guidance, 0.0) and not config.guidable:
             raise ConfigError(
                 [
@@ -115,7 +119,7 @@ class Engine:
                     "class, and this one does not."
                 ]
             )
-        return cls(model, manifest, spec, device, components)
+        return cls(model, manifest, spec, device, components, load_canary(directory, manifest))
 
     @property
     def image_size(self) -> int:
@@ -177,7 +181,8 @@ class Engine:
         return self.measured
 
     def _draw_canary(self) -> None:
-        """Draws one batch of consecutive classes, each with its own seed. Raises InputError."""
+        """Draws one batch of consecutive classes, each with its own seed, and the image that training drew.
+        Raises InputError."""
         size = self.places
         conditions = [self._any_condition(i) for i in range(size)]
         images = self.draw(conditions, range(size))
@@ -189,6 +194,18 @@ class Engine:
                 "The model draws flat images: all pixels of each image of the canary have one value. Its "
                 "weights are not those of a trained model: train again, or serve another one.",
             )
+        if self._canary is not None:
+            check_canary(self._canary, self._drawn_again(self._canary), self.precision)
+
+    def _drawn_again(self, canary: Canary) -> torch.Tensor:
+        """(C, H, W), as the solver leaves it."""
+        plan = plan_of(self.config.process, canary.sampler, canary.steps)
+        with watched(self.device), torch.inference_mode():
+            condition = self._encoded(self._any_condition(canary.label or 0))
+            row = Row(self.config, plan, canary.seed, condition, self.device)
+            while row.left:
+                self._advance([row], canary.guidance)
+            return images_of([row], self.config)[0]
 
     def _any_condition(self, number: int) -> Condition:
         """A class of the model, or no text at all."""
@@ -221,7 +238,7 @@ class Engine:
         return InputError(
             "CanaryFailed",
             f"The model draws images that are not finite: {where} NaN or infinity in {self.precision}. "
-            f"Train again with a lower learning rate{_other_precision(self.precision)}.",
+            f"Train again with a lower learning rate{other_precision(self.precision)}.",
         )
 
     def _record_again(self) -> None:
@@ -279,10 +296,11 @@ class Engine:
             return False
         return True
 
-    def _advance(self, rows: Sequence[Row]) -> None:
+    def _advance(self, rows: Sequence[Row], guidance: float | None = None) -> None:
         padding = self._bucket(len(rows)) - len(rows)
+        strength = self.spec.guidance if guidance is None else guidance
         with watched(self.device), torch.inference_mode():
-            advance(self._network, self.config, rows, self.spec.guidance, self._nothing, padding)
+            advance(self._network, self.config, rows, strength, self._nothing, padding)
 
     def _shrink(self, size: int) -> None:
         """Batches hold half of `size`, which memory had no room for."""
@@ -389,46 +407,6 @@ def _judged(image: np.ndarray, finite: bool, seed: int) -> np.ndarray | Spoilt:
     if not finite:
         return NotFinite(seed)
     return Flat(seed) if image.min() == image.max() else image
-
-
-def _check_components(config: ModelConfig, components: Components) -> None:
-    """Raises InputError where the artifact lacks what makes images of latents, or conditions of prompts."""
-    encoder = components.text_encoder
-    if config.channels not in IMAGE_CHANNELS and components.autoencoder is None:
-        raise InputError(
-            "ModelUnsupported",
-            f"The model draws latents of {config.channels} channels, and no autoencoder that makes images of "
-            "them came with it: add it with `sparsedm attach DIR --autoencoder FOLDER --latents FORMAT`.",
-        )
-    if config.context and encoder is None:
-        raise InputError(
-            "ModelUnsupported",
-            "The model draws after texts, and no text encoder came with it: add it with `sparsedm attach DIR "
-            "--text-encoder FOLDER`, or name it in model.textEncoderUri of the next run.",
-        )
-    if encoder is not None and encoder.shape != config.context:
-        raise InputError(
-            "ModelUnsupported",
-            f"The text encoder makes {encoder.shape} of a text, and the model takes {config.context}: attach "
-            "the one that it was trained with.",
-        )
-
-
-def _check_range(model: nn.Module, precision: str) -> None:
-    """Every parameter and buffer, which were finite before they were converted to `precision`. Raises
-    InputError."""
-    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        bad = 0 if not tensor.is_floating_point() else int((~tensor.isfinite()).sum())
-        if bad:
-            raise InputError(
-                "WeightsNotFinite",
-                f"{bad} of the {tensor.numel()} values of {name} are too large for {precision}"
-                f"{_other_precision(precision).replace(', or', ':')}.",
-            )
-
-
-def _other_precision(precision: str) -> str:
-    return ", or write engine.precision: bf16" if precision == "fp16" else ""
 
 
 def device_name(device: torch.device) -> str:

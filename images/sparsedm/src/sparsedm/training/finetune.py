@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
+from sparsedm.artifact.canary import draw_canary
 from sparsedm.artifact.components import Components
 from sparsedm.artifact.output_lock import OutputLock
 from sparsedm.data import Dataset, SampleOrder, open_dataset
@@ -280,6 +281,7 @@ class Finetune:
             components=Components(
                 self.autoencoder, self._text_encoder() if self.config.model.text_encoder_uri else None
             ),
+            canary=draw_canary(self._model_of(weights), self.dataset.nothing),
         )
         self.progress.enter("done")
         return manifest
@@ -517,16 +519,20 @@ class Finetune:
             self.evaluator.set_reference(
                 self.held_out or self.dataset, self.reference_cache, work, self._staging, source, content
             )
-        model = build_model(self.model_config)
-        model.load_state_dict(weights)
         return self.evaluator.measure(
-            model.to(self.device),
+            self._model_of(weights),
             self._work(self.progress.evaluation),
             keep,
             self.processes,
             choosing,
             precision,
         )
+
+    def _model_of(self, weights: dict[str, Tensor]) -> nn.Module:
+        """In evaluation mode, on the device."""
+        model = build_model(self.model_config)
+        model.load_state_dict(weights)
+        return model.to(self.device).eval()
 
     def _work(self, pace: Pace, passes_each: float = 1.0) -> Callable[[int], None]:
         last = time.monotonic()
