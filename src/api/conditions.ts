@@ -53,6 +53,7 @@ export const REASONS = {
   jobCreated: 'JobCreated',
   waitingForPod: 'WaitingForPod',
   running: 'Running',
+  fetching: 'Fetching',
   retrying: 'Retrying',
   suspended: 'Suspended',
   heldByOthers: 'HeldByOthers',

@@ -42,6 +42,10 @@ export type SparseInferenceService = KubeObject & {
   status?: SparseInferenceServiceStatus;
 };
 
+/** How pods fetch what lies outside the cluster. */
+export type Sources = NonNullable<SparseFinetuneSpec['sources']>;
+export type SourceStatus = NonNullable<GeneratedFinetuneStatus['sources']>[number];
+
 /** The fields that spec.trainer and spec.server share. */
 export type PodSettings = NonNullable<SparseFinetuneSpec['trainer']>;
 

@@ -122,6 +122,45 @@ describe('the Job of a SparseFinetune', () => {
     expect(config).toMatchObject({ model: { textEncoderUri: 'pvc://encoders/clip' } });
   });
 
+  it('mounts what fetching needs, and tells where, without a word of what Secrets hold', () => {
+    const sources = {
+      credentials: [
+        { prefix: 's3://data', secretName: 'reader' },
+        { prefix: 'hf://', secretName: 'hub' },
+      ],
+      cache: { claim: 'cache' },
+      trustedCA: { configMapName: 'corporate-ca' },
+    };
+    const built = buildJob(
+      aFinetune({ dataset: { format: 'cifar10', uri: 's3://data/x' }, sources }),
+      settings,
+    );
+    const { env, volumeMounts } = containerOf(built);
+    const folder = '/var/run/secrets/sources.sparsedm.io';
+    expect(JSON.parse(env!.find(({ name }) => name === 'SPARSEDM_SOURCES')!.value!)).toEqual({
+      credentials: [
+        { prefix: 's3://data', secret: 'reader', folder: `${folder}/0` },
+        { prefix: 'hf://', secret: 'hub', folder: `${folder}/1` },
+      ],
+      cache: '/mnt/pvc/cache/sparsedm-sources',
+      trustedCA: '/etc/sparsedm/trusted-ca/ca.crt',
+    });
+    expect(built.spec!.template.spec!.volumes).toEqual(
+      expect.arrayContaining([
+        { name: 'source-0', secret: { secretName: 'reader' } },
+        { name: 'source-1', secret: { secretName: 'hub' } },
+        { name: 'trusted-ca', configMap: { name: 'corporate-ca' } },
+      ]),
+    );
+    expect(volumeMounts).toEqual(
+      expect.arrayContaining([
+        { name: 'source-1', mountPath: `${folder}/1`, readOnly: true },
+        { name: 'trusted-ca', mountPath: '/etc/sparsedm/trusted-ca', readOnly: true },
+        { name: 'claim-0', mountPath: '/mnt/pvc/cache', readOnly: false },
+      ]),
+    );
+  });
+
   it('gives the pod a token for reports and no other', () => {
     const { automountServiceAccountToken, volumes } = job.spec!.template.spec!;
     expect(automountServiceAccountToken).toBe(false);

@@ -97,6 +97,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
           [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
         },
         claims: claimsOf(finetune),
+        sources: finetune.spec.sources,
         restartPolicy: 'Never',
         terminationGracePeriodSeconds: GRACE_SECONDS,
       }),

@@ -49,6 +49,7 @@ describe('a trainer’s report', () => {
         reportedAt: '2026-01-01T00:00:00Z',
         history: [{ step: 100, distance: '103.2', sparsity: '0.25' }],
       },
+      sources: [{ uri: 'hf://o/r', sha256: 'b'.repeat(64), revision: 'c'.repeat(40), sizeBytes: 9 }],
       checkpoint: { uri: 'pvc://models/x/checkpoints/step-00000100', step: 100, maskDigest: 'sha256:ab' },
       sparsity: {
         pattern: '2:4',
@@ -171,6 +172,7 @@ describe('a trainer’s report', () => {
       progress: fc
         .tuple(fields(...PROGRESS), fc.array(fields('step', 'distance', 'sparsity'), { maxLength: 30 }))
         .map(([rest, history]) => ({ ...rest, history })),
+      sources: fc.array(fields('uri', 'sha256', 'revision', 'sizeBytes'), { maxLength: 10 }),
       checkpoint: fields('uri', 'step', 'maskDigest'),
       sparsity: fields(
         'pattern',

@@ -7,6 +7,7 @@ import {
   type MacsStatus,
   type ModelStatus,
   type Progress,
+  type SourceStatus,
   type SparseFinetune,
   type SparseFinetuneStatus,
   type SparsityStatus,
@@ -37,6 +38,7 @@ import { isFinished, lasting } from './progress';
 
 export type FinetuneReport = {
   progress?: Progress;
+  sources?: SourceStatus[];
   checkpoint?: CheckpointStatus;
   sparsity?: SparsityStatus;
   macs?: MacsStatus;
@@ -74,6 +76,10 @@ const progress = object<Progress>({
 
 export const parseFinetuneReport = reader<FinetuneReport>({
   progress,
+  sources: lastItems(
+    8,
+    object<SourceStatus>({ uri, sha256, revision: text(256), sizeBytes: count }, ['uri']),
+  ),
   checkpoint: object<CheckpointStatus>({ uri, step: count, maskDigest: digest }),
   sparsity: object<SparsityStatus>({
     pattern: text(16),
@@ -134,10 +140,10 @@ export function withReport(
   report: FinetuneReport,
   now: Date,
 ): SparseFinetuneStatus {
-  const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  const { progress, sources, checkpoint, sparsity, macs, fid, model, attempt } = report;
   return {
     ...status,
-    ...defined({ checkpoint, sparsity, macs, fid, model }),
+    ...defined({ sources, checkpoint, sparsity, macs, fid, model }),
     // A trainer that has just started has no estimate of the time left yet, and the previous trainer's no longer holds.
     progress: { ...lasting(status.progress ?? {}), ...progress, reportedAt: timestamp(now) },
     ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),

@@ -524,6 +524,7 @@ describe('the status of a run that has ended', () => {
 });
 
 describe('the events of a change', () => {
+  const fetching = { phase: 'fetching', display: 'fetching 3.1 of 9.8 GB' };
   const after = (
     observed: Partial<Observed>,
     before?: SparseFinetuneStatus,
@@ -540,6 +541,23 @@ describe('the events of a change', () => {
       'that loses its reports',
       after({ pods: [runningPod] }, statusOf({ pods: [runningPod] }), 61),
       ['Warning NoReports'],
+    ],
+    [
+      'that begins to fetch files',
+      after({ pods: [runningPod] }, { ...statusOf({ pods: [runningPod] }), progress: fetching }),
+      ['Normal Fetching'],
+    ],
+    [
+      'that has fetched them',
+      after(
+        { pods: [runningPod] },
+        {
+          ...statusOf({ finetune: aFinetune({}, { progress: fetching }), pods: [runningPod] }),
+          progress: { phase: 'loading' },
+          sources: [{ uri: 's3://data/images' }],
+        },
+      ),
+      ['Normal Fetched'],
     ],
     ['that meets a foreign Job', after({ job: foreign }), ['Warning NameConflict']],
     [

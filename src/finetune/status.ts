@@ -217,10 +217,10 @@ function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undef
 /** The final report wins over earlier ones, part by part. */
 function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefined): SparseFinetuneStatus {
   if (report === undefined) return base;
-  const { progress, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  const { progress, sources, checkpoint, sparsity, macs, fid, model, attempt } = report;
   return {
     ...base,
-    ...defined({ checkpoint, sparsity, macs, fid, model }),
+    ...defined({ sources, checkpoint, sparsity, macs, fid, model }),
     ...defined({
       progress: progress && { ...base.progress, ...progress },
       attempts: attempt && { ...base.attempts, ...attempt },

@@ -1,3 +1,4 @@
+import { REASONS } from '../api/conditions';
 import type { AttemptsStatus, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { equalJson } from '../kube/patch';
@@ -7,7 +8,12 @@ export type Transition = { type: EventType; reason: string; message: string };
 
 /** The events for a change of status: none while nothing changes for the user. */
 export function transitions({ status: before }: SparseFinetune, after: SparseFinetuneStatus): Transition[] {
-  const found = [phaseChange(before, after), ...newTroubles(before, after), newAttempt(before, after)];
+  const found = [
+    phaseChange(before, after),
+    ...newTroubles(before, after),
+    newAttempt(before, after),
+    fetch(before, after),
+  ];
   return withoutRepeats(found.filter((each) => each !== undefined));
 }
 
@@ -50,6 +56,22 @@ function newTroubles(before: SparseFinetuneStatus | undefined, after: SparseFine
     if (now?.status !== 'False' || (was?.status === 'False' && was.reason === now.reason)) return [];
     return [{ type: 'Warning' as const, reason: now.reason, message: now.message }];
   });
+}
+
+/** The beginning and the end of a fetch. */
+function fetch(
+  before: SparseFinetuneStatus | undefined,
+  after: SparseFinetuneStatus,
+): Transition | undefined {
+  const now = findCondition(after.conditions, 'Training');
+  const was = findCondition(before?.conditions, 'Training')?.reason;
+  if (now === undefined || now.reason === was) return undefined;
+  if (now.reason === REASONS.fetching) {
+    return { type: 'Normal', reason: now.reason, message: 'The trainer is fetching files.' };
+  }
+  if (was !== REASONS.fetching || now.reason !== REASONS.running) return undefined;
+  const uris = (after.sources ?? []).map(({ uri }) => uri);
+  return { type: 'Normal', reason: 'Fetched', message: `The trainer has fetched ${uris.join(', ')}.` };
 }
 
 function newAttempt(

@@ -56,12 +56,16 @@ function goingView(situation: Going, finetune: SparseFinetune, now: Date): View 
     case 'retrying':
       return retryingView(situation, finetune);
     case 'running':
-      return { phase: 'Running', job: jobExists, training: runningVerdict(situation.pod) };
+      return { phase: 'Running', job: jobExists, training: runningVerdict(situation.pod, finetune) };
   }
 }
 
-function runningVerdict(pod: Pod): Verdict {
-  if (!isNodeSilent(pod)) return yes(REASONS.running, 'The trainer is running.');
+function runningVerdict(pod: Pod, { status }: SparseFinetune): Verdict {
+  if (!isNodeSilent(pod)) {
+    return status?.progress?.phase === 'fetching'
+      ? yes(REASONS.fetching, 'The trainer is fetching files, as far as status.progress says.')
+      : yes(REASONS.running, 'The trainer is running.');
+  }
   return unknown(
     REASONS.nodeSilent,
     `The node of ${whereabouts(pod)} no longer answers, so it is unknown whether the trainer still runs. If the node stays away, Kubernetes evicts the pod (after 5 minutes, unless spec.trainer.tolerations say otherwise).`,

@@ -1,8 +1,9 @@
-import type { PodSettings } from '../api/types';
+import type { PodSettings, Sources } from '../api/types';
 import { reportAudience } from '../kube/names';
 import type { PodTemplate } from '../kube/resources';
 import { defined } from '../runtime/defined';
 import { claimMounts, claimVolumes, MOUNT_ROOT, type ClaimUse } from './claims';
+import { cacheClaims, sourcesEnvironment, sourcesVolumes } from './sources';
 
 type PodSpec = NonNullable<PodTemplate['spec']>;
 type Container = PodSpec['containers'][number];
@@ -43,6 +44,8 @@ export type WorkloadPod = {
   image: string;
   env: Record<string, string>;
   claims: readonly ClaimUse[];
+  /** How the pod fetches what lies outside the cluster. */
+  sources?: Sources | undefined;
   topologySpreadConstraints?: PodSpec['topologySpreadConstraints'];
   restartPolicy: 'Never' | 'Always';
   terminationGracePeriodSeconds: number;
@@ -54,7 +57,8 @@ export type WorkloadPod = {
  */
 export function workloadPod(pod: WorkloadPod): PodTemplate {
   const { settings = {} } = pod;
-  const claims = claimVolumes(claimMounts(pod.claims));
+  const claims = claimVolumes(claimMounts([...pod.claims, ...cacheClaims(pod.sources)]));
+  const sources = sourcesVolumes(pod.sources);
   const shared = hasSeveralGpus(settings);
   return {
     metadata: {
@@ -88,6 +92,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'token', mountPath: TOKEN_FOLDER, readOnly: true },
             ...(shared ? [{ name: 'shm', mountPath: '/dev/shm' }] : []),
+            ...sources.volumeMounts,
             ...claims.volumeMounts,
           ],
         },
@@ -96,6 +101,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
         { name: 'tmp', emptyDir: {} },
         tokenVolume(),
         ...(shared ? [{ name: 'shm', emptyDir: { medium: 'Memory' } }] : []),
+        ...sources.volumes,
         ...claims.volumes,
       ],
     },
@@ -116,9 +122,10 @@ function hasSeveralGpus({ resources: wanted }: PodSettings): boolean {
   return quantities.some(([name, count]) => name.endsWith('/gpu') && Number(count) > 1);
 }
 
-function environment({ env, settings = {} }: WorkloadPod): NonNullable<Container['env']> {
+function environment({ env, settings = {}, sources }: WorkloadPod): NonNullable<Container['env']> {
   const own = {
     ...env,
+    ...sourcesEnvironment(sources),
     SPARSEDM_MOUNTS: MOUNT_ROOT,
     SPARSEDM_TOKEN_FILE: `${TOKEN_FOLDER}/token`,
     HOME: '/tmp',

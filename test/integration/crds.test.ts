@@ -168,10 +168,53 @@ describe('a SparseFinetune is refused', () => {
       'or initialization: random to train a dense model from none',
     ],
     [
-      'weights by https',
-      { model: { pretrained: { uri: 'https://host/x.safetensors' } } },
+      'weights by plain http',
+      { model: { pretrained: { uri: 'http://host/x.safetensors' } } },
       'spec.model.pretrained.uri',
-      'write pvc://CLAIM/PATH or file:///PATH',
+      's3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO',
+    ],
+    [
+      'a password in a URI',
+      { dataset: { uri: 'https://me:secret@host/data.tar' } },
+      'spec.dataset.uri',
+      'https://HOST/PATH',
+    ],
+    [
+      'a signed URL',
+      { dataset: { uri: 'https://host/data.tar?X-Amz-Signature=1' } },
+      'spec.dataset.uri',
+      "neither '..' nor '//', '?' or '#'",
+    ],
+    ['a hub without a repository', { dataset: { uri: 'hf://owner' } }, 'spec.dataset.uri', 'hf://OWNER/REPO'],
+    [
+      'credentials for a scheme that needs none',
+      { sources: { credentials: [{ prefix: 'pvc://data', secretName: 'x' }] } },
+      'spec.sources.credentials[0].prefix',
+      'write the beginning of a URI of s3, https or hf',
+    ],
+    [
+      'a Secret that can have no such name',
+      { sources: { credentials: [{ prefix: 's3://', secretName: 'My_Secret' }] } },
+      'spec.sources.credentials[0].secretName',
+      'write the name of a Secret',
+    ],
+    [
+      'a cache that is no claim',
+      { sources: { cache: { claim: '/cache' } } },
+      'spec.sources.cache.claim',
+      'write the name of a volume claim',
+    ],
+    [
+      'an authority in no ConfigMap',
+      { sources: { trustedCA: { configMapName: 'Corporate CA' } } },
+      'spec.sources.trustedCA.configMapName',
+      'write the name of a ConfigMap',
+    ],
+    [
+      'an authority under no key',
+      { sources: { trustedCA: { configMapName: 'ca', key: '../ca' } } },
+      'spec.sources.trustedCA.key',
+      'write a key of the ConfigMap',
     ],
     [
       'weights by a pickle',
@@ -1442,6 +1485,23 @@ describe('a SparseFinetune is accepted', () => {
       'a cosine of betas',
       ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', timesteps: 4000 } }),
     ],
+    [
+      'weights from a bucket, data from a hub, and an extractor from the web',
+      {
+        model: { pretrained: { uri: 's3://my-bucket/weights/x.safetensors' } },
+        dataset: { format: 'image-folder', uri: 'hf://datasets/owner/images@main/train' },
+        evaluation: { extractorUri: 'https://host.example:8443/x/extractor.safetensors' },
+        sources: {
+          credentials: [
+            { prefix: 's3://my-bucket', secretName: 'reader' },
+            { prefix: 'https://host.example:8443/x', secretName: 'web' },
+            { prefix: 'hf://', secretName: 'hub' },
+          ],
+          cache: { claim: 'cache' },
+          trustedCA: { configMapName: 'corporate-ca' },
+        },
+      },
+    ],
     ['labels that are never dropped', ownConfig({ numClasses: 10, nullClass: false })],
     ['weights that end in .bin', { model: { pretrained: { uri: 'pvc://data/pytorch_model.bin' } } }],
     ['mirrored images', { dataset: { format: 'image-folder', horizontalFlip: true } }],
@@ -1759,6 +1819,7 @@ describe('once it exists', () => {
     ['acceptance', { acceptance: { maxFidIncrease: '9' } }],
     ['output', { output: { uri: 'pvc://models/elsewhere' } }],
     ['trainer', { trainer: { image: 'other:1' } }],
+    ['sources', { sources: { cache: { claim: 'cache' } } }],
   ])('its %s is immutable', async (part, change) => {
     await stored(`fixed-${part}`);
     const message = await refusal(patch(`fixed-${part}`, change));

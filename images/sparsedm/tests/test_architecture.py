@@ -14,7 +14,7 @@ FLOORS = (
     ("uris", "decimals", "files"),
     ("errors",),
     ("runtime", "sparsity"),
-    ("diffusion",),
+    ("diffusion", "sources"),
     ("models",),
     ("data",),
     ("measure",),

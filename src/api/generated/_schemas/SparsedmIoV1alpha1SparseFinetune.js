@@ -13,10 +13,10 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "n0wNktck6KQm8cYVvlKr2eCujONGaVstd9OT3Eeoc6g"
+      "$ref": "279YOTzt3wzqRgqRW1DPXUVrVgH59IDumej6wxco"
     },
     "status": {
-      "$ref": "B57paARn6rWa4MqkmLjsZnPM3MsOuVxyz4l7GCU"
+      "$ref": "cJE3U5FpPtvx2cVTF94aLw25GY4H5LL77ZLCAABBhs"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -170,6 +170,9 @@ const schema63 = {
     },
     "output": {
       "$ref": "2GOnoRa97VX7ReC4bFQ2Zbpn1sJFdcYfzAcNJ2qiEQ"
+    },
+    "sources": {
+      "$ref": "eq4tAIpUyfeBOhUdaFHFsH2nZ0UVf3sQqIsSukIzVU"
     },
     "trainer": {
       "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
@@ -6486,6 +6489,520 @@ function validate261(data, {
 const schema120 = {
   "type": "object",
   "properties": {
+    "credentials": {
+      "$ref": "rasfnZafMCQYT955b1UITu1er17CnybwWfuQ8qzRVCM"
+    },
+    "cache": {
+      "$ref": "1jQNHQP6tb9pNVAHzr9ufdH88hkg0znbLstt48Ldd2k"
+    },
+    "trustedCA": {
+      "$ref": "3SLqFuqE2nJ01r3W3T4pDcpNxEVSq1uR54sh6V1fZA"
+    }
+  },
+  "nullable": true
+};
+const schema121 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "RTfUdqeGNWPNlsLcT6nGiHaWty6ASFhJ0aZA2h60I4Q"
+  },
+  "nullable": true
+};
+const schema122 = {
+  "type": "object",
+  "required": ["prefix", "secretName"],
+  "properties": {
+    "prefix": {
+      "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
+    },
+    "secretName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  }
+};
+const schema34 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 253
+};
+function validate73(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 253) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 253
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate73.errors = vErrors;
+  return errors === 0;
+}
+function validate266(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.prefix === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "prefix"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.secretName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "secretName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.prefix !== undefined) {
+      if (!validate64(data.prefix, {
+        instancePath: instancePath + "/prefix",
+        parentData: data,
+        parentDataProperty: "prefix",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate64.errors : vErrors.concat(validate64.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.secretName !== undefined) {
+      if (!validate73(data.secretName, {
+        instancePath: instancePath + "/secretName",
+        parentData: data,
+        parentDataProperty: "secretName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate266.errors = vErrors;
+  return errors === 0;
+}
+function validate265(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate266(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate265.errors = vErrors;
+  return errors === 0;
+}
+const schema123 = {
+  "type": "object",
+  "required": ["claim"],
+  "properties": {
+    "claim": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  },
+  "nullable": true
+};
+function validate271(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.claim === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "claim"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.claim !== undefined) {
+      if (!validate73(data.claim, {
+        instancePath: instancePath + "/claim",
+        parentData: data,
+        parentDataProperty: "claim",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate271.errors = vErrors;
+  return errors === 0;
+}
+const schema124 = {
+  "type": "object",
+  "required": ["configMapName"],
+  "properties": {
+    "configMapName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "key": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    }
+  },
+  "nullable": true
+};
+const schema48 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 253,
+  "nullable": true
+};
+function validate99(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 253) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 253
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate99.errors = vErrors;
+  return errors === 0;
+}
+function validate274(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.configMapName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "configMapName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.configMapName !== undefined) {
+      if (!validate73(data.configMapName, {
+        instancePath: instancePath + "/configMapName",
+        parentData: data,
+        parentDataProperty: "configMapName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.key !== undefined) {
+      if (!validate99(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate274.errors = vErrors;
+  return errors === 0;
+}
+function validate264(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.credentials !== undefined) {
+      if (!validate265(data.credentials, {
+        instancePath: instancePath + "/credentials",
+        parentData: data,
+        parentDataProperty: "credentials",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.cache !== undefined) {
+      if (!validate271(data.cache, {
+        instancePath: instancePath + "/cache",
+        parentData: data,
+        parentDataProperty: "cache",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.trustedCA !== undefined) {
+      if (!validate274(data.trustedCA, {
+        instancePath: instancePath + "/trustedCA",
+        parentData: data,
+        parentDataProperty: "trustedCA",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate264.errors = vErrors;
+  return errors === 0;
+}
+const schema125 = {
+  "type": "object",
+  "properties": {
     "image": {
       "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
     },
@@ -6528,13 +7045,13 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema126 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate265(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6592,15 +7109,15 @@ function validate265(data, {
       errors++;
     }
   }
-  validate265.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema127 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate267(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6630,7 +7147,7 @@ function validate267(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema122.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -6640,10 +7157,10 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema128 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6651,7 +7168,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema124 = {
+const schema129 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -6660,72 +7177,7 @@ const schema124 = {
     }
   }
 };
-const schema45 = {
-  "type": "string",
-  "minLength": 1,
-  "maxLength": 253
-};
-function validate93(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 253) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 253
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-    if (func2(data) < 1) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  } else {
-    const err2 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err2];
-    } else {
-      vErrors.push(err2);
-    }
-    errors++;
-  }
-  validate93.errors = vErrors;
-  return errors === 0;
-}
-function validate270(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6751,13 +7203,13 @@ function validate270(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate93(data.name, {
+      if (!validate73(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
@@ -6777,10 +7229,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6823,21 +7275,21 @@ function validate269(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate270(data[i0], {
+      if (!validate285(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -6849,7 +7301,7 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema34 = {
+const schema35 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -6858,7 +7310,7 @@ const schema34 = {
   "properties": {},
   "nullable": true
 };
-const schema35 = {
+const schema36 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -6866,10 +7318,10 @@ const schema35 = {
   }],
   "maxLength": 32
 };
-const schema36 = {
+const schema37 = {
   "type": "integer"
 };
-function validate75(data, {
+function validate76(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6893,13 +7345,13 @@ function validate75(data, {
     }
     errors++;
   }
-  validate75.errors = vErrors;
+  validate76.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
+const schema38 = {
   "type": "string"
 };
-function validate77(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6923,10 +7375,10 @@ function validate77(data, {
     }
     errors++;
   }
-  validate77.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
-function validate74(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6937,26 +7389,26 @@ function validate74(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate75(data, {
+  if (!validate76(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+    vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate77(data, {
+    if (!validate78(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+      vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -7003,10 +7455,10 @@ function validate74(data, {
       errors++;
     }
   }
-  validate74.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-function validate73(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7048,21 +7500,21 @@ function validate73(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate74(data[key0], {
+      if (!validate75(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate73.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7088,29 +7540,29 @@ function validate274(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate73(data.requests, {
+      if (!validate74(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate73(data.limits, {
+      if (!validate74(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate274.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -7122,11 +7574,11 @@ const schema49 = {
   "properties": {},
   "nullable": true
 };
-const schema38 = {
+const schema39 = {
   "type": "string",
   "maxLength": 63
 };
-function validate80(data, {
+function validate81(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7167,7 +7619,7 @@ function validate80(data, {
     }
     errors++;
   }
-  validate80.errors = vErrors;
+  validate81.errors = vErrors;
   return errors === 0;
 }
 function validate100(data, {
@@ -7212,13 +7664,13 @@ function validate100(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate80(data[key0], {
+      if (!validate81(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
@@ -7226,7 +7678,7 @@ function validate100(data, {
   validate100.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema131 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -7234,7 +7686,7 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema132 = {
   "type": "object",
   "properties": {
     "key": {
@@ -7254,12 +7706,12 @@ const schema127 = {
     }
   }
 };
-const schema128 = {
+const schema133 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate281(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7301,15 +7753,15 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema134 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate283(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7339,7 +7791,7 @@ function validate283(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema134.enum
       }
     };
     if (vErrors === null) {
@@ -7349,15 +7801,15 @@ function validate283(data, {
     }
     errors++;
   }
-  validate283.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema135 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate285(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7399,15 +7851,15 @@ function validate285(data, {
       errors++;
     }
   }
-  validate285.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema136 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate287(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7437,7 +7889,7 @@ function validate287(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema131.enum
+        allowedValues: schema136.enum
       }
     };
     if (vErrors === null) {
@@ -7447,7 +7899,7 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -7518,7 +7970,7 @@ function validate103(data, {
   validate103.errors = vErrors;
   return errors === 0;
 }
-function validate280(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7528,46 +7980,46 @@ function validate280(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate281(data.key, {
+      if (!validate296(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate283(data.operator, {
+      if (!validate298(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate285(data.value, {
+      if (!validate300(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate287(data.effect, {
+      if (!validate302(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
@@ -7598,10 +8050,10 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7644,21 +8096,21 @@ function validate279(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate280(data[i0], {
+      if (!validate295(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate279.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema137 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -7667,7 +8119,7 @@ const schema132 = {
   },
   "nullable": true
 };
-const schema133 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -7679,7 +8131,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema139 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -7689,7 +8141,7 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema140 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7697,7 +8149,7 @@ const schema135 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema39 = {
+const schema40 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -7706,7 +8158,7 @@ const schema39 = {
     }
   }
 };
-const schema40 = {
+const schema41 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -7714,7 +8166,7 @@ const schema40 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema41 = {
+const schema42 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -7729,11 +8181,11 @@ const schema41 = {
     }
   }
 };
-const schema42 = {
+const schema43 = {
   "type": "string",
   "maxLength": 316
 };
-function validate84(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7774,14 +8226,14 @@ function validate84(data, {
     }
     errors++;
   }
-  validate84.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-const schema43 = {
+const schema44 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate86(data, {
+function validate87(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7811,7 +8263,7 @@ function validate86(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema43.enum
+        allowedValues: schema44.enum
       }
     };
     if (vErrors === null) {
@@ -7821,10 +8273,10 @@ function validate86(data, {
     }
     errors++;
   }
-  validate86.errors = vErrors;
+  validate87.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema45 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -7832,7 +8284,7 @@ const schema44 = {
   },
   "nullable": true
 };
-function validate88(data, {
+function validate89(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7875,21 +8327,21 @@ function validate88(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate80(data[i0], {
+      if (!validate81(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
+        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate88.errors = vErrors;
+  validate89.errors = vErrors;
   return errors === 0;
 }
-function validate83(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7931,35 +8383,35 @@ function validate83(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate84(data.key, {
+      if (!validate85(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate86(data.operator, {
+      if (!validate87(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
+        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate88(data.values, {
+      if (!validate89(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
+        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
         errors = vErrors.length;
       }
     }
@@ -7979,10 +8431,10 @@ function validate83(data, {
     }
     errors++;
   }
-  validate83.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-function validate82(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8025,13 +8477,13 @@ function validate82(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate83(data[i0], {
+      if (!validate84(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
@@ -8051,10 +8503,10 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-function validate81(data, {
+function validate82(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8080,13 +8532,13 @@ function validate81(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate82(data.matchExpressions, {
+      if (!validate83(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
@@ -8106,10 +8558,10 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate82.errors = vErrors;
   return errors === 0;
 }
-function validate295(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8152,13 +8604,13 @@ function validate295(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate81(data[i0], {
+      if (!validate82(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
@@ -8178,10 +8630,10 @@ function validate295(data, {
     }
     errors++;
   }
-  validate295.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8223,21 +8675,21 @@ function validate294(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate295(data.nodeSelectorTerms, {
+      if (!validate310(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate294.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema141 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8245,7 +8697,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema142 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -8257,14 +8709,14 @@ const schema137 = {
     }
   }
 };
-const schema138 = {
+const schema143 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
 const formats16 = formats.int32;
-function validate301(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8340,10 +8792,10 @@ function validate301(data, {
       errors++;
     }
   }
-  validate301.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate300(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8385,24 +8837,24 @@ function validate300(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate301(data.weight, {
+      if (!validate316(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate81(data.preference, {
+      if (!validate82(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
         errors = vErrors.length;
       }
     }
@@ -8422,10 +8874,10 @@ function validate300(data, {
     }
     errors++;
   }
-  validate300.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8468,21 +8920,21 @@ function validate299(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate300(data[i0], {
+      if (!validate315(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate299.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8508,32 +8960,32 @@ function validate293(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate294(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate309(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate299(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate314(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8559,21 +9011,21 @@ function validate292(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate293(data.nodeAffinity, {
+      if (!validate308(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema144 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8581,7 +9033,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema145 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8596,12 +9048,12 @@ const schema140 = {
     }
   }
 };
-const schema141 = {
+const schema146 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate311(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8643,10 +9095,10 @@ function validate311(data, {
       errors++;
     }
   }
-  validate311.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema147 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -8732,24 +9184,24 @@ function validate95(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate93(data.name, {
+      if (!validate73(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate93(data.key, {
+      if (!validate73(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
@@ -8768,7 +9220,7 @@ function validate95(data, {
   validate95.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8816,10 +9268,10 @@ function validate313(data, {
       }
     }
   }
-  validate313.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8856,24 +9308,24 @@ function validate309(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate311(data.value, {
+      if (!validate326(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate313(data.valueFrom, {
+      if (!validate328(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
@@ -8893,10 +9345,10 @@ function validate309(data, {
     }
     errors++;
   }
-  validate309.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8939,88 +9391,21 @@ function validate308(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate309(data[i0], {
+      if (!validate324(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-const schema48 = {
-  "type": "string",
-  "minLength": 1,
-  "maxLength": 253,
-  "nullable": true
-};
-function validate99(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 253) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 253
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (func2(data) < 1) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minLength",
-        keyword: "minLength",
-        params: {
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
-  validate99.errors = vErrors;
-  return errors === 0;
-}
-const schema143 = {
+const schema148 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -9029,11 +9414,11 @@ const schema143 = {
   "properties": {},
   "nullable": true
 };
-const schema144 = {
+const schema149 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate324(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9074,10 +9459,10 @@ function validate324(data, {
     }
     errors++;
   }
-  validate324.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9119,21 +9504,21 @@ function validate323(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate324(data[key0], {
+      if (!validate339(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate323.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9159,46 +9544,46 @@ function validate264(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate265(data.image, {
+      if (!validate280(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate267(data.imagePullPolicy, {
+      if (!validate282(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate269(data.imagePullSecrets, {
+      if (!validate284(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate274(data.resources, {
+      if (!validate289(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
@@ -9214,35 +9599,35 @@ function validate264(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate279(data.tolerations, {
+      if (!validate294(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate292(data.affinity, {
+      if (!validate307(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate308(data.env, {
+      if (!validate323(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
@@ -9291,27 +9676,27 @@ function validate264(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate323(data.podAnnotations, {
+      if (!validate338(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema150 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate328(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9369,10 +9754,10 @@ function validate328(data, {
       errors++;
     }
   }
-  validate328.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema151 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9380,7 +9765,7 @@ const schema146 = {
   "maximum": 100,
   "nullable": true
 };
-function validate331(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9456,17 +9841,17 @@ function validate331(data, {
       errors++;
     }
   }
-  validate331.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema152 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate333(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9542,17 +9927,17 @@ function validate333(data, {
       errors++;
     }
   }
-  validate333.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema153 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate335(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9628,7 +10013,7 @@ function validate335(data, {
       errors++;
     }
   }
-  validate335.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
 function validate119(data, {
@@ -9776,25 +10161,36 @@ function validate119(data, {
         errors = vErrors.length;
       }
     }
-    if (data.trainer !== undefined) {
-      if (!validate264(data.trainer, {
-        instancePath: instancePath + "/trainer",
+    if (data.sources !== undefined) {
+      if (!validate264(data.sources, {
+        instancePath: instancePath + "/sources",
         parentData: data,
-        parentDataProperty: "trainer",
+        parentDataProperty: "sources",
         rootData
       })) {
         vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
+    if (data.trainer !== undefined) {
+      if (!validate279(data.trainer, {
+        instancePath: instancePath + "/trainer",
+        parentData: data,
+        parentDataProperty: "trainer",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.queueName !== undefined) {
-      if (!validate328(data.queueName, {
+      if (!validate343(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
@@ -9810,35 +10206,35 @@ function validate119(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate331(data.backoffLimit, {
+      if (!validate346(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate333(data.activeDeadlineSeconds, {
+      if (!validate348(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate335(data.ttlSecondsAfterFinished, {
+      if (!validate350(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
@@ -9861,7 +10257,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema154 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -9891,6 +10287,9 @@ const schema149 = {
     "progress": {
       "$ref": "qydimNRMgPSc64fOc1QU1wiqAoFk6flDBMfME3gG8"
     },
+    "sources": {
+      "$ref": "BZMO6HGEg6o6IEPkRJYL8WpvkbgPkrefvNNPVta7o"
+    },
     "checkpoint": {
       "$ref": "uUllZf6FUQTSue09kRo04fgrMp9OVDH82AzZuzAgjI"
     },
@@ -9909,12 +10308,12 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema155 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate339(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9956,15 +10355,15 @@ function validate339(data, {
       errors++;
     }
   }
-  validate339.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema156 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate341(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9994,7 +10393,7 @@ function validate341(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema151.enum
+        allowedValues: schema156.enum
       }
     };
     if (vErrors === null) {
@@ -10004,7 +10403,7 @@ function validate341(data, {
     }
     errors++;
   }
-  validate341.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -10058,7 +10457,7 @@ function validate102(data, {
   validate102.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema157 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10066,7 +10465,7 @@ const schema152 = {
   },
   "nullable": true
 };
-const schema153 = {
+const schema158 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -10090,11 +10489,11 @@ const schema153 = {
     }
   }
 };
-const schema154 = {
+const schema159 = {
   "type": "string",
   "maxLength": 64
 };
-function validate347(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10135,14 +10534,14 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema160 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate349(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10172,7 +10571,7 @@ function validate349(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema155.enum
+        allowedValues: schema160.enum
       }
     };
     if (vErrors === null) {
@@ -10182,14 +10581,14 @@ function validate349(data, {
     }
     errors++;
   }
-  validate349.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema161 = {
   "type": "string",
   "format": "date-time"
 };
-function validate352(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10230,14 +10629,14 @@ function validate352(data, {
     }
     errors++;
   }
-  validate352.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema162 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate355(data, {
+function validate370(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10278,10 +10677,10 @@ function validate355(data, {
     }
     errors++;
   }
-  validate355.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10371,24 +10770,24 @@ function validate346(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate347(data.type, {
+      if (!validate362(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate349(data.status, {
+      if (!validate364(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
@@ -10404,13 +10803,13 @@ function validate346(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate352(data.lastTransitionTime, {
+      if (!validate367(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
@@ -10426,13 +10825,13 @@ function validate346(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate355(data.message, {
+      if (!validate370(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
         errors = vErrors.length;
       }
     }
@@ -10452,10 +10851,10 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-function validate345(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10498,21 +10897,21 @@ function validate345(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate346(data[i0], {
+      if (!validate361(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate345.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "number": {
@@ -10584,7 +10983,7 @@ function validate107(data, {
   validate107.errors = vErrors;
   return errors === 0;
 }
-function validate360(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10665,10 +11064,10 @@ function validate360(data, {
       }
     }
   }
-  validate360.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "step": {
@@ -10838,7 +11237,7 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema165 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -10846,7 +11245,7 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema161 = {
+const schema166 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -10861,12 +11260,12 @@ const schema161 = {
     }
   }
 };
-const schema162 = {
+const schema167 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate384(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10925,10 +11324,10 @@ function validate384(data, {
       errors++;
     }
   }
-  validate384.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10954,13 +11353,13 @@ function validate383(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate384(data.step, {
+      if (!validate399(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
@@ -11002,10 +11401,10 @@ function validate383(data, {
     }
     errors++;
   }
-  validate383.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-function validate382(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11048,21 +11447,21 @@ function validate382(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate383(data[i0], {
+      if (!validate398(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate382.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
-function validate367(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11242,21 +11641,290 @@ function validate367(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate382(data.history, {
+      if (!validate397(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate367.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema168 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "KbTOCl9Cc9XyF4IDrKRwXh8H5V0hVtPoHJwWuH56X2g"
+  },
+  "nullable": true
+};
+const schema169 = {
+  "type": "object",
+  "required": ["uri"],
+  "properties": {
+    "uri": {
+      "$ref": "wgo0mxsCrPi9TJdtbNBJRdIQ1kBDHtAKOXpQ729qk"
+    },
+    "sha256": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "revision": {
+      "$ref": "l6ilvM0fr40G2wHxu3X7QH9nOwwArDHlERdeTZxKhBc"
+    },
+    "sizeBytes": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    }
+  }
+};
+const schema170 = {
+  "type": "string",
+  "maxLength": 1024
+};
+function validate408(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 1024) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 1024
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate408.errors = vErrors;
+  return errors === 0;
+}
+const schema171 = {
+  "type": "string",
+  "maxLength": 256,
+  "nullable": true
+};
+function validate411(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 256) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 256
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate411.errors = vErrors;
+  return errors === 0;
+}
+function validate407(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.uri === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "uri"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.uri !== undefined) {
+      if (!validate408(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sha256 !== undefined) {
+      if (!validate65(data.sha256, {
+        instancePath: instancePath + "/sha256",
+        parentData: data,
+        parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.revision !== undefined) {
+      if (!validate411(data.revision, {
+        instancePath: instancePath + "/revision",
+        parentData: data,
+        parentDataProperty: "revision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sizeBytes !== undefined) {
+      if (!validate103(data.sizeBytes, {
+        instancePath: instancePath + "/sizeBytes",
+        parentData: data,
+        parentDataProperty: "sizeBytes",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate407.errors = vErrors;
+  return errors === 0;
+}
+function validate406(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate407(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate406.errors = vErrors;
+  return errors === 0;
+}
+const schema172 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -11371,7 +12039,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-function validate391(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11430,10 +12098,10 @@ function validate391(data, {
       }
     }
   }
-  validate391.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema173 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -11463,7 +12131,7 @@ const schema164 = {
   },
   "nullable": true
 };
-function validate396(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11577,10 +12245,10 @@ function validate396(data, {
       }
     }
   }
-  validate396.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -11604,7 +12272,7 @@ const schema165 = {
   },
   "nullable": true
 };
-function validate406(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11696,10 +12364,10 @@ function validate406(data, {
       }
     }
   }
-  validate406.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -11756,12 +12424,12 @@ const schema166 = {
   },
   "nullable": true
 };
-const schema167 = {
+const schema176 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate428(data, {
+function validate453(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11803,10 +12471,10 @@ function validate428(data, {
       errors++;
     }
   }
-  validate428.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema177 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -11814,7 +12482,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema178 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -11832,11 +12500,11 @@ const schema169 = {
     }
   }
 };
-const schema170 = {
+const schema179 = {
   "type": "string",
   "maxLength": 8
 };
-function validate432(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11877,10 +12545,10 @@ function validate432(data, {
     }
     errors++;
   }
-  validate432.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-function validate431(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11906,13 +12574,13 @@ function validate431(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate432(data.precision, {
+      if (!validate457(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
@@ -11965,10 +12633,10 @@ function validate431(data, {
     }
     errors++;
   }
-  validate431.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-function validate430(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12011,21 +12679,21 @@ function validate430(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate431(data[i0], {
+      if (!validate456(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate430.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12194,24 +12862,24 @@ function validate414(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate428(data.precision, {
+      if (!validate453(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate430(data.served, {
+      if (!validate455(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
@@ -12238,10 +12906,10 @@ function validate414(data, {
       }
     }
   }
-  validate414.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema180 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12262,7 +12930,7 @@ const schema171 = {
   },
   "nullable": true
 };
-function validate442(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12343,10 +13011,10 @@ function validate442(data, {
       }
     }
   }
-  validate442.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12372,24 +13040,24 @@ function validate338(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate339(data.observedGeneration, {
+      if (!validate354(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate341(data.phase, {
+      if (!validate356(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
@@ -12416,13 +13084,13 @@ function validate338(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate345(data.conditions, {
+      if (!validate360(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
@@ -12438,84 +13106,95 @@ function validate338(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate360(data.attempts, {
+      if (!validate375(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate367(data.progress, {
+      if (!validate382(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
-    if (data.checkpoint !== undefined) {
-      if (!validate391(data.checkpoint, {
-        instancePath: instancePath + "/checkpoint",
+    if (data.sources !== undefined) {
+      if (!validate406(data.sources, {
+        instancePath: instancePath + "/sources",
         parentData: data,
-        parentDataProperty: "checkpoint",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sparsity !== undefined) {
-      if (!validate396(data.sparsity, {
-        instancePath: instancePath + "/sparsity",
-        parentData: data,
-        parentDataProperty: "sparsity",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.macs !== undefined) {
-      if (!validate406(data.macs, {
-        instancePath: instancePath + "/macs",
-        parentData: data,
-        parentDataProperty: "macs",
+        parentDataProperty: "sources",
         rootData
       })) {
         vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
+    if (data.checkpoint !== undefined) {
+      if (!validate416(data.checkpoint, {
+        instancePath: instancePath + "/checkpoint",
+        parentData: data,
+        parentDataProperty: "checkpoint",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparsity !== undefined) {
+      if (!validate421(data.sparsity, {
+        instancePath: instancePath + "/sparsity",
+        parentData: data,
+        parentDataProperty: "sparsity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.macs !== undefined) {
+      if (!validate431(data.macs, {
+        instancePath: instancePath + "/macs",
+        parentData: data,
+        parentDataProperty: "macs",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.fid !== undefined) {
-      if (!validate414(data.fid, {
+      if (!validate439(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate442(data.model, {
+      if (!validate467(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
 function validate110(data, {
@@ -12621,13 +13300,13 @@ function validate110(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate338(data.status, {
+      if (!validate353(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }

@@ -12,6 +12,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable
 
 from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
 from sparsedm.runtime.launch import launch, processes_to_start
@@ -22,6 +23,8 @@ from sparsedm.runtime.stop import StopSignal
 from sparsedm.training.config import TrainConfig, load_config, with_output
 from sparsedm.training.describe import describe
 from sparsedm.training.finetune import train
+from sparsedm.training.inputs import fetch_inputs
+from sparsedm.training.output import claim_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError([f"--processes must be at least 1, not {args.processes}."])
     count = 1 if args.dry_run else processes_to_start(args.processes)
     if count > 1:
+        # One process fetches for all, whose wait for each other has a limit.
+        code = _ended(args, _fetch)
+        if code:
+            return code
         command = [sys.executable, "-m", "sparsedm.cli", "train"]
         options = {"--config": args.config, "--output": args.output}
         return launch(count, [*command, *(word for pair in options.items() if pair[1] for word in pair)])
@@ -57,6 +64,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_here(args: argparse.Namespace) -> int:
+    return _ended(args, _describe if args.dry_run else _train)
+
+
+def _fetch(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    fetch_inputs(config, client, console, claim_output(config))
+
+
+def _describe(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    fetch_inputs(config, client, console, None)
+    print(describe(config))
+
+
+def _train(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    _fetch(config, client, console)
+    _train_together(config, client, console)
+
+
+def _ended(args: argparse.Namespace, work: Callable[[TrainConfig, ReportClient, Console], None]) -> int:
     """Handles every way to end: an exit code, a sentence on stderr, and the final report to the operator."""
     rank = int(os.environ.get("RANK", "0"))
     client = ReportClient(None, None) if rank else ReportClient.from_environment()
@@ -66,10 +91,7 @@ def run_here(args: argparse.Namespace) -> int:
             config = load_config(args.config)
             if args.output:
                 config = with_output(config, args.output)
-            if args.dry_run:
-                print(describe(config))
-                return 0
-            _train_together(config, client, console)
+            work(config, client, console)
         client.close()
         return 0
     except SparseDMError as error:

@@ -86,6 +86,13 @@ class Console:
             self._next = time.monotonic() + self.interval
             print(f"{progress['display']:>4} {progress['phase']} {line}", file=self.stream, flush=True)
 
+    def show_fetching(self, progress: dict[str, Any], force: bool = False) -> None:
+        """As `show`, before there is a run: the bar is that of the run alone."""
+        if force or time.monotonic() >= self._next:
+            self._next = time.monotonic() + self.interval
+            left = f", {progress['eta']} left" if "eta" in progress else ""
+            self.say(f"{progress['display']}{left}")
+
     def say(self, message: str) -> None:
         """A sentence of its own, above the bar where there is one."""
         if self._bar is not None:

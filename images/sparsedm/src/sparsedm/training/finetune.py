@@ -50,6 +50,7 @@ from sparsedm.sparsity.schedule import Stage
 from sparsedm.training.checkpoint import CheckpointStore
 from sparsedm.training.config import LATENT_FORMATS, TrainConfig
 from sparsedm.training.generated import open_generated
+from sparsedm.training.inputs import pin_inputs
 from sparsedm.training.learner import Learner, begin
 from sparsedm.training.learning_rate import learning_rate_at
 from sparsedm.training.output import claim_output, finished_manifest, hold_output, run_name
@@ -64,7 +65,7 @@ from sparsedm.training.plan import (
 )
 from sparsedm.training.run_state import Best
 from sparsedm.training.teacher import open_teacher
-from sparsedm.uris import resolve_uri
+from sparsedm.uris import resolve_uri, sources_status
 
 ENCODER_TOLERANCE = 0.05
 """Relative difference of two encodings of a text by one encoder, which may have run in 16 bits."""
@@ -87,6 +88,8 @@ def train(
             # The trainer from which the output was taken over may have finished the run.
             manifest = _finished(config, output, client, processes)
             if manifest is None:
+                if lock is not None:
+                    pin_inputs(output, lock)
                 finetune = Finetune(config, output, client, console, stop, processes, lock)
                 finetune.resume()
                 finetune.train()
@@ -592,6 +595,7 @@ class Finetune:
             "method": config.sparsity.method,
             "schedule": f"{config.sparsity.schedule.type}: {stages}" if self.method.trains else "none",
             "masks": mask_rhythm(config),
+            **({"sources": fetched} if (fetched := sources_status()) else {}),
             **(self.teacher.provenance() if self.teacher else {"teacher": "none"}),
             "weights": self._which_weights(),
         }

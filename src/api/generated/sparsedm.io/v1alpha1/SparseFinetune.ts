@@ -143,7 +143,7 @@ export interface ISparseFinetune {
        */
       "pretrained"?: {
         /**
-         * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+         * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace, file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors, s3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO[@REVISION][/PATH]. What lies outside the cluster is fetched by the trainer before it starts (spec.sources).
          */
         "uri": string;
         /**
@@ -564,6 +564,46 @@ export interface ISparseFinetune {
       "uri": string;
     };
     /**
+     * How the trainer fetches what lies outside the cluster: URIs of s3, https and hf. The operator itself fetches nothing. What is fetched, with its digest, is in status.sources.
+     */
+    "sources"?: {
+      /**
+       * Secrets with which URIs are read. For each URI the longest prefix decides; a URI without one is read without credentials, or with those that the pod has by spec.trainer.serviceAccountName.
+       */
+      "credentials"?: Array<{
+        /**
+         * Beginning of the URIs, up to the end of a part, for example s3://BUCKET, https://HOST/PATH, hf://OWNER or hf:// for all of a kind.
+         */
+        "prefix": string;
+        /**
+         * Secret of this namespace. For s3 its keys are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there are any, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL (of any other server than Amazon's); for https token, or username and password; for hf token, and HF_ENDPOINT for another hub. It is mounted into the pod, and read anew when credentials expire.
+         */
+        "secretName": string;
+      }>;
+      /**
+       * Where fetched files are kept. Absent means the pod's own /tmp, so that each pod fetches again.
+       */
+      "cache"?: {
+        /**
+         * Volume claim of this namespace, which runs may share: a file is fetched once, and is whole or absent. Files lie in its folder sparsedm-sources, and nothing deletes them.
+         */
+        "claim": string;
+      };
+      /**
+       * Certificate authorities that servers and proxies may be signed by, besides the public ones.
+       */
+      "trustedCA"?: {
+        /**
+         * ConfigMap of this namespace.
+         */
+        "configMapName": string;
+        /**
+         * Its key with the certificates in PEM. Absent means ca.crt.
+         */
+        "key"?: string;
+      };
+    };
+    /**
      * The training pod.
      */
     "trainer"?: {
@@ -893,7 +933,7 @@ export interface ISparseFinetune {
        */
       "percent"?: number;
       /**
-       * The percentage as text.
+       * The percentage as text; before the run starts, how much of its files is there, such as fetching 3.1 of 9.8 GB.
        */
       "display"?: string;
       /**
@@ -913,7 +953,7 @@ export interface ISparseFinetune {
        */
       "maskFlips"?: number;
       /**
-       * What the trainer is doing, for example training, evaluating or exporting.
+       * What the trainer is doing, for example fetching, training, evaluating or exporting.
        */
       "phase"?: string;
       /**
@@ -954,6 +994,27 @@ export interface ISparseFinetune {
         "sparsity"?: string;
       }>;
     };
+    /**
+     * What the trainer has fetched from outside the cluster. Later attempts of the run read the same content, or fail.
+     */
+    "sources"?: Array<{
+      /**
+       * As in the spec.
+       */
+      "uri": string;
+      /**
+       * SHA-256 digest of the file, or of what sha256sum prints for all files of the folder, sorted by path.
+       */
+      "sha256"?: string;
+      /**
+       * What the source itself calls this content, such as the commit of a hub.
+       */
+      "revision"?: string;
+      /**
+       * Size of all files in bytes, after an archive was unpacked.
+       */
+      "sizeBytes"?: number;
+    }>;
     /**
      * The newest checkpoint.
      */

@@ -22,6 +22,7 @@ SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluat
 """Parts of a SparseFinetune's spec that the trainer reads; the others below are the operator's."""
 OPERATOR_PARTS = (
     "acceptance",
+    "sources",
     "trainer",
     "suspend",
     "backoffLimit",
@@ -57,7 +58,7 @@ def parse_config(value: Any) -> TrainConfig:
             f"must be absent when dataset.format is {dataset.format}, which holds no texts.",
         )
     output = root.object("output")
-    output_uri = output.uri("uri", "pvc or file")
+    output_uri = output.uri("uri", remote=False)
     output.finish()
     root.finish(ignored=OPERATOR_PARTS)
     if problems:

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparsedm.sparsity.pattern import Pattern
+from sparsedm.uris import REMOTE
 
 _DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _URI = re.compile(
-    rf"^(?:pvc://(?=[^/]{{1,253}}/)(?P<claim>{_DNS_NAME})/(?P<path>[^?#]+)|file://(?P<file>/[^?#]+))$"
+    rf"^(?:pvc://(?=[^/]{{1,253}}/){_DNS_NAME}/[^?#]+|file:///[^?#]+)$"
 )
+_LOCAL_URI = "pvc://CLAIM/PATH or file:///PATH"
+_REMOTE_URI = "or s3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO[@REVISION][/PATH]"
 
 
 class Problems(list[str]):
@@ -137,20 +140,18 @@ class Reader:
             self.complain(name, f'must be N:M with 1 <= N < M <= 32, in quotes as "2:4", not {shown(value)}.')
             return Pattern.parse(default) if default else None
 
-    def uri(self, name: str, schemes: str = "pvc or file", required: bool = True) -> str | None:
+    def uri(self, name: str, required: bool = True, remote: bool = True) -> str | None:
+        """remote: whether it may lie outside the cluster."""
         value = self.take(name)
         if value is None and not required:
             return None
+        want = f"{_LOCAL_URI}, {_REMOTE_URI}" if remote else _LOCAL_URI
         if value is None:
-            self.complain(name, f"is required: give {_uri_example(schemes)}.")
+            self.complain(name, f"is required: give {want}.")
             return None
-        found = _URI.fullmatch(value) if isinstance(value, str) else None
-        wrong_scheme = found is not None and schemes == "pvc" and not found["claim"]
-        if found is None or wrong_scheme or _climbs(found["path"] or found["file"]):
+        if not isinstance(value, str) or not _is_uri(value, remote):
             self.complain(
-                name,
-                f'must be {_uri_example(schemes)}, without "?", "#", ".." or "//" in the path, '
-                f"not {shown(value)}.",
+                name, f'must be {want}, without "?", "#", ".." or "//" in the path, not {shown(value)}.'
             )
             return None
         return value
@@ -184,9 +185,8 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _uri_example(schemes: str) -> str:
-    return "pvc://CLAIM/PATH" if schemes == "pvc" else "pvc://CLAIM/PATH or file:///PATH"
-
-
-def _climbs(path: str) -> bool:
-    return ".." in path.split("/") or "//" in path
+def _is_uri(value: str, remote: bool) -> bool:
+    if not _URI.fullmatch(value) and not (remote and REMOTE.fullmatch(value)):
+        return False
+    path = value.partition("://")[2]
+    return ".." not in path.split("/") and "//" not in path

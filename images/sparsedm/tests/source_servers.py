@@ -1,0 +1,193 @@
+"""Servers of the tests of sources, each real: TLS by the ssl module under an authority of the test's own, S3
+by moto, and a small one of ours that speaks as much of the hub's HTTP API as reading needs."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Files:
+    """What a server holds, and how it misbehaves."""
+
+    content: dict[str, bytes] = field(default_factory=dict)
+    cuts: list[int] = field(default_factory=list)
+    """For each of the next answers with a body: bytes after which the connection ends."""
+    refusals: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    """Answers instead of the next ones: status, headers, body."""
+    needs: dict[str, str] = field(default_factory=dict)
+    """Headers without which a request is answered with 401."""
+    etags: bool = True
+    ranges: bool = True
+    redirects: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """Path, Range and Authorization of each request."""
+    answer: Callable[[str], Any] = lambda path: None
+    """JSON for a path, or the code of a hub's 404, before files are looked for."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    files: Files
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        wanted, range_ = self.path.partition("?")[0], self.headers.get("Range", "")
+        self.files.asked.append((wanted, range_, self.headers.get("Authorization", "")))
+        if self.files.refusals:
+            self._send(*self.files.refusals.pop(0))
+        elif any(self.headers.get(name) != value for name, value in self.files.needs.items()):
+            self._send(401, {}, b"")
+        elif wanted in self.files.redirects:
+            self._send(302, {"Location": self.files.redirects[wanted]}, b"")
+        elif isinstance(found := self.files.answer(wanted), str):
+            self._send(404, {"X-Error-Code": found}, b"")
+        elif found is not None:
+            self._send(200, {"Content-Type": "application/json"}, json.dumps(found).encode())
+        elif wanted not in self.files.content:
+            self._send(404, {}, b"")
+        else:
+            self._file(self.files.content[wanted], range_)
+
+    def do_HEAD(self) -> None:
+        self._send(405, {}, b"")
+
+    def _file(self, body: bytes, range_: str) -> None:
+        headers = {"ETag": f'"{hashlib.md5(body).hexdigest()}"'} if self.files.etags else {}
+        if not range_ or not self.files.ranges:
+            self._send(200, headers, body)
+            return
+        first, _, last = range_.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last) + 1 if last else len(body), len(body))
+        if start >= len(body):
+            self._send(416, {**headers, "Content-Range": f"bytes */{len(body)}"}, b"")
+            return
+        span = {"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+        self._send(206, {**headers, **span}, body[start:end])
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        cut = self.files.cuts.pop(0) if len(body) > 1 and status < 300 and self.files.cuts else len(body)
+        self.wfile.write(body[:cut])
+        if cut < len(body):
+            self.close_connection = True
+
+
+@contextmanager
+def web_server(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Yields "localhost:PORT"."""
+    server = ThreadingHTTPServer(("localhost", 0), type("Handler", (Handler,), {"files": files}))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def private_authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """An authority's certificate as PEM, and the TLS settings of a server on localhost that it signed for."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    now = datetime.datetime.now(datetime.UTC)
+    key, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+
+    def certificate(subject: str, public: Any, is_ca: bool) -> x509.Certificate:
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name(subject))
+            .issuer_name(name("test authority"))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(names, critical=False)
+            .sign(key, hashes.SHA256())
+        )
+
+    pem, server = folder / "ca.pem", folder / "server.pem"
+    encoding = serialization.Encoding.PEM
+    pem.write_bytes(certificate("test authority", key.public_key(), True).public_bytes(encoding))
+    server.write_bytes(
+        own.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate("localhost", own.public_key(), False).public_bytes(encoding)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server)
+    return pem, context
+
+
+def hub(repos: dict[str, dict[str, dict[str, bytes]]], branches: dict[str, str]) -> Files:
+    """A hub with repositories of commits of files, by "OWNER/REPO", and of what branches stand for. Files
+    that end in .safetensors are in LFS, whose digest the hub tells."""
+    files = Files()
+
+    def answer(path: str) -> Any:
+        parts = path.strip("/").split("/")
+        if parts[:2] not in (["api", "models"], ["api", "datasets"]):
+            return None
+        repo, kind = "/".join(parts[2:4]), parts[4] if len(parts) > 4 else ""
+        if repo not in repos:
+            return "RepoNotFound"
+        commit = branches.get(parts[5], parts[5]) if len(parts) > 5 else branches["main"]
+        if commit not in repos[repo]:
+            return "RevisionNotFound"
+        if kind == "revision" or not kind:
+            return {"id": repo, "sha": commit, "siblings": []}
+        return [_tree_entry(name, body) for name, body in repos[repo][commit].items()]
+
+    files.answer = answer
+    for repo, commits in repos.items():
+        for commit, held in commits.items():
+            for name, body in held.items():
+                for kind in ("", "/datasets"):
+                    files.content[f"{kind}/{repo}/resolve/{commit}/{name}"] = body
+    return files
+
+
+def _tree_entry(name: str, body: bytes) -> dict[str, Any]:
+    entry = {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
+    if name.endswith(".safetensors"):
+        digest = hashlib.sha256(body).hexdigest()
+        entry["lfs"] = {"oid": digest, "size": len(body), "pointerSize": 134}
+    return entry
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """moto's server. Yields its URL."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
