@@ -720,7 +720,7 @@ describe('a SparseFinetune is refused', () => {
       'greater than or equal to 1',
     ],
     ['a field nobody knows', { training: { epochs: 3 } }, 'spec.training.epochs', 'unknown field'],
-    ['a field of another version', { queueName: 'q' }, 'spec.queueName', 'unknown field'],
+    ['a field of another version', { study: 'q' }, 'spec.study', 'unknown field'],
   ])('%s', async (_, change, field, remedy) => {
     const message = await refusal(tryCreate(sparseFinetunes, finetune('bad', server.namespace, change)));
     expect(message).toContain(field);
