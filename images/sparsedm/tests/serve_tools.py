@@ -36,6 +36,8 @@ CONFIG = UViTConfig(
 PATTERN = Pattern(2, 4)
 SOURCES = Path(__file__).parents[1] / "src"
 WAIT_SECONDS = 120
+DRAWN = 'sparsedm_images_total{outcome="drawn"}'
+"""The series of images that were drawn."""
 
 
 def write_artifact(
@@ -97,6 +99,7 @@ class FakeEngine:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.places = 4
+        self.device = torch.device("cpu")
         self.gate = threading.Event()
         self.begun = threading.Semaphore(0)
         self.classes = ["boot", "bag"]
@@ -132,7 +135,10 @@ class FakeEngine:
         return [self.image(row.seed) for row in rows]
 
     def status(self) -> dict[str, Any]:
-        return {"backend": "dense", "device": "cpu"}
+        return {"backend": "dense", "device": "cpu", "precision": "fp32"}
+
+    def layer_backends(self) -> dict[str, str]:
+        return {"blocks.0.attn.qkv": "cusparselt", "blocks.0.attn.proj": "dense"}
 
 
 class ServerProcess:
@@ -191,14 +197,14 @@ class ServerProcess:
         return self.client.post("/v1/images/generations", json={"prompt": "ankle boot", **body})
 
     def metric(self, name: str) -> float:
-        """The value of a metric without labels."""
+        """The value of a series: a name, and its labels in braces where it has some."""
         lines = self.client.get("/metrics").text.splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     def accepted(self) -> float:
         """Images drawn, being drawn or waiting. An image that moves on in between is missed, never counted
         twice."""
-        names = ("sparsedm_images_total", "sparsedm_drawing_images", "sparsedm_queue_images")
+        names = (DRAWN, "sparsedm_drawing_images", "sparsedm_queue_images")
         return sum(self.metric(name) for name in names)
 
     def terminate(self) -> None:

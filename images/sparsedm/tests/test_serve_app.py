@@ -58,22 +58,22 @@ async def generate(client: httpx.AsyncClient, **body: Any) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code"),
+    ("error", "status", "code", "outcome"),
     [
-        (NotFinite(7), 500, "image_not_finite"),
-        (Flat(7), 500, "image_flat"),
-        (RuntimeError("out of memory"), 500, "drawing_failed"),
-        (Draining(), 503, "draining"),
+        (NotFinite(7), 500, "image_not_finite", "not_finite"),
+        (Flat(7), 500, "image_flat", "flat"),
+        (RuntimeError("out of memory"), 500, "drawing_failed", "failed"),
+        (Draining(), 503, "draining", "failed"),
     ],
 )
 def test_an_image_that_can_t_be_drawn_is_an_error_and_counted(
-    error: Exception, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+    error: Exception, status: int, code: str, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(client: httpx.AsyncClient, service: Service, engine: FakeEngine) -> None:
         engine.image = lambda seed: error
         answer = await generate(client, seed=7)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        assert "sparsedm_failed_images_total 1.0" in (await client.get("/metrics")).text
+        assert f'sparsedm_images_total{{outcome="{outcome}"}} 1.0' in (await client.get("/metrics")).text
         assert service.live, "one image is no reason to restart"
 
     run(monkeypatch, scenario)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,11 +33,24 @@ class Painter:
         self.places = places
         self.batches: list[list[int]] = []
         """The seeds of each step."""
+        self.outcomes: Counter[str] = Counter()
         self.now = 0.0
         """Time of the heartbeat."""
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Semaphore(0)
+
+    def steps(self, images: int, steps: int, seconds: float) -> None:
+        pass
+
+    def waited(self, seconds: float) -> None:
+        self.outcomes["begun"] += 1
+
+    def redrawn(self) -> None:
+        self.outcomes["redrawn"] += 1
+
+    def ended(self, outcome: str, images: int = 1) -> None:
+        self.outcomes[outcome] += images
 
     def begin(self, label: int | None, seed: int, steps: int) -> Row:
         return Row(label, seed, steps)
@@ -80,7 +94,9 @@ def run(
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             pace = Pace({max_batch: seconds})
-            batcher = Batcher(painter, executor, pace, max_delay, max_queue, clock=lambda: painter.now)
+            batcher = Batcher(
+                painter, executor, pace, max_delay, max_queue, painter, clock=lambda: painter.now
+            )
             loop = asyncio.create_task(batcher.run())
             try:
                 async with asyncio.timeout(30):
@@ -276,7 +292,9 @@ def test_what_cannot_be_drawn_in_time_is_given_up_with_the_step_under_way() -> N
         results = await asyncio.gather(*accepted, return_exceptions=True)
         assert [type(result) for result in results] == [Draining] * 6
 
-    assert run(scenario).batches == [[0, 1, 2, 3]], "no further step is taken"
+    painter = run(scenario)
+    assert painter.batches == [[0, 1, 2, 3]], "no further step is taken"
+    assert painter.outcomes == {"begun": 4, "given_up": 6}
 
 
 def test_cancelled_images_are_not_drawn_and_make_room() -> None:
@@ -303,7 +321,9 @@ def test_a_cancelled_image_leaves_the_batch_at_the_next_step() -> None:
         painter.gate.set()
         assert await asyncio.gather(*stays) == [(0, 1)]
 
-    assert run(scenario).batches == [[0, 1], [1], [1]]
+    painter = run(scenario)
+    assert painter.batches == [[0, 1], [1], [1]]
+    assert painter.outcomes == {"begun": 2, "cancelled": 1, "drawn": 1}
 
 
 def test_a_failed_batch_fails_its_requests_and_no_other() -> None:
@@ -346,7 +366,9 @@ def test_an_image_that_is_spoilt_is_drawn_once_more_and_then_an_error_for_itself
         assert isinstance(spoilt, Flat)
         assert batcher.failures == 0, "something came of the batch"
 
-    assert run(scenario).batches == [[-4, -5, 1], [-4, -5], [-4, -5]]
+    painter = run(scenario)
+    assert painter.batches == [[-4, -5, 1], [-4, -5], [-4, -5]]
+    assert painter.outcomes == {"begun": 3, "redrawn": 2, "drawn": 2, "flat": 1}
 
 
 def test_a_batch_has_fewer_places_once_memory_ran_out() -> None:

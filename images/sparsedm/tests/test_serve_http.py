@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from serve_tools import CLASSES, CONFIG, ServerProcess, wait_for, write_artifact
+from serve_tools import CLASSES, CONFIG, DRAWN, ServerProcess, wait_for, write_artifact
 from sparsedm.artifact.artifact import seal_of
 from sparsedm.artifact.components import Components
 from sparsedm.cli import main
@@ -368,16 +368,16 @@ def test_models_are_listed_for_both_protocols(server: ServerProcess) -> None:
 
 
 def test_metrics_count_requests_batches_and_images(server: ServerProcess) -> None:
-    before = server.metric("sparsedm_images_total")
+    before = server.metric(DRAWN)
     server.generate(n=3)
-    assert server.metric("sparsedm_images_total") == before + 3
+    assert server.metric(DRAWN) == before + 3
     assert server.metric("sparsedm_queue_images") == 0
     assert server.metric("sparsedm_requests_in_flight") == 0
     assert server.metric("sparsedm_waiting_denoising_seconds") == 0
     assert server.metric("sparsedm_ready") == 1
     text = server.client.get("/metrics").text
     assert 'sparsedm_requests_total{method="POST",route="/v1/images/generations",status="200"}' in text
-    assert 'backend="dense",device="cpu",pattern="2:4"' in text
+    assert 'backend="dense",device="cpu",pattern="2:4",precision="fp32"' in text
     assert "/nothing" not in text, "clients must not make up series"
 
 
@@ -446,7 +446,7 @@ def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -
 
 
 def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
-    drawn = server.metric("sparsedm_images_total")
+    drawn = server.metric(DRAWN)
     first = pool.submit(server.generate, seed=1, n=6)
     wait_for(lambda: server.accepted() == drawn + 6, "the first request")
     body = b'{"prompt": "dress", "n": 2}'
@@ -460,11 +460,11 @@ def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExec
     wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "room")
     assert first.result().status_code == 200
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
-    assert server.metric("sparsedm_images_total") == drawn + 6, "room came by leaving, not by drawing"
+    assert server.metric(DRAWN) == drawn + 6, "room came by leaving, not by drawing"
 
 
 def _a_client_that_leaves_ends_its_image_at_the_next_step(server: ServerProcess) -> None:
-    drawn, steps = server.metric("sparsedm_images_total"), server.metric("sparsedm_batch_size_count")
+    drawn, steps = server.metric(DRAWN), server.metric("sparsedm_batch_size_count")
     body = b'{"prompt": "dress"}'
     head = (
         "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\n"
@@ -474,7 +474,7 @@ def _a_client_that_leaves_ends_its_image_at_the_next_step(server: ServerProcess)
         client.sendall(head.encode() + body)
         wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the image")
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "its end")
-    assert server.metric("sparsedm_images_total") == drawn, "it was never finished"
+    assert server.metric(DRAWN) == drawn, "it was never finished"
     assert server.metric("sparsedm_batch_size_count") - steps < SLOW["steps"]
 
 
@@ -501,21 +501,19 @@ def _what_would_come_too_late_is_refused_at_once(server: ServerProcess, pool: Th
 def _a_client_with_one_image_does_not_wait_for_all_of_another_s(
     server: ServerProcess, pool: ThreadPoolExecutor
 ) -> None:
-    drawn = server.metric("sparsedm_images_total")
+    drawn = server.metric(DRAWN)
     many = pool.submit(server.generate, seed=1, n=4)
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first of many images")
     headers = {"Authorization": "Bearer other"}
     one = server.client.post("/v1/images/generations", json={"prompt": "dress"}, headers=headers)
     assert one.status_code == 200
-    assert server.metric("sparsedm_images_total") - drawn <= 4, (
-        "the other client's first, and its turns since"
-    )
+    assert server.metric(DRAWN) - drawn <= 4, "the other client's first, and its turns since"
     assert not many.done()
     assert many.result().status_code == 200
 
 
 def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
-    drawn = server.metric("sparsedm_images_total")
+    drawn = server.metric(DRAWN)
     drawing = pool.submit(server.generate, seed=1, n=2)
     wait_for(lambda: server.accepted() == drawn + 2, "the first request")
     waiting = pool.submit(server.generate, seed=2, n=4)

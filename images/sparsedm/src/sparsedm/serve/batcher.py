@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from sparsedm.serve.gpu import ContextLost
+from sparsedm.serve.metrics import Outcome
 from sparsedm.serve.pace import Pace, ends
 from sparsedm.serve.prompts import Condition
 from sparsedm.serve.spoilt import Spoilt
@@ -52,6 +53,22 @@ class Drawing(Protocol):
 
     def finish(self, rows: Sequence[Any]) -> Sequence[Any]:
         """An image or an error for each row without steps left; Spoilt for an image that came out wrong."""
+
+
+class Watch(Protocol):
+    """Is told what happens."""
+
+    def steps(self, images: int, steps: int, seconds: float) -> None:
+        """`steps` steps of a batch, each in `seconds`."""
+
+    def waited(self, seconds: float) -> None:
+        """An image has got its place."""
+
+    def redrawn(self) -> None:
+        """An image was spoilt, and begins again."""
+
+    def ended(self, outcome: Outcome, images: int = 1) -> None:
+        """Images have come to an end, one way or another."""
 
 
 class Refused(Exception):
@@ -93,12 +110,10 @@ class Batcher:
         pace: Pace,
         max_delay: float,
         max_queue: int,
-        on_steps: Callable[[int, int, float], None] = lambda images, steps, seconds: None,
-        on_images: Callable[[int, int], None] = lambda drawn, failed: None,
+        watch: Watch,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """on_steps: (images in the batch, steps taken, seconds of each). on_images: of what has ended.
-        clock: of the heartbeat."""
+        """clock: of the heartbeat."""
         self.max_queue = max_queue
         self.failures = 0
         """Consecutive times that nothing but errors came out of a batch."""
@@ -107,8 +122,7 @@ class Batcher:
         self._pace = pace
         self._clock = clock
         self._max_delay = max_delay
-        self._on_steps = on_steps
-        self._on_images = on_images
+        self._watch = watch
         self._queue = FairQueue()
         self._batch: list[Image] = []
         """The images being drawn."""
@@ -233,6 +247,7 @@ class Batcher:
 
     def _forget_cancelled(self, image: Image, result: asyncio.Future[Any]) -> None:
         if result.cancelled():
+            self._watch.ended("cancelled")
             self._queue.discard(image)
             self._wake()
 
@@ -264,6 +279,7 @@ class Batcher:
         for image in [*self._batch, *self._queue]:
             if not image.result.done():
                 image.result.set_exception(Draining())
+                self._watch.ended("given_up")
         self._queue.clear()
         self._wake()
 
@@ -283,6 +299,7 @@ class Batcher:
         while self._queue and self.drawing < self.places:
             image = self._queue.pop()
             if not image.result.done():
+                self._watch.waited(asyncio.get_running_loop().time() - image.since)
                 self._batch.append(image)
 
     async def _fill(self) -> None:
@@ -310,7 +327,7 @@ class Batcher:
         seconds = (loop.time() - started) / steps
         if len(batch) <= self.places:  # else it was cut, as memory ran out
             self._pace.add(len(batch), seconds, steps)
-        self._on_steps(len(batch), steps, seconds)
+        self._watch.steps(len(batch), steps, seconds)
         self._hand_out(ready)
 
     async def _on_model(self, batch: Sequence[Image], most: float = math.inf) -> tuple[int, dict[Image, Any]]:
@@ -346,6 +363,7 @@ class Batcher:
     def _once_more(self, image: Image, why: Spoilt) -> None:
         """It keeps its place, from its first step."""
         log.warning("An image is drawn again, densely.", extra={"fields": {"why": str(why)}})
+        self._watch.redrawn()
         image.row, image.again = self._engine.again(image.row), True
 
     async def _one_by_one(self, batch: Sequence[Image], error: Exception) -> dict[Image, Any]:
@@ -369,12 +387,18 @@ class Batcher:
             return
         failed = sum(isinstance(image, Exception) for image in ended.values())
         self.failures = self.failures + 1 if failed == len(ended) else 0
-        self._on_images(len(ended) - failed, failed)
         self._batch = [image for image in self._batch if image not in ended]
         for image, drawn in ended.items():
             if image.result.done():
                 continue
+            self._watch.ended(outcome_of(drawn))
             if isinstance(drawn, Exception):
                 image.result.set_exception(drawn)
             else:
                 image.result.set_result(drawn)
+
+
+def outcome_of(drawn: Any) -> Outcome:
+    if isinstance(drawn, Spoilt):
+        return drawn.outcome
+    return "failed" if isinstance(drawn, Exception) else "drawn"

@@ -390,6 +390,13 @@ class Engine:
             "reason": f"{self.choice.reason}{self._memory_note()}",
         }
 
+    def layer_backends(self) -> dict[str, str]:
+        """What computes each of the masked layers, by name."""
+        assert self.choice is not None, "warm_up comes first"
+        replaced, backend = self.choice.replaced, self.choice.backend
+        names = [layer["name"] for layer in self.manifest["layers"]]
+        return {name: backend if name in replaced else "dense" for name in names}
+
     def _memory_note(self) -> str:
         if self.places == self.spec.max_batch_size:
             return ""

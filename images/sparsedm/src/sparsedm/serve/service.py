@@ -28,10 +28,11 @@ from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.gpu import ContextLost, is_out_of_memory
 from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
+from sparsedm.serve.metrics import Metrics
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames, Condition, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
-from sparsedm.serve.telemetry import Latencies, Metrics
+from sparsedm.serve.telemetry import Latencies
 from sparsedm.uris import uri_of
 
 log = logging.getLogger("sparsedm.serve")
@@ -90,6 +91,22 @@ class Service:
         """Requests for images, since the start."""
         self._killed_at: float | None = None
         """Time of SIGKILL on the event loop's clock; None before the stop signal."""
+
+        self._add_gauges()
+
+    def _add_gauges(self) -> None:
+        def of_batcher(what: Callable[[Batcher], float]) -> Callable[[], float]:
+            return lambda: 0.0 if self._batcher is None else what(self._batcher)
+
+        read = self.metrics.read
+        read("sparsedm_ready", lambda: float(self.ready))
+        read("sparsedm_requests_in_flight", lambda: self.load.requests)
+        read("sparsedm_waiting_denoising_seconds", lambda: self.load.waiting_seconds)
+        read("sparsedm_steps_per_second", self._speed)
+        read("sparsedm_queue_images", of_batcher(lambda batcher: batcher.waiting))
+        read("sparsedm_drawing_images", of_batcher(lambda batcher: batcher.drawing))
+        read("sparsedm_batch_places", of_batcher(lambda batcher: batcher.places))
+        read("sparsedm_step_under_way_seconds", of_batcher(lambda batcher: batcher.step_under_way))
 
     @property
     def stopping(self) -> bool:
@@ -155,7 +172,7 @@ class Service:
         batcher = Batcher(
             engine, self._executor, Pace(measured.seconds),
             config.engine.max_batch_delay_milliseconds / 1000, config.engine.max_queue,
-            self.metrics.steps, self.metrics.ended,
+            self.metrics,
         )  # fmt: skip
         self.latencies.add(batcher.seconds_alone(1, config.engine.steps))
         self._engine, self._batcher, self._prompts = engine, batcher, prompts
@@ -246,20 +263,11 @@ class Service:
 
     def _describe(self, engine: Engine) -> None:
         status, metrics = engine.status(), self.metrics
-        batcher = self._batcher
-        assert batcher is not None
-        metrics.build.labels(
-            **versions(),
-            backend=status["backend"],
-            device=status["device"],
-            pattern=engine.manifest["pattern"],
-        ).set(1)
-        metrics.queue.set_function(lambda: batcher.waiting)
-        metrics.drawing.set_function(lambda: batcher.drawing)
-        metrics.ready.set_function(lambda: float(self.ready))
-        metrics.in_flight.set_function(lambda: self.load.requests)
-        metrics.waiting_seconds.set_function(lambda: self.load.waiting_seconds)
-        metrics.speed.set_function(self._speed)
+        named = {name: status[name] for name in ("backend", "precision", "device")}
+        metrics.describe(
+            {**versions(), **named, "pattern": engine.manifest["pattern"]}, engine.layer_backends()
+        )
+        metrics.watch_gpu(engine.device)
 
     def status(self, engine: Engine) -> dict[str, Any]:
         """`status.engine` of the SparseInferenceService."""
@@ -337,7 +345,7 @@ class Service:
         return images
 
     def _refusal(self, refused: Refused, work: Work) -> ApiError:
-        self.metrics.refused.inc(work.images)
+        self.metrics.ended("refused", work.images)
         if isinstance(refused, TooLate) and not refused.ever:
             # No load: more replicas would not help. OpenAI's clients obey the header and don't try again.
             return ApiError(429, str(refused), "too_late", headers={"X-Should-Retry": "false"})

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from sparsedm.serve.metrics import Outcome
+
 
 class Spoilt(Exception):
-    """`code` is the API's; `what` completes "the image of seed 7 ..."."""
+    """`what` completes "the image of seed 7 ..."."""
 
-    code = "image_spoilt"
-    what = "is spoilt"
+    outcome: ClassVar[Outcome]
+    what: ClassVar[str]
+
+    @property
+    def code(self) -> str:
+        """The API's."""
+        return f"image_{self.outcome}"
 
     def __init__(self, seed: int) -> None:
         super().__init__(f"The image of seed {seed} {self.what}.")
@@ -16,12 +25,12 @@ class Spoilt(Exception):
 class NotFinite(Spoilt):
     """An image with NaN or infinity, which would be served as black."""
 
-    code = "image_not_finite"
+    outcome = "not_finite"
     what = "holds values that are not finite"
 
 
 class Flat(Spoilt):
     """An image of one colour, which no trained model means."""
 
-    code = "image_flat"
+    outcome = "flat"
     what = "has one value in all of its pixels"

@@ -1,4 +1,4 @@
-"""Metrics, access log, request ids and the answer to unexpected errors, around the application."""
+"""Counting, access log, request ids and the answer to unexpected errors, around the application."""
 
 from __future__ import annotations
 
@@ -12,91 +12,19 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sparsedm.serve.errors import internal_error
+from sparsedm.serve.metrics import Metrics
 
 LATENCIES_KEPT = 512
-disable_created_metrics()
 UNLOGGED = ("/v2/health/live", "/v2/health/ready", "/metrics")
 """Probes and scrapes, which would fill the log every few seconds."""
+CLIENT_GONE = 499
+"""The client disconnected: nginx's code."""
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 log = logging.getLogger("sparsedm.serve")
 access_logger = logging.getLogger("sparsedm.access")
-
-
-class Metrics:
-    """The server's metrics, in a registry of its own."""
-
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        self.requests = Counter(
-            "sparsedm_requests", "Requests answered.", ["route", "method", "status"], registry=registry
-        )
-        self.duration = Histogram(
-            "sparsedm_request_duration_seconds", "Time from a request to the end of its answer.", ["route"],
-            buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120), registry=registry,
-        )  # fmt: skip
-        self.images = Counter("sparsedm_images", "Images drawn.", registry=registry)
-        self.failed = Counter(
-            "sparsedm_failed_images", "Images that could not be drawn, or were not finite.",
-            registry=registry,
-        )  # fmt: skip
-        self.batch_size = Histogram(
-            "sparsedm_batch_size", "Images in a denoising step.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), registry=registry,
-        )  # fmt: skip
-        self.step_duration = Histogram(
-            "sparsedm_step_duration_seconds", "Time of a denoising step of a batch.",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-            registry=registry,
-        )  # fmt: skip
-        self.queue = Gauge(
-            "sparsedm_queue_images", "Images that wait for a place in a batch.", registry=registry
-        )
-        self.drawing = Gauge("sparsedm_drawing_images", "Images being drawn.", registry=registry)
-        self.refused = Counter(
-            "sparsedm_refused_images", "Images of requests for which there was no room, or no time.",
-            registry=registry,
-        )  # fmt: skip
-        self.in_flight = Gauge(
-            "sparsedm_requests_in_flight", "Requests for images that are not answered yet.",
-            registry=registry,
-        )  # fmt: skip
-        self.waiting_seconds = Gauge(
-            "sparsedm_waiting_denoising_seconds", "Time in which the images that wait will be drawn.",
-            registry=registry,
-        )  # fmt: skip
-        self.speed = Gauge(
-            "sparsedm_steps_per_second", "Measured sampler steps of one image in a second, in full batches.",
-            registry=registry,
-        )  # fmt: skip
-        self.ready = Gauge("sparsedm_ready", "1 when the server takes requests.", registry=registry)
-        self.build = Gauge(
-            "sparsedm_build_info", "Always 1; what this server is.",
-            ["version", "torch", "python", "backend", "device", "pattern"], registry=registry,
-        )  # fmt: skip
-
-    def steps(self, images: int, steps: int, seconds: float) -> None:
-        """`steps` steps of a batch, each in `seconds`."""
-        for _ in range(steps):
-            self.batch_size.observe(images)
-            self.step_duration.observe(seconds)
-
-    def ended(self, drawn: int, failed: int) -> None:
-        self.images.inc(drawn)
-        self.failed.inc(failed)
 
 
 class Latencies:
@@ -145,11 +73,11 @@ class Telemetry:
         started = time.perf_counter()
         request_id = _request_id(scope)
         inner = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
-        status = 499  # the client disconnected; nginx's code
-        begun = False
+        status = CLIENT_GONE
+        begun = whole = False
 
         async def watched(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status, begun, whole
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
                 added = [
@@ -160,6 +88,7 @@ class Telemetry:
                     added.append((b"connection", b"close"))
                 message["headers"] = [*message.get("headers", []), *added]
             await send(message)
+            whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         try:
             await self._app(inner, receive, watched)
@@ -169,13 +98,14 @@ class Telemetry:
                 raise  # half an answer: uvicorn cuts the connection, so that no client takes it for complete
             await internal_error().response(scope["path"])(inner, receive, watched)
         finally:
-            self._count(inner, scope["method"], status, time.perf_counter() - started, request_id)
+            self._count(inner, scope["method"], status, time.perf_counter() - started, whole, request_id)
 
-    def _count(self, scope: Scope, method: str, status: int, seconds: float, request_id: str) -> None:
+    def _count(
+        self, scope: Scope, method: str, status: int, seconds: float, whole: bool, request_id: str
+    ) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         counted = method if method in ("GET", "POST", "HEAD") else "other"
-        self._metrics.requests.labels(route, counted, str(status)).inc()
-        self._metrics.duration.labels(route).observe(seconds)
+        self._metrics.answered(route, counted, status, seconds, whole and status != CLIENT_GONE)
         if self._access_log and route not in UNLOGGED:
             client = scope.get("client")
             fields = {
