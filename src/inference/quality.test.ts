@@ -132,9 +132,10 @@ describe('for a canary', () => {
         distance: undefined,
         evaluated: 10.5,
         basis: basisText,
+        fills: true,
         message: '3 of 500 images have features.',
       },
-      stable: { distance: 11, evaluated: 10.5, basis: basisText, message: '' },
+      stable: { distance: 11, evaluated: 10.5, basis: basisText, fills: false, message: '' },
     });
     expect(qualitiesOf(undefined, 'shirts-b', undefined)).toEqual({ canary: undefined, stable: undefined });
   });

@@ -135,11 +135,12 @@ export function qualitiesOf(
 
 function servedQuality(found: QualityStatus | undefined): ServedQuality | undefined {
   if (found === undefined) return undefined;
-  const { distance, evaluatedDistance, message = '' } = found;
+  const { distance, evaluatedDistance, window, message = '' } = found;
   return {
     distance: numberIn(distance),
     evaluated: numberIn(evaluatedDistance),
     basis: basisOf(found),
+    fills: distance === undefined && window !== undefined,
     message,
   };
 }

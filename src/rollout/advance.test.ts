@@ -628,6 +628,24 @@ describe('a canary', () => {
     );
   });
 
+  it('waits for a distance while images are measured, and else not for ever', () => {
+    const analysis = { ...canary.analysis, maxDistanceIncreasePercent: 20 };
+    const judged: Config = { ...config, canary: { ...canary, analysis } };
+    const look = (fills: boolean, seconds: number) => {
+      const measured = { distance: undefined, evaluated: 10, basis: 'fd', fills, message: 'Why.' };
+      const sample = { ...base, ...running(1), figures: figures(50), quality: { canary: measured } };
+      return advance(judged, stateOf({}), sample, later(seconds)).state;
+    };
+    // The step's hold, and the deadline.
+    expect(look(true, 99_999)).toMatchObject({ phase: 'Progressing', step: 1 });
+    expect(look(false, 659)).toMatchObject({ phase: 'Progressing', step: 1 });
+    expect(look(false, 659)?.message).toMatch(/Why. To go on .* After 600 s without it is rolled back.$/);
+    expect(look(false, 660)).toMatchObject({ phase: 'RollingBack' });
+    expect(look(false, 660)?.message).toMatch(
+      /at step 1 of 2 \(10 %\): nothing had come within 600 s to judge its images by. .* Why. To go on/,
+    );
+  });
+
   it('says what its pods lack', () => {
     const trouble = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
     const sample = { ...base, ...running(0), trouble };

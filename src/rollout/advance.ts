@@ -374,7 +374,7 @@ const NO_FIGURES: Figures = { canary: NONE, stable: NONE };
 function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, now: Date): RolloutState {
   const { steps, analysis } = config;
   const { step = 1, weightPercent = 0, revision } = stored;
-  const { outcome, message } = judge(
+  const { outcome, message, isStuck } = judge(
     analysis,
     { ...(sample.figures ?? NO_FIGURES), quality: sample.quality },
     weightPercent,
@@ -383,13 +383,27 @@ function judgeStep(config: CanaryConfig, stored: RolloutState, sample: Sample, n
   const at = `The canary of ${revision} gets ${weightPercent} % of the requests, in step ${step} of ${steps.length}.`;
   const same = { ...stored, counted: keptCount(stored.counted, sample.figures) };
   if (now.getTime() < holdsUntil(steps[step - 1]!, stored)) return { ...same, message: at };
-  if (outcome === 'waits') return { ...same, message: `${at} ${message}` };
+  if (outcome === 'waits') {
+    const waiting = { ...same, message: `${at} ${message}` };
+    return isStuck ? waitInVain(config, waiting, message, now) : waiting;
+  }
   if (step < steps.length) {
     const passed = `The canary of ${revision} passed step ${step} of ${steps.length} (${weightPercent} %). ${message}`;
     return { ...enter(stored, 'Progressing', passed, now), step: step + 1 };
   }
   const passed = `The canary of ${revision} passed its last step (${weightPercent} %), and its version replaces ${stored.from ?? 'what serves'}. ${message}`;
   return enter(stored, 'Promoting', passed, now);
+}
+
+/** A wait that nothing will end has the time that pods have to be ready. */
+function waitInVain(config: CanaryConfig, stored: RolloutState, message: string, now: Date): RolloutState {
+  const { steps, deadlineSeconds } = config;
+  const overAt = holdsUntil(steps[(stored.step ?? 1) - 1]!, stored) + deadlineSeconds * 1000;
+  if (now.getTime() < overAt) {
+    return { ...stored, message: `${stored.message} After ${deadlineSeconds} s without it is rolled back.` };
+  }
+  const why = `nothing had come within ${deadlineSeconds} s to judge its images by. ${message}`;
+  return rollBack(stored, config, why, now);
 }
 
 function holdsUntil({ holdSeconds }: { holdSeconds: number }, { since }: RolloutState): number {

@@ -14,6 +14,7 @@ const measured = (distance: number | undefined, evaluated?: number): ServedQuali
   distance,
   evaluated,
   basis: 'fd-x',
+  fills: distance === undefined,
   message: distance === undefined ? '12 of 500 images have features.' : '',
 });
 

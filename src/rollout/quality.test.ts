@@ -5,6 +5,7 @@ const of = (changes: Partial<ServedQuality>): ServedQuality => ({
   distance: 12.5,
   evaluated: undefined,
   basis: 'fd-x reference 500',
+  fills: false,
   message: '',
   ...changes,
 });
@@ -70,6 +71,16 @@ describe('with a bound of 20 %, a canary at a distance of 12.5', () => {
     const found = judgeQuality(20, { canary, stable });
     expect(found.map(({ outcome }) => outcome)).toEqual(want);
     if (wantMessage !== undefined) expect(found.at(-1)?.message).toMatch(wantMessage);
+  });
+
+  it.each<[string, ServedQuality | undefined, ServedQuality | undefined, boolean]>([
+    ['while its images are measured', of({ distance: undefined, fills: true }), undefined, false],
+    ['where they are not', of({ distance: undefined }), undefined, true],
+    ['without any report', undefined, undefined, true],
+    ['while those of what serves are measured', of({}), of({ distance: undefined, fills: true }), false],
+    ['where those can not be compared', of({}), of({ distance: undefined, fills: true, basis: 'y' }), true],
+  ])('waits, %s: whether nothing will end the wait', (_, canary, stable, want) => {
+    expect(judgeQuality(20, { canary, stable })).toMatchObject([{ outcome: 'waits', isStuck: want }]);
   });
 
   it('is not judged without a bound', () => {

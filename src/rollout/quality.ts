@@ -9,12 +9,21 @@ export type ServedQuality = {
   evaluated: number | undefined;
   /** Equal for distances that can be compared: name, extractor, reference and number of images. */
   basis: string;
+  /** Images are on their way to a distance, which only more requests can hasten. */
+  fills: boolean;
   /** Why a figure is missing. */
   message: string;
 };
 
 export type Qualities = { canary?: ServedQuality | undefined; stable?: ServedQuality | undefined };
 
+const NOTHING: ServedQuality = {
+  distance: undefined,
+  evaluated: undefined,
+  basis: '',
+  fills: false,
+  message: 'Its servers have not reported any.',
+};
 const TO_GO_ON = 'To go on without it, remove rollout.canary.analysis.maxDistanceIncreasePercent.';
 
 /**
@@ -25,17 +34,18 @@ const TO_GO_ON = 'To go on without it, remove rollout.canary.analysis.maxDistanc
  */
 export function judgeQuality(most: number | undefined, { canary, stable }: Qualities): Judgement[] {
   if (most === undefined) return [];
-  const { distance, evaluated, message = 'Its servers have not reported any.' } = canary ?? {};
+  const { distance, evaluated, basis, fills, message } = canary ?? NOTHING;
   if (distance === undefined) {
-    return [waits(`Waits for the distance of its images. ${message} ${TO_GO_ON}`)];
+    return [waits(`Waits for the distance of its images. ${message} ${TO_GO_ON}`, !fills)];
   }
+  const comparable = stable?.basis === basis ? stable : undefined;
   const known = [
     { of: 'its own evaluation', than: evaluated },
-    { of: 'the version that serves', than: stable?.basis === canary?.basis ? stable?.distance : undefined },
+    { of: 'the version that serves', than: comparable?.distance },
   ].flatMap(({ of, than }) => (than === undefined ? [] : [{ of, than }]));
   if (known.length === 0) {
     const nothing = `Waits for a distance to compare its own of ${distance} with. ${message}`;
-    return [waits(`${nothing} ${TO_GO_ON}`)];
+    return [waits(`${nothing} ${TO_GO_ON}`, comparable?.fills !== true)];
   }
   return known.map(({ of, than }) => held(distance, than, of, most));
 }

@@ -253,6 +253,7 @@ def test_a_monitor_that_fails_says_so_and_harms_nobody(
     monitor.offer(0, [np.zeros((32, 32, 1), np.uint8)], seeded=False)
     want = "Served images are no longer measured: the monitor failed (no memory)."
     wait_for(lambda: monitor.status().get("message") == want, "the failure")
+    assert "window" not in monitor.status(), "none is being filled"
     monitor.offer(0, [np.zeros((32, 32, 1), np.uint8)] * 1000, seeded=False)
     assert value(monitor.metrics.dropped) == 0, "nothing waits for a monitor that is gone"
 

@@ -129,14 +129,14 @@ class QualityMonitor:
 
     def status(self) -> dict[str, Any]:
         """A report's `quality`: what is compared, the distance once the window is full, and a message where
-        something is missing."""
+        something is missing. Without a window, none is being filled."""
         comparison = self._comparison
         known = {
             "metric": comparison.metric,
             "distance": None if self._problem else self._distance,
             "evaluatedDistance": comparison.own,
-            "images": self._window.filled,
-            "window": comparison.samples,
+            "images": None if self._problem else self._window.filled,
+            "window": None if self._problem else comparison.samples,
             "extractorDigest": comparison.extractor.digest,
             "referenceDigest": comparison.reference_digest,
             "message": " ".join(part for part in (self._missing(), comparison.note) if part) or None,
