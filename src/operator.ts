@@ -181,7 +181,10 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     manager.controller({
       name: finetuneController,
       for: sparseFinetunes,
-      owns: [{ resource: jobs, ownerKind: 'SparseFinetune', ...children, settleMs }],
+      owns: [
+        { resource: jobs, ownerKind: 'SparseFinetune', ...children, settleMs },
+        { resource: services, ownerKind: 'SparseFinetune', ...children },
+      ],
       watches: [
         { resource: pods, ...children, toKeys: (pod) => finetuneOfPod(pod as Pod).map(parseKey), settleMs },
         {

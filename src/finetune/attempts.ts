@@ -2,20 +2,21 @@ import type { AttemptsStatus } from '../api/types';
 import type { Pod } from '../kube/resources';
 import { defined } from '../runtime/defined';
 import { byCreation, isOver } from '../workload/pod-state';
-import { failureOf } from './exit';
+import { causeOf } from './exit';
+import { isFirst } from './nodes';
 
 /**
- * Counts the pods of a run over all its Jobs. The count lives in the status together with the newest pod counted, so
+ * Counts the pods of a run over all its Jobs; of several that train together, pod 0 alone. The count lives in the status together with the newest pod counted, so
  * that neither a deleted Job nor a restarted operator resets or repeats it.
  */
 export function countAttempts(
   before: AttemptsStatus | undefined,
   pods: readonly Pod[],
 ): AttemptsStatus | undefined {
-  const ordered = [...pods].sort(byCreation);
+  const ordered = pods.filter(isFirst).sort(byCreation);
   const uncounted = ordered.slice(firstUncounted(before, ordered));
   const newest = uncounted.at(-1);
-  const exit = ordered.map(failureOf).findLast((failure) => failure !== undefined);
+  const exit = causeOf([...pods].sort(byCreation));
   if (before === undefined && newest === undefined) return undefined;
   return {
     ...before,

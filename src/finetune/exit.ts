@@ -3,6 +3,7 @@ import { wordsIn } from '../reports/termination';
 import { withUris } from '../workload/claims';
 import { lastExit, logCommand, podFailure, type Exit, type Trouble } from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
+import { hasLostAnother } from './nodes';
 import { parseTerminationMessage } from './report';
 
 /** Why a training pod failed: the trainer's own message first, then the kubelet's. Undefined when it did not fail. */
@@ -12,6 +13,18 @@ export function failureOf(pod: Pod): Trouble | undefined {
   const told = failed ? parseTerminationMessage(exit.message)?.error : undefined;
   const failure = told ?? podFailure(pod) ?? (failed ? explainExit(pod, exit) : undefined);
   return failure && { ...failure, message: withUris(failure.message) };
+}
+
+/** Why the newest pods failed: pods that only lost another one say nothing of the cause. Oldest first. */
+export function causeOf(pods: readonly Pod[]): Trouble | undefined {
+  const pod = failedPod(pods);
+  return pod && failureOf(pod);
+}
+
+/** The newest pod that failed, by itself where there is one. */
+export function failedPod(pods: readonly Pod[]): Pod | undefined {
+  const failed = pods.filter((pod) => failureOf(pod) !== undefined);
+  return failed.findLast((pod) => !hasLostAnother(lastExit(pod, TRAINER_CONTAINER))) ?? failed.at(-1);
 }
 
 /** Whether the pod failed in a way that its Job does not retry. */

@@ -8,6 +8,7 @@ import { defined } from '../runtime/defined';
 import type { ClaimUse } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 
+import { indexed, lossRules, nodesOf, rendezvousEnv, withSubdomain } from './nodes';
 import { isQueued } from './queue';
 import { finetuneReports } from './report';
 export type JobSettings = {
@@ -72,35 +73,40 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
     spec: {
       ...(suspends(finetune) || isQueued(finetune) ? { suspend: true } : {}),
       backoffLimit,
-      completions: 1,
-      parallelism: 1,
+      ...indexed(finetune),
       // The next pod starts when the last one is gone, so that two pods never write to one output.
       podReplacementPolicy: 'Failed',
       podFailurePolicy: {
         rules: [
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          ...lossRules(finetune, TRAINER_CONTAINER),
           {
             action: 'FailJob',
             onExitCodes: { containerName: TRAINER_CONTAINER, operator: 'In', values: [...FINAL_EXIT_CODES] },
           },
         ],
       },
-      template: workloadPod({
-        settings: finetune.spec.trainer,
-        defaults: settings.podDefaults,
-        labels,
-        container: { name: TRAINER_CONTAINER, command: ['sparsedm', 'train'] },
-        image: settings.image,
-        env: {
-          SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
-          SPARSEDM_RUN: `${namespace}/${name}`,
-          [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
-        },
-        claims: claimsOf(finetune),
-        sources: finetune.spec.sources,
-        restartPolicy: 'Never',
-        terminationGracePeriodSeconds: GRACE_SECONDS,
-      }),
+      template: withSubdomain(
+        finetune,
+        workloadPod({
+          settings: finetune.spec.trainer,
+          defaults: settings.podDefaults,
+          labels,
+          container: { name: TRAINER_CONTAINER, command: ['sparsedm', 'train'] },
+          image: settings.image,
+          env: {
+            SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
+            SPARSEDM_RUN: `${namespace}/${name}`,
+            ...rendezvousEnv(finetune),
+            [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
+          },
+          claims: claimsOf(finetune),
+          sources: finetune.spec.sources,
+          restartPolicy: 'Never',
+          terminationGracePeriodSeconds: GRACE_SECONDS,
+          sharedMemory: nodesOf(finetune) > 1,
+        }),
+      ),
     },
   };
 }

@@ -149,6 +149,7 @@ async function simulate(server: Server, pacing: Pacing) {
     name: 'sparsefinetune',
     reconciler: createFinetuneReconciler({
       queues: noQueues,
+      networks: new ObjectStore(),
       client,
       clock,
       events,

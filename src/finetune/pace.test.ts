@@ -67,6 +67,7 @@ function setUp(others: number) {
   const events = { event: (_: unknown, __: unknown, reason: string) => void told.push(reason) };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    networks: new ObjectStore(),
     client,
     clock,
     logger: silentLogger,

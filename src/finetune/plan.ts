@@ -1,7 +1,8 @@
 import type { SparseFinetune } from '../api/types';
 import type { Workload } from '../kube/kueue';
-import type { Job } from '../kube/resources';
+import type { Job, Service } from '../kube/resources';
 import { buildJob, controlledJob, controlsDiffer, type JobSettings } from './job';
+import { buildService, nodesOf } from './nodes';
 import { isFinished } from './progress';
 import { wantedWorkload } from './queue';
 import { judge, type Observed } from './situation';
@@ -9,6 +10,8 @@ import { judge, type Observed } from './situation';
 export type Plan =
   | { action: 'none' }
   | { action: 'createJob'; job: Job }
+  /** Gives the pods names, before and as long as there is a Job. */
+  | { action: 'createService'; service: Service }
   | { action: 'controlJob'; job: Job }
   /** The queue is to hold the run, or no longer. */
   | { action: 'controlWorkload'; workload: Workload }
@@ -31,6 +34,9 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
     return expiry !== undefined && expiry <= now.getTime() ? { action: 'expire' } : { action: 'none' };
   }
   const situation = judge(observed, now);
+  const isNamed = nodesOf(finetune) === 1 || observed.service !== undefined;
+  if (['noJob', 'waiting', 'running', 'retrying'].includes(situation.kind) && !isNamed)
+    return { action: 'createService', service: buildService(finetune) };
   if (situation.kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
   if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
     return { action: 'none' };

@@ -52,6 +52,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   const logger = { ...silentLogger, info: (...line: [string, unknown?]) => logged.push([line[0], line[1]]) };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    networks: new ObjectStore(),
     client,
     clock,
     logger,
@@ -92,6 +93,7 @@ describe('a Job that has failed before its pod is known to', () => {
 function reconcilerOf(client: KubeClient, finetunes: ObjectStore<SparseFinetune>) {
   return createFinetuneReconciler({
     queues: noQueues,
+    networks: new ObjectStore(),
     client,
     clock: new FakeClock(startedAt),
     logger: silentLogger,
@@ -293,6 +295,7 @@ describe('what is read past the caches', () => {
     const events = { event: () => undefined };
     await createFinetuneReconciler({
       queues: noQueues,
+      networks: new ObjectStore(),
       client,
       clock,
       logger: silentLogger,
@@ -380,6 +383,7 @@ it('asks a silent pod once where it reports to', async () => {
   const events = { event: () => undefined };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    networks: new ObjectStore(),
     client,
     clock,
     events,

@@ -6,7 +6,7 @@ import { findCondition } from '../kube/conditions';
 import { workloads, type Workload } from '../kube/kueue';
 import { labels, trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
-import { jobs, pods, type Job, type Pod } from '../kube/resources';
+import { jobs, pods, services, type Job, type Pod, type Service } from '../kube/resources';
 import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
@@ -51,6 +51,7 @@ export type FinetuneDependencies = {
   jobs: Store<Job>;
   /** With the index `finetune` over `namespace/name` of the SparseFinetune that the label names. */
   pods: Store<Pod>;
+  networks: Store<Service>;
   queues: QueueDependencies;
 };
 
@@ -97,6 +98,19 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     finetune: SparseFinetune,
     job: Job | undefined,
     isNew: boolean = false,
+  ): Promise<Observed> {
+    const service = dependencies.networks.get(
+      finetune.metadata.namespace ?? '',
+      trainJobName(finetune.metadata.name),
+    );
+    const own = service !== undefined && isOwnedBy(service, finetune) ? service : undefined;
+    return { ...(await observeJob(finetune, job, isNew)), service: own };
+  }
+
+  async function observeJob(
+    finetune: SparseFinetune,
+    job: Job | undefined,
+    isNew: boolean,
   ): Promise<Observed> {
     const { name, namespace = '' } = finetune.metadata;
     const labelled = dependencies.pods.byIndex(FINETUNE_INDEX, `${namespace}/${name}`);
@@ -186,6 +200,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     let written: Job | undefined;
     try {
       if (planned.action === 'controlWorkload') return await applyWorkload(observed, planned.workload);
+      if (planned.action === 'createService') return await createService(observed, planned.service);
       written = await write(planned);
     } catch (error) {
       return { ...observed, refusal: refusalFrom(error, (field) => fieldOf(field, observed, planned)) };
@@ -197,6 +212,19 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const options = { fieldManager: FIELD_MANAGER };
     const workload = await client.applyPart(workloads, { metadata, spec }, options);
     return { ...observed, queue: { isMissing: false, workload } };
+  }
+
+  async function createService(observed: Observed, service: Service): Promise<Observed> {
+    const { name, namespace = '' } = service.metadata;
+    try {
+      return { ...observed, service: await client.create(services, service) };
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const live = await client.get(services, { namespace, name });
+      if (live === undefined || isOwnedBy(live, observed.finetune)) return { ...observed, service: live };
+      const message = `The Service ${name}, by which the pods of spec.trainer.nodes would find each other, exists and belongs to another owner, so it is left alone: delete or rename it, or use another name for the SparseFinetune.`;
+      return { ...observed, refusal: { reason: REASONS.nameConflict, message, final: false } };
+    }
   }
 
   async function write({ action, job }: Extract<Plan, { job: Job }>): Promise<Job | undefined> {

@@ -5,6 +5,7 @@ import { REASONS } from '../api/conditions';
 import type { Pod } from '../kube/resources';
 import { lastExit, runningBeside, whereabouts, type Exit, type Trouble } from '../workload/pod-state';
 import { TRAINER_CONTAINER } from './job';
+import { isFirst } from './nodes';
 
 /** Time for a sidecar to notice that the trainer has ended, and to end as well. */
 const GRACE_MS = 10_000;
@@ -24,7 +25,8 @@ export function heldOpenAt(pod: Pod): number | undefined {
 }
 
 export function heldOpen(pods: readonly Pod[], now: Date): HeldOpen | undefined {
-  const pod = pods.findLast((each) => (heldOpenAt(each) ?? Infinity) <= now.getTime());
+  const held = pods.filter((each) => (heldOpenAt(each) ?? Infinity) <= now.getTime());
+  const pod = held.findLast(isFirst) ?? held.at(-1);
   const exit = pod && lastExit(pod, TRAINER_CONTAINER);
   return pod && exit && { pod, exit, sidecars: runningBeside(pod, TRAINER_CONTAINER) };
 }

@@ -1,6 +1,6 @@
 import type { SparseFinetune } from '../api/types';
 import { controllerOf, isOwnedBy } from '../kube/owner';
-import type { Job, Pod } from '../kube/resources';
+import type { Job, Pod, Service } from '../kube/resources';
 import {
   byCreation,
   disruption,
@@ -12,8 +12,9 @@ import {
   type Trouble,
 } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
-import { endsTheJob, failureOf } from './exit';
+import { causeOf, endsTheJob, failedPod, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
+import { hasLostAnother, isFirst, nodesOf } from './nodes';
 import { isFinished } from './progress';
 import { isQueued, type Queue } from './queue';
 import { parseTerminationMessage, type FinetuneReport } from './report';
@@ -32,6 +33,8 @@ export type Observed = {
   addresses?: ReportAddresses | undefined;
   /** Field managers other than the operator that have suspended the Job, where they were looked up. */
   holders?: readonly string[] | undefined;
+  /** Of a run of several pods. */
+  service?: Service | undefined;
   /** Of a run with spec.queueName that has a Job. */
   queue?: Queue | undefined;
   /** Why the API server refused the Job in this pass. */
@@ -91,7 +94,7 @@ export function podsOf(job: Job, pods: readonly Pod[]): Pod[] {
 
 /** The pod that did the work, once the Job is complete. */
 export function succeededPod(job: Job, pods: readonly Pod[]): Pod | undefined {
-  return podsOf(job, pods).findLast((pod) => pod.status?.phase === 'Succeeded');
+  return podsOf(job, pods).findLast((pod) => pod.status?.phase === 'Succeeded' && isFirst(pod));
 }
 
 export function judge(observed: Observed, now: Date): Situation {
@@ -147,7 +150,7 @@ function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: re
       message: `The run was still active after spec.activeDeadlineSeconds (${spec.activeDeadlineSeconds ?? '?'} s): allow more time in a new SparseFinetune with the same spec.output.uri, which resumes from the last checkpoint.`,
     };
   }
-  const failure = pods.map(failureOf).findLast((each) => each !== undefined);
+  const failure = causeOf(pods);
   if (failure === undefined) {
     return {
       reason: failed.reason ?? 'Failed',
@@ -155,7 +158,10 @@ function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: re
     };
   }
   if (failed.reason !== 'BackoffLimitExceeded') return failure;
-  return { reason: failure.reason, message: `${failure.message} It was tried ${times(pods.length)}.` };
+  return {
+    reason: failure.reason,
+    message: `${failure.message} It was tried ${times(pods.filter(isFirst).length)}.`,
+  };
 }
 
 function times(count: number): string {
@@ -226,22 +232,29 @@ function judgeFailing(job: Job, own: readonly Pod[], { finetune }: Observed): Si
   return { kind: 'failing', failure, pod: own.find((each) => !isOver(each)) };
 }
 
-function judgePods(job: Job, own: readonly Pod[], { podRefusal }: Observed, now: Date): Situation {
-  const current = own.findLast((pod) => !isOver(pod) && !isDeleting(pod));
-  if (current !== undefined) return judgePod(current);
+function judgePods(job: Job, own: readonly Pod[], observed: Observed, now: Date): Situation {
+  const { finetune, podRefusal } = observed;
+  const live = own.filter((pod) => !isOver(pod) && !isDeleting(pod));
+  if (live.length > 0) return judgeLive(job, own, live, nodesOf(finetune));
   const ending = own.findLast((pod) => !isOver(pod));
   if (ending !== undefined) return { kind: 'ending', pod: ending };
   // No other pod follows this one, and the Job is about to report its end.
   const last = succeededPod(job, own) ?? own.findLast(endsTheJob) ?? lastOfAll(job, own, now);
   if (last !== undefined) return { kind: 'running', pod: last };
-  const failed = own.findLast((pod) => failureOf(pod) !== undefined);
+  const failed = failedPod(own);
   if (podRefusal !== undefined) return { kind: 'podRefused', message: podRefusal };
   return failed === undefined ? { kind: 'waiting', job, pod: undefined } : retrying(failed);
 }
 
+/** Whether the pod counts against backoffLimit. */
+function counts(pod: Pod): boolean {
+  if (failureOf(pod) === undefined || disruption(pod) !== undefined) return false;
+  return !hasLostAnother(lastExit(pod, TRAINER_CONTAINER));
+}
+
 function retrying(pod: Pod): Situation {
   const failure = failureOf(pod) ?? { reason: 'Failed', message: 'The attempt failed.' };
-  return { kind: 'retrying', failure, counts: disruption(pod) === undefined };
+  return { kind: 'retrying', failure, counts: counts(pod) };
 }
 
 /** Largest difference assumed between the clocks of the operator and the Job controller. */
@@ -249,10 +262,22 @@ const CLOCK_SKEW_MS = 2_000;
 
 /** The pod after which there is no further attempt: all attempts are used up, or the deadline has passed. */
 function lastOfAll({ spec, status }: Job, own: readonly Pod[], now: Date): Pod | undefined {
-  const counted = own.filter((pod) => failureOf(pod) !== undefined && disruption(pod) === undefined);
+  const counted = own.filter(counts);
   const deadline = Date.parse(status?.startTime ?? '') + (spec?.activeDeadlineSeconds ?? Infinity) * 1000;
   const isPast = now.getTime() >= deadline - CLOCK_SKEW_MS;
   return isPast || counted.length > (spec?.backoffLimit ?? Infinity) ? own.at(-1) : undefined;
+}
+
+/** Several pods train only when all are there: the first that is not says what the run waits for. */
+function judgeLive(job: Job, own: readonly Pod[], live: readonly Pod[], nodes: number): Situation {
+  const first = live.findLast(isFirst) ?? live.at(-1)!;
+  if (nodes === 1) return judgePod(first);
+  const late = live.map(judgePod).find(({ kind }) => kind !== 'running');
+  if (late !== undefined) return late;
+  const done = own.filter(({ status }) => status?.phase === 'Succeeded').length;
+  if (live.length + done >= nodes) return { kind: 'running', pod: first };
+  const failed = failedPod(own);
+  return failed === undefined ? { kind: 'waiting', job, pod: undefined } : retrying(failed);
 }
 
 function judgePod(pod: Pod): Situation {

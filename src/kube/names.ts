@@ -54,6 +54,8 @@ export const labels = {
   revision: 'sparsedm.io/revision',
   /** On a Job: the LocalQueue of Kueue that decides when it starts. */
   queue: 'kueue.x-k8s.io/queue-name',
+  /** On the pods of an Indexed Job: their number, from 0. */
+  index: 'batch.kubernetes.io/job-completion-index',
 } as const;
 
 export const annotations = {

@@ -49,6 +49,8 @@ export type WorkloadPod = {
   topologySpreadConstraints?: PodSpec['topologySpreadConstraints'];
   restartPolicy: 'Never' | 'Always';
   terminationGracePeriodSeconds: number;
+  /** Mount it although the pod may have a single GPU. */
+  sharedMemory?: boolean;
 };
 
 /**
@@ -59,7 +61,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
   const { settings = {} } = pod;
   const claims = claimVolumes(claimMounts([...pod.claims, ...cacheClaims(pod.sources)]));
   const sources = sourcesVolumes(pod.sources);
-  const shared = hasSeveralGpus(settings);
+  const shared = pod.sharedMemory === true || hasSeveralGpus(settings);
   return {
     metadata: {
       labels: { ...settings.podLabels, ...pod.labels },

@@ -422,6 +422,12 @@ describe('a SparseFinetune is refused', () => {
       'supported values: "sparsedm"',
     ],
     [
+      'pods that can not share a batch',
+      { training: { batchSize: 10 }, trainer: { nodes: 3 } },
+      'spec.trainer.nodes',
+      'must be a multiple of trainer.nodes',
+    ],
+    [
       'a queue that can not exist',
       { queueName: 'Team A' },
       'spec.queueName',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { sparseFinetunes, type SparseFinetune } from '../../src/api/types';
-import { jobs, pods as podsResource, type Job } from '../../src/kube/resources';
+import { jobs, pods as podsResource, services, type Job, type Service } from '../../src/kube/resources';
 import { objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { eventually, type ApiServer } from './harness';
 import {
@@ -430,6 +430,31 @@ describe('a Job', () => {
   it('replaces a pod only when it has ended', async () => {
     await create('replacing');
     expect((await findJob(server, 'replacing')).spec?.podReplacementPolicy).toBe('Failed');
+  });
+
+  it('of two pods has a Service, unless somebody else has its name', async () => {
+    await create('pair', { trainer: { nodes: 2 } });
+    const job = await findJob(server, 'pair');
+    expect(job.spec).toMatchObject({ completionMode: 'Indexed', completions: 2, parallelism: 2 });
+    const service = await server.client.get(services, jobKey('pair', server.namespace));
+    expect(service?.spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true });
+    expect(service?.metadata.ownerReferences).toEqual(job.metadata.ownerReferences);
+
+    const foreign = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'clash-train', namespace: server.namespace },
+      spec: { ports: [{ port: 80 }] },
+    } as Service;
+    await server.client.create(services, foreign, { fieldManager: 'somebody' });
+    await create('clash', { trainer: { nodes: 2 } });
+    const seen = await finetuneWhere(
+      server,
+      'clash',
+      (one) => conditionOf(one, 'JobReady')?.reason === 'NameConflict',
+    );
+    expect(conditionOf(seen, 'JobReady')?.message).toContain('The Service clash-train');
+    expect(await countJobs('clash')).toBe(0);
   });
 
   it('of somebody else is not adopted, and its name is taken when it goes', async () => {

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -23,6 +27,7 @@ from sparsedm.data import SampleOrder
 from sparsedm.errors import ConfigError
 from sparsedm.measure.evaluator import SAMPLE_BATCH
 from sparsedm.runtime import launch
+from sparsedm.runtime.nodes import Node
 from sparsedm.runtime.processes import ProcessGroup
 from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
@@ -234,7 +239,7 @@ def test_a_run_goes_on_with_another_number_of_processes(
     assert_same_within_rounding(alone["plain"], place.directory / output)
 
 
-@pytest.mark.parametrize(("what", "code"), [("SIGKILL", 137), ("SIGSTOP", 1)])
+@pytest.mark.parametrize(("what", "code"), [("SIGKILL", 137), ("SIGSTOP", 6)])
 def test_the_others_do_not_wait_for_a_process_that_is_gone_or_stands_still(
     place: Workplace, disturbed: Together, what: str, code: int
 ) -> None:
@@ -244,6 +249,90 @@ def test_the_others_do_not_wait_for_a_process_that_is_gone_or_stands_still(
     assert "error: Process 0 of 2 waits for another one that has ended or does not answer" in ended.err
     assert told(place)["error"]["reason"] == "ProcessLost"
     assert newest(place, output) == 3
+
+
+POD = """
+import sys
+from sparsedm.runtime.launch import launch
+from sparsedm.runtime.nodes import Node
+sys.exit(launch(1, [sys.executable, *sys.argv[1:]], Node.from_environment()))
+"""
+
+
+class Pods:
+    """Two pods of one process each, on one machine: by their numbers, the commands that run in them."""
+
+    def __init__(self, place: Workplace, spec: dict[str, Any]) -> None:
+        with socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.env = {
+            **os.environ, **environment(place, spec), "GLOO_SOCKET_IFNAME": "lo",
+            "SPARSEDM_NODES": "2", "SPARSEDM_RENDEZVOUS": f"127.0.0.1:{port}",
+        }  # fmt: skip
+        self.log = (place.directory / "pods.log").open("a")
+
+    def start(self, number: int, *arguments: str) -> subprocess.Popen[bytes]:
+        env = {**self.env, "JOB_COMPLETION_INDEX": str(number)}
+        return subprocess.Popen(
+            [sys.executable, *arguments], env=env, stdout=self.log, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def end(self, *pods: subprocess.Popen[bytes]) -> list[int]:
+        try:
+            return [pod.wait(timeout=300) for pod in pods]
+        finally:
+            for pod in pods:
+                with suppress(ProcessLookupError):
+                    os.killpg(pod.pid, signal.SIGKILL)
+
+
+def test_pods_go_on_together_after_one_was_killed_and_end_as_one_process(
+    place: Workplace, alone: dict[str, Path], disturbed: Together
+) -> None:
+    pods = Pods(place, spec_of(place, "pods"))
+    script = (str(place.directory / "disturbed.py"), "SIGKILL", "1", "5")
+    first = [pods.start(number, "-c", POD, *script) for number in (0, 1)]
+    assert pods.end(*first) == [6, 137], "the loss of another pod is no failure of this one"
+    assert newest(place, "pods") == 5
+    # The one that was killed comes first, and again before the other does.
+    early = pods.start(1, *CLI)
+    early.kill()
+    assert pods.end(early) == [-signal.SIGKILL]
+    assert pods.end(pods.start(1, *CLI), pods.start(0, *CLI)) == [0, 0]
+    assert_same_within_rounding(alone["plain"], place.directory / "pods")
+    # What remains to be done is to say so, without the other.
+    assert pods.end(pods.start(1, *CLI)) == [0]
+    assert pods.end(pods.start(0, *CLI)) == [0]
+    assert told(place)["model"]["sha256"]
+
+
+def test_pods_stop_together_and_only_the_one_that_is_told_to_counts(
+    place: Workplace, disturbed: Together
+) -> None:
+    spec = spec_of(place, "pods-stop", training__steps=300, checkpoint={"everySteps": 1000})
+    pods = Pods(place, spec)
+    script = (str(place.directory / "disturbed.py"), "SIGTERM to the launcher", "1", "3")
+    both = [pods.start(number, "-c", POD, *script) for number in (0, 1)]
+    assert pods.end(*both) == [6, 143]
+    assert 4 <= newest(place, "pods-stop") < 300
+
+
+def test_a_pod_with_another_number_of_processes_is_refused() -> None:
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    first, second = (Node(number, 2, "127.0.0.1", port) for number in (0, 1))
+    over = Event()
+    joining = Thread(target=lambda: second._join(2, over.is_set))
+    joining.start()
+    with pytest.raises(
+        ConfigError, match=r"Pod 1 has 2 processes .* pod 0 has 1: give all pods the same GPUs"
+    ):
+        first.meet(1, lambda: False)
+    over.set()
+    joining.join()
 
 
 def test_masks_that_differ_are_found_before_they_are_saved(place: Workplace, disturbed: Together) -> None:

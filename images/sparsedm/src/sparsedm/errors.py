@@ -1,7 +1,8 @@
 """Errors that end a command, each with the exit code and the reason that the operator reads.
 
 The operator's pod failure policy distinguishes a wrong spec from a lost node by these codes:
-2, 3 and 4 are never retried; 5, 143 and everything else are.
+2, 3 and 4 are never retried; 5, 143 and everything else are. 6, of one of several pods, is not counted: the
+pod that has ended first is.
 """
 
 from __future__ import annotations
@@ -109,14 +110,19 @@ class Superseded(SparseDMError):
 
 
 class ProcessLost(SparseDMError):
-    """One of several processes has ended, or no longer answers."""
+    """One of several processes has ended, or no longer answers. Where they have already `worked` together,
+    that alone is what is wrong."""
 
-    def __init__(self, rank: int, size: int, cause: str) -> None:
+    pod_exit_code = 6
+
+    def __init__(self, rank: int, size: int, cause: str, worked: bool = False) -> None:
         super().__init__(
             "ProcessLost",
             f"Process {rank} of {size} waits for another one that has ended or does not answer "
             f"({' '.join(cause.split())[:200]}): a retry goes on from the last checkpoint.",
         )
+        if worked:
+            self.exit_code = self.pod_exit_code
 
 
 class ProcessesDiffer(SparseDMError):

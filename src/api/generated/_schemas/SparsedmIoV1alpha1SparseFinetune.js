@@ -13,7 +13,7 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "279YOTzt3wzqRgqRW1DPXUVrVgH59IDumej6wxco"
+      "$ref": "KNVCXjTTL8cCfHF71ABt9m4qCdUhzRLqoyRQXxBY"
     },
     "status": {
       "$ref": "cJE3U5FpPtvx2cVTF94aLw25GY4H5LL77ZLCAABBhs"
@@ -175,7 +175,7 @@ const schema63 = {
       "$ref": "eq4tAIpUyfeBOhUdaFHFsH2nZ0UVf3sQqIsSukIzVU"
     },
     "trainer": {
-      "$ref": "HtAnoVTFxt2aRMPCurgZba56AkPSuUaIcf0HzGxZJI"
+      "$ref": "JoC2g1PjMWoEKFI0gBwjrG6tJ1z9PJlPoynwzl4"
     },
     "queueName": {
       "$ref": "Fi5GumpZRhoGbEbXE3aAYf5MY3ogPT21qvKgVxb4X8"
@@ -7003,6 +7003,9 @@ function validate264(data, {
 const schema125 = {
   "type": "object",
   "properties": {
+    "nodes": {
+      "$ref": "CTdovGVokSemjNjraZ2SLoC9zKJk7DqQoDrhCruKQg"
+    },
     "image": {
       "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
     },
@@ -7046,12 +7049,99 @@ const schema125 = {
   "nullable": true
 };
 const schema126 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 1,
+  "maximum": 256,
+  "nullable": true
+};
+const formats16 = formats.int32;
+function validate280(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 256 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 256
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats16.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate280.errors = vErrors;
+  return errors === 0;
+}
+const schema127 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate280(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7109,15 +7199,15 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate282(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7147,7 +7237,7 @@ function validate282(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema128.enum
       }
     };
     if (vErrors === null) {
@@ -7157,10 +7247,10 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7168,7 +7258,7 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema130 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7177,7 +7267,7 @@ const schema129 = {
     }
   }
 };
-function validate285(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7229,10 +7319,10 @@ function validate285(data, {
     }
     errors++;
   }
-  validate285.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7275,21 +7365,21 @@ function validate284(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate285(data[i0], {
+      if (!validate287(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -7514,7 +7604,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate289(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7562,7 +7652,7 @@ function validate289(data, {
       }
     }
   }
-  validate289.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -7678,7 +7768,7 @@ function validate100(data, {
   validate100.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema132 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -7686,7 +7776,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema133 = {
   "type": "object",
   "properties": {
     "key": {
@@ -7706,12 +7796,12 @@ const schema132 = {
     }
   }
 };
-const schema133 = {
+const schema134 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate296(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7753,15 +7843,15 @@ function validate296(data, {
       errors++;
     }
   }
-  validate296.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema135 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate298(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7791,7 +7881,7 @@ function validate298(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema134.enum
+        allowedValues: schema135.enum
       }
     };
     if (vErrors === null) {
@@ -7801,15 +7891,15 @@ function validate298(data, {
     }
     errors++;
   }
-  validate298.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate300(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7851,15 +7941,15 @@ function validate300(data, {
       errors++;
     }
   }
-  validate300.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate302(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7889,7 +7979,7 @@ function validate302(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema136.enum
+        allowedValues: schema137.enum
       }
     };
     if (vErrors === null) {
@@ -7899,7 +7989,7 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
 const schema51 = {
@@ -7970,7 +8060,7 @@ function validate103(data, {
   validate103.errors = vErrors;
   return errors === 0;
 }
-function validate295(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7980,46 +8070,46 @@ function validate295(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate296(data.key, {
+      if (!validate298(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate298(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate300(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate300(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate302(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.effect !== undefined) {
-      if (!validate302(data.effect, {
+      if (!validate304(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
@@ -8050,10 +8140,10 @@ function validate295(data, {
     }
     errors++;
   }
-  validate295.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8096,21 +8186,21 @@ function validate294(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate295(data[i0], {
+      if (!validate297(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate294.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -8119,7 +8209,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema139 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8131,7 +8221,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema140 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8141,7 +8231,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema141 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8561,7 +8651,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8630,10 +8720,10 @@ function validate310(data, {
     }
     errors++;
   }
-  validate310.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8675,21 +8765,21 @@ function validate309(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate310(data.nodeSelectorTerms, {
+      if (!validate312(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate309.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8697,7 +8787,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema143 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -8709,14 +8799,13 @@ const schema142 = {
     }
   }
 };
-const schema143 = {
+const schema144 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-const formats16 = formats.int32;
-function validate316(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8792,10 +8881,10 @@ function validate316(data, {
       errors++;
     }
   }
-  validate316.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-function validate315(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8837,13 +8926,13 @@ function validate315(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate316(data.weight, {
+      if (!validate318(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
@@ -8874,10 +8963,10 @@ function validate315(data, {
     }
     errors++;
   }
-  validate315.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8920,21 +9009,21 @@ function validate314(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate315(data[i0], {
+      if (!validate317(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate314.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8960,32 +9049,32 @@ function validate308(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate309(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate311(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate314(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate316(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9011,21 +9100,21 @@ function validate307(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate308(data.nodeAffinity, {
+      if (!validate310(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9033,7 +9122,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema146 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9048,12 +9137,12 @@ const schema145 = {
     }
   }
 };
-const schema146 = {
+const schema147 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate326(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9095,10 +9184,10 @@ function validate326(data, {
       errors++;
     }
   }
-  validate326.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9220,7 +9309,7 @@ function validate95(data, {
   validate95.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9268,10 +9357,10 @@ function validate328(data, {
       }
     }
   }
-  validate328.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-function validate324(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9308,24 +9397,24 @@ function validate324(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate326(data.value, {
+      if (!validate328(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate328(data.valueFrom, {
+      if (!validate330(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
@@ -9345,10 +9434,10 @@ function validate324(data, {
     }
     errors++;
   }
-  validate324.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9391,21 +9480,21 @@ function validate323(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate324(data[i0], {
+      if (!validate326(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate323.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -9414,11 +9503,11 @@ const schema148 = {
   "properties": {},
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate339(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9459,10 +9548,10 @@ function validate339(data, {
     }
     errors++;
   }
-  validate339.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9504,18 +9593,18 @@ function validate338(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate339(data[key0], {
+      if (!validate341(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
 function validate279(data, {
@@ -9543,47 +9632,58 @@ function validate279(data, {
     errors++;
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
-    if (data.image !== undefined) {
-      if (!validate280(data.image, {
-        instancePath: instancePath + "/image",
+    if (data.nodes !== undefined) {
+      if (!validate280(data.nodes, {
+        instancePath: instancePath + "/nodes",
         parentData: data,
-        parentDataProperty: "image",
+        parentDataProperty: "nodes",
         rootData
       })) {
         vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate282(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
+    if (data.image !== undefined) {
+      if (!validate282(data.image, {
+        instancePath: instancePath + "/image",
         parentData: data,
-        parentDataProperty: "imagePullPolicy",
+        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate284(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate284(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate286(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate289(data.resources, {
+      if (!validate291(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
@@ -9599,35 +9699,35 @@ function validate279(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate294(data.tolerations, {
+      if (!validate296(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate307(data.affinity, {
+      if (!validate309(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate323(data.env, {
+      if (!validate325(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
@@ -9676,13 +9776,13 @@ function validate279(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate338(data.podAnnotations, {
+      if (!validate340(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
@@ -9690,13 +9790,13 @@ function validate279(data, {
   validate279.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate343(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9754,10 +9854,10 @@ function validate343(data, {
       errors++;
     }
   }
-  validate343.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9765,7 +9865,7 @@ const schema151 = {
   "maximum": 100,
   "nullable": true
 };
-function validate346(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9841,17 +9941,17 @@ function validate346(data, {
       errors++;
     }
   }
-  validate346.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema153 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate348(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9927,17 +10027,17 @@ function validate348(data, {
       errors++;
     }
   }
-  validate348.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema154 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate350(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10013,7 +10113,7 @@ function validate350(data, {
       errors++;
     }
   }
-  validate350.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
 function validate119(data, {
@@ -10184,13 +10284,13 @@ function validate119(data, {
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate343(data.queueName, {
+      if (!validate345(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
@@ -10206,35 +10306,35 @@ function validate119(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate346(data.backoffLimit, {
+      if (!validate348(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate348(data.activeDeadlineSeconds, {
-        instancePath: instancePath + "/activeDeadlineSeconds",
-        parentData: data,
-        parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
         vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
+    if (data.activeDeadlineSeconds !== undefined) {
+      if (!validate350(data.activeDeadlineSeconds, {
+        instancePath: instancePath + "/activeDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "activeDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate350(data.ttlSecondsAfterFinished, {
+      if (!validate352(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
@@ -10257,7 +10357,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema155 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10308,12 +10408,12 @@ const schema154 = {
   },
   "nullable": true
 };
-const schema155 = {
+const schema156 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate354(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10355,15 +10455,15 @@ function validate354(data, {
       errors++;
     }
   }
-  validate354.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate356(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10393,7 +10493,7 @@ function validate356(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema156.enum
+        allowedValues: schema157.enum
       }
     };
     if (vErrors === null) {
@@ -10403,7 +10503,7 @@ function validate356(data, {
     }
     errors++;
   }
-  validate356.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -10457,7 +10557,7 @@ function validate102(data, {
   validate102.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema158 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10465,7 +10565,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema159 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -10489,11 +10589,11 @@ const schema158 = {
     }
   }
 };
-const schema159 = {
+const schema160 = {
   "type": "string",
   "maxLength": 64
 };
-function validate362(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10534,14 +10634,14 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema161 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate364(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10571,7 +10671,7 @@ function validate364(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema160.enum
+        allowedValues: schema161.enum
       }
     };
     if (vErrors === null) {
@@ -10581,14 +10681,14 @@ function validate364(data, {
     }
     errors++;
   }
-  validate364.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema162 = {
   "type": "string",
   "format": "date-time"
 };
-function validate367(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10629,14 +10729,14 @@ function validate367(data, {
     }
     errors++;
   }
-  validate367.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema163 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate370(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10677,10 +10777,10 @@ function validate370(data, {
     }
     errors++;
   }
-  validate370.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
-function validate361(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10770,24 +10870,24 @@ function validate361(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate362(data.type, {
+      if (!validate364(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate364(data.status, {
+      if (!validate366(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -10803,13 +10903,13 @@ function validate361(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate367(data.lastTransitionTime, {
+      if (!validate369(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
@@ -10825,13 +10925,13 @@ function validate361(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate370(data.message, {
+      if (!validate372(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
@@ -10851,10 +10951,10 @@ function validate361(data, {
     }
     errors++;
   }
-  validate361.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
-function validate360(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10897,21 +10997,21 @@ function validate360(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate361(data[i0], {
+      if (!validate363(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate360.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema164 = {
   "type": "object",
   "properties": {
     "number": {
@@ -10983,7 +11083,7 @@ function validate107(data, {
   validate107.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11064,10 +11164,10 @@ function validate375(data, {
       }
     }
   }
-  validate375.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema165 = {
   "type": "object",
   "properties": {
     "step": {
@@ -11237,7 +11337,7 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema166 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -11245,7 +11345,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema167 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -11260,12 +11360,12 @@ const schema166 = {
     }
   }
 };
-const schema167 = {
+const schema168 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate399(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11324,10 +11424,10 @@ function validate399(data, {
       errors++;
     }
   }
-  validate399.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11353,13 +11453,13 @@ function validate398(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate399(data.step, {
+      if (!validate401(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
@@ -11401,10 +11501,10 @@ function validate398(data, {
     }
     errors++;
   }
-  validate398.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-function validate397(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11447,21 +11547,21 @@ function validate397(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate398(data[i0], {
+      if (!validate400(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate397.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate382(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11641,21 +11741,21 @@ function validate382(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate397(data.history, {
+      if (!validate399(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate382.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema169 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -11663,7 +11763,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema170 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -11681,11 +11781,11 @@ const schema169 = {
     }
   }
 };
-const schema170 = {
+const schema171 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate408(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11726,15 +11826,15 @@ function validate408(data, {
     }
     errors++;
   }
-  validate408.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema172 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate411(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11776,10 +11876,10 @@ function validate411(data, {
       errors++;
     }
   }
-  validate411.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11805,13 +11905,13 @@ function validate407(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate408(data.uri, {
+      if (!validate410(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
         errors = vErrors.length;
       }
     }
@@ -11827,13 +11927,13 @@ function validate407(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate411(data.revision, {
+      if (!validate413(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
@@ -11864,10 +11964,10 @@ function validate407(data, {
     }
     errors++;
   }
-  validate407.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
-function validate406(data, {
+function validate408(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11910,21 +12010,21 @@ function validate406(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate407(data[i0], {
+      if (!validate409(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate406.errors = vErrors;
+  validate408.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema173 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12039,7 +12139,7 @@ function validate108(data, {
   validate108.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12098,10 +12198,10 @@ function validate416(data, {
       }
     }
   }
-  validate416.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -12131,7 +12231,7 @@ const schema173 = {
   },
   "nullable": true
 };
-function validate421(data, {
+function validate423(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12245,10 +12345,10 @@ function validate421(data, {
       }
     }
   }
-  validate421.errors = vErrors;
+  validate423.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -12272,7 +12372,7 @@ const schema174 = {
   },
   "nullable": true
 };
-function validate431(data, {
+function validate433(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12364,10 +12464,10 @@ function validate431(data, {
       }
     }
   }
-  validate431.errors = vErrors;
+  validate433.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema176 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -12424,12 +12524,12 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema177 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate453(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12471,10 +12571,10 @@ function validate453(data, {
       errors++;
     }
   }
-  validate453.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-const schema177 = {
+const schema178 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -12482,7 +12582,7 @@ const schema177 = {
   },
   "nullable": true
 };
-const schema178 = {
+const schema179 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -12500,11 +12600,11 @@ const schema178 = {
     }
   }
 };
-const schema179 = {
+const schema180 = {
   "type": "string",
   "maxLength": 8
 };
-function validate457(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12545,10 +12645,10 @@ function validate457(data, {
     }
     errors++;
   }
-  validate457.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
-function validate456(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12574,13 +12674,13 @@ function validate456(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate457(data.precision, {
+      if (!validate459(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }
@@ -12633,10 +12733,10 @@ function validate456(data, {
     }
     errors++;
   }
-  validate456.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-function validate455(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12679,21 +12779,21 @@ function validate455(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate456(data[i0], {
+      if (!validate458(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate455.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-function validate439(data, {
+function validate441(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12862,24 +12962,24 @@ function validate439(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate453(data.precision, {
+      if (!validate455(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate455(data.served, {
+      if (!validate457(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
@@ -12906,10 +13006,10 @@ function validate439(data, {
       }
     }
   }
-  validate439.errors = vErrors;
+  validate441.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema181 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12930,7 +13030,7 @@ const schema180 = {
   },
   "nullable": true
 };
-function validate467(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13011,10 +13111,10 @@ function validate467(data, {
       }
     }
   }
-  validate467.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
-function validate353(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13040,24 +13140,24 @@ function validate353(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate354(data.observedGeneration, {
+      if (!validate356(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate356(data.phase, {
+      if (!validate358(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
@@ -13084,13 +13184,13 @@ function validate353(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate360(data.conditions, {
+      if (!validate362(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
@@ -13106,95 +13206,95 @@ function validate353(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate375(data.attempts, {
+      if (!validate377(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate382(data.progress, {
+      if (!validate384(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate406(data.sources, {
+      if (!validate408(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate416(data.checkpoint, {
+      if (!validate418(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate421(data.sparsity, {
+      if (!validate423(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate431(data.macs, {
+      if (!validate433(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate439(data.fid, {
+      if (!validate441(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
+        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate467(data.model, {
+      if (!validate469(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate353.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
 function validate110(data, {
@@ -13300,13 +13400,13 @@ function validate110(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate353(data.status, {
+      if (!validate355(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }

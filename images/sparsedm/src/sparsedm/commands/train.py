@@ -1,9 +1,9 @@
 """`sparsedm train`: from dense weights to a sparse model, its figures and its artifact.
 
 Reads SPARSEDM_CONFIG (or --config), writes to output.uri, and resumes from the newest valid checkpoint there.
-With several GPUs, one process per GPU trains (processes.py). Exit codes: 0 done, 2
-configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 143 stopped by
-SIGTERM after a checkpoint.
+With several GPUs, one process per GPU trains (processes.py), also in several pods (nodes.py). Exit codes:
+0 done, 2 configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 6
+another process has ended, 143 stopped by SIGTERM after a checkpoint.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import os
 import sys
 from collections.abc import Callable
 
+from sparsedm.artifact.artifact import MANIFEST_FILE
 from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
 from sparsedm.runtime.launch import launch, processes_to_start
+from sparsedm.runtime.nodes import Node
 from sparsedm.runtime.processes import open_process_group
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
@@ -24,7 +26,8 @@ from sparsedm.training.config import TrainConfig, load_config, with_output
 from sparsedm.training.describe import describe
 from sparsedm.training.finetune import train
 from sparsedm.training.inputs import fetch_inputs
-from sparsedm.training.output import claim_output
+from sparsedm.training.output import claim_output, finished_manifest
+from sparsedm.uris import resolve_uri
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,15 +55,40 @@ def run(args: argparse.Namespace) -> int:
     if args.processes is not None and args.processes < 1:
         raise ConfigError([f"--processes must be at least 1, not {args.processes}."])
     count = 1 if args.dry_run else processes_to_start(args.processes)
-    if count > 1:
-        # One process fetches for all, whose wait for each other has a limit.
-        code = _ended(args, _fetch)
-        if code:
-            return code
-        command = [sys.executable, "-m", "sparsedm.cli", "train"]
-        options = {"--config": args.config, "--output": args.output}
-        return launch(count, [*command, *(word for pair in options.items() if pair[1] for word in pair)])
-    return run_here(args)
+    node = Node() if args.dry_run or "RANK" in os.environ else Node.from_environment()
+    # A pod that starts again after the end of the run is alone.
+    if count * node.count == 1 or (node.count > 1 and node.number == 0 and _is_finished(args)):
+        return run_here(args)
+    # One process fetches for all, whose wait for each other has a limit.
+    code = _ended(args, _fetch)
+    if code:
+        return code
+    command = [sys.executable, "-m", "sparsedm.cli", "train"]
+    options = {"--config": args.config, "--output": args.output}
+    try:
+        return launch(
+            count,
+            [*command, *(word for pair in options.items() if pair[1] for word in pair)],
+            node,
+            lambda: _is_finished(args),
+        )
+    except ConfigError as error:
+        return _explain(error, _client())
+
+
+def _config(args: argparse.Namespace) -> TrainConfig:
+    config = load_config(args.config)
+    return with_output(config, args.output) if args.output else config
+
+
+def _is_finished(args: argparse.Namespace) -> bool:
+    """What is wrong with the configuration, the processes say."""
+    try:
+        config = _config(args)
+        output = resolve_uri(config.output.uri)
+        return (output / MANIFEST_FILE).exists() and finished_manifest(output, config.digest()) is not None
+    except (SparseDMError, OSError):
+        return False
 
 
 def run_here(args: argparse.Namespace) -> int:
@@ -84,28 +112,39 @@ def _train(config: TrainConfig, client: ReportClient, console: Console) -> None:
 def _ended(args: argparse.Namespace, work: Callable[[TrainConfig, ReportClient, Console], None]) -> int:
     """Handles every way to end: an exit code, a sentence on stderr, and the final report to the operator."""
     rank = int(os.environ.get("RANK", "0"))
-    client = ReportClient(None, None) if rank else ReportClient.from_environment()
+    client = _client()
     console = Console(io.StringIO()) if rank else Console()
     try:
         with storage_explained():
-            config = load_config(args.config)
-            if args.output:
-                config = with_output(config, args.output)
-            work(config, client, console)
+            work(_config(args), client, console)
         client.close()
         return 0
     except SparseDMError as error:
-        if isinstance(error, Superseded):
-            client.mute()
-        client.close(error={"reason": error.reason, "message": error.message})
-        for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
-            print(f"error{f' of process {rank}' if rank else ''}: {problem}", file=sys.stderr)
-        return error.exit_code
+        return _explain(error, client, rank)
     except Exception as error:
         client.close(error={"reason": "Unexpected", "message": f"{type(error).__name__}: {error}"})
         raise
     finally:
         console.close()
+
+
+def _client() -> ReportClient:
+    """Rank 0 reports. In each other pod the first process leaves what went wrong with it there."""
+    if int(os.environ.get("LOCAL_RANK", "0")):
+        return ReportClient(None, None)
+    reports = os.environ["RANK"] == "0" if "RANK" in os.environ else Node.from_environment().number == 0
+    silent = {} if reports else {"SPARSEDM_REPORT_URL": ""}
+    return ReportClient.from_environment({**os.environ, **silent})
+
+
+def _explain(error: SparseDMError, client: ReportClient, rank: int = 0) -> int:
+    """Tells the error in every place where it is looked for; returns its exit code."""
+    if isinstance(error, Superseded):
+        client.mute()
+    client.close(error={"reason": error.reason, "message": error.message})
+    for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
+        print(f"error{f' of process {rank}' if rank else ''}: {problem}", file=sys.stderr)
+    return error.exit_code
 
 
 def _train_together(config: TrainConfig, client: ReportClient, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Launches one process per GPU of this machine: `sparsedm train` starts itself again, as torchrun would.
+"""Launches one process per GPU of this pod: `sparsedm train` starts itself again, as torchrun would.
 
 Unlike torchrun, it exits with the code of the failed process, which the operator needs (errors.py), and sets
 no deadline of its own after SIGTERM.
@@ -11,17 +11,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
 import torch
-from torch.distributed import TCPStore
 
-from sparsedm.errors import ConfigError, Superseded
+from sparsedm.errors import ConfigError, InputError, ProcessLost, Superseded
+from sparsedm.runtime.nodes import Node
 from sparsedm.runtime.processes import FINAL_ERROR
 from sparsedm.runtime.report_client import ReportClient
 
@@ -30,6 +29,7 @@ GRACE_SECONDS = 15.0
 FINAL = (2, 3, 4)
 TELLING = (*FINAL, Superseded.exit_code)
 """Exit codes with a known cause; 1 may only mean that another process is gone."""
+STOPPED = 128 + signal.SIGTERM
 
 
 def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) -> int:
@@ -48,44 +48,63 @@ def processes_to_start(wanted: int | None, env: Mapping[str, str] = os.environ) 
     return wanted if wanted is not None else max(1, gpus)
 
 
-def launch(count: int, command: Sequence[str]) -> int:
-    """Runs the command in `count` processes; returns the exit code for all of them."""
-    # The rendezvous store lives in this process, so that no other program can take its port.
-    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=5))
-    children = [_start(rank, count, store.port, command) for rank in range(count)]
-    with _passed_on(children):
+def launch(
+    count: int,
+    command: Sequence[str],
+    node: Node | None = None,
+    is_finished: Callable[[], bool] = lambda: False,
+) -> int:
+    """Runs the command in `count` processes of this pod, together with those of the other pods; returns the
+    exit code for all of them, 0 where `is_finished` finds that there is nothing left to do."""
+    node = node or Node()
+    store = node.meet(count, is_finished)
+    if store is None:
+        return 0
+    children = [_start(node, rank, count, store.port, command) for rank in range(count)]
+    with _passed_on(children) as told:
         code = _exit_code(children)
-    # Where another rank alone met an error, rank 0, which reports, knows only that it is gone.
-    if code in FINAL and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
+    if code == 0:
+        node.leave(store)
+    elif node.number == 0 and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
+        # Where another rank alone met an error, rank 0, which reports, knows only that it is gone.
         ReportClient.from_environment().close(error=json.loads(store.get(FINAL_ERROR)))
+        return InputError.exit_code
+    elif code == STOPPED and node.count > 1 and not told:
+        return ProcessLost.pod_exit_code  # because another pod is told to stop
     return code
 
 
-def _start(rank: int, count: int, port: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(node: Node, rank: int, count: int, port: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
     place = {
-        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_USE_AGENT_STORE": True,
+        "RANK": node.number * count + rank, "LOCAL_RANK": rank,
+        "WORLD_SIZE": node.count * count, "LOCAL_WORLD_SIZE": count,
+        "MASTER_ADDR": node.host if node.number else "127.0.0.1", "MASTER_PORT": port,
+        "TORCHELASTIC_USE_AGENT_STORE": True,
     }  # fmt: skip
-    # All are on this machine: its own name need not resolve. torch's C++ part would warn in each process that
-    # a network without unused parameters was looked through for them.
-    ours = {"GLOO_SOCKET_IFNAME": "lo", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    # torch's C++ part would warn in each process that a network without unused parameters was looked through
+    # for them.
+    ours = {"TORCH_CPP_LOG_LEVEL": "ERROR", "NCCL_DEBUG": "WARN"}
+    if node.count == 1:  # all are on this machine, and its own name need not resolve
+        ours["GLOO_SOCKET_IFNAME"] = "lo"
     env = {**ours, **os.environ, **{name: str(value) for name, value in place.items()}}
     return subprocess.Popen(command, env=env)
 
 
 @contextmanager
-def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
     """Forwards SIGTERM to every process, and each stops after a checkpoint. A terminal sends SIGINT to all of
-    them itself, and a second one would end them at once."""
+    them itself, and a second one would end them at once. Yields the signals that have come."""
+    told: list[int] = []
 
     def pass_on(number: int, frame: Any) -> None:
+        told.append(number)
         for child in children:
             if number == signal.SIGTERM and child.poll() is None:
                 child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

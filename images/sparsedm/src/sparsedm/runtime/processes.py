@@ -48,6 +48,7 @@ class ProcessGroup:
         self.rank = rank
         self.size = size
         self._untimed: dist.ProcessGroup | None = None
+        self._worked = False
 
     @property
     def is_rank_zero(self) -> bool:
@@ -98,6 +99,7 @@ class ProcessGroup:
             return
         with self._collective():
             dist.all_reduce(numbers)
+        self._worked = True
         numbers /= self.size
 
     def on_rank_zero(self, work: Callable[[], T]) -> T | None:
@@ -152,7 +154,7 @@ class ProcessGroup:
                 raise
             cause = str(error)
         if cause is not None:  # raised here, so that no traceback refers to the process group (see leave)
-            raise ProcessLost(self.rank, self.size, cause)
+            raise ProcessLost(self.rank, self.size, cause, self._worked)
 
     def join(self) -> None:
         """Creates the process groups: NCCL between GPUs, gloo between CPUs; barriers always use gloo."""

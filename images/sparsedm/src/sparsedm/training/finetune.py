@@ -94,6 +94,8 @@ def train(
                 finetune.resume()
                 finetune.train()
                 manifest = finetune.finish()
+                # A pod that has ended never comes back, so none does before the result is whole.
+                processes.barrier()
     if not processes.is_rank_zero:
         return manifest
     client.update(urgent=True, **result_of(config, manifest))

@@ -608,6 +608,10 @@ export interface ISparseFinetune {
      */
     "trainer"?: {
       /**
+       * Number of pods that train together, each with the resources below and a share of every batch. All read and write the claims, so those must be ReadWriteMany, or all pods land on one node. When one pod ends, all start again from the last checkpoint. Absent means 1.
+       */
+      "nodes"?: number;
+      /**
        * Container image to run instead of the operator's default one. It must hold the same release of the sparsedm package.
        */
       "image"?: string;
