@@ -29,6 +29,7 @@ export type SparseInferenceServiceStatus = Omit<GeneratedServiceStatus, 'conditi
 export type ServicePhase = NonNullable<GeneratedServiceStatus['phase']>;
 export type ServedModel = NonNullable<GeneratedServiceStatus['model']>;
 export type EngineStatus = NonNullable<GeneratedServiceStatus['engine']>;
+export type LoadingStatus = NonNullable<GeneratedServiceStatus['loading']>;
 export type GateStatus = NonNullable<GeneratedServiceStatus['gate']>;
 export type RolloutSpec = NonNullable<SparseInferenceServiceSpec['rollout']>;
 export type RolloutStatus = NonNullable<GeneratedServiceStatus['rollout']>;

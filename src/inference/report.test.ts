@@ -23,6 +23,17 @@ describe('a server’s report', () => {
 });
 
 describe('a status with a report in it', () => {
+  it('says how far a server has come until it has an engine', () => {
+    const loading = { phase: 'Reading', percent: 42 } as const;
+    expect(parseServiceReport({ loading })).toEqual({ report: { loading }, problems: [] });
+    expect(parseServiceReport({ loading: { phase: 'Reading', percent: 101 } }).report).toEqual({});
+    expect(parseServiceReport({ loading: { percent: 3 } }).report).toEqual({});
+    expect(withReport({}, { loading })).toEqual({ loading });
+    expect(withReport({}, { loading, engine: { backend: 'dense' } })).toEqual({
+      engine: { backend: 'dense' },
+    });
+  });
+
   it.each([
     ['a model given by URI', { uri: 'pvc://a/b' }, { uri: 'pvc://a/b', sha256: 'x' }],
     [

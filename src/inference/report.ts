@@ -3,6 +3,7 @@ import {
   sparseInferenceServices,
   type EngineStatus,
   type GateStatus,
+  type LoadingStatus,
   type ServedModel,
   type SparseInferenceService,
   type SparseInferenceServiceStatus,
@@ -11,6 +12,7 @@ import { deployments, replicaSets } from '../kube/resources';
 import type { ReportAddress } from '../reports/address';
 import {
   decimal,
+  integer,
   object,
   reader,
   reasonWord,
@@ -28,7 +30,12 @@ import { readFinalReport } from '../reports/termination';
 import { defined } from '../runtime/defined';
 
 type ReportedModel = { uri?: string; sha256?: string };
-export type ServiceReport = { engine?: EngineStatus; model?: ReportedModel; gate?: GateStatus };
+export type ServiceReport = {
+  engine?: EngineStatus;
+  model?: ReportedModel;
+  gate?: GateStatus;
+  loading?: LoadingStatus;
+};
 
 export const parseServiceReport = reader<ServiceReport>({
   engine: object<EngineStatus>({
@@ -50,6 +57,7 @@ export const parseServiceReport = reader<ServiceReport>({
     { uri, bounds: text(512), passed: yesOrNo, reason: reasonWord(), message: sentence },
     ['uri', 'bounds', 'passed', 'reason', 'message'],
   ),
+  loading: object<LoadingStatus>({ phase: text(64), percent: integer(0, 100) }, ['phase', 'percent']),
 });
 
 const parseExit = reader<{ error?: ReportedError }>({ error: reportedError });
@@ -65,18 +73,27 @@ export function exitError(message: string | undefined): ReportedError | undefine
  */
 export function withReport(
   status: SparseInferenceServiceStatus,
-  { engine, model, gate }: ServiceReport,
+  { engine, model, gate, loading }: ServiceReport,
 ): SparseInferenceServiceStatus {
   const places = ['wanted', 'model'] as const;
   const place = places.find((one) => model?.uri !== undefined && model.uri === plain(status[one]?.uri));
   if (model?.uri !== undefined && place === undefined) return status;
-  const held = place && status[place];
-  const takesDigest = held !== undefined && !hasDigest(held) && model?.sha256 !== undefined;
   return {
     ...status,
-    ...defined({ engine, gate }),
-    ...(takesDigest && place !== undefined ? { [place]: { ...held, sha256: model.sha256 } } : {}),
+    ...defined({ engine, gate, loading: engine === undefined ? loading : undefined }),
+    ...(place === undefined ? {} : withDigest(status, place, model?.sha256)),
   };
+}
+
+function withDigest(
+  status: SparseInferenceServiceStatus,
+  place: 'wanted' | 'model',
+  sha256: string | undefined,
+): SparseInferenceServiceStatus {
+  const held = status[place];
+  return held === undefined || hasDigest(held) || sha256 === undefined
+    ? {}
+    : { [place]: { ...held, sha256 } };
 }
 
 /** Whether its digest is given, and not only reported. */
@@ -98,6 +115,6 @@ export const serviceReports = {
   address: { objects: 'services', topic: 'engine' },
   controllers: [replicaSets, deployments],
   parse: parseServiceReport,
-  isUrgent: () => true,
+  isUrgent: (_, { loading, engine }) => loading === undefined || engine !== undefined,
   apply: (service, report) => withReport(service.status ?? {}, report),
 } satisfies ReportKind<SparseInferenceService, ServiceReport>;

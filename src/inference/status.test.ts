@@ -493,6 +493,14 @@ describe('the status of a service', () => {
     expect(statusOf({ service: aService({}, { engine }) }).engine).toEqual(engine);
   });
 
+  it('says how far a server has come while one is not ready', () => {
+    const loading = { phase: 'Reading', percent: 42 };
+    const service = aService({}, { loading });
+    const half = { ...rolledOut(2)!, readyReplicas: 1 };
+    expect(statusOf({ ...deployed(half), service }).loading).toEqual(loading);
+    expect(statusOf({ ...deployed(rolledOut(2)), service }).loading).toBeUndefined();
+  });
+
   it('is the same in a second pass', () => {
     const first = statusOf(deployed(rolledOut(2)));
     expect(statusOf({ ...deployed(rolledOut(2)), service: aService({}, first) })).toEqual(first);

@@ -63,12 +63,18 @@ export function buildStatus(
     wanted: _wanted,
     traffic: _traffic,
     quality: _quality,
+    loading,
     ...earlier
   } = service.status ?? {};
   const { externalHosts: _hosts, externalAddresses: _addresses, ...rest } = earlier;
   return {
     ...rest,
-    ...defined({ ...models, url: hasUrl ? serviceUrl(service) : undefined, quality: observed.quality }),
+    ...defined({
+      ...models,
+      url: hasUrl ? serviceUrl(service) : undefined,
+      quality: observed.quality,
+      loading: counts.ready < counts.all ? loading : undefined,
+    }),
     ...rolloutParts(observed),
     ...exposureOf(observed),
     observedGeneration,

@@ -26,6 +26,7 @@ from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import Measured
+from sparsedm.serve.loading import Loading
 from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
 from sparsedm.sparsity.pattern import Pattern
 
@@ -114,7 +115,7 @@ class FakeEngine:
         """What each step raises."""
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
 
-    def warm_up(self) -> Measured:
+    def warm_up(self, loading: Loading) -> Measured:
         return Measured({4: self.seconds / EngineSpec().steps}, 1.0)
 
     def begin(self, label: int | None, seed: int, steps: int) -> FakeRow:

@@ -80,3 +80,11 @@ def test_clients_of_the_server_of_one_shape_and_of_a_loop_are_measured() -> None
         assert 0 < result["p50_s"] <= result["p99_s"]
         assert result["images_per_second"] > 0
     assert "2/2" in shown, "progress is shown"
+
+
+def test_a_second_replica_s_load_is_measured_beside_the_first_one_s() -> None:
+    first, second = run("serve_load.py", "--preset", "fashion-mnist-uvit-tiny")[0]
+    assert (first["replica"], second["replica"]) == (1, 2)
+    assert second["disk_mb"] < 1, "the first one has read all of it"
+    for one in (first, second):
+        assert min(one[name] for name in ("reading_s", "checking_s", "memory_mb")) > 0

@@ -29,6 +29,7 @@ from sparsedm.serve import backend
 from sparsedm.serve.backend import Choice, Situation, choose
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import DTYPES, Engine
+from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import Texts
 from sparsedm.serve.recording import Recorded
 from sparsedm.serve.spoilt import Flat, NotFinite
@@ -104,6 +105,17 @@ def test_the_time_of_each_bucket_is_measured(artifact: Path) -> None:
     assert min(measured.seconds.values()) > 0
     one_shape = Engine.load(artifact, SPEC.model_copy(update={"deterministic": True}), device=CPU)
     assert list(one_shape.warm_up().seconds) == [4]
+
+
+def test_loading_tells_how_far_it_is(artifact: Path) -> None:
+    now, told = iter(range(99)), []
+    loading = Loading(lambda phase, percent: told.append((phase, percent)), lambda: next(now))
+    Engine.load(artifact, SPEC, device=CPU, loading=loading).warm_up(loading)
+    assert told == [
+        ("Reading", 0), ("Reading", 100), ("Checking", 0), ("Measuring", 0),
+        ("WarmingUp", 0), ("WarmingUp", 50), ("WarmingUp", 100),
+    ]  # fmt: skip
+    assert loading.seconds == {"Reading": 1, "Checking": 1, "Measuring": 1, "WarmingUp": 1}
 
 
 def test_images_are_bytes_in_the_model_s_size(artifact: Path) -> None:

@@ -384,9 +384,11 @@ def test_metrics_count_requests_batches_and_images(server: ServerProcess) -> Non
 def test_the_operator_is_told_the_engine_with_the_pod_s_token(
     server: ServerProcess, operator: Operator, artifact: Path
 ) -> None:
-    authorization, body = wait_for(lambda: operator.sent_to("/v1/services/ns/clothes/engine"), "a report")[0]
+    sent = lambda: operator.sent_to("/v1/services/ns/clothes/engine")  # noqa: E731
+    authorization, body = wait_for(lambda: [one for one in sent() if "engine" in one[1]], "a report")[0]
     assert authorization == "Bearer secret"
-    assert set(body) == {"engine", "model"}
+    assert set(body) - {"loading"} == {"engine", "model"}
+    assert sent()[0][1]["loading"]["phase"] in ("Reading", "Checking"), "the first thing that is told"
     engine = body["engine"]
     assert (engine["backend"], engine["sparseLayers"], engine["device"]) == ("dense", 0, "cpu")
     assert float(engine["latencyMilliseconds"]["p50"]) > 0

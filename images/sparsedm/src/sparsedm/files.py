@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,22 @@ def write_atomically(path: Path, data: bytes, staging: Path | None = None) -> No
     sync(path.parent)
 
 
-def file_sha256(path: str | Path) -> str:
+OnRead = Callable[[int, int], None]
+"""Is told how many bytes are read, of how many."""
+CHUNK = 1 << 22
+
+
+def file_sha256(path: str | Path, on_read: OnRead | None = None) -> str:
     """Digest of a file's bytes, 64 hexadecimal digits."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if on_read is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest, done, size = hashlib.sha256(), 0, os.fstat(file.fileno()).st_size
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            on_read(done, size)
+        return digest.hexdigest()
 
 
 def json_digest(content: Mapping[str, Any]) -> str:

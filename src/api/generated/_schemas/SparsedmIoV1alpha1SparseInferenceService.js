@@ -16,7 +16,7 @@ const schema82 = {
       "$ref": "X1AyYfhXBAyxkaejK4DaV1SFBVxlmyJe1yKf0joGIg"
     },
     "status": {
-      "$ref": "oPFBRyRFiIpIXnWGueDQiIJNzyXGTb1hcRCDfRRHEXw"
+      "$ref": "vpGa0ztQLHToNNe8ayndkAAEv06e4UeSaSaHeRixFVU"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -10762,6 +10762,9 @@ const schema175 = {
     "revisions": {
       "$ref": "z9Nuhxvc3h0jDSBllRkMfRscYkMg41Ih0JZzXF800"
     },
+    "loading": {
+      "$ref": "cxicJya8qm8qssfvJAbbjcSi3xr8pMDcbYK9pxX5Y8"
+    },
     "engine": {
       "$ref": "2FfEHYlSvcaDRFpnPuawvlBk8Gzlse5sLYXzaxHQ"
     }
@@ -14268,6 +14271,138 @@ function validate495(data, {
 const schema199 = {
   "type": "object",
   "properties": {
+    "phase": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "percent": {
+      "$ref": "8vIdv8o2rJYGN6PToy8pu7JY6ETtklil3N9ip3XTQFE"
+    }
+  },
+  "nullable": true
+};
+const schema200 = {
+  "type": "integer",
+  "minimum": 0,
+  "maximum": 100,
+  "nullable": true
+};
+function validate508(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 100
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate508.errors = vErrors;
+  return errors === 0;
+}
+function validate506(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.phase !== undefined) {
+      if (!validate120(data.phase, {
+        instancePath: instancePath + "/phase",
+        parentData: data,
+        parentDataProperty: "phase",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.percent !== undefined) {
+      if (!validate508(data.percent, {
+        instancePath: instancePath + "/percent",
+        parentData: data,
+        parentDataProperty: "percent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate506.errors = vErrors;
+  return errors === 0;
+}
+const schema201 = {
+  "type": "object",
+  "properties": {
     "backend": {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     },
@@ -14349,7 +14484,7 @@ function validate169(data, {
   validate169.errors = vErrors;
   return errors === 0;
 }
-const schema200 = {
+const schema202 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -14361,7 +14496,7 @@ const schema200 = {
   },
   "nullable": true
 };
-function validate512(data, {
+function validate517(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14409,15 +14544,15 @@ function validate512(data, {
       }
     }
   }
-  validate512.errors = vErrors;
+  validate517.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema203 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate516(data, {
+function validate521(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14459,15 +14594,15 @@ function validate516(data, {
       errors++;
     }
   }
-  validate516.errors = vErrors;
+  validate521.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema204 = {
   "type": "integer",
   "minimum": 1,
   "nullable": true
 };
-function validate518(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14510,10 +14645,10 @@ function validate518(data, {
       errors++;
     }
   }
-  validate518.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-function validate506(data, {
+function validate511(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14594,35 +14729,35 @@ function validate506(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate512(data.latencyMilliseconds, {
+      if (!validate517(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
+        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate516(data.device, {
+      if (!validate521(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
+        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate518(data.maxBatchSize, {
+      if (!validate523(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate518.errors : vErrors.concat(validate518.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
@@ -14638,7 +14773,7 @@ function validate506(data, {
       }
     }
   }
-  validate506.errors = vErrors;
+  validate511.errors = vErrors;
   return errors === 0;
 }
 function validate416(data, {
@@ -14864,14 +14999,25 @@ function validate416(data, {
         errors = vErrors.length;
       }
     }
+    if (data.loading !== undefined) {
+      if (!validate506(data.loading, {
+        instancePath: instancePath + "/loading",
+        parentData: data,
+        parentDataProperty: "loading",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.engine !== undefined) {
-      if (!validate506(data.engine, {
+      if (!validate511(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate511.errors : vErrors.concat(validate511.errors);
         errors = vErrors.length;
       }
     }

@@ -30,7 +30,7 @@ from sparsedm.artifact.canary import Canary, load_canary, save_canary
 from sparsedm.artifact.components import Components, check_files, save_components
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
-from sparsedm.files import file_sha256, json_digest, write_atomically
+from sparsedm.files import OnRead, file_sha256, json_digest, write_atomically
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import ModelConfig, build_model, config_from, config_of, load_weights
 from sparsedm.sparsity.layers import Selection, prunable_layers
@@ -208,11 +208,12 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def load_artifact(
-    directory: str | Path, verify: bool = True, sealed: bool = True
+    directory: str | Path, verify: bool = True, sealed: bool = True, on_read: OnRead | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The model (fp32, CPU, evaluation mode) and its manifest. Raises InputError with a sentence.
 
     Without `verify` only the tensors' names, shapes and numbers are checked; without `sealed` not the seal.
+    `on_read` is told how much of the weights is read.
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
@@ -220,7 +221,7 @@ def load_artifact(
         model = build_model(config_from(manifest["architecture"], manifest["config"]))
         weights = manifest["weights"]
         path, digest = directory / Path(weights["file"]).name, weights["sha256"] if verify else None
-        load_weights(model, path, digest, NOT_FINITE)
+        load_weights(model, path, digest, NOT_FINITE, on_read)
         if verify:
             _verify_layers(model.state_dict(), manifest)
     except (KeyError, TypeError, ValueError) as error:

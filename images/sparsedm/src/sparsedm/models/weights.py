@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.errors import InputError
-from sparsedm.files import file_sha256
+from sparsedm.files import OnRead, file_sha256
 from sparsedm.models.weight_files import INDEX_SUFFIX, read_tensors, shards_of
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -24,10 +24,11 @@ NAMED = 3
 """Names in one sentence; the others are counted."""
 
 
-def weights_sha256(path: Path) -> str:
-    """Of a file; of shards, that of the list that `sha256sum` prints of them in the order of their names."""
+def weights_sha256(path: Path, on_read: OnRead | None = None) -> str:
+    """Of a file; of shards, that of the list that `sha256sum` prints of them in the order of their names.
+    on_read: of a single file."""
     if not path.name.endswith(INDEX_SUFFIX):
-        return file_sha256(path)
+        return file_sha256(path, on_read)
     lines = (f"{file_sha256(shard)}  {shard.name}\n" for shard in shards_of(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -37,6 +38,7 @@ def load_weights(
     path: str | Path,
     sha256: str | None = None,
     not_finite: str = "PretrainedNotFinite",
+    on_read: OnRead | None = None,
 ) -> str:
     """Loads a file (or an index and its shards) into `model`, strictly, and returns its digest.
 
@@ -49,7 +51,7 @@ def load_weights(
         raise InputError(
             "PretrainedNotFound", f"There are no weights at {path}: check the path and the volume."
         )
-    digest = weights_sha256(path)
+    digest = weights_sha256(path, on_read)
     if sha256 is not None and digest != sha256.lower():
         raise InputError(
             "PretrainedDigestMismatch",

@@ -36,6 +36,7 @@ from sparsedm.serve.backend import Choice, Situation, choose, precision_on, rest
 from sparsedm.serve.checks import check_canary, check_components, check_range, other_precision
 from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
+from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import Condition
 from sparsedm.serve.recording import Recorded
 from sparsedm.serve.spoilt import Flat, NotFinite, Spoilt
@@ -94,13 +95,20 @@ class Engine:
 
     @classmethod
     def load(
-        cls, directory: Path, spec: EngineSpec, sha256: str | None = None, device: torch.device | None = None
+        cls,
+        directory: Path,
+        spec: EngineSpec,
+        sha256: str | None = None,
+        device: torch.device | None = None,
+        loading: Loading | None = None,
     ) -> Engine:
         """Checks the GPU, reads and verifies an artifact. Raises InputError or ConfigError."""
         limit_threads()
         device = device or pick_device()
         check_device(device)
-        model, manifest = load_artifact(directory)
+        loading = loading or Loading()
+        loading.enter("Reading")
+        model, manifest = load_artifact(directory, on_read=loading.read)
         found = manifest["weights"]["sha256"]
         if sha256 is not None and found != sha256:
             raise InputError(
@@ -119,7 +127,9 @@ class Engine:
                     "class, and this one does not."
                 ]
             )
-        return cls(model, manifest, spec, device, components, load_canary(directory, manifest))
+        engine = cls(model, manifest, spec, device, components, load_canary(directory, manifest))
+        loading.end()
+        return engine
 
     @property
     def image_size(self) -> int:
@@ -136,11 +146,13 @@ class Engine:
         doubled = 2 if self.config.guidable and self.spec.guidance > 0 else 1
         return self.places * doubled * self.config.tokens
 
-    def warm_up(self) -> Measured:
+    def warm_up(self, loading: Loading | None = None) -> Measured:
         """Chooses the backend by measuring, draws a canary, and returns how long steps take.
 
         Raises ConfigError for a backend that can't run, and InputError for a model that draws no images.
         """
+        loading = loading or Loading()
+        loading.enter("Measuring")
         layers = self.manifest["layers"]
         situation = Situation.here(self.device, self.dtype, self.manifest["pattern"])
         self._batch(steps=1)
@@ -156,16 +168,20 @@ class Engine:
             choice, seconds = Choice(reason, choice.total_layers), dense
         sparse = dense is not None and choice.sparse_layers > 0
         self.choice = choice
-        self.measured = Measured(self._each_bucket(seconds), dense / seconds if sparse else 1.0)
+        loading.enter("WarmingUp")
+        self.measured = Measured(self._each_bucket(seconds, loading), dense / seconds if sparse else 1.0)
         self._draw_canary()
+        loading.end()
         return self.measured
 
-    def _each_bucket(self, full: float) -> dict[int, float]:
+    def _each_bucket(self, full: float, loading: Loading) -> dict[int, float]:
         """Seconds of a step in each bucket, measured in a few; `full`: those of a whole full batch."""
         seconds = {self.places: full / self.spec.steps}
-        for images in self.buckets[:-1]:
+        smaller = self.buckets[:-1]
+        for done, images in enumerate(smaller, 1):
             self._batch(images, steps=1)
             seconds[images] = self._batch(images, MEASURED_STEPS) / MEASURED_STEPS
+            loading.part(done, len(smaller))
         return seconds
 
     def fall_back(self, reason: str) -> Measured:
@@ -175,7 +191,7 @@ class Engine:
         if self.choice.sparse_layers:
             restore_dense(self._model, self.choice)
             self._record_again()
-            self.measured = Measured(self._each_bucket(self._batch()), 1.0)
+            self.measured = Measured(self._each_bucket(self._batch(), Loading()), 1.0)
             self._draw_canary()
         self.choice = Choice(reason, self.choice.total_layers)
         return self.measured

@@ -16,6 +16,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from sparsedm.serve.loading import Phase
+
 disable_created_metrics()
 
 Outcome = Literal["drawn", "not_finite", "flat", "failed", "cancelled", "given_up", "refused"]
@@ -81,6 +83,10 @@ class Metrics:
             "sparsedm_layer_backend", "Always 1; what computes each of the masked layers.", "layer", "backend"
         )
 
+        self._loading = self._gauge(
+            "sparsedm_load_phase_seconds", "Time that each phase of loading took.", "phase"
+        )
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
@@ -121,6 +127,11 @@ class Metrics:
         self._build.labels(**build).set(1)
         for layer, backend in layers.items():
             self._layers.labels(layer, backend).set(1)
+
+    def loaded(self, seconds: Mapping[Phase, float]) -> None:
+        """How long the phases of loading took."""
+        for phase, value in seconds.items():
+            self._loading.labels(phase).set(value)
 
     def watch_gpu(self, device: torch.device) -> None:
         """Its memory, where there is a GPU."""

@@ -28,6 +28,7 @@ from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.gpu import ContextLost, is_out_of_memory
 from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
+from sparsedm.serve.loading import Loading, Phase
 from sparsedm.serve.metrics import Metrics
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames, Condition, Texts
@@ -69,6 +70,7 @@ class Service:
     ) -> None:
         """chance: from 0 to 1, which spreads those who are told to come back."""
         self.config = config
+        self._loading = Loading(self._tell)
         self.load = LoadMeter(self._waiting, self._speed)
         self.metrics = Metrics()
         self.state: State = "starting"
@@ -158,7 +160,7 @@ class Service:
     async def _start(self) -> None:
         config, loop = self.config, asyncio.get_running_loop()
         engine = await loop.run_in_executor(
-            self._executor, Engine.load, config.model, config.engine, config.sha256
+            self._executor, Engine.load, config.model, config.engine, config.sha256, None, self._loading
         )
         encoder = engine.components.text_encoder
         prompts = Texts(encoder) if encoder else ClassNames(engine.classes, engine.config.num_classes)
@@ -167,7 +169,7 @@ class Service:
             self._quality = await loop.run_in_executor(
                 self._executor, open_monitor, config, engine, prompts.names, self.metrics.registry
             )
-        measured = await loop.run_in_executor(self._executor, engine.warm_up)
+        measured = await loop.run_in_executor(self._executor, engine.warm_up, self._loading)
         measured = await loop.run_in_executor(self._executor, self._judge_speed, engine, measured)
         batcher = Batcher(
             engine, self._executor, Pace(measured.seconds),
@@ -187,6 +189,11 @@ class Service:
         if self.state == "starting":
             self.state = "ready"
             log.info("Ready.", extra={"fields": {"model": config.name, **self.status(engine)}})
+
+    def _tell(self, phase: Phase, percent: int) -> None:
+        """`status.loading` of the SparseInferenceService, from the model's thread."""
+        if self._reporter is not None:
+            self._reporter.update(loading={"phase": phase, "percent": percent})
 
     def _judge_distance(self, engine: Engine) -> None:
         """Before the backend is measured, which takes longer. Raises InputError where the gate refuses."""
@@ -267,6 +274,7 @@ class Service:
         metrics.describe(
             {**versions(), **named, "pattern": engine.manifest["pattern"]}, engine.layer_backends()
         )
+        metrics.loaded(self._loading.seconds)
         metrics.watch_gpu(engine.device)
 
     def status(self, engine: Engine) -> dict[str, Any]:

@@ -1443,6 +1443,19 @@ export interface ISparseInferenceService {
       "servedAt": string;
     }>;
     /**
+     * What the server does that reported last before it was ready. Absent once every replica is ready.
+     */
+    "loading"?: {
+      /**
+       * Reading its weights' file, Checking digests, patterns and values, Measuring products dense and sparse, WarmingUp batches of each size.
+       */
+      "phase"?: string;
+      /**
+       * How much of the phase is done.
+       */
+      "percent"?: number;
+    };
+    /**
      * What the servers measured when they started.
      */
     "engine"?: {
