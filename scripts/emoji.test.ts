@@ -62,6 +62,9 @@ describe('npm run data:emoji', () => {
 
   it.each([
     [['--styles', 'noto,apple'], 'Write some of noto,twemoji,fluent,openmoji,emojione'],
+    [['--categories', 'food,drinks'], 'Write some of smileys,people,animals,food,'],
+    [['--names', 'red-apple,blue-apple'], 'error: No emoji among those is named blue-apple.'],
+    [['--hold-out', 'styles'], 'Allowed choices are names, pairs.'],
     [['--size', '4'], 'Write a whole number of pixels from 8 to 1024.'],
     [['--size', 'big'], 'Write a whole number of pixels from 8 to 1024.'],
   ])('refuses %s', (args, want) => {

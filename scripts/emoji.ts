@@ -8,12 +8,20 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import cliProgress from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
-import { choosePictures, defaultStyles, readPacks, styles } from './emoji/collection';
-import type { Pack, Picture, Style } from './emoji/collection';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  categoryNames,
+  choosePictures,
+  defaultStyles,
+  holdOuts,
+  readPacks,
+  styles,
+  UnknownNames,
+} from './emoji/collection';
+import type { Choice, Pack, Picture, Style } from './emoji/collection';
 import { draw } from './emoji/draw';
 
-type Options = { out: string; size: number; styles: readonly Style[]; skinTones: boolean };
+type Options = Choice & { out: string; size: number };
 
 function parseSize(text: string): number {
   const size = Number(text);
@@ -23,14 +31,17 @@ function parseSize(text: string): number {
   return size;
 }
 
-function parseStyles(text: string): readonly Style[] {
-  const names = [...new Set(text.split(','))];
-  const known = styles.filter((style) => names.includes(style));
-  if (known.length !== names.length) {
-    throw new InvalidArgumentError(`Write some of ${styles.join(',')}, with commas between them.`);
-  }
-  return known;
-}
+/** Some of `known`, in its order. */
+const some =
+  <T extends string>(known: readonly T[]) =>
+  (text: string): readonly T[] => {
+    const names = [...new Set(text.split(','))];
+    const chosen = known.filter((one) => names.includes(one));
+    if (chosen.length !== names.length) {
+      throw new InvalidArgumentError(`Write some of ${known.join(',')}, with commas between them.`);
+    }
+    return chosen;
+  };
 
 /** One line of metadata.jsonl; the names of the first two columns are the library's. */
 function row({ style, name, category, text }: Picture): string {
@@ -96,11 +107,11 @@ async function drawAll(pictures: readonly Picture[], size: number, output: Outpu
   }
 }
 
-async function run({ out, size, styles: chosen, skinTones }: Options): Promise<void> {
+async function run({ out, size, ...choice }: Options): Promise<void> {
   const started = performance.now();
-  await makeEmptyFolder(out);
   const packs = readPacks();
-  const pictures = choosePictures(packs, { styles: chosen, skinTones });
+  const pictures = choosePictures(packs, choice);
+  await makeEmptyFolder(out);
   const output = new Output(out);
   await drawAll(pictures, size, output);
   const counts: string[] = [];
@@ -109,7 +120,7 @@ async function run({ out, size, styles: chosen, skinTones }: Options): Promise<v
     await output.write(`${split}/metadata.jsonl`, rows.join(''));
     counts.push(`${rows.length} in ${split}`);
   }
-  await output.write('ATTRIBUTION.md', attribution(packs, chosen));
+  await output.write('ATTRIBUTION.md', attribution(packs, choice.styles));
   const seconds = Math.round((performance.now() - started) / 1000);
   const megabytes = (output.bytes / 1e6).toFixed(1);
   console.log(`${counts.join(', ')}: ${size}x${size}, ${megabytes} MB in ${seconds} s, at ${out}`);
@@ -120,11 +131,20 @@ const program = new Command('npm run data:emoji --')
   .description('Draws the emoji of npm packages as a data set of images with classes and captions.')
   .requiredOption('--out <dir>', 'folder to make; empty or not there yet')
   .option('--size <pixels>', 'width and height of the images', parseSize, 32)
-  .option('--styles <names>', `some of ${styles.join(',')}`, parseStyles, defaultStyles)
+  .option('--styles <names>', `some of ${styles.join(',')}`, some(styles), defaultStyles)
+  .option('--categories <names>', `some of ${categoryNames.join(',')}`, some(categoryNames), categoryNames)
+  .option('--names <names>', 'some of the names, as red-apple,banana; all by default', (text) =>
+    text.split(','),
+  )
+  .addOption(
+    new Option('--hold-out <what>', 'for the test split: whole names, or names in one style of several')
+      .choices(holdOuts)
+      .default('names'),
+  )
   .option('--skin-tones', 'people in all skin tones, and not in the neutral one alone', false)
   .action(run);
 
 await program.parseAsync().catch((error: unknown) => {
-  if (!(error instanceof FolderNotEmpty)) throw error;
+  if (!(error instanceof FolderNotEmpty || error instanceof UnknownNames)) throw error;
   program.error(`error: ${error.message}`);
 });

@@ -1,12 +1,19 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { choosePictures, defaultStyles, readPacks, styles, type Picture } from './collection';
+import { categoryNames, choosePictures, defaultStyles, readPacks, styles, type Picture } from './collection';
+
+const everything = {
+  styles: defaultStyles,
+  categories: categoryNames,
+  skinTones: false,
+  holdOut: 'names',
+} as const;
 
 let plain: Picture[];
 let toned: Picture[];
 beforeAll(() => {
   const packs = readPacks();
-  plain = choosePictures(packs, { styles: defaultStyles, skinTones: false });
-  toned = choosePictures(packs, { styles, skinTones: true });
+  plain = choosePictures(packs, everything);
+  toned = choosePictures(packs, { ...everything, styles, skinTones: true });
 });
 
 const namesIn = (pictures: Picture[], split: string) =>
@@ -43,8 +50,21 @@ describe('the emoji of the packages', () => {
     const [train, test] = [namesIn(plain, 'train'), namesIn(plain, 'test')];
     expect([...test].filter((name) => train.has(name))).toEqual([]);
     expect(test.size / (train.size + test.size)).toBeCloseTo(1 / 20, 2);
-    const alone = choosePictures(readPacks(), { styles: ['twemoji'], skinTones: false });
+    const alone = choosePictures(readPacks(), { ...everything, styles: ['twemoji'] });
     expect(alone).toEqual(plain.filter(({ style }) => style === 'twemoji'));
+  });
+
+  it('holds out one style of a name that all styles have, each style as often', () => {
+    const food = choosePictures(readPacks(), { ...everything, categories: ['food'], holdOut: 'pairs' });
+    expect(new Set(food.map(({ category }) => category))).toEqual(new Set(['food']));
+    const held = food.filter(({ split }) => split === 'test');
+    const train = food.filter(({ split }) => split === 'train').map(({ style, name }) => `${style}/${name}`);
+    for (const { style, name } of held) {
+      const others = defaultStyles.filter((one) => one !== style).map((one) => `${one}/${name}`);
+      expect(train).toEqual(expect.arrayContaining(others));
+      expect(train).not.toContain(`${style}/${name}`);
+    }
+    expect(defaultStyles.map((style) => held.filter((one) => one.style === style).length)).toEqual([8, 7, 7]);
   });
 
   it('holds a person out in all skin tones', () => {

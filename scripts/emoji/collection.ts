@@ -26,11 +26,15 @@ const categories: Readonly<Record<string, string>> = {
   Objects: 'objects',
   Symbols: 'symbols',
 };
+export const categoryNames = Object.values(categories);
 
 /** resvg ends the whole process on these. */
 const undrawable = new Set(['noto/package', 'noto/rainbow-flag']);
-/** Of the names in order, each whose position is a multiple of this is held out for the test split, in all styles. */
-const heldOutEvery = 20;
+/** What is held out for the test split: a name in all styles, or a pair of a name and one style of several. */
+export const holdOuts = ['names', 'pairs'] as const;
+export type HoldOut = (typeof holdOuts)[number];
+/** Of the names in order, each whose position is a multiple of this is held out, alone or in one style. */
+const heldOutEvery: Readonly<Record<HoldOut, number>> = { names: 20, pairs: 6 };
 
 export type Icon = { body: string; width?: number; height?: number; hidden?: boolean };
 export type Pack = {
@@ -77,11 +81,33 @@ function categoriesByName(packs: Record<Style, Pack>): Map<string, string> {
 }
 
 /** Names without a skin tone that are held out. They depend on the packages alone, not on the styles chosen. */
-function heldOut(bases: Iterable<string>): Set<string> {
-  return new Set([...new Set(bases)].sort().filter((_, position) => position % heldOutEvery === 0));
+function heldOutNames(bases: Iterable<string>): Set<string> {
+  return new Set([...new Set(bases)].sort().filter((_, position) => position % heldOutEvery.names === 0));
 }
 
-export type Choice = { styles: readonly Style[]; skinTones: boolean };
+/** "style/name" of names that all `chosen` styles have, the styles in turn: each is known from the other styles. */
+function heldOutPairs(
+  candidates: readonly { style: Style; name: string }[],
+  chosen: readonly Style[],
+): Set<string> {
+  const having = (style: Style) =>
+    new Set(candidates.filter((one) => one.style === style).map(({ name }) => name));
+  const known = chosen.map(having);
+  const shared = [...(known[0] ?? [])].filter((name) => known.every((names) => names.has(name))).sort();
+  const held = shared.filter((_, position) => position % heldOutEvery.pairs === 0);
+  return new Set(held.map((name, turn) => `${chosen[turn % chosen.length]}/${name}`));
+}
+
+export class UnknownNames extends Error {}
+
+export type Choice = {
+  styles: readonly Style[];
+  categories: readonly string[];
+  /** Those alone, each of which a chosen style has; undefined for all. */
+  names?: readonly string[];
+  skinTones: boolean;
+  holdOut: HoldOut;
+};
 
 /** In the order of styles as given, then of names. */
 export function choosePictures(packs: Record<Style, Pack>, choice: Choice): Picture[] {
@@ -97,16 +123,24 @@ export function choosePictures(packs: Record<Style, Pack>, choice: Choice): Pict
       return [{ style, name, category, base, icon: { width, height, ...icon } }];
     });
   });
-  const testNames = heldOut(candidates.map(({ base }) => base));
-  return choice.styles.flatMap((style) =>
+  const testNames = heldOutNames(candidates.map(({ base }) => base));
+  const chosen = choice.styles.flatMap((style) =>
     candidates
       .filter((one) => one.style === style && !undrawable.has(`${style}/${one.name}`))
-      .filter((one) => choice.skinTones || one.name === one.base)
-      .map(({ base, icon, ...one }) => ({
-        ...one,
-        icon: { body: icon.body, width: icon.width, height: icon.height },
-        text: caption(one.name, style),
-        split: testNames.has(base) ? ('test' as const) : ('train' as const),
-      })),
+      .filter((one) => choice.categories.includes(one.category))
+      .filter((one) => choice.names?.includes(one.name) ?? true)
+      .filter((one) => choice.skinTones || one.name === one.base),
   );
+  const unknown = choice.names?.filter((name) => chosen.every((one) => one.name !== name)) ?? [];
+  if (unknown.length > 0) throw new UnknownNames(`No emoji among those is named ${unknown.join(', ')}.`);
+  const testPairs = heldOutPairs(chosen, choice.styles);
+  return chosen.map(({ base, icon, ...one }) => {
+    const held = choice.holdOut === 'names' ? testNames.has(base) : testPairs.has(`${one.style}/${one.name}`);
+    return {
+      ...one,
+      icon: { body: icon.body, width: icon.width, height: icon.height },
+      text: caption(one.name, one.style),
+      split: held ? ('test' as const) : ('train' as const),
+    };
+  });
 }

@@ -1530,6 +1530,20 @@ describe('a SparseFinetune is accepted', () => {
         evaluation: { autoencoderUri: 'pvc://data/vae' },
       },
     ],
+    [
+      'latents of emoji with text, from random weights',
+      {
+        model: {
+          preset: 'emoji-uvit-text',
+          initialization: 'random',
+          pretrained: undefined,
+          textEncoderUri: 'pvc://emoji/clip',
+        },
+        sparsity: { method: 'dense' },
+        dataset: { format: 'emoji-features', uri: 'pvc://emoji/features' },
+        evaluation: { autoencoderUri: 'pvc://emoji/vae' },
+      },
+    ],
     ['explicit sizes of text', ownConfig({ channels: 4, contextTokens: 77, contextWidth: 768 })],
     [
       'FID against published statistics',

@@ -25,6 +25,7 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
         ("imagenet256-uvit-huge", 500_832_016, 258),
         ("mscoco256-uvit-small", 44_692_644, 334),
         ("mscoco256-uvit-small-deep", 58_345_636, 334),
+        ("emoji-uvit-text", 1_072_272, 33),
     ],
 )
 def test_a_preset_has_its_size(preset: str, want_parameters: int, want_tokens: int) -> None:

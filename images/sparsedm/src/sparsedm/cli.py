@@ -22,6 +22,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("sparsedm.commands.inspect", "print what an artefact holds"),
     "verify": ("sparsedm.commands.verify", "check an artefact's digests and pattern"),
     "convert": ("sparsedm.commands.convert", "make safetensors of pickled weights or features"),
+    "encode": ("sparsedm.commands.encode", "make latents and text features of captioned images"),
     "attach": ("sparsedm.commands.attach", "copy an autoencoder or a text encoder beside an artefact"),
     "export": ("sparsedm.commands.export", "write an artifact as a diffusers directory or a weights file"),
     "serve": ("sparsedm.serve.cli", "serve an artefact over HTTP"),
@@ -30,6 +31,14 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "train-extractor": (
         "sparsedm.commands.train_extractor",
         "train the feature extractor of the Frechet distance",
+    ),
+    "train-autoencoder": (
+        "sparsedm.commands.train_autoencoder",
+        "train a small autoencoder on images of 32x32 pixels",
+    ),
+    "train-text-encoder": (
+        "sparsedm.commands.train_text_encoder",
+        "train a small CLIP text encoder on captioned images",
     ),
 }
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""

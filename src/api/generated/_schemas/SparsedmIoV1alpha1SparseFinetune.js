@@ -13,7 +13,7 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "KNVCXjTTL8cCfHF71ABt9m4qCdUhzRLqoyRQXxBY"
+      "$ref": "ekWGoJL2SKdZtlXL2MTsxm8Vrko3Ng69wohfBczMl0I"
     },
     "status": {
       "$ref": "cJE3U5FpPtvx2cVTF94aLw25GY4H5LL77ZLCAABBhs"
@@ -148,10 +148,10 @@ const schema63 = {
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "BWSmMTxGAThYQRnNl0gesR3l1ykeKVyYUebh1ohSzo"
+      "$ref": "Hyqo01i5lbu60kyPRGn7DM8Te5MNnN652b00OGmdtQ"
     },
     "dataset": {
-      "$ref": "vz865d82psIhnt8KD3yuySWRcBY4uG861U4rvuSqk"
+      "$ref": "PVGn6Dq9RZi9inhMWluXEOEQcuYA8Rq0iyvm5Xr8x0"
     },
     "sparsity": {
       "$ref": "u8LCoz02kequ23Mf3UmQMVQFknG5AHeCWVm90yhPCEs"
@@ -163,7 +163,7 @@ const schema63 = {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
     },
     "evaluation": {
-      "$ref": "33AxtM1tbrsvcNUKonTN2YoPs8iiaOpYEFW8kWRBs0"
+      "$ref": "iwEM7TBn5G0ecfipjYaOuy8EA3WLlogK4u4q65d5L4"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -201,7 +201,7 @@ const schema64 = {
       "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
     },
     "preset": {
-      "$ref": "2WHtqeFqj0tu5lc5xMeXa1xBQAzvdaYRFbZbQl7fpt8"
+      "$ref": "rXZ5pXPb2TmBqIdE3rkuTZHUnXGbZrJnH16q4qF1SA"
     },
     "config": {
       "$ref": "l8vyEEfufFI78Iz5vqin0cZQm05jdMSI6tA0Z5q0"
@@ -216,7 +216,7 @@ const schema64 = {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "teacher": {
-      "$ref": "RZh9c6XsU7IAWIRowfXFfUacw7rkVO5i0Imb1k5hk"
+      "$ref": "Zt9qXUavUlqUCM8FeparJU94AGkK7dsqC86WZ4j8"
     }
   }
 };
@@ -271,7 +271,7 @@ function validate25(data, {
 }
 const schema11 = {
   "type": "string",
-  "enum": ["fashion-mnist-uvit-tiny", "emoji-uvit-small", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "imagenet512-uvit-large", "imagenet512-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep"],
+  "enum": ["fashion-mnist-uvit-tiny", "emoji-uvit-small", "cifar10-uvit-small", "celeba64-uvit-small", "imagenet64-uvit-mid", "imagenet64-uvit-large", "imagenet256-uvit-large", "imagenet256-uvit-huge", "imagenet512-uvit-large", "imagenet512-uvit-huge", "mscoco256-uvit-small", "mscoco256-uvit-small-deep", "emoji-uvit-text"],
   "nullable": true
 };
 function validate26(data, {
@@ -298,7 +298,7 @@ function validate26(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist-uvit-tiny" || data === "emoji-uvit-small" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large" || data === "imagenet256-uvit-large" || data === "imagenet256-uvit-huge" || data === "imagenet512-uvit-large" || data === "imagenet512-uvit-huge" || data === "mscoco256-uvit-small" || data === "mscoco256-uvit-small-deep")) {
+  if (!(data === "fashion-mnist-uvit-tiny" || data === "emoji-uvit-small" || data === "cifar10-uvit-small" || data === "celeba64-uvit-small" || data === "imagenet64-uvit-mid" || data === "imagenet64-uvit-large" || data === "imagenet256-uvit-large" || data === "imagenet256-uvit-huge" || data === "imagenet512-uvit-large" || data === "imagenet512-uvit-huge" || data === "mscoco256-uvit-small" || data === "mscoco256-uvit-small-deep" || data === "emoji-uvit-text")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -2035,7 +2035,7 @@ const schema67 = {
       "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
     },
     "preset": {
-      "$ref": "2WHtqeFqj0tu5lc5xMeXa1xBQAzvdaYRFbZbQl7fpt8"
+      "$ref": "rXZ5pXPb2TmBqIdE3rkuTZHUnXGbZrJnH16q4qF1SA"
     },
     "config": {
       "$ref": "l8vyEEfufFI78Iz5vqin0cZQm05jdMSI6tA0Z5q0"
@@ -2323,7 +2323,7 @@ const schema69 = {
   "required": ["format"],
   "properties": {
     "format": {
-      "$ref": "K5QuuojnBCks69Gnm0LZt6ksUasGEkXpG42GDoce4bU"
+      "$ref": "JFtk0uV9HeZYiiyNXOOt0FbBaEaHwB77wM0hM6wcbA"
     },
     "uri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -2341,7 +2341,7 @@ const schema69 = {
 };
 const schema70 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "generated"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated"]
 };
 function validate142(data, {
   instancePath = "",
@@ -2367,7 +2367,7 @@ function validate142(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "generated")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features" || data === "generated")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -5214,7 +5214,7 @@ const schema103 = {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "dataset": {
-      "$ref": "lxUbCgmeFInhEPbGfSCEUphWMBB9PZpfy9jrXCE5k"
+      "$ref": "kvYmPAmrYpQIP8cUlyjT66gVdXRAmqZ9vlXlwyyB0"
     },
     "autoencoderUri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -5685,7 +5685,7 @@ const schema112 = {
   "required": ["format", "uri"],
   "properties": {
     "format": {
-      "$ref": "5Rn5dfEdUUV852S4d2ERIHs4g0HF3tZvXF48OWtM"
+      "$ref": "VKTzaoXZ6rh0m75rv1TdEgkXFmEpAYBzukSo0IMY8"
     },
     "uri": {
       "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
@@ -5701,7 +5701,7 @@ const schema112 = {
 };
 const schema113 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
 };
 function validate242(data, {
   instancePath = "",
@@ -5727,7 +5727,7 @@ function validate242(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",

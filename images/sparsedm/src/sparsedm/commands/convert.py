@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, TEXT, moments_shape
+from sparsedm.data.features import EMPTY_FILE, INDEX_FILE, TEXTS, moments_shape
 from sparsedm.data.layouts import contents, folders_of
 from sparsedm.data.pickles import ArraysOnly
 from sparsedm.errors import ConfigError, InputError
@@ -29,6 +29,7 @@ from sparsedm.models.weight_files import read_tensors
 from sparsedm.models.weights import check_finite, without_wrappers
 
 SHARD_SAMPLES = 2000
+TEXT = TEXTS["mscoco256-features"]
 EMPTY_SOURCE = "empty_context.npy"
 _NUMBERED = re.compile(r"(\d+)\.npy")
 _TEXT = re.compile(r"(\d+)_(\d+)\.npy")

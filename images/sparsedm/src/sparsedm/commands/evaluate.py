@@ -19,7 +19,7 @@ from torch import nn
 
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.data import open_dataset
-from sparsedm.data.features import SCALES
+from sparsedm.data.features import SCALES, TEXTS
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.evaluator import Evaluator, Plan, guidance_for
@@ -278,7 +278,8 @@ def _set_reference(evaluator: Evaluator, args: argparse.Namespace, config: Model
     own = (config.image_size, config.channels)
     if config.context:
         folder = _captions_folder(args)
-        evaluator.draw_after(open_dataset(CAPTIONED_FORMATS[0], folder, *own, split), source)
+        fitting = (name for name in CAPTIONED_FORMATS if TEXTS[name] == config.context)
+        evaluator.draw_after(open_dataset(next(fitting, CAPTIONED_FORMATS[0]), folder, *own, split), source)
     if args.reference:
         evaluator.load_reference(args.reference)
         return

@@ -1,16 +1,18 @@
-"""`sparsedm generate`: draws images of chosen classes and lays them out in a grid."""
+"""`sparsedm generate`: draws images of chosen classes or texts and lays them out in a grid."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import image_grid
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS, sample
 from sparsedm.errors import ConfigError, InputError
@@ -24,15 +26,18 @@ from sparsedm.models import (
     config_of,
     load_weights,
 )
+from sparsedm.models.text_encoder import TextTooLong
 from sparsedm.runtime.device import limit_threads
 
 
 @dataclass(frozen=True)
 class DrawableModel:
-    """A network that is ready to sample, with the names of its classes (none for an unconditional one)."""
+    """A network that is ready to sample, with the names of its classes (none for an unconditional one) and
+    what an artifact has beside it."""
 
     model: nn.Module
     classes: list[str]
+    components: Components = field(default_factory=Components)
 
 
 def open_model(path: Path, preset: str | None = None) -> DrawableModel:
@@ -42,7 +47,7 @@ def open_model(path: Path, preset: str | None = None) -> DrawableModel:
         from sparsedm.artifact.artifact import load_artifact
 
         model, manifest = load_artifact(path)
-        return DrawableModel(model.eval(), list(manifest["classes"] or []))
+        return DrawableModel(model, list(manifest["classes"] or []), load_components(path, manifest))
     config, classes, sha256 = _description(path, preset)
     model = build_model(config)
     load_weights(model, path, sha256)
@@ -91,8 +96,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", nargs="+", default=[], help="names or numbers, one column each (default: all)"
     )
+    parser.add_argument(
+        "--prompts", nargs="+", default=[], metavar="TEXT", help="of a model that draws after texts"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first row; each further row has the next")
-    parser.add_argument("--count", type=int, default=4, help="images per class")
+    parser.add_argument("--count", type=int, default=4, help="images per class or text")
     parser.add_argument("--steps", type=int, default=20, help="of the sampler")
     parser.add_argument("--guidance", type=float, default=0.5, help="s in c + s (c - u); 0 for none")
     parser.add_argument("--sampler", choices=SAMPLERS, default=SAMPLERS[0])
@@ -101,7 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """One row per seed, one column per class: images of a row start from the same noise."""
+    """One row per seed, one column per class or text: images of a row start from the same noise."""
     problems = [
         f"--{name} must be at least 1." for name in ("count", "steps", "scale") if getattr(args, name) < 1
     ]
@@ -112,12 +120,9 @@ def run(args: argparse.Namespace) -> int:
     limit_threads()
     drawable = open_model(args.model, args.preset)
     config = config_of(drawable.model)
-    if config.channels not in IMAGE_CHANNELS or config.context:
-        raise InputError(
-            "ModelUnsupported", "The model draws latents or after a text, which this command can't show."
-        )
-    labels = class_labels(args.classes, drawable.classes, config.num_classes)
-    columns = max(1, len(labels))
+    conditions, nothing = _conditions(args, drawable, config)
+    columns = max(1, 0 if conditions is None else len(conditions))
+    decode = _decoder(drawable, config)
     seeds = [args.seed + row for row in range(args.count) for _ in range(columns)]
     with tqdm(unit="step") as bar:
 
@@ -126,10 +131,49 @@ def run(args: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         images = sample(
-            drawable.model, config, torch.tensor(labels * args.count) if labels else None, seeds,
-            steps=args.steps, guidance=args.guidance, sampler=args.sampler, batch_size=64, progress=progress,
+            drawable.model, config, None if conditions is None else torch.cat([conditions] * args.count),
+            seeds, steps=args.steps, guidance=args.guidance, sampler=args.sampler, batch_size=64,
+            progress=progress, nothing=nothing,
         )  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    image_grid(images, columns=columns if labels else None, scale=args.scale).save(args.out)
+    columns = None if conditions is None else columns
+    image_grid(decode(images), columns=columns, scale=args.scale).save(args.out)
     print(f"{len(images)} images: {args.out}")
     return 0
+
+
+def _conditions(
+    args: argparse.Namespace, drawable: DrawableModel, config: ModelConfig
+) -> tuple[Tensor | None, Tensor | None]:
+    """(columns,) labels or (columns, L, D) texts, None without either; and the text that stands for none."""
+    if config.context is None:
+        if args.prompts:
+            raise ConfigError(["--prompts must be absent: the model does not draw after texts."])
+        labels = class_labels(args.classes, drawable.classes, config.num_classes)
+        return (torch.tensor(labels) if labels else None), None
+    if args.classes or not args.prompts:
+        raise ConfigError(
+            ["--prompts is required and --classes must be absent: the model draws after texts."]
+        )
+    encoder = drawable.components.text_encoder
+    if encoder is None:
+        raise _without("text encoder", "--text-encoder")
+    try:
+        return encoder(args.prompts), encoder([""])[0]
+    except TextTooLong as error:
+        raise ConfigError([f"--prompts: {error}"]) from error
+
+
+def _decoder(drawable: DrawableModel, config: ModelConfig) -> Callable[[Tensor], Tensor]:
+    if config.channels in IMAGE_CHANNELS:
+        return lambda images: images
+    if drawable.components.autoencoder is None:
+        raise _without("autoencoder", "--autoencoder")
+    return drawable.components.autoencoder
+
+
+def _without(part: str, option: str) -> InputError:
+    return InputError(
+        "ModelUnsupported",
+        f"The model has no {part} beside it: add one to its artifact with sparsedm attach {option}.",
+    )

@@ -24,6 +24,7 @@ FORMATS = {
     "imagenet256-features": open_features("imagenet256-features"),
     "imagenet512-features": open_features("imagenet512-features"),
     "mscoco256-features": open_features("mscoco256-features"),
+    "emoji-features": open_features("emoji-features"),
 }
 
 

@@ -1,9 +1,10 @@
-"""Latents of images, precomputed by an autoencoder: ImageNet 256 and 512 with labels, MS-COCO 256
+"""Latents of images, precomputed by an autoencoder: ImageNet 256 and 512 with labels, MS-COCO 256 and emoji
 with text.
 
-`sparsedm convert` writes them as safetensors shards with an index; they are read from disk sample by sample,
-so that a data set may be larger than memory. A latent is drawn anew each time it is trained on:
-z = scale (mean + deviation * noise), with noise that follows from the seed and the sample's number alone.
+`sparsedm convert` and `sparsedm encode` write them as safetensors shards with an index; they are read from
+disk sample by sample, so that a data set may be larger than memory. A latent is drawn anew each time it is
+trained on: z = scale (mean + deviation * noise), with noise that follows from the seed and the sample's
+number alone.
 """
 
 from __future__ import annotations
@@ -30,11 +31,22 @@ from sparsedm.errors import InputError
 INDEX_FILE = "index.json"
 EMPTY_FILE = "empty.safetensors"
 CHANNELS = 4
-SIDES = {"imagenet256-features": 32, "imagenet512-features": 64, "mscoco256-features": 32}
-"""Height and width of a latent, an eighth of the image's."""
-TEXT = (77, 768)
-SCALES = {"imagenet256-features": 0.18215, "imagenet512-features": 0.18215, "mscoco256-features": 0.23010}
-"""What the published models multiply latents by."""
+SIDES = {
+    "imagenet256-features": 32,
+    "imagenet512-features": 64,
+    "mscoco256-features": 32,
+    "emoji-features": 8,
+}
+"""Height and width of a latent: an eighth of the image's, of emoji a quarter."""
+TEXTS = {"mscoco256-features": (77, 768), "emoji-features": (16, 64)}
+"""Tokens of a text, and values of each, of the formats that have texts."""
+SCALES = {
+    "imagenet256-features": 0.18215,
+    "imagenet512-features": 0.18215,
+    "mscoco256-features": 0.23010,
+    "emoji-features": 1.0,
+}
+"""What the published models multiply latents by; `sparsedm train-autoencoder` makes them of deviation 1."""
 LOG_VARIANCE = (-30.0, 20.0)
 
 
@@ -45,7 +57,7 @@ def moments_shape(format: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class Shard:
-    """A file with `moments` (n, 8, H, W) and `labels` (n,), or `contexts` (texts, 77, 768) with
+    """A file with `moments` (n, 8, H, W) and `labels` (n,), or `contexts` (texts, L, D) with
     `firstText` (n + 1,): sample i has the texts from firstText[i] to firstText[i + 1]."""
 
     path: Path
@@ -60,7 +72,7 @@ class FeatureDataset:
     def __init__(self, shards: Sequence[Shard], format: str, nothing: Tensor | None = None) -> None:
         self.shards = list(shards)
         self.scale = SCALES[format]
-        self._moments = moments_shape(format)
+        self._moments, self._text = moments_shape(format), TEXTS.get(format)
         self.nothing = nothing
         self.classes: list[str] | None = None
         self.notes = Notes()
@@ -74,7 +86,7 @@ class FeatureDataset:
     def batch(
         self, indices: np.ndarray | Sequence[int], seeds: np.ndarray | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(B, 4, H, W) latents and (B,) labels, or (B, 77, 768) texts, of the samples at `indices`.
+        """(B, 4, H, W) latents and (B,) labels, or (B, L, D) texts, of the samples at `indices`.
 
         With `seeds` (B,) latents and texts are drawn from each sample's distribution; without, they are its
         mean and its first text.
@@ -124,7 +136,7 @@ class FeatureDataset:
             want["labels"] = (shard.samples,)
         else:
             want["firstText"] = (shard.samples + 1,)
-            want["contexts"] = (sizes.get("contexts", (0,))[0], *TEXT)
+            want["contexts"] = (sizes.get("contexts", (0,))[0], *self._text)
         for name, size in want.items():
             if sizes.get(name) != size:
                 found = f"shape {sizes[name]}, not {size}" if name in sizes else "no place there"
@@ -148,7 +160,8 @@ def _check_texts(path: Path, first: Tensor, texts: int) -> None:
 
 def _unreadable(path: Path, problem: str) -> InputError:
     return InputError(
-        "DatasetUnreadable", f"{path} is damaged or incomplete ({problem}): run sparsedm convert again."
+        "DatasetUnreadable",
+        f"{path} is damaged or incomplete ({problem}): run sparsedm convert or encode again.",
     )
 
 
@@ -164,18 +177,26 @@ def open_features(format: str) -> Callable[[Path, int, int, str], FeatureDataset
                 f"the model takes {image_size}x{image_size} of {channels}.",
             )
         shards = _read_index(path, format)
-        nothing = _read_nothing(path / EMPTY_FILE) if format == "mscoco256-features" else None
+        nothing = _read_nothing(path / EMPTY_FILE, TEXTS[format]) if format in TEXTS else None
         return FeatureDataset(shards, format, nothing)
 
     return open_format
 
 
-def _read_nothing(file: Path) -> Tensor:
+def _maker(format: str) -> str:
+    """The command, with what it reads."""
+    convert, encode = f"convert {format} SOURCE OUT", f"encode {format} IMAGES OUT"
+    if format == "emoji-features":
+        return encode
+    return f"{convert} of the .npy files" + (f", or with {encode} of images" if format in TEXTS else "")
+
+
+def _read_nothing(file: Path, shape: tuple[int, int]) -> Tensor:
     try:
         context = load_file(file)["context"].float()
     except (OSError, SafetensorError, KeyError) as error:
         raise _unreadable(file, f"{type(error).__name__}: {error}") from error
-    if tuple(context.shape) != TEXT:
+    if tuple(context.shape) != shape:
         raise _unreadable(file, f"its context has shape {tuple(context.shape)}")
     return context
 
@@ -185,7 +206,7 @@ def _read_index(path: Path, format: str) -> list[Shard]:
     if not file.is_file():
         inner = holding(path, INDEX_FILE)
         remedy = (
-            f"make it from the .npy files with sparsedm convert {format} SOURCE OUT."
+            f"make it with sparsedm {_maker(format)}."
             if inner is None
             else f"{shown(inner)} has one, so name that folder in dataset.uri."
         )

@@ -2,7 +2,7 @@
 
 The layout of the `datasets` library's ImageFolder: one JSON object per line, whose `file_name` is the path of
 an image below the file's folder and whose other fields are columns. One column holds the class, as text or as
-a whole number; the others, captions among them, are not read. Bad rows are found before the first image is
+a whole number; `text` holds captions, for text encoders. Bad rows are found before the first image is
 opened, and named by their lines.
 """
 
@@ -23,6 +23,7 @@ from sparsedm.errors import InputError
 
 FILE = "metadata.jsonl"
 FILE_NAME = "file_name"
+TEXT_COLUMN = "text"
 CLASS_COLUMN = "label"
 """The column of the class where none is named."""
 MAX_LABEL = 999_999
@@ -70,6 +71,27 @@ def list_from_metadata(folder: Path, class_column: str | None = None) -> Listing
             )
         notes.add(f"no classes, because {FILE} has no column {column}: {found}")
     return _listing(rows, folder, column, notes)
+
+
+def texts_of(folder: Path) -> list[str]:
+    """The caption of each image, in the order of the file, which `list_from_metadata` has accepted. Raises
+    InputError."""
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError(
+            "DatasetMismatch", f"{shown(folder)} has no {FILE}: its column {TEXT_COLUMN} holds the captions."
+        )
+    texts: list[str] = []
+    problems: list[Problem] = []
+    for line, row in _numbered_lines(path):
+        text = _fields(row).get(TEXT_COLUMN)
+        if isinstance(text, str) and text.strip():
+            texts.append(text)
+        else:
+            problems.append((line, f"has no {TEXT_COLUMN}: write a caption"))
+    if problems:
+        raise InputError("DatasetUnreadable", _sentence(path, problems))
+    return texts
 
 
 def _read(path: Path, column: str) -> tuple[list[Row], set[str], list[Problem]]:

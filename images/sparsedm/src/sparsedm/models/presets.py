@@ -52,6 +52,11 @@ PRESETS: dict[str, UViTConfig] = {
         image_size=32, patch_size=2, channels=4, width=512, depth=17, heads=8,
         context_tokens=77, context_width=768, process=STABLE_DIFFUSION,
     ),
+    # 8x8x4 of 32x32 images.
+    "emoji-uvit-text": UViTConfig(
+        image_size=8, patch_size=2, channels=4, width=128, depth=5, heads=4,
+        context_tokens=16, context_width=64, final_conv=False, prediction="v",
+    ),
 }  # fmt: skip
 
 CLASSES: dict[str, list[str]] = {

@@ -39,7 +39,7 @@ class TextEncoder:
 
     def __init__(self, directory: Path, device: torch.device | str = "cpu") -> None:
         home = _encoder_folder(directory)
-        transformers = _library()
+        transformers = library()
         try:
             model, info = transformers.CLIPTextModel.from_pretrained(
                 home, local_files_only=True, dtype=torch.float32, output_loading_info=True
@@ -106,7 +106,7 @@ class TextEncoder:
         }
 
 
-def _library() -> Any:
+def library() -> Any:
     """Imported where it is used: it takes seconds."""
     import transformers
 

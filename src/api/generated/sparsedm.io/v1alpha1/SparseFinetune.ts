@@ -29,9 +29,9 @@ export interface ISparseFinetune {
        */
       "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
       /**
-       * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and two small ones, fashion-mnist-uvit-tiny and emoji-uvit-small.
+       * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and small ones: fashion-mnist-uvit-tiny, emoji-uvit-small and emoji-uvit-text.
        */
-      "preset"?: "fashion-mnist-uvit-tiny" | "emoji-uvit-small" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
+      "preset"?: "fashion-mnist-uvit-tiny" | "emoji-uvit-small" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep" | "emoji-uvit-text";
       /**
        * Explicit sizes, for a U-ViT that no preset names.
        */
@@ -164,9 +164,9 @@ export interface ISparseFinetune {
          */
         "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
         /**
-         * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and two small ones, fashion-mnist-uvit-tiny and emoji-uvit-small.
+         * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and small ones: fashion-mnist-uvit-tiny, emoji-uvit-small and emoji-uvit-text.
          */
-        "preset"?: "fashion-mnist-uvit-tiny" | "emoji-uvit-small" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep";
+        "preset"?: "fashion-mnist-uvit-tiny" | "emoji-uvit-small" | "cifar10-uvit-small" | "celeba64-uvit-small" | "imagenet64-uvit-mid" | "imagenet64-uvit-large" | "imagenet256-uvit-large" | "imagenet256-uvit-huge" | "imagenet512-uvit-large" | "imagenet512-uvit-huge" | "mscoco256-uvit-small" | "mscoco256-uvit-small-deep" | "emoji-uvit-text";
         /**
          * Explicit sizes, for a U-ViT that no preset names.
          */
@@ -289,9 +289,9 @@ export interface ISparseFinetune {
      */
     "dataset": {
       /**
-       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without its test and validation splits when the partition file is beside them. image-folder is a folder of images: those that its metadata.jsonl names, with classes in one of the columns, or all of them, with a folder for each class or without classes; classes are in natural order (2 before 10). generated takes samples of the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as `sparsedm convert` writes them from .npy files.
+       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without its test and validation splits when the partition file is beside them. image-folder is a folder of images: those that its metadata.jsonl names, with classes in one of the columns, or all of them, with a folder for each class or without classes; classes are in natural order (2 before 10). generated takes samples of the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as `sparsedm convert` writes them from .npy files. emoji-features are small latents with text, as `sparsedm encode` writes them from captioned images.
        */
-      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "generated";
+      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features" | "generated";
       /**
        * Folder with the images, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
        */
@@ -510,7 +510,7 @@ export interface ISparseFinetune {
         /**
          * How the data are stored, as in spec.dataset.format.
          */
-        "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features";
+        "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features";
         /**
          * Folder with the data, as in spec.dataset.uri. It is mounted read-only.
          */

