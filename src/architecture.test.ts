@@ -22,7 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['kube'],
   ['api', 'autoscale', 'reports', 'rollout'],
   ['workload'],
-  ['finetune', 'gateway', 'inference'],
+  ['finetune', 'gateway', 'inference', 'study'],
   ['config', 'tracing'],
   ['operator'],
   ['main'],

@@ -1,4 +1,4 @@
-import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from './api/types';
+import { sparseFinetunes, sparseInferenceServices, sparseStudies, type SparseFinetune } from './api/types';
 import { createAutoscaler } from './autoscale/autoscaler';
 import { createScalingMetrics, type ScalingMetrics } from './autoscale/metrics';
 import type { Config } from './config';
@@ -47,6 +47,13 @@ import { createPace } from './runtime/queue/pace';
 import type { Logger } from './runtime/telemetry/logger';
 import type { Metrics } from './runtime/telemetry/metrics';
 import type { Tracing } from './runtime/telemetry/tracing';
+import {
+  COPIED_INDEX,
+  createStudyReconciler,
+  finetuneOfStudy,
+  STUDY_INDEX,
+  studyOfFinetune,
+} from './study/reconcile';
 
 export type OperatorDependencies = {
   config: Config;
@@ -114,7 +121,8 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
   const observe: NonNullable<KubeClientOptions['observe']> = (resource, object) =>
     manager.observe(resource, object);
   const stores = {
-    finetunes: manager.watch(sparseFinetunes),
+    finetunes: manager.watch(sparseFinetunes, { indexes: { [STUDY_INDEX]: studyOfFinetune } }),
+    studies: manager.watch(sparseStudies, { indexes: { [COPIED_INDEX]: finetuneOfStudy } }),
     services: manager.watch(sparseInferenceServices, {
       indexes: {
         [REFERENCE_INDEX]: finetuneOfService,
@@ -208,6 +216,14 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
       }),
       concurrency,
     });
+    manager.controller({
+      name: 'sparsestudy',
+      for: sparseStudies,
+      owns: [{ resource: sparseFinetunes, ownerKind: 'SparseStudy', settleMs }],
+      watches: [{ resource: sparseFinetunes, toKeys: (finetune) => studiesOf(finetune as SparseFinetune) }],
+      reconciler: createStudyReconciler(shared),
+      concurrency,
+    });
     const kinds = childKinds({
       ...config,
       operatorNamespace: config.leaderElection.leaseNamespace,
@@ -274,6 +290,10 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
     const job = stores.jobs.get(namespace, controllerOf(workload)?.name ?? '');
     const owner = job && controllerOf(job);
     return owner?.kind === 'SparseFinetune' ? [{ namespace, name: owner.name }] : [];
+  }
+
+  function studiesOf(finetune: SparseFinetune) {
+    return stores.studies.byIndex(COPIED_INDEX, keyText(keyOf(finetune))).map(keyOf);
   }
 
   function servicesOf(finetune: SparseFinetune) {

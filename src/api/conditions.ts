@@ -21,6 +21,9 @@ export const SERVICE_CONDITIONS = [
 ] as const;
 export type ServiceCondition = (typeof SERVICE_CONDITIONS)[number];
 
+export const STUDY_CONDITIONS = ['Suspended', 'Succeeded', 'Finished'] as const;
+export type StudyCondition = (typeof STUDY_CONDITIONS)[number];
+
 /** Present, and True, only while an object can't go on until a person acts. */
 export const STALLED = 'Stalled';
 /** Present, and True, only while a service's wanted version is being rolled out. */
@@ -105,6 +108,8 @@ export const REASONS = {
   waking: 'Waking',
   noGateway: 'NoGateway',
   throughGateway: 'ThroughGateway',
+  finetuneReplaced: 'FinetuneReplaced',
+  tooManyFailures: 'TooManyFailures',
   standsBy: 'StandsBy',
   switching: 'Switching',
 } as const;

@@ -2,6 +2,7 @@
 import type { Condition } from '../kube/conditions';
 import type { KubeObject, Resource } from '../runtime/objects';
 import type { ISparseFinetune } from './generated/sparsedm.io/v1alpha1/SparseFinetune';
+import type { ISparseStudy } from './generated/sparsedm.io/v1alpha1/SparseStudy';
 import type { ISparseInferenceService } from './generated/sparsedm.io/v1alpha1/SparseInferenceService';
 
 export type { Condition } from '../kube/conditions';
@@ -47,6 +48,13 @@ export type SparseInferenceService = KubeObject & {
 export type Sources = NonNullable<SparseFinetuneSpec['sources']>;
 export type SourceStatus = NonNullable<GeneratedFinetuneStatus['sources']>[number];
 
+export type SparseStudySpec = ISparseStudy['spec'];
+type GeneratedStudyStatus = NonNullable<ISparseStudy['status']>;
+export type SparseStudyStatus = Omit<GeneratedStudyStatus, 'conditions'> & { conditions?: Condition[] };
+export type StudyRun = NonNullable<GeneratedStudyStatus['runs']>[number];
+
+export type SparseStudy = KubeObject & { spec: SparseStudySpec; status?: SparseStudyStatus };
+
 /** The fields that spec.trainer and spec.server share. */
 export type PodSettings = NonNullable<SparseFinetuneSpec['trainer']>;
 
@@ -63,5 +71,13 @@ export const sparseInferenceServices: Resource<SparseInferenceService> = {
   version: 'v1alpha1',
   plural: 'sparseinferenceservices',
   kind: 'SparseInferenceService',
+  namespaced: true,
+};
+
+export const sparseStudies: Resource<SparseStudy> = {
+  group: 'sparsedm.io',
+  version: 'v1alpha1',
+  plural: 'sparsestudies',
+  kind: 'SparseStudy',
   namespaced: true,
 };

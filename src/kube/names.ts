@@ -29,6 +29,16 @@ export function revisionName(service: string, digest: string): string {
 /** With the longest name of a service and a hyphen, these are the 63 characters of a label's value. */
 const REVISION_DIGITS = 10;
 
+/** The run of a study by its number, from 1. */
+export function studyRunName(study: string, number: number): string {
+  return childName(study, `-${number}`);
+}
+
+/** The ConfigMap with a study's tables and its plot. */
+export function studyResultsName(study: string): string {
+  return childName(study, '-results');
+}
+
 export function serviceName(service: string): string {
   return childName(service, '');
 }
@@ -50,6 +60,8 @@ export const labels = {
   managedBy: 'app.kubernetes.io/managed-by',
   finetune: 'sparsedm.io/finetune',
   service: 'sparsedm.io/service',
+  /** On the runs of a study. */
+  study: 'sparsedm.io/study',
   /** On the pods of a service: the version that they serve. */
   revision: 'sparsedm.io/revision',
   /** On a Job: the LocalQueue of Kueue that decides when it starts. */
@@ -62,6 +74,7 @@ export const annotations = {
   /**
    * On a Job, written together with its suspend: "true" while that follows spec.suspend, "false" once it was lifted. A
    * suspension without it has another owner, for example a queue. On a Workload: "true" while spec.suspend deactivates it.
+   * On a SparseFinetune of a study: "true" while the study's spec.suspend holds it.
    */
   suspended: 'sparsedm.io/suspended',
 } as const;

@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
+import {
+  sparseFinetunes,
+  sparseInferenceServices,
+  sparseStudies,
+  type SparseFinetune,
+} from '../../src/api/types';
 import { childKinds } from '../../src/inference/child-kinds';
 import { labels, trainJobName } from '../../src/kube/names';
 import { ownerReference } from '../../src/kube/owner';
@@ -160,7 +165,7 @@ async function follow(operator: OperatorProcess, options: MemoryOptions): Promis
 export async function memoryScenario(options: MemoryOptions): Promise<Outcome> {
   const kinds = childKinds({ reportsUrl: '', keda: false, operatorNamespace: '', reportsPorts: [] });
   const resources = [
-    ...[sparseFinetunes, sparseInferenceServices, jobs, deployments, services, pods],
+    ...[sparseFinetunes, sparseInferenceServices, sparseStudies, jobs, deployments, services, pods],
     ...kinds.map(({ resource }) => resource),
   ];
   const api = await startToyApi({ namespace, resources, eventsPerWatch: 150 });

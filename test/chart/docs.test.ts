@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FINETUNE_CONDITIONS, REASONS, SERVICE_CONDITIONS } from '../../src/api/conditions';
+import { FINETUNE_CONDITIONS, REASONS, SERVICE_CONDITIONS, STUDY_CONDITIONS } from '../../src/api/conditions';
 
 const root = path.join(import.meta.dirname, '..', '..');
 
@@ -51,7 +51,7 @@ describe('the troubleshooting tables', () => {
   const section = operations.slice(operations.indexOf('## Troubleshooting'));
 
   it('have each condition', () => {
-    const types = [...FINETUNE_CONDITIONS, ...SERVICE_CONDITIONS];
+    const types = [...FINETUNE_CONDITIONS, ...SERVICE_CONDITIONS, ...STUDY_CONDITIONS];
     expect(types.filter((type) => !new RegExp(`^\\| ${type} +\\|`, 'm').test(section))).toEqual([]);
   });
 

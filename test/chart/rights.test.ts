@@ -212,6 +212,24 @@ describe('with the rights of the chart, the operator', () => {
     await expect.poll(left, { ...patient, timeout: 60_000 }).toBe('');
   });
 
+  it('starts the runs of a study', async () => {
+    explain();
+    await kubectl(['-n', work, 'apply', '-f', '-'], {
+      apiVersion: 'sparsedm.io/v1alpha1',
+      kind: 'SparseStudy',
+      metadata: { name: 'grid' },
+      spec: {
+        finetuneRef: { name: 'refused' },
+        grid: { seeds: [1] },
+        output: { uri: 'pvc://models/grid' },
+      },
+    });
+    await expect.poll(reasonOf('sft/grid-1', 'JobReady'), patient).toBe('PodsRefused');
+    await kubectl(['-n', work, 'patch', 'sst/grid', '--type=merge', '-p', '{"spec":{"suspend":true}}']);
+    const suspended = () => kubectl(['-n', work, 'get', 'sft/grid-1', '-o', 'jsonpath={.spec.suspend}']);
+    await expect.poll(suspended, patient).toBe('true');
+  });
+
   it('stops well, and was refused nothing', async () => {
     explain();
     const ended = new Promise<number | null>((resolve) => operator.once('exit', resolve));
@@ -239,6 +257,10 @@ const wantUsed = [
   'patch sparsefinetunes/status',
   'patch sparseinferenceservices/status',
   'delete sparsefinetunes',
+  'watch sparsestudies',
+  'create sparsefinetunes',
+  'patch sparsefinetunes',
+  'patch sparsestudies/status',
   'get replicasets',
   'list events',
   'create events',

@@ -6,13 +6,14 @@ import { parse, parseAllDocuments } from 'yaml';
 import {
   sparseFinetunes,
   sparseInferenceServices,
+  sparseStudies,
   type SparseFinetune,
   type SparseInferenceService,
 } from '../../src/api/types';
 import { ApiError } from '../../src/runtime/errors';
 import { collectionPath, objectPath, type KubeObject, type Resource } from '../../src/runtime/objects';
 import { eventually, openApiServer, type ApiServer } from './harness';
-import { finetune, OUTPUT, service, type Changes } from './specs';
+import { finetune, OUTPUT, service, study, type Changes } from './specs';
 
 let server: ApiServer;
 beforeAll(async () => {
@@ -1363,6 +1364,68 @@ function preferred(expression: Expression): Changes {
   return { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference }] };
 }
 
+describe('a SparseStudy is refused', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+  it.each<Bad>([
+    ['no axis', { grid: { seeds: undefined } }, 'spec.grid', 'a grid needs at least one of patterns'],
+    [
+      'a broken pattern',
+      { grid: { patterns: ['4:2'] } },
+      'spec.grid.patterns[0]',
+      'a pattern is written "N:M"',
+    ],
+    [
+      'too many runs',
+      { grid: { seeds: many(64), methods: ['ste', 'asp', 'cast'], patterns: ['2:4', '4:8'] } },
+      'spec.grid',
+      'a study has at most 256 runs',
+    ],
+    ['an unknown method', { grid: { methods: ['wanda'] } }, 'spec.grid.methods[0]', 'supported values'],
+    ['a value twice', { grid: { seeds: [1, 1] } }, 'spec.grid.seeds[1]', 'Duplicate value'],
+    [
+      'layers of one name',
+      { grid: { layers: [{ name: 'a' }, { name: 'a' }] } },
+      'spec.grid.layers[1]',
+      'Duplicate',
+    ],
+    [
+      'a name that is none',
+      { grid: { layers: [{ name: 'A b' }] } },
+      'spec.grid.layers[0].name',
+      'write a name of',
+    ],
+    [
+      'a broken glob',
+      { grid: { layers: [{ name: 'a', include: ['x y'] }] } },
+      'include[0]',
+      'a glob over module names',
+    ],
+    [
+      'an output outside of claims',
+      { output: { uri: 'file:///tmp/x' } },
+      'spec.output.uri',
+      'write pvc://CLAIM/PATH',
+    ],
+    ['no parallelism', { parallelism: 0 }, 'spec.parallelism', 'greater than or equal to 1'],
+    [
+      'a reference that is no name',
+      { finetuneRef: { name: 'A/b' } },
+      'spec.finetuneRef.name',
+      'write the name of a',
+    ],
+  ])('for %s', async (_, change, field, remedy) => {
+    const message = await refusal(tryCreate(sparseStudies, study('bad', server.namespace, change)));
+    expect(message).toContain(field);
+    expect(message).toContain(remedy);
+  });
+
+  it('for a name that leaves no room for those of its runs', async () => {
+    const message = await refusal(tryCreate(sparseStudies, study('a'.repeat(49), server.namespace)));
+    expect(message).toContain('metadata.name must be at most 48 characters');
+  });
+});
+
 describe('the pod of either kind is refused with', () => {
   const makers = {
     trainer: (pod: Changes) =>
@@ -1770,6 +1833,7 @@ describe('the documentation', () => {
   const resources: Record<string, Resource> = {
     SparseFinetune: sparseFinetunes,
     SparseInferenceService: sparseInferenceServices,
+    SparseStudy: sparseStudies,
   };
 
   async function yamlTexts(): Promise<[file: string, text: string][]> {

@@ -1,5 +1,5 @@
 /** Small valid objects, to be changed in one place by each test. */
-import type { SparseFinetune, SparseInferenceService } from '../../src/api/types';
+import type { SparseFinetune, SparseInferenceService, SparseStudy } from '../../src/api/types';
 
 /** A deeply partial tree of plain values; undefined removes a field, a list or a scalar replaces it. */
 export type Changes = { [field: string]: unknown };
@@ -44,5 +44,19 @@ export function service(name: string, namespace: string, spec: Changes = {}): Sp
     kind: 'SparseInferenceService',
     metadata: { name, namespace },
     spec: merge(base, spec) as SparseInferenceService['spec'],
+  };
+}
+
+export function study(name: string, namespace: string, spec: Changes = {}): SparseStudy {
+  const base = {
+    finetuneRef: { name: 'base' },
+    grid: { seeds: [0] },
+    output: { uri: 'pvc://models/studies' },
+  };
+  return {
+    apiVersion: 'sparsedm.io/v1alpha1',
+    kind: 'SparseStudy',
+    metadata: { name, namespace },
+    spec: merge(base, spec) as SparseStudy['spec'],
   };
 }

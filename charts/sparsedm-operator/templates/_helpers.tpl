@@ -102,20 +102,25 @@
 {{- define "sparsedm.namespaceRules" -}}
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes]
-  verbs: [get, list, watch, delete]
+{{- /* A study creates its runs, and suspends them. */}}
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [sparsedm.io]
-  resources: [sparseinferenceservices]
+  resources: [sparseinferenceservices, sparsestudies]
   verbs: [get, list, watch]
 - apiGroups: [sparsedm.io]
-  resources: [sparsefinetunes/status, sparseinferenceservices/status]
+  resources: [sparsefinetunes/status, sparseinferenceservices/status, sparsestudies/status]
   verbs: [patch]
+{{/* The results of a study. */ -}}
+- apiGroups: ['']
+  resources: [configmaps]
+  verbs: [create, patch]
 {{/* Before KEDA or a HorizontalPodAutoscaler begins, spec.replicas has to be the present number. */ -}}
 - apiGroups: [sparsedm.io]
   resources: [sparseinferenceservices/scale]
   verbs: [patch]
 {{/* Children carry blockOwnerDeletion, which clusters with OwnerReferencesPermissionEnforcement check (OpenShift). */ -}}
 - apiGroups: [sparsedm.io]
-  resources: [sparsefinetunes/finalizers, sparseinferenceservices/finalizers]
+  resources: [sparsefinetunes/finalizers, sparseinferenceservices/finalizers, sparsestudies/finalizers]
   verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]

@@ -1,2 +1,3 @@
 export * from "./SparseFinetune";
 export * from "./SparseInferenceService";
+export * from "./SparseStudy";
