@@ -34,6 +34,7 @@ import type { ReportKind } from '../reports/kind';
 import { readFinalReport } from '../reports/termination';
 import { defined } from '../runtime/defined';
 import { ownResults } from './own';
+import { sourcesRule } from '../workload/sources';
 import { isFinished, lasting } from './progress';
 
 export type FinetuneReport = {
@@ -76,10 +77,7 @@ const progress = object<Progress>({
 
 export const parseFinetuneReport = reader<FinetuneReport>({
   progress,
-  sources: lastItems(
-    8,
-    object<SourceStatus>({ uri, sha256, revision: text(256), sizeBytes: count }, ['uri']),
-  ),
+  sources: sourcesRule,
   checkpoint: object<CheckpointStatus>({ uri, step: count, maskDigest: digest }),
   sparsity: object<SparsityStatus>({
     pattern: text(16),

@@ -43,6 +43,23 @@ describe('the Deployment', () => {
     expect(found?.value).toBe(want);
   });
 
+  it('lets the server fetch a model that lies elsewhere', () => {
+    const sources = {
+      credentials: [{ prefix: 's3://models', secretName: 'reader' }],
+      cache: { claim: 'cache' },
+    };
+    const uri = 's3://models/shirts';
+    const built = buildDeployment(aService({ model: { uri }, sources }), { uri }, settings);
+    const { containers, volumes } = built.spec!.template.spec!;
+    const given = Object.fromEntries(containers[0]!.env!.map(({ name, value }) => [name, value]));
+    expect(given.SPARSEDM_MODEL).toBe(uri);
+    expect(JSON.parse(given.SPARSEDM_SOURCES!)).toMatchObject({
+      credentials: [{ prefix: 's3://models', secret: 'reader' }],
+      cache: '/mnt/pvc/cache/sparsedm-sources',
+    });
+    expect(volumes!.map(({ name }) => name)).toEqual(['tmp', 'token', 'source-0', 'claim-0']);
+  });
+
   it('expects no digest of a model that was given by its URI', () => {
     const names = buildDeployment(service, { ...uriModel, sha256: 'x' }, settings).spec!.template.spec!
       .containers[0]!.env!;

@@ -80,6 +80,7 @@ export function templateInputs({ metadata, spec }: SparseInferenceService, model
   if (gate !== undefined) inputs.push({ gate });
   const qualityMonitor = sampling(spec);
   if (qualityMonitor !== undefined) inputs.push({ qualityMonitor });
+  if (spec.sources !== undefined) inputs.push({ sources: spec.sources });
   return createHash('sha256').update(stableStringify(inputs)).digest('hex').slice(0, 16);
 }
 
@@ -116,6 +117,7 @@ export function buildDeployment(
         image: settings.image,
         env: environment(service, model, settings),
         claims: [{ uri: model.uri }],
+        sources: service.spec.sources,
         topologySpreadConstraints: spreadOf(service),
         restartPolicy: 'Always',
         terminationGracePeriodSeconds: grace,

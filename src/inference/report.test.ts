@@ -58,6 +58,13 @@ describe('a status with a report in it', () => {
   });
 });
 
+it('takes what a server has fetched', () => {
+  const sources = [{ uri: 's3://a/b', sha256: 'a'.repeat(64), sizeBytes: 9 }];
+  const { report, problems } = parseServiceReport({ model: { uri: 's3://a/b' }, sources });
+  expect(problems).toEqual([]);
+  expect(withReport({ model: { uri: 's3://a/b' } }, report)).toMatchObject({ sources });
+});
+
 it('takes figures from a server that names no model, and nothing from one that names another', () => {
   const before = { model: { uri: 'pvc://a/b' }, engine: { backend: 'dense' } };
   const engine = { backend: 'cusparselt' };

@@ -5,6 +5,7 @@ import {
   type GateStatus,
   type LoadingStatus,
   type ServedModel,
+  type SourceStatus,
   type SparseInferenceService,
   type SparseInferenceServiceStatus,
 } from '../api/types';
@@ -27,6 +28,7 @@ import {
 } from '../reports/fields';
 import type { ReportKind } from '../reports/kind';
 import { readFinalReport } from '../reports/termination';
+import { sourcesRule } from '../workload/sources';
 import { defined } from '../runtime/defined';
 
 type ReportedModel = { uri?: string; sha256?: string };
@@ -35,6 +37,7 @@ export type ServiceReport = {
   model?: ReportedModel;
   gate?: GateStatus;
   loading?: LoadingStatus;
+  sources?: SourceStatus[];
 };
 
 export const parseServiceReport = reader<ServiceReport>({
@@ -53,6 +56,7 @@ export const parseServiceReport = reader<ServiceReport>({
     reason: text(512),
   }),
   model: object<ReportedModel>({ uri, sha256 }),
+  sources: sourcesRule,
   gate: object<GateStatus>(
     { uri, bounds: text(512), passed: yesOrNo, reason: reasonWord(), message: sentence },
     ['uri', 'bounds', 'passed', 'reason', 'message'],
@@ -73,14 +77,14 @@ export function exitError(message: string | undefined): ReportedError | undefine
  */
 export function withReport(
   status: SparseInferenceServiceStatus,
-  { engine, model, gate, loading }: ServiceReport,
+  { engine, model, gate, loading, sources }: ServiceReport,
 ): SparseInferenceServiceStatus {
   const places = ['wanted', 'model'] as const;
   const place = places.find((one) => model?.uri !== undefined && model.uri === plain(status[one]?.uri));
   if (model?.uri !== undefined && place === undefined) return status;
   return {
     ...status,
-    ...defined({ engine, gate, loading: engine === undefined ? loading : undefined }),
+    ...defined({ engine, gate, sources, loading: engine === undefined ? loading : undefined }),
     ...(place === undefined ? {} : withDigest(status, place, model?.sha256)),
   };
 }

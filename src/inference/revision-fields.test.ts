@@ -84,6 +84,13 @@ describe('a change of', () => {
 
   it('a field is looked for in every part that makes a version', () => {
     const parts = new Set(others.map(({ field }) => field.split('.')[0]));
-    expect([...parts].sort()).toEqual(['engine', 'model', 'qualityGate', 'qualityMonitor', 'server']);
+    expect([...parts].sort()).toEqual([
+      'engine',
+      'model',
+      'qualityGate',
+      'qualityMonitor',
+      'server',
+      'sources',
+    ]);
   });
 });

@@ -27,6 +27,7 @@ export type Version = {
   model: ServedModel;
   engine?: SparseInferenceServiceSpec['engine'] | undefined;
   server?: SparseInferenceServiceSpec['server'] | undefined;
+  sources?: SparseInferenceServiceSpec['sources'] | undefined;
   restartedAt?: string | undefined;
   /** The bounds that its servers were started with. They are listed among what changed, and never come back. */
   qualityGate?: Partial<QualityGate> | undefined;
@@ -39,11 +40,11 @@ export type Revision = ControllerRevision<Version>;
 export const DEFAULT_HISTORY = 10;
 
 export function versionOf({ metadata, spec }: SparseInferenceService, model: ServedModel): Version {
-  const { engine, server } = spec;
+  const { engine, server, sources } = spec;
   const restartedAt = metadata.annotations?.[RESTART_ANNOTATION];
   const qualityGate = boundsOfServer(spec.qualityGate, model);
   const qualityMonitor = sampling(spec);
-  return { model, ...defined({ engine, server, restartedAt, qualityGate, qualityMonitor }) };
+  return { model, ...defined({ engine, server, sources, restartedAt, qualityGate, qualityMonitor }) };
 }
 
 /** Name of the version that the service would have with this model. */
@@ -79,9 +80,9 @@ export function revisionSelector({ metadata }: SparseInferenceService): string {
 
 /** The service as its spec would be to ask for this version. Its name, gate and scaling stay as they are. */
 export function asking(service: SparseInferenceService, version: Version): SparseInferenceService {
-  const { model, engine, server, restartedAt } = version;
+  const { model, engine, server, sources, restartedAt } = version;
   const { metadata, status } = service;
-  const { engine: _engine, server: _server, ...spec } = service.spec;
+  const { engine: _engine, server: _server, sources: _sources, ...spec } = service.spec;
   const { [RESTART_ANNOTATION]: _restarted, ...annotations } = metadata.annotations ?? {};
   return {
     ...service,
@@ -92,7 +93,7 @@ export function asking(service: SparseInferenceService, version: Version): Spars
         ...(restartedAt !== undefined && { [RESTART_ANNOTATION]: restartedAt }),
       },
     },
-    spec: { ...spec, ...defined({ engine, server }), model: sourceOf(model) },
+    spec: { ...spec, ...defined({ engine, server, sources }), model: sourceOf(model) },
     // A model that a SparseFinetune made is taken from here, as if it were pinned: the run may be gone.
     status: { ...status, wanted: model },
   };
@@ -110,7 +111,7 @@ export function changes(before: Version | undefined, after: Version): string {
   if (before === undefined) return '';
   const paths = [
     ...modelChange(before, after),
-    ...['engine', 'server', 'qualityGate', 'qualityMonitor', 'restartedAt'].flatMap((part) => {
+    ...['engine', 'server', 'sources', 'qualityGate', 'qualityMonitor', 'restartedAt'].flatMap((part) => {
       const [was, is] = [before, after].map((version) => version[part as keyof Version]);
       return [...differences(was, is, part), ...differences(is, was, part)];
     }),

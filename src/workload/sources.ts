@@ -1,5 +1,6 @@
 /** What lies outside the cluster is fetched by the pod itself; here is what it needs for that. */
-import type { Sources } from '../api/types';
+import type { Sources, SourceStatus } from '../api/types';
+import { count, lastItems, object, sha256, text, uri } from '../reports/fields';
 import { defined } from '../runtime/defined';
 import { MOUNT_ROOT, type ClaimUse } from './claims';
 
@@ -14,6 +15,12 @@ const CACHE_FOLDER = 'sparsedm-sources';
 
 type Volume = { name: string; secret?: { secretName: string }; configMap?: { name: string } };
 type VolumeMount = { name: string; mountPath: string; readOnly: boolean };
+
+/** What a pod reports of what it has fetched. */
+export const sourcesRule = lastItems(
+  8,
+  object<SourceStatus>({ uri, sha256, revision: text(256), sizeBytes: count }, ['uri']),
+);
 
 /** The claim that keeps what is fetched. */
 export function cacheClaims(sources: Sources | undefined): ClaimUse[] {

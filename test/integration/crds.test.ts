@@ -172,7 +172,7 @@ describe('a SparseFinetune is refused', () => {
       'weights by plain http',
       { model: { pretrained: { uri: 'http://host/x.safetensors' } } },
       'spec.model.pretrained.uri',
-      's3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO',
+      's3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO',
     ],
     [
       'a password in a URI',
@@ -186,12 +186,18 @@ describe('a SparseFinetune is refused', () => {
       'spec.dataset.uri',
       "neither '..' nor '//', '?' or '#'",
     ],
+    [
+      'an artifact without a tag',
+      { dataset: { uri: 'oci://ghcr.io/team/data' } },
+      'spec.dataset.uri',
+      'oci://REGISTRY/REPOSITORY:TAG',
+    ],
     ['a hub without a repository', { dataset: { uri: 'hf://owner' } }, 'spec.dataset.uri', 'hf://OWNER/REPO'],
     [
       'credentials for a scheme that needs none',
       { sources: { credentials: [{ prefix: 'pvc://data', secretName: 'x' }] } },
       'spec.sources.credentials[0].prefix',
-      'write the beginning of a URI of s3, https or hf',
+      'write the beginning of a URI of s3, gs, https, hf or oci',
     ],
     [
       'a Secret that can have no such name',
@@ -762,6 +768,12 @@ describe('a SparseInferenceService is refused', () => {
       { model: { uri: 'file:///opt/x' } },
       'spec.model.uri',
       'write pvc://CLAIM/PATH',
+    ],
+    [
+      'a signed URL of a model',
+      { model: { uri: 'https://host/model.tar?X-Amz-Signature=1' } },
+      'spec.model.uri',
+      "neither '..' nor '//', '?' or '#'",
     ],
     [
       'a model whose path leaves its folder',
@@ -1559,7 +1571,10 @@ describe('a SparseFinetune is accepted', () => {
       {
         model: { pretrained: { uri: 's3://my-bucket/weights/x.safetensors' } },
         dataset: { format: 'image-folder', uri: 'hf://datasets/owner/images@main/train' },
-        evaluation: { extractorUri: 'https://host.example:8443/x/extractor.safetensors' },
+        evaluation: {
+          extractorUri: 'https://host.example:8443/x/extractor.safetensors',
+          referenceStatsUri: `oci://ghcr.io/team/statistics:v1@sha256:${digest}/birds.npz`,
+        },
         sources: {
           credentials: [
             { prefix: 's3://my-bucket', secretName: 'reader' },
@@ -1778,6 +1793,16 @@ describe('a SparseInferenceService is accepted', () => {
       scaleDownStabilizationSeconds: 300,
       panicPercent: 200,
     });
+  });
+
+  it('with a model in a bucket', async () => {
+    const sources = {
+      credentials: [{ prefix: 's3://models', secretName: 'reader' }],
+      cache: { claim: 'cache' },
+    };
+    const given = { model: { uri: 's3://models/shirts/v2' }, sources };
+    const { spec } = await tryCreate(sparseInferenceServices, service('bucket', server.namespace, given));
+    expect(spec.sources).toEqual(sources);
   });
 
   it.each([{ concurrency: 4 }, { queuedImages: 8 }, { denoisingSeconds: '0.5' }])(

@@ -27,6 +27,10 @@ class Files:
     """Answers instead of the next ones: status, headers, body."""
     needs: dict[str, str] = field(default_factory=dict)
     """Headers without which a request is answered with 401."""
+    challenge: str = ""
+    """WWW-Authenticate of a 401."""
+    refused_once: set[str] = field(default_factory=set)
+    """Paths that are answered with 401 the first time."""
     etags: bool = True
     ranges: bool = True
     redirects: dict[str, str] = field(default_factory=dict)
@@ -48,8 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         self.files.asked.append((wanted, range_, self.headers.get("Authorization", "")))
         if self.files.refusals:
             self._send(*self.files.refusals.pop(0))
-        elif any(self.headers.get(name) != value for name, value in self.files.needs.items()):
-            self._send(401, {}, b"")
+        elif wanted in self.files.refused_once or self._lacks_a_header():
+            self.files.refused_once.discard(wanted)
+            self._send(401, {"WWW-Authenticate": self.files.challenge}, b"")
         elif wanted in self.files.redirects:
             self._send(302, {"Location": self.files.redirects[wanted]}, b"")
         elif isinstance(found := self.files.answer(wanted), str):
@@ -60,6 +65,13 @@ class Handler(BaseHTTPRequestHandler):
             self._send(404, {}, b"")
         else:
             self._file(self.files.content[wanted], range_)
+
+    def _lacks_a_header(self) -> bool:
+        return any(self.headers.get(name) != value for name, value in self.files.needs.items())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def do_HEAD(self) -> None:
         self._send(405, {}, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -18,8 +19,12 @@ from typing import Any
 
 import pytest
 
+from serve_tools import FakeEngine
 from source_servers import Files, hub, private_authority, s3_server, web_server
 from sparsedm.errors import InputError, SparseDMError
+from sparsedm.serve.config import read_config
+from sparsedm.serve.engine import Engine
+from sparsedm.serve.service import Service
 from sparsedm.sources.fetch import Use, fetch_all
 from sparsedm.sources.settings import Credentials, Settings
 from sparsedm.uris import FETCHED, resolve_uri, sources_status, uri_of, with_uris
@@ -405,12 +410,40 @@ class TestHub:
             fetch(uri, hub_settings)
 
 
+def test_a_server_fetches_its_model_first(
+    files: Files, host: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("manifest.json"))
+    files.content["/clothes.tar"] = packed.getvalue()
+    given = {"cache": str(settings.cache), "trustedCA": str(settings.trusted_ca)}
+    uri = f"https://{host}/clothes.tar"
+    environment = {"SPARSEDM_MODEL": uri}
+    monkeypatch.setenv("SPARSEDM_SOURCES", json.dumps(given))
+    config = read_config(None, None, None, "", 0, False, environment)
+    assert config.remote == uri
+    engine, loaded = FakeEngine(0.0), []
+    monkeypatch.setattr(Engine, "load", lambda directory, *_: loaded.append(directory) or engine)
+
+    async def main() -> None:
+        service = Service(config)
+        await service.start()
+        assert uri_of(service.config.model) == uri
+        service.close()
+
+    asyncio.run(main())
+    assert [path.name for path in loaded[0].iterdir()] == ["manifest.json"]
+
+
 def test_the_longest_prefix_wins(tmp_path: Path) -> None:
     settings = Settings(
         tuple(
-            Credentials(prefix, prefix, tmp_path) for prefix in ("s3://", "s3://b", "s3://b/a", "https://h")
+            Credentials(prefix, prefix, tmp_path)
+            for prefix in ("s3://", "s3://b", "s3://b/a", "https://h", "hf://o/r")
         )
     )
     wanted = {"s3://c/x": "s3://", "s3://b/x": "s3://b", "s3://b/a/x": "s3://b/a", "s3://b/ax": "s3://b"}
+    wanted |= {"hf://o/r@v1/x": "hf://o/r", "hf://o/r2": "", "https://h:8443/x": ""}
     assert {uri: settings.credentials_of(uri).secret for uri in wanted} == wanted
     assert settings.credentials_of("https://h2/x").secret == ""

@@ -20,12 +20,12 @@ PACKAGED_WEIGHTS = Path(__file__).parent / "weights"
 FETCHED = "SPARSEDM_FETCHED"
 """Variable with a JSON object: for each remote URI its `path` and what `status.sources` says of it."""
 
-_SEGMENTS = r"(/[A-Za-z0-9._@=+,-]+)"
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+_PART = r"(/[A-Za-z0-9._@=+,-]+)"
+_DIGEST = r"@sha256:[0-9a-f]{64}"
 REMOTE = re.compile(
-    r"^(?P<scheme>s3|https|hf)://"
-    r"(?:(?<=s3://)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-    r"|(?<=https://)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
-    rf"|(?<=hf://)[A-Za-z0-9._-]+){_SEGMENTS}+$"
+    rf"((s3|gs)://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]|https://{_HOST}|hf://[A-Za-z0-9._-]+){_PART}+"
+    rf"|oci://{_HOST}(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]+({_DIGEST})?|{_DIGEST}){_PART}*"
 )
 """A remote URI, as the schema has it."""
 

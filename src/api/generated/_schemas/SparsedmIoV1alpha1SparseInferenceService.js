@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate170;
-const schema82 = {
+export const validate = validate172;
+const schema84 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema82 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "X1AyYfhXBAyxkaejK4DaV1SFBVxlmyJe1yKf0joGIg"
+      "$ref": "wTLdn4Nl15A8ATJMNIphqZqltCMz8ojD6ziXOZERXY"
     },
     "status": {
-      "$ref": "vpGa0ztQLHToNNe8ayndkAAEv06e4UeSaSaHeRixFVU"
+      "$ref": "V2HKlOgTYHtrc7gcmdfUuZINUR3GlF33DPktZxiN3s"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseInferenceService"
 };
-const schema83 = {
+const schema85 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate171(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate171(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema83.enum
+        allowedValues: schema85.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema86 = {
   "type": "string",
   "enum": ["SparseInferenceService"]
 };
-function validate173(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate173(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema84.enum
+        allowedValues: schema86.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate173(data, {
     }
     errors++;
   }
-  validate173.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema87 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema86 = {};
-import { validate as validate176 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate175(data, {
+const schema88 = {};
+import { validate as validate178 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate175(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate176(data, {
+    if (!validate178(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+      vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
       errors = vErrors.length;
     }
   }
-  validate175.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema89 = {
   "type": "object",
   "required": ["model"],
   "properties": {
@@ -180,12 +180,15 @@ const schema87 = {
     "podDisruptionBudget": {
       "$ref": "4uogbxukUSPIkWUEYuGOVGNVDIOd7v4ZnqJArML5HHw"
     },
+    "sources": {
+      "$ref": "eq4tAIpUyfeBOhUdaFHFsH2nZ0UVf3sQqIsSukIzVU"
+    },
     "server": {
       "$ref": "A7f4uMa7s3BKQZvuMbv67r2Hq5Owup47JutRhXIvM"
     }
   }
 };
-const schema88 = {
+const schema90 = {
   "type": "object",
   "properties": {
     "finetuneRef": {
@@ -202,7 +205,7 @@ const schema88 = {
     }
   }
 };
-const schema89 = {
+const schema91 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -212,12 +215,12 @@ const schema89 = {
   },
   "nullable": true
 };
-const schema90 = {
+const schema92 = {
   "type": "string",
   "maxLength": 52
 };
 import func2 from "@kubernetes-models/validate/runtime/ucs2length";
-function validate182(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -258,10 +261,10 @@ function validate182(data, {
     }
     errors++;
   }
-  validate182.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-function validate181(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -303,18 +306,18 @@ function validate181(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate182(data.name, {
+      if (!validate184(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate181.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
 const schema56 = {
@@ -417,12 +420,12 @@ function validate120(data, {
   validate120.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema93 = {
   "type": "boolean",
   "default": false,
   "nullable": true
 };
-function validate187(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -446,10 +449,10 @@ function validate187(data, {
     }
     errors++;
   }
-  validate187.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-function validate180(data, {
+function validate182(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -459,13 +462,13 @@ function validate180(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.finetuneRef !== undefined) {
-      if (!validate181(data.finetuneRef, {
+      if (!validate183(data.finetuneRef, {
         instancePath: instancePath + "/finetuneRef",
         parentData: data,
         parentDataProperty: "finetuneRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
@@ -492,13 +495,13 @@ function validate180(data, {
       }
     }
     if (data.follow !== undefined) {
-      if (!validate187(data.follow, {
+      if (!validate189(data.follow, {
         instancePath: instancePath + "/follow",
         parentData: data,
         parentDataProperty: "follow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
@@ -518,10 +521,10 @@ function validate180(data, {
     }
     errors++;
   }
-  validate180.errors = vErrors;
+  validate182.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -555,13 +558,13 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema95 = {
   "type": "string",
   "enum": ["auto", "dense", "cusparselt"],
   "default": "auto",
   "nullable": true
 };
-function validate191(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -591,7 +594,7 @@ function validate191(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema93.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -601,16 +604,16 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "string",
   "enum": ["auto", "fp32", "bf16", "fp16"],
   "default": "auto",
   "nullable": true
 };
-function validate193(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -640,7 +643,7 @@ function validate193(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema94.enum
+        allowedValues: schema96.enum
       }
     };
     if (vErrors === null) {
@@ -650,81 +653,12 @@ function validate193(data, {
     }
     errors++;
   }
-  validate193.errors = vErrors;
-  return errors === 0;
-}
-const schema95 = {
-  "type": "integer",
-  "default": 20,
-  "minimum": 1,
-  "maximum": 1000,
-  "nullable": true
-};
-function validate195(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 1000 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 1000
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 1 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
   validate195.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "integer",
+  "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
@@ -792,13 +726,82 @@ function validate197(data, {
   validate197.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema98 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate199(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate199.errors = vErrors;
+  return errors === 0;
+}
+const schema99 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate199(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -840,17 +843,17 @@ function validate199(data, {
       errors++;
     }
   }
-  validate199.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate201(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -910,17 +913,17 @@ function validate201(data, {
       errors++;
     }
   }
-  validate201.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate203(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -980,7 +983,7 @@ function validate203(data, {
       errors++;
     }
   }
-  validate203.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -1014,14 +1017,14 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate206(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1081,10 +1084,10 @@ function validate206(data, {
       errors++;
     }
   }
-  validate206.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-function validate190(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1110,79 +1113,79 @@ function validate190(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.backend !== undefined) {
-      if (!validate191(data.backend, {
+      if (!validate193(data.backend, {
         instancePath: instancePath + "/backend",
         parentData: data,
         parentDataProperty: "backend",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate193(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate195(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.precision !== undefined) {
+      if (!validate195(data.precision, {
+        instancePath: instancePath + "/precision",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "precision",
         rootData
       })) {
         vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxSteps !== undefined) {
-      if (!validate197(data.maxSteps, {
-        instancePath: instancePath + "/maxSteps",
+    if (data.steps !== undefined) {
+      if (!validate197(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "maxSteps",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate199(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.maxSteps !== undefined) {
+      if (!validate199(data.maxSteps, {
+        instancePath: instancePath + "/maxSteps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "maxSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
-    if (data.maxBatchSize !== undefined) {
-      if (!validate201(data.maxBatchSize, {
-        instancePath: instancePath + "/maxBatchSize",
+    if (data.guidance !== undefined) {
+      if (!validate201(data.guidance, {
+        instancePath: instancePath + "/guidance",
         parentData: data,
-        parentDataProperty: "maxBatchSize",
+        parentDataProperty: "guidance",
         rootData
       })) {
         vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
+    if (data.maxBatchSize !== undefined) {
+      if (!validate203(data.maxBatchSize, {
+        instancePath: instancePath + "/maxBatchSize",
+        parentData: data,
+        parentDataProperty: "maxBatchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate203(data.maxBatchDelayMilliseconds, {
+      if (!validate205(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
@@ -1198,21 +1201,21 @@ function validate190(data, {
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate206(data.maxQueue, {
+      if (!validate208(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate190.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1280,12 +1283,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate211(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1315,7 +1318,7 @@ function validate211(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema102.enum
+        allowedValues: schema104.enum
       }
     };
     if (vErrors === null) {
@@ -1325,16 +1328,16 @@ function validate211(data, {
     }
     errors++;
   }
-  validate211.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate214(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1394,10 +1397,10 @@ function validate214(data, {
       errors++;
     }
   }
-  validate214.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-function validate209(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1434,13 +1437,13 @@ function validate209(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate211(data.onSlow, {
+      if (!validate213(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
@@ -1456,21 +1459,21 @@ function validate209(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate214(data.maxFidIncreasePercent, {
+      if (!validate216(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate209.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema106 = {
   "type": "object",
   "properties": {
     "samplePercent": {
@@ -1482,7 +1485,7 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema107 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -1491,7 +1494,7 @@ const schema105 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate218(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1567,7 +1570,7 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -1656,7 +1659,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate217(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1682,13 +1685,13 @@ function validate217(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.samplePercent !== undefined) {
-      if (!validate218(data.samplePercent, {
+      if (!validate220(data.samplePercent, {
         instancePath: instancePath + "/samplePercent",
         parentData: data,
         parentDataProperty: "samplePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
@@ -1704,7 +1707,7 @@ function validate217(data, {
       }
     }
   }
-  validate217.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1794,7 +1797,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema108 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1824,13 +1827,13 @@ const schema106 = {
   },
   "nullable": true
 };
-const schema107 = {
+const schema109 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate224(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1860,7 +1863,7 @@ function validate224(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema107.enum
+        allowedValues: schema109.enum
       }
     };
     if (vErrors === null) {
@@ -1870,7 +1873,7 @@ function validate224(data, {
     }
     errors++;
   }
-  validate224.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -2045,7 +2048,7 @@ function validate88(data, {
   validate88.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -2129,7 +2132,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate229(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2188,10 +2191,10 @@ function validate229(data, {
       }
     }
   }
-  validate229.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -2199,7 +2202,7 @@ const schema109 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate234(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2275,10 +2278,10 @@ function validate234(data, {
       errors++;
     }
   }
-  validate234.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema112 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -2286,7 +2289,7 @@ const schema110 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate236(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2362,10 +2365,10 @@ function validate236(data, {
       errors++;
     }
   }
-  validate236.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2374,7 +2377,7 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema114 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2395,11 +2398,11 @@ const schema112 = {
     }
   }
 };
-const schema113 = {
+const schema115 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate240(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2429,7 +2432,7 @@ function validate240(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema113.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -2439,10 +2442,10 @@ function validate240(data, {
     }
     errors++;
   }
-  validate240.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2455,11 +2458,11 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema117 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2489,7 +2492,7 @@ function validate243(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema115.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -2499,10 +2502,10 @@ function validate243(data, {
     }
     errors++;
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2517,11 +2520,11 @@ const schema116 = {
     }
   }
 };
-const schema117 = {
+const schema119 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate246(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2551,7 +2554,7 @@ function validate246(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema117.enum
+        allowedValues: schema119.enum
       }
     };
     if (vErrors === null) {
@@ -2561,17 +2564,17 @@ function validate246(data, {
     }
     errors++;
   }
-  validate246.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate248(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2647,7 +2650,7 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2798,7 +2801,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate245(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2824,24 +2827,24 @@ function validate245(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate246(data.type, {
+      if (!validate248(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate248(data.averageUtilization, {
+      if (!validate250(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
@@ -2872,10 +2875,10 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-function validate242(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2933,32 +2936,32 @@ function validate242(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate243(data.name, {
+      if (!validate245(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.target !== undefined) {
-      if (!validate245(data.target, {
-        instancePath: instancePath + "/target",
-        parentData: data,
-        parentDataProperty: "target",
         rootData
       })) {
         vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
+    if (data.target !== undefined) {
+      if (!validate247(data.target, {
+        instancePath: instancePath + "/target",
+        parentData: data,
+        parentDataProperty: "target",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate242.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3623,7 +3626,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema122 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3635,11 +3638,11 @@ const schema120 = {
     }
   }
 };
-const schema121 = {
+const schema123 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate256(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3669,7 +3672,7 @@ function validate256(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema121.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -3679,10 +3682,10 @@ function validate256(data, {
     }
     errors++;
   }
-  validate256.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3708,13 +3711,13 @@ function validate255(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate256(data.type, {
+      if (!validate258(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
@@ -3745,10 +3748,10 @@ function validate255(data, {
     }
     errors++;
   }
-  validate255.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-function validate253(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3817,21 +3820,21 @@ function validate253(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate255(data.target, {
+      if (!validate257(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate253.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3847,7 +3850,7 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema125 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3862,12 +3865,12 @@ const schema123 = {
     }
   }
 };
-const schema124 = {
+const schema126 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate263(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3909,15 +3912,15 @@ function validate263(data, {
       errors++;
     }
   }
-  validate263.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate265(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3974,10 +3977,10 @@ function validate265(data, {
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-function validate262(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4019,24 +4022,24 @@ function validate262(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate263(data.apiVersion, {
+      if (!validate265(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate265(data.kind, {
+      if (!validate267(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
@@ -4067,7 +4070,7 @@ function validate262(data, {
     }
     errors++;
   }
-  validate262.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -4209,7 +4212,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate261(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4283,13 +4286,13 @@ function validate261(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate262(data.describedObject, {
+      if (!validate264(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
@@ -4316,10 +4319,10 @@ function validate261(data, {
       }
     }
   }
-  validate261.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema128 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -4332,7 +4335,7 @@ const schema126 = {
   },
   "nullable": true
 };
-function validate272(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4412,10 +4415,10 @@ function validate272(data, {
       }
     }
   }
-  validate272.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-function validate239(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4441,57 +4444,57 @@ function validate239(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate240(data.type, {
+      if (!validate242(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resource !== undefined) {
-      if (!validate242(data.resource, {
-        instancePath: instancePath + "/resource",
-        parentData: data,
-        parentDataProperty: "resource",
         rootData
       })) {
         vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
+    if (data.resource !== undefined) {
+      if (!validate244(data.resource, {
+        instancePath: instancePath + "/resource",
+        parentData: data,
+        parentDataProperty: "resource",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.pods !== undefined) {
-      if (!validate253(data.pods, {
+      if (!validate255(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate261(data.object, {
+      if (!validate263(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate272(data.external, {
+      if (!validate274(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
@@ -4511,10 +4514,10 @@ function validate239(data, {
     }
     errors++;
   }
-  validate239.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-function validate238(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4573,21 +4576,21 @@ function validate238(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate239(data[i0], {
+      if (!validate241(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate238.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate223(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4613,13 +4616,13 @@ function validate223(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate224(data.engine, {
+      if (!validate226(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
@@ -4657,60 +4660,60 @@ function validate223(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate229(data.target, {
+      if (!validate231(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate234(data.scaleDownStabilizationSeconds, {
+      if (!validate236(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.panicPercent !== undefined) {
-      if (!validate236(data.panicPercent, {
-        instancePath: instancePath + "/panicPercent",
-        parentData: data,
-        parentDataProperty: "panicPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metrics !== undefined) {
-      if (!validate238(data.metrics, {
-        instancePath: instancePath + "/metrics",
+    if (data.panicPercent !== undefined) {
+      if (!validate238(data.panicPercent, {
+        instancePath: instancePath + "/panicPercent",
         parentData: data,
-        parentDataProperty: "metrics",
+        parentDataProperty: "panicPercent",
         rootData
       })) {
         vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metrics !== undefined) {
+      if (!validate240(data.metrics, {
+        instancePath: instancePath + "/metrics",
+        parentData: data,
+        parentDataProperty: "metrics",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate223.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate279(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4740,7 +4743,7 @@ function validate279(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -4750,10 +4753,10 @@ function validate279(data, {
     }
     errors++;
   }
-  validate279.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4774,13 +4777,13 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema131 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate282(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4810,7 +4813,7 @@ function validate282(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -4820,10 +4823,10 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4835,7 +4838,7 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema133 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4844,7 +4847,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema134 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4941,7 +4944,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema135 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4949,7 +4952,7 @@ const schema133 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate288(data, {
+function validate290(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5025,10 +5028,10 @@ function validate288(data, {
       errors++;
     }
   }
-  validate288.errors = vErrors;
+  validate290.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5065,13 +5068,13 @@ function validate286(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate288(data.holdSeconds, {
+      if (!validate290(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
         errors = vErrors.length;
       }
     }
@@ -5091,10 +5094,10 @@ function validate286(data, {
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-function validate285(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5153,21 +5156,21 @@ function validate285(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate286(data[i0], {
+      if (!validate288(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate285.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema136 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -5185,7 +5188,7 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema137 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -5193,7 +5196,7 @@ const schema135 = {
   "maximum": 100,
   "nullable": true
 };
-function validate293(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5269,10 +5272,10 @@ function validate293(data, {
       errors++;
     }
   }
-  validate293.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -5280,7 +5283,7 @@ const schema136 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate297(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5356,10 +5359,10 @@ function validate297(data, {
       errors++;
     }
   }
-  validate297.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5385,13 +5388,13 @@ function validate292(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate293(data.maxErrorRatePercent, {
+      if (!validate295(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
@@ -5418,21 +5421,21 @@ function validate292(data, {
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate297(data.minRequests, {
+      if (!validate299(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate292.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5458,32 +5461,32 @@ function validate284(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate285(data.steps, {
+      if (!validate287(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate292(data.analysis, {
+      if (!validate294(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema139 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5491,7 +5494,7 @@ const schema137 = {
   "maximum": 100,
   "nullable": true
 };
-function validate302(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5567,7 +5570,7 @@ function validate302(data, {
       errors++;
     }
   }
-  validate302.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
 const schema55 = {
@@ -5621,7 +5624,7 @@ function validate114(data, {
   validate114.errors = vErrors;
   return errors === 0;
 }
-function validate281(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5647,24 +5650,24 @@ function validate281(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate282(data.strategy, {
+      if (!validate284(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate284(data.canary, {
+      if (!validate286(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -5680,13 +5683,13 @@ function validate281(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate302(data.revisionHistoryLimit, {
+      if (!validate304(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
@@ -5702,10 +5705,10 @@ function validate281(data, {
       }
     }
   }
-  validate281.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema140 = {
   "type": "object",
   "properties": {
     "httpRoute": {
@@ -5717,7 +5720,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema141 = {
   "type": "object",
   "required": ["parentRefs"],
   "properties": {
@@ -5733,7 +5736,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema142 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -5741,7 +5744,7 @@ const schema140 = {
     "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
   }
 };
-const schema141 = {
+const schema143 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5759,13 +5762,13 @@ const schema141 = {
     }
   }
 };
-const schema142 = {
+const schema144 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate311(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5823,7 +5826,7 @@ function validate311(data, {
       errors++;
     }
   }
-  validate311.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -5979,7 +5982,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6016,13 +6019,13 @@ function validate309(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate311(data.namespace, {
+      if (!validate313(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
@@ -6064,10 +6067,10 @@ function validate309(data, {
     }
     errors++;
   }
-  validate309.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6110,13 +6113,13 @@ function validate308(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate309(data[i0], {
+      if (!validate311(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
@@ -6136,10 +6139,10 @@ function validate308(data, {
     }
     errors++;
   }
-  validate308.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema145 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6147,7 +6150,7 @@ const schema143 = {
   },
   "nullable": true
 };
-function validate317(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6201,10 +6204,10 @@ function validate317(data, {
       }
     }
   }
-  validate317.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema146 = {
   "type": "object",
   "properties": {
     "request": {
@@ -6266,7 +6269,7 @@ function validate56(data, {
   validate56.errors = vErrors;
   return errors === 0;
 }
-function validate320(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6314,10 +6317,10 @@ function validate320(data, {
       }
     }
   }
-  validate320.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6359,43 +6362,43 @@ function validate307(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate308(data.parentRefs, {
+      if (!validate310(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate317(data.hostnames, {
+      if (!validate319(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate320(data.timeouts, {
+      if (!validate322(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "object",
   "required": ["host"],
   "properties": {
@@ -6414,7 +6417,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "secretName": {
@@ -6423,7 +6426,7 @@ const schema146 = {
   },
   "nullable": true
 };
-function validate328(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6460,7 +6463,7 @@ function validate328(data, {
       }
     }
   }
-  validate328.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
 const schema53 = {
@@ -6576,7 +6579,7 @@ function validate111(data, {
   validate111.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6640,13 +6643,13 @@ function validate325(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate328(data.tls, {
+      if (!validate330(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
@@ -6662,10 +6665,10 @@ function validate325(data, {
       }
     }
   }
-  validate325.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-function validate306(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6691,32 +6694,32 @@ function validate306(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate307(data.httpRoute, {
+      if (!validate309(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate325(data.ingress, {
+      if (!validate327(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate306.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema149 = {
   "type": "object",
   "properties": {
     "from": {
@@ -7523,7 +7526,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate334(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7571,10 +7574,10 @@ function validate334(data, {
       }
     }
   }
-  validate334.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -7674,7 +7677,7 @@ function validate85(data, {
   validate85.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7722,10 +7725,440 @@ function validate338(data, {
       }
     }
   }
-  validate338.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
+  "type": "object",
+  "properties": {
+    "credentials": {
+      "$ref": "rasfnZafMCQYT955b1UITu1er17CnybwWfuQ8qzRVCM"
+    },
+    "cache": {
+      "$ref": "1jQNHQP6tb9pNVAHzr9ufdH88hkg0znbLstt48Ldd2k"
+    },
+    "trustedCA": {
+      "$ref": "3SLqFuqE2nJ01r3W3T4pDcpNxEVSq1uR54sh6V1fZA"
+    }
+  },
+  "nullable": true
+};
+const schema152 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "RTfUdqeGNWPNlsLcT6nGiHaWty6ASFhJ0aZA2h60I4Q"
+  },
+  "nullable": true
+};
+const schema153 = {
+  "type": "object",
+  "required": ["prefix", "secretName"],
+  "properties": {
+    "prefix": {
+      "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
+    },
+    "secretName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  }
+};
+const schema65 = {
+  "type": "string",
+  "maxLength": 512
+};
+function validate125(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 512) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 512
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate125.errors = vErrors;
+  return errors === 0;
+}
+function validate346(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.prefix === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "prefix"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.secretName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "secretName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.prefix !== undefined) {
+      if (!validate125(data.prefix, {
+        instancePath: instancePath + "/prefix",
+        parentData: data,
+        parentDataProperty: "prefix",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.secretName !== undefined) {
+      if (!validate30(data.secretName, {
+        instancePath: instancePath + "/secretName",
+        parentData: data,
+        parentDataProperty: "secretName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate346.errors = vErrors;
+  return errors === 0;
+}
+function validate345(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate346(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate345.errors = vErrors;
+  return errors === 0;
+}
+const schema154 = {
+  "type": "object",
+  "required": ["claim"],
+  "properties": {
+    "claim": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  },
+  "nullable": true
+};
+function validate351(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.claim === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "claim"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.claim !== undefined) {
+      if (!validate30(data.claim, {
+        instancePath: instancePath + "/claim",
+        parentData: data,
+        parentDataProperty: "claim",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate351.errors = vErrors;
+  return errors === 0;
+}
+const schema155 = {
+  "type": "object",
+  "required": ["configMapName"],
+  "properties": {
+    "configMapName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "key": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    }
+  },
+  "nullable": true
+};
+function validate354(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.configMapName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "configMapName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.configMapName !== undefined) {
+      if (!validate30(data.configMapName, {
+        instancePath: instancePath + "/configMapName",
+        parentData: data,
+        parentDataProperty: "configMapName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate30.errors : vErrors.concat(validate30.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.key !== undefined) {
+      if (!validate57(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate57.errors : vErrors.concat(validate57.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate354.errors = vErrors;
+  return errors === 0;
+}
+function validate344(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.credentials !== undefined) {
+      if (!validate345(data.credentials, {
+        instancePath: instancePath + "/credentials",
+        parentData: data,
+        parentDataProperty: "credentials",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.cache !== undefined) {
+      if (!validate351(data.cache, {
+        instancePath: instancePath + "/cache",
+        parentData: data,
+        parentDataProperty: "cache",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.trustedCA !== undefined) {
+      if (!validate354(data.trustedCA, {
+        instancePath: instancePath + "/trustedCA",
+        parentData: data,
+        parentDataProperty: "trustedCA",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate344.errors = vErrors;
+  return errors === 0;
+}
+const schema156 = {
   "type": "object",
   "properties": {
     "topologySpreadConstraints": {
@@ -7776,7 +8209,7 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema157 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7784,7 +8217,7 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema151 = {
+const schema158 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7808,12 +8241,12 @@ const schema151 = {
     }
   }
 };
-const schema152 = {
+const schema159 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate345(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7870,14 +8303,14 @@ function validate345(data, {
     }
     errors++;
   }
-  validate345.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema160 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate348(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7907,7 +8340,7 @@ function validate348(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema153.enum
+        allowedValues: schema160.enum
       }
     };
     if (vErrors === null) {
@@ -7917,7 +8350,7 @@ function validate348(data, {
     }
     errors++;
   }
-  validate348.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
 const schema42 = {
@@ -7968,7 +8401,7 @@ function validate89(data, {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8010,13 +8443,13 @@ function validate344(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate345(data.topologyKey, {
+      if (!validate362(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
@@ -8032,13 +8465,13 @@ function validate344(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate348(data.whenUnsatisfiable, {
+      if (!validate365(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
@@ -8091,10 +8524,10 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8137,28 +8570,28 @@ function validate343(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate344(data[i0], {
+      if (!validate361(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate343.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema161 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate355(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8234,16 +8667,16 @@ function validate355(data, {
       errors++;
     }
   }
-  validate355.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema162 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate357(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8301,15 +8734,15 @@ function validate357(data, {
       errors++;
     }
   }
-  validate357.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema163 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate359(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8339,7 +8772,7 @@ function validate359(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema156.enum
+        allowedValues: schema163.enum
       }
     };
     if (vErrors === null) {
@@ -8349,10 +8782,10 @@ function validate359(data, {
     }
     errors++;
   }
-  validate359.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema164 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8360,7 +8793,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema165 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8369,7 +8802,7 @@ const schema158 = {
     }
   }
 };
-function validate362(data, {
+function validate379(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8421,10 +8854,10 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate379.errors = vErrors;
   return errors === 0;
 }
-function validate361(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8467,21 +8900,21 @@ function validate361(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate362(data[i0], {
+      if (!validate379(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate361.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema166 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -8558,7 +8991,7 @@ function validate90(data, {
   validate90.errors = vErrors;
   return errors === 0;
 }
-function validate366(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8606,7 +9039,7 @@ function validate366(data, {
       }
     }
   }
-  validate366.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -8674,7 +9107,7 @@ function validate109(data, {
   validate109.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema167 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -8682,7 +9115,7 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema161 = {
+const schema168 = {
   "type": "object",
   "properties": {
     "key": {
@@ -8702,12 +9135,12 @@ const schema161 = {
     }
   }
 };
-const schema162 = {
+const schema169 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate373(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8749,15 +9182,15 @@ function validate373(data, {
       errors++;
     }
   }
-  validate373.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema170 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate375(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8787,7 +9220,7 @@ function validate375(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema163.enum
+        allowedValues: schema170.enum
       }
     };
     if (vErrors === null) {
@@ -8797,15 +9230,15 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate160(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8847,15 +9280,15 @@ function validate160(data, {
       errors++;
     }
   }
-  validate160.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema171 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate378(data, {
+function validate395(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8885,7 +9318,7 @@ function validate378(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema164.enum
+        allowedValues: schema171.enum
       }
     };
     if (vErrors === null) {
@@ -8895,7 +9328,7 @@ function validate378(data, {
     }
     errors++;
   }
-  validate378.errors = vErrors;
+  validate395.errors = vErrors;
   return errors === 0;
 }
 const schema62 = {
@@ -8966,7 +9399,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate372(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8976,46 +9409,46 @@ function validate372(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate373(data.key, {
+      if (!validate390(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate375(data.operator, {
+      if (!validate392(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate160(data.value, {
+      if (!validate161(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate378(data.effect, {
+      if (!validate395(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
+        vErrors = vErrors === null ? validate395.errors : vErrors.concat(validate395.errors);
         errors = vErrors.length;
       }
     }
@@ -9046,10 +9479,10 @@ function validate372(data, {
     }
     errors++;
   }
-  validate372.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-function validate371(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9092,21 +9525,21 @@ function validate371(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate372(data[i0], {
+      if (!validate389(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate371.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema172 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -9115,7 +9548,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema173 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -9127,7 +9560,7 @@ const schema166 = {
   },
   "nullable": true
 };
-const schema167 = {
+const schema174 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -9137,7 +9570,7 @@ const schema167 = {
   },
   "nullable": true
 };
-const schema168 = {
+const schema175 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -9509,7 +9942,7 @@ function validate93(data, {
   validate93.errors = vErrors;
   return errors === 0;
 }
-function validate386(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9578,10 +10011,10 @@ function validate386(data, {
     }
     errors++;
   }
-  validate386.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-function validate385(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9623,21 +10056,21 @@ function validate385(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate386(data.nodeSelectorTerms, {
+      if (!validate403(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate385.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema176 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9645,7 +10078,7 @@ const schema169 = {
   },
   "nullable": true
 };
-const schema170 = {
+const schema177 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -9657,7 +10090,7 @@ const schema170 = {
     }
   }
 };
-function validate391(data, {
+function validate408(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9736,10 +10169,10 @@ function validate391(data, {
     }
     errors++;
   }
-  validate391.errors = vErrors;
+  validate408.errors = vErrors;
   return errors === 0;
 }
-function validate390(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9782,21 +10215,21 @@ function validate390(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate391(data[i0], {
+      if (!validate408(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate390.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9822,32 +10255,32 @@ function validate384(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate385(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate402(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate390(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate407(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate384.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9873,21 +10306,21 @@ function validate383(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate384(data.nodeAffinity, {
+      if (!validate401(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate383.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema178 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9895,7 +10328,7 @@ const schema171 = {
   },
   "nullable": true
 };
-const schema172 = {
+const schema179 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9975,12 +10408,12 @@ function validate124(data, {
   validate124.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema180 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate401(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10022,10 +10455,10 @@ function validate401(data, {
       errors++;
     }
   }
-  validate401.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema181 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -10147,7 +10580,7 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-function validate403(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10195,10 +10628,10 @@ function validate403(data, {
       }
     }
   }
-  validate403.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10235,24 +10668,24 @@ function validate399(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate401(data.value, {
+      if (!validate418(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate403(data.valueFrom, {
+      if (!validate420(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
@@ -10272,10 +10705,10 @@ function validate399(data, {
     }
     errors++;
   }
-  validate399.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10318,21 +10751,21 @@ function validate398(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate399(data[i0], {
+      if (!validate416(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate398.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10358,68 +10791,68 @@ function validate342(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate343(data.topologySpreadConstraints, {
+      if (!validate360(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate355(data.terminationGracePeriodSeconds, {
+      if (!validate372(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate357(data.image, {
+      if (!validate374(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate359(data.imagePullPolicy, {
+      if (!validate376(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate361(data.imagePullSecrets, {
+      if (!validate378(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate366(data.resources, {
+      if (!validate383(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
@@ -10435,35 +10868,35 @@ function validate342(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate371(data.tolerations, {
+      if (!validate388(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate383(data.affinity, {
+      if (!validate400(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate398(data.env, {
+      if (!validate415(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
@@ -10523,10 +10956,10 @@ function validate342(data, {
       }
     }
   }
-  validate342.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-function validate179(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10552,46 +10985,46 @@ function validate179(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate180(data.model, {
+      if (!validate182(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate180.errors : vErrors.concat(validate180.errors);
+        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate190(data.engine, {
+      if (!validate192(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate209(data.qualityGate, {
+      if (!validate211(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityMonitor !== undefined) {
-      if (!validate217(data.qualityMonitor, {
+      if (!validate219(data.qualityMonitor, {
         instancePath: instancePath + "/qualityMonitor",
         parentData: data,
         parentDataProperty: "qualityMonitor",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
@@ -10607,79 +11040,90 @@ function validate179(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate223(data.scaling, {
+      if (!validate225(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate279(data.gateway, {
+      if (!validate281(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.rollout !== undefined) {
-      if (!validate281(data.rollout, {
-        instancePath: instancePath + "/rollout",
-        parentData: data,
-        parentDataProperty: "rollout",
         rootData
       })) {
         vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
+    if (data.rollout !== undefined) {
+      if (!validate283(data.rollout, {
+        instancePath: instancePath + "/rollout",
+        parentData: data,
+        parentDataProperty: "rollout",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.expose !== undefined) {
-      if (!validate306(data.expose, {
+      if (!validate308(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate334(data.networkPolicy, {
+      if (!validate336(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.podDisruptionBudget !== undefined) {
-      if (!validate338(data.podDisruptionBudget, {
+      if (!validate340(data.podDisruptionBudget, {
         instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
         parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sources !== undefined) {
+      if (!validate344(data.sources, {
+        instancePath: instancePath + "/sources",
+        parentData: data,
+        parentDataProperty: "sources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.server !== undefined) {
-      if (!validate342(data.server, {
+      if (!validate359(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
@@ -10699,10 +11143,10 @@ function validate179(data, {
     }
     errors++;
   }
-  validate179.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema182 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10750,6 +11194,9 @@ const schema175 = {
     "gate": {
       "$ref": "k6jA3GmBIqmHCOilaQvIkXhgf8TMUc15ufIzZkZcw"
     },
+    "sources": {
+      "$ref": "BZMO6HGEg6o6IEPkRJYL8WpvkbgPkrefvNNPVta7o"
+    },
     "model": {
       "$ref": "7CnZ4Oe7AOXK7ilGECtbITb6CfpL0WcgbcHyyg37g5g"
     },
@@ -10771,12 +11218,12 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema183 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate418(data, {
+function validate435(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10806,7 +11253,7 @@ function validate418(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema176.enum
+        allowedValues: schema183.enum
       }
     };
     if (vErrors === null) {
@@ -10816,7 +11263,7 @@ function validate418(data, {
     }
     errors++;
   }
-  validate418.errors = vErrors;
+  validate435.errors = vErrors;
   return errors === 0;
 }
 const schema57 = {
@@ -10952,12 +11399,12 @@ function validate118(data, {
   validate118.errors = vErrors;
   return errors === 0;
 }
-const schema177 = {
+const schema184 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate426(data, {
+function validate443(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10987,7 +11434,7 @@ function validate426(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema177.enum
+        allowedValues: schema184.enum
       }
     };
     if (vErrors === null) {
@@ -10997,10 +11444,10 @@ function validate426(data, {
     }
     errors++;
   }
-  validate426.errors = vErrors;
+  validate443.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema185 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -11018,12 +11465,12 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema186 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate430(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11053,7 +11500,7 @@ function validate430(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema179.enum
+        allowedValues: schema186.enum
       }
     };
     if (vErrors === null) {
@@ -11063,7 +11510,7 @@ function validate430(data, {
     }
     errors++;
   }
-  validate430.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
 const schema61 = {
@@ -11116,7 +11563,7 @@ function validate121(data, {
   validate121.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema187 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -11129,13 +11576,13 @@ const schema180 = {
   },
   "nullable": true
 };
-const schema181 = {
+const schema188 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate436(data, {
+function validate453(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11211,10 +11658,10 @@ function validate436(data, {
       errors++;
     }
   }
-  validate436.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
-function validate434(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11283,21 +11730,21 @@ function validate434(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate436(data.weightPercent, {
+      if (!validate453(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate434.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
-function validate429(data, {
+function validate446(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11323,13 +11770,13 @@ function validate429(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate430(data.mode, {
+      if (!validate447(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
@@ -11356,21 +11803,21 @@ function validate429(data, {
       }
     }
     if (data.canary !== undefined) {
-      if (!validate434(data.canary, {
+      if (!validate451(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate429.errors = vErrors;
+  validate446.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema189 = {
   "type": "array",
   "maxItems": 10,
   "items": {
@@ -11378,7 +11825,7 @@ const schema182 = {
   },
   "nullable": true
 };
-const schema183 = {
+const schema190 = {
   "type": "object",
   "required": ["revision"],
   "properties": {
@@ -11464,12 +11911,12 @@ function validate123(data, {
   validate123.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate126(data, {
+function validate127(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11511,10 +11958,10 @@ function validate126(data, {
       errors++;
     }
   }
-  validate126.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
-function validate441(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11639,13 +12086,13 @@ function validate441(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate126(data.message, {
+      if (!validate127(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -11665,10 +12112,10 @@ function validate441(data, {
     }
     errors++;
   }
-  validate441.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-function validate440(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11711,21 +12158,21 @@ function validate440(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate441(data[i0], {
+      if (!validate458(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate440.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema191 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11733,7 +12180,7 @@ const schema184 = {
   },
   "nullable": true
 };
-const schema185 = {
+const schema192 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -11757,11 +12204,11 @@ const schema185 = {
     }
   }
 };
-const schema186 = {
+const schema193 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate457(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11791,7 +12238,7 @@ function validate457(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema186.enum
+        allowedValues: schema193.enum
       }
     };
     if (vErrors === null) {
@@ -11801,15 +12248,15 @@ function validate457(data, {
     }
     errors++;
   }
-  validate457.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema78 = {
   "type": "string",
   "format": "date-time"
 };
 const formats18 = formats["date-time"];
-function validate161(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11850,14 +12297,14 @@ function validate161(data, {
     }
     errors++;
   }
-  validate161.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema79 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate162(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11898,10 +12345,10 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate455(data, {
+function validate472(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12002,13 +12449,13 @@ function validate455(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate457(data.status, {
+      if (!validate474(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
@@ -12024,13 +12471,13 @@ function validate455(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate161(data.lastTransitionTime, {
+      if (!validate162(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
@@ -12046,13 +12493,13 @@ function validate455(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate162(data.message, {
+      if (!validate163(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
@@ -12072,10 +12519,10 @@ function validate455(data, {
     }
     errors++;
   }
-  validate455.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
-function validate454(data, {
+function validate471(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12118,21 +12565,21 @@ function validate454(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate455(data[i0], {
+      if (!validate472(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate454.errors = vErrors;
+  validate471.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema194 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -12154,11 +12601,11 @@ const schema187 = {
   },
   "nullable": true
 };
-const schema65 = {
+const schema66 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate125(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12199,61 +12646,13 @@ function validate125(data, {
     }
     errors++;
   }
-  validate125.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
-  "type": "string",
-  "maxLength": 512
-};
-function validate467(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data === "string") {
-    if (func2(data) > 512) {
-      const err0 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 512
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err0];
-      } else {
-        vErrors.push(err0);
-      }
-      errors++;
-    }
-  } else {
-    const err1 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err1];
-    } else {
-      vErrors.push(err1);
-    }
-    errors++;
-  }
-  validate467.errors = vErrors;
-  return errors === 0;
-}
-const schema189 = {
+const schema195 = {
   "type": "boolean"
 };
-function validate469(data, {
+function validate485(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12277,14 +12676,14 @@ function validate469(data, {
     }
     errors++;
   }
-  validate469.errors = vErrors;
+  validate485.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema196 = {
   "type": "string",
   "maxLength": 128
 };
-function validate471(data, {
+function validate487(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12325,10 +12724,10 @@ function validate471(data, {
     }
     errors++;
   }
-  validate471.errors = vErrors;
+  validate487.errors = vErrors;
   return errors === 0;
 }
-function validate465(data, {
+function validate482(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12434,65 +12833,286 @@ function validate465(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate125(data.uri, {
+      if (!validate126(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.bounds !== undefined) {
-      if (!validate467(data.bounds, {
+      if (!validate125(data.bounds, {
         instancePath: instancePath + "/bounds",
         parentData: data,
         parentDataProperty: "bounds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
+        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
         errors = vErrors.length;
       }
     }
     if (data.passed !== undefined) {
-      if (!validate469(data.passed, {
+      if (!validate485(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
+        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate471(data.reason, {
+      if (!validate487(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
+        vErrors = vErrors === null ? validate487.errors : vErrors.concat(validate487.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate125(data.message, {
+      if (!validate126(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate125.errors : vErrors.concat(validate125.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate465.errors = vErrors;
+  validate482.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema197 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "KbTOCl9Cc9XyF4IDrKRwXh8H5V0hVtPoHJwWuH56X2g"
+  },
+  "nullable": true
+};
+const schema198 = {
+  "type": "object",
+  "required": ["uri"],
+  "properties": {
+    "uri": {
+      "$ref": "wgo0mxsCrPi9TJdtbNBJRdIQ1kBDHtAKOXpQ729qk"
+    },
+    "sha256": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "revision": {
+      "$ref": "l6ilvM0fr40G2wHxu3X7QH9nOwwArDHlERdeTZxKhBc"
+    },
+    "sizeBytes": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    }
+  }
+};
+const schema83 = {
+  "type": "string",
+  "maxLength": 256,
+  "nullable": true
+};
+function validate171(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 256) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 256
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate171.errors = vErrors;
+  return errors === 0;
+}
+function validate492(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.uri === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "uri"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.uri !== undefined) {
+      if (!validate126(data.uri, {
+        instancePath: instancePath + "/uri",
+        parentData: data,
+        parentDataProperty: "uri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sha256 !== undefined) {
+      if (!validate120(data.sha256, {
+        instancePath: instancePath + "/sha256",
+        parentData: data,
+        parentDataProperty: "sha256",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.revision !== undefined) {
+      if (!validate171(data.revision, {
+        instancePath: instancePath + "/revision",
+        parentData: data,
+        parentDataProperty: "revision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sizeBytes !== undefined) {
+      if (!validate122(data.sizeBytes, {
+        instancePath: instancePath + "/sizeBytes",
+        parentData: data,
+        parentDataProperty: "sizeBytes",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate492.errors = vErrors;
+  return errors === 0;
+}
+function validate491(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate492(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate491.errors = vErrors;
+  return errors === 0;
+}
+const schema68 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12519,7 +13139,7 @@ const schema67 = {
   },
   "nullable": true
 };
-const schema68 = {
+const schema69 = {
   "type": "object",
   "properties": {
     "name": {
@@ -12531,12 +13151,12 @@ const schema68 = {
   },
   "nullable": true
 };
-const schema69 = {
+const schema70 = {
   "type": "string",
   "maxLength": 253,
   "nullable": true
 };
-function validate133(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12578,10 +13198,10 @@ function validate133(data, {
       errors++;
     }
   }
-  validate133.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-function validate132(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12607,13 +13227,13 @@ function validate132(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.name !== undefined) {
-      if (!validate133(data.name, {
+      if (!validate134(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
@@ -12629,10 +13249,10 @@ function validate132(data, {
       }
     }
   }
-  validate132.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-const schema70 = {
+const schema71 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -12656,12 +13276,12 @@ const schema70 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema72 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate142(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12703,10 +13323,10 @@ function validate142(data, {
       errors++;
     }
   }
-  validate142.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema73 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -12714,7 +13334,7 @@ const schema72 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema74 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -12732,11 +13352,11 @@ const schema73 = {
     }
   }
 };
-const schema74 = {
+const schema75 = {
   "type": "string",
   "maxLength": 8
 };
-function validate146(data, {
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12777,10 +13397,10 @@ function validate146(data, {
     }
     errors++;
   }
-  validate146.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-function validate145(data, {
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12806,13 +13426,13 @@ function validate145(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate146(data.precision, {
+      if (!validate147(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
         errors = vErrors.length;
       }
     }
@@ -12839,13 +13459,13 @@ function validate145(data, {
       }
     }
     if (data.problem !== undefined) {
-      if (!validate126(data.problem, {
+      if (!validate127(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -12865,10 +13485,10 @@ function validate145(data, {
     }
     errors++;
   }
-  validate145.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-function validate144(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12911,21 +13531,21 @@ function validate144(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate145(data[i0], {
+      if (!validate146(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate144.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-function validate137(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12995,32 +13615,32 @@ function validate137(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate142(data.precision, {
+      if (!validate143(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate144(data.served, {
+      if (!validate145(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate137.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema76 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -13038,7 +13658,7 @@ const schema75 = {
   },
   "nullable": true
 };
-function validate154(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13108,10 +13728,10 @@ function validate154(data, {
       }
     }
   }
-  validate154.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-function validate127(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13137,13 +13757,13 @@ function validate127(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate126(data.uri, {
+      if (!validate127(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -13181,43 +13801,43 @@ function validate127(data, {
       }
     }
     if (data.finetune !== undefined) {
-      if (!validate132(data.finetune, {
+      if (!validate133(data.finetune, {
         instancePath: instancePath + "/finetune",
         parentData: data,
         parentDataProperty: "finetune",
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate137(data.fid, {
+      if (!validate138(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate154(data.macs, {
+      if (!validate155(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate127.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema199 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -13254,11 +13874,11 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema200 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate478(data, {
+function validate502(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13288,7 +13908,7 @@ function validate478(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema192.enum
+        allowedValues: schema200.enum
       }
     };
     if (vErrors === null) {
@@ -13298,14 +13918,14 @@ function validate478(data, {
     }
     errors++;
   }
-  validate478.errors = vErrors;
+  validate502.errors = vErrors;
   return errors === 0;
 }
-const schema193 = {
+const schema201 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate480(data, {
+function validate504(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13335,7 +13955,7 @@ function validate480(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema193.enum
+        allowedValues: schema201.enum
       }
     };
     if (vErrors === null) {
@@ -13345,17 +13965,17 @@ function validate480(data, {
     }
     errors++;
   }
-  validate480.errors = vErrors;
+  validate504.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema202 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate485(data, {
+function validate509(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13431,10 +14051,10 @@ function validate485(data, {
       errors++;
     }
   }
-  validate485.errors = vErrors;
+  validate509.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema203 = {
   "type": "object",
   "required": ["canary", "stable"],
   "properties": {
@@ -13447,7 +14067,7 @@ const schema195 = {
   },
   "nullable": true
 };
-const schema80 = {
+const schema81 = {
   "type": "object",
   "required": ["requests", "failed", "answered", "answerMilliseconds"],
   "properties": {
@@ -13465,12 +14085,12 @@ const schema80 = {
     }
   }
 };
-const schema79 = {
+const schema80 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate163(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13529,10 +14149,10 @@ function validate163(data, {
       errors++;
     }
   }
-  validate163.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate164(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13606,46 +14226,46 @@ function validate164(data, {
       errors++;
     }
     if (data.requests !== undefined) {
-      if (!validate163(data.requests, {
+      if (!validate164(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.failed !== undefined) {
-      if (!validate163(data.failed, {
+      if (!validate164(data.failed, {
         instancePath: instancePath + "/failed",
         parentData: data,
         parentDataProperty: "failed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.answered !== undefined) {
-      if (!validate163(data.answered, {
+      if (!validate164(data.answered, {
         instancePath: instancePath + "/answered",
         parentData: data,
         parentDataProperty: "answered",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
     if (data.answerMilliseconds !== undefined) {
-      if (!validate163(data.answerMilliseconds, {
+      if (!validate164(data.answerMilliseconds, {
         instancePath: instancePath + "/answerMilliseconds",
         parentData: data,
         parentDataProperty: "answerMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
@@ -13665,10 +14285,10 @@ function validate164(data, {
     }
     errors++;
   }
-  validate164.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-function validate489(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13726,32 +14346,32 @@ function validate489(data, {
       errors++;
     }
     if (data.canary !== undefined) {
-      if (!validate164(data.canary, {
+      if (!validate165(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
     if (data.stable !== undefined) {
-      if (!validate164(data.stable, {
+      if (!validate165(data.stable, {
         instancePath: instancePath + "/stable",
         parentData: data,
         parentDataProperty: "stable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate489.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
-function validate477(data, {
+function validate501(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13857,24 +14477,24 @@ function validate477(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate478(data.strategy, {
+      if (!validate502(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate478.errors : vErrors.concat(validate478.errors);
+        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate480(data.phase, {
+      if (!validate504(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate480.errors : vErrors.concat(validate480.errors);
+        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
         errors = vErrors.length;
       }
     }
@@ -13890,13 +14510,13 @@ function validate477(data, {
       }
     }
     if (data.from !== undefined) {
-      if (!validate160(data.from, {
+      if (!validate161(data.from, {
         instancePath: instancePath + "/from",
         parentData: data,
         parentDataProperty: "from",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
@@ -13912,46 +14532,46 @@ function validate477(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate485(data.weightPercent, {
+      if (!validate509(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
+        vErrors = vErrors === null ? validate509.errors : vErrors.concat(validate509.errors);
         errors = vErrors.length;
       }
     }
     if (data.since !== undefined) {
-      if (!validate161(data.since, {
+      if (!validate162(data.since, {
         instancePath: instancePath + "/since",
         parentData: data,
         parentDataProperty: "since",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.message !== undefined) {
-      if (!validate162(data.message, {
-        instancePath: instancePath + "/message",
-        parentData: data,
-        parentDataProperty: "message",
         rootData
       })) {
         vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
+    if (data.message !== undefined) {
+      if (!validate163(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.counted !== undefined) {
-      if (!validate489(data.counted, {
+      if (!validate513(data.counted, {
         instancePath: instancePath + "/counted",
         parentData: data,
         parentDataProperty: "counted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
@@ -13967,10 +14587,10 @@ function validate477(data, {
       }
     }
   }
-  validate477.errors = vErrors;
+  validate501.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema204 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -13978,7 +14598,7 @@ const schema196 = {
   },
   "nullable": true
 };
-const schema197 = {
+const schema205 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -14002,12 +14622,12 @@ const schema197 = {
     }
   }
 };
-const schema198 = {
+const schema206 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate497(data, {
+function validate521(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14066,10 +14686,10 @@ function validate497(data, {
       errors++;
     }
   }
-  validate497.errors = vErrors;
+  validate521.errors = vErrors;
   return errors === 0;
 }
-function validate496(data, {
+function validate520(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14127,13 +14747,13 @@ function validate496(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate497(data.number, {
+      if (!validate521(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate497.errors : vErrors.concat(validate497.errors);
+        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
         errors = vErrors.length;
       }
     }
@@ -14149,13 +14769,13 @@ function validate496(data, {
       }
     }
     if (data.model !== undefined) {
-      if (!validate126(data.model, {
+      if (!validate127(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
@@ -14182,13 +14802,13 @@ function validate496(data, {
       }
     }
     if (data.servedAt !== undefined) {
-      if (!validate161(data.servedAt, {
+      if (!validate162(data.servedAt, {
         instancePath: instancePath + "/servedAt",
         parentData: data,
         parentDataProperty: "servedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
@@ -14208,10 +14828,10 @@ function validate496(data, {
     }
     errors++;
   }
-  validate496.errors = vErrors;
+  validate520.errors = vErrors;
   return errors === 0;
 }
-function validate495(data, {
+function validate519(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14254,21 +14874,21 @@ function validate495(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate496(data[i0], {
+      if (!validate520(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate496.errors : vErrors.concat(validate496.errors);
+        vErrors = vErrors === null ? validate520.errors : vErrors.concat(validate520.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate495.errors = vErrors;
+  validate519.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema207 = {
   "type": "object",
   "properties": {
     "phase": {
@@ -14280,13 +14900,13 @@ const schema199 = {
   },
   "nullable": true
 };
-const schema200 = {
+const schema208 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate508(data, {
+function validate532(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14346,10 +14966,10 @@ function validate508(data, {
       errors++;
     }
   }
-  validate508.errors = vErrors;
+  validate532.errors = vErrors;
   return errors === 0;
 }
-function validate506(data, {
+function validate530(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14386,21 +15006,21 @@ function validate506(data, {
       }
     }
     if (data.percent !== undefined) {
-      if (!validate508(data.percent, {
+      if (!validate532(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
+        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate506.errors = vErrors;
+  validate530.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -14433,12 +15053,12 @@ const schema201 = {
   },
   "nullable": true
 };
-const schema81 = {
+const schema82 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate169(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14481,10 +15101,10 @@ function validate169(data, {
       errors++;
     }
   }
-  validate169.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema210 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -14496,7 +15116,7 @@ const schema202 = {
   },
   "nullable": true
 };
-function validate517(data, {
+function validate541(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14544,65 +15164,15 @@ function validate517(data, {
       }
     }
   }
-  validate517.errors = vErrors;
+  validate541.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
-  "type": "string",
-  "maxLength": 256,
-  "nullable": true
-};
-function validate521(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 256) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 256
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate521.errors = vErrors;
-  return errors === 0;
-}
-const schema204 = {
+const schema211 = {
   "type": "integer",
   "minimum": 1,
   "nullable": true
 };
-function validate523(data, {
+function validate546(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14645,10 +15215,10 @@ function validate523(data, {
       errors++;
     }
   }
-  validate523.errors = vErrors;
+  validate546.errors = vErrors;
   return errors === 0;
 }
-function validate511(data, {
+function validate535(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14685,35 +15255,35 @@ function validate511(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate142(data.precision, {
+      if (!validate143(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparseLayers !== undefined) {
-      if (!validate169(data.sparseLayers, {
+      if (!validate170(data.sparseLayers, {
         instancePath: instancePath + "/sparseLayers",
         parentData: data,
         parentDataProperty: "sparseLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalLayers !== undefined) {
-      if (!validate169(data.totalLayers, {
+      if (!validate170(data.totalLayers, {
         instancePath: instancePath + "/totalLayers",
         parentData: data,
         parentDataProperty: "totalLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
@@ -14729,35 +15299,35 @@ function validate511(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate517(data.latencyMilliseconds, {
+      if (!validate541(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
+        vErrors = vErrors === null ? validate541.errors : vErrors.concat(validate541.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate521(data.device, {
+      if (!validate171(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate523(data.maxBatchSize, {
+      if (!validate546(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
+        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
         errors = vErrors.length;
       }
     }
@@ -14773,10 +15343,10 @@ function validate511(data, {
       }
     }
   }
-  validate511.errors = vErrors;
+  validate535.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate433(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14813,13 +15383,13 @@ function validate416(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate418(data.phase, {
+      if (!validate435(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
         errors = vErrors.length;
       }
     }
@@ -14890,13 +15460,13 @@ function validate416(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate426(data.scalingEngine, {
+      if (!validate443(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
+        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
         errors = vErrors.length;
       }
     }
@@ -14912,120 +15482,131 @@ function validate416(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate429(data.traffic, {
+      if (!validate446(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
         errors = vErrors.length;
       }
     }
     if (data.quality !== undefined) {
-      if (!validate440(data.quality, {
+      if (!validate457(data.quality, {
         instancePath: instancePath + "/quality",
         parentData: data,
         parentDataProperty: "quality",
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate454(data.conditions, {
+      if (!validate471(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate465(data.gate, {
+      if (!validate482(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
+        vErrors = vErrors === null ? validate482.errors : vErrors.concat(validate482.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sources !== undefined) {
+      if (!validate491(data.sources, {
+        instancePath: instancePath + "/sources",
+        parentData: data,
+        parentDataProperty: "sources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate127(data.model, {
+      if (!validate128(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.wanted !== undefined) {
-      if (!validate127(data.wanted, {
+      if (!validate128(data.wanted, {
         instancePath: instancePath + "/wanted",
         parentData: data,
         parentDataProperty: "wanted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate477(data.rollout, {
+      if (!validate501(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
+        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate495(data.revisions, {
+      if (!validate519(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
+        vErrors = vErrors === null ? validate519.errors : vErrors.concat(validate519.errors);
         errors = vErrors.length;
       }
     }
     if (data.loading !== undefined) {
-      if (!validate506(data.loading, {
+      if (!validate530(data.loading, {
         instancePath: instancePath + "/loading",
         parentData: data,
         parentDataProperty: "loading",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate511(data.engine, {
+      if (!validate535(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate511.errors : vErrors.concat(validate511.errors);
+        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate416.errors = vErrors;
+  validate433.errors = vErrors;
   return errors === 0;
 }
-function validate170(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15084,57 +15665,57 @@ function validate170(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate171(data.apiVersion, {
+      if (!validate173(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.kind !== undefined) {
-      if (!validate173(data.kind, {
-        instancePath: instancePath + "/kind",
-        parentData: data,
-        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metadata !== undefined) {
-      if (!validate175(data.metadata, {
-        instancePath: instancePath + "/metadata",
+    if (data.kind !== undefined) {
+      if (!validate175(data.kind, {
+        instancePath: instancePath + "/kind",
         parentData: data,
-        parentDataProperty: "metadata",
+        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate177(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.spec !== undefined) {
-      if (!validate179(data.spec, {
+      if (!validate181(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate416(data.status, {
+      if (!validate433(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
         errors = vErrors.length;
       }
     }
@@ -15154,6 +15735,6 @@ function validate170(data, {
     }
     errors++;
   }
-  validate170.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }

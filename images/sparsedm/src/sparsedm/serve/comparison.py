@@ -24,7 +24,7 @@ from sparsedm.measure.reference import REFERENCE_FILE, Reference
 from sparsedm.measure.window import FeatureWindow
 from sparsedm.models import ModelConfig
 from sparsedm.serve.config import SAMPLER, EngineSpec
-from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
+from sparsedm.uris import PACKAGED_WEIGHTS, is_remote, resolve_uri
 
 LARGEST_WINDOW = 256 * 2**20
 """Bytes that the features of a window may take."""
@@ -126,7 +126,8 @@ def _find_reference(
 def _places(directory: Path, uri: str | None) -> Iterator[Path]:
     """Where the settings name it, if that is mounted here, and the model's folder."""
     if uri is not None:
-        yield resolve_uri(uri)
+        if not is_remote(uri):
+            yield resolve_uri(uri)
         yield directory / Path(uri).name
 
 

@@ -23,7 +23,8 @@ from pydantic_core import PydanticCustomError
 
 from sparsedm.errors import ConfigError
 from sparsedm.serve.gate import Gate, parse_gate
-from sparsedm.uris import resolve_uri
+from sparsedm.sources.fetch import local_name
+from sparsedm.uris import is_remote, resolve_uri
 
 DEFAULT_PORT = 8080
 SAMPLER = "dpm-solver++"
@@ -83,7 +84,7 @@ class QualitySpec(BaseModel):
 @dataclass(frozen=True)
 class ServeConfig:
     model: Path
-    """Directory of the artifact."""
+    """Directory of the artifact; of one that lies elsewhere, once it is fetched."""
     name: str
     """How clients call the model."""
     engine: EngineSpec
@@ -101,6 +102,8 @@ class ServeConfig:
     """What of `spec.qualityGate` the server judges."""
     gate_text: str = ""
     """The gate as it was given: the report repeats it, so that the operator knows what was judged."""
+    remote: str | None = None
+    """URI of an artifact that has to be fetched."""
     quality: QualitySpec | None = None
     """How the quality of what is served is watched; None where it is not."""
 
@@ -144,7 +147,8 @@ def read_config(
         raise ConfigError(
             ["No model is given: set SPARSEDM_MODEL or pass --model with an artifact's directory."]
         )
-    directory = resolve_uri(where, env) if "://" in where else Path(where)
+    remote = where if "://" in where and is_remote(where) else None
+    directory = resolve_uri(where, env) if "://" in where and not remote else Path(where)
     gate = env.get("SPARSEDM_QUALITY_GATE", "")
     quality = env.get("SPARSEDM_QUALITY_MONITOR", "")
     delay, grace = _seconds(env, "SPARSEDM_DRAIN_DELAY_SECONDS"), _seconds(env, "SPARSEDM_GRACE_SECONDS")
@@ -152,7 +156,8 @@ def read_config(
         raise ConfigError(["SPARSEDM_GRACE_SECONDS must be more than SPARSEDM_DRAIN_DELAY_SECONDS."])
     return ServeConfig(
         model=directory,
-        name=name or env.get("SPARSEDM_MODEL_NAME") or directory.name,
+        remote=remote,
+        name=name or env.get("SPARSEDM_MODEL_NAME") or local_name(where),
         engine=parse_engine(engine or env.get("SPARSEDM_ENGINE") or "{}"),
         sha256=env.get("SPARSEDM_MODEL_SHA256", "").removeprefix("sha256:").lower() or None,
         host=host,

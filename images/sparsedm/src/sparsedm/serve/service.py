@@ -15,6 +15,8 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +36,9 @@ from sparsedm.serve.pace import Pace
 from sparsedm.serve.prompts import ClassNames, Condition, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies
-from sparsedm.uris import uri_of
+from sparsedm.sources.fetch import Use, fetch_all
+from sparsedm.sources.settings import Settings
+from sparsedm.uris import resolve_uri, sources_status, uri_of
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -158,7 +162,11 @@ class Service:
         await asyncio.shield(self._drawing)
 
     async def _start(self) -> None:
-        config, loop = self.config, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self.config.remote is not None:
+            model = await loop.run_in_executor(self._executor, fetch_model, self.config.remote)
+            self.config = replace(self.config, model=model)
+        config = self.config
         engine = await loop.run_in_executor(
             self._executor, Engine.load, config.model, config.engine, config.sha256, None, self._loading
         )
@@ -293,7 +301,11 @@ class Service:
                 }
                 gate = self.gate_status
                 self._reporter.update(
-                    urgent=not sent, engine=status, model=model, **({} if gate is None else {"gate": gate})
+                    urgent=not sent,
+                    engine=status,
+                    model=model,
+                    **({"sources": fetched} if (fetched := sources_status()) else {}),
+                    **({} if gate is None else {"gate": gate}),
                 )
                 sent = status
             await asyncio.sleep(REPORT_SECONDS)
@@ -447,3 +459,13 @@ def not_accepted(retry_after: float) -> dict[str, str]:
 
 def draining() -> ApiError:
     return ApiError(503, "This replica is stopping: try again.", "draining", headers=not_accepted(1))
+
+
+def fetch_model(uri: str) -> Path:
+    """Raises SparseDMError with a sentence."""
+
+    def show(progress: dict[str, Any], urgent: bool) -> None:
+        log.info("Fetching the model.", extra={"fields": {"progress": progress["display"]}})
+
+    fetch_all([Use("model.uri", uri)], Settings.from_environment(), show)
+    return resolve_uri(uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,14 @@ def open_source(uri: str, credentials: Credentials, revision: str | None) -> Sou
         from sparsedm.sources.hub import HubSource
 
         return HubSource(uri, credentials, revision)
+    if scheme == "gs":
+        from sparsedm.sources.gcs import GcsSource
+
+        return GcsSource(uri, credentials)
+    if scheme == "oci":
+        from sparsedm.sources.oci import OciSource
+
+        return OciSource(uri, credentials, revision)
     from sparsedm.sources.web import WebSource
 
     return WebSource(uri, credentials)
@@ -192,5 +201,9 @@ class _Fetch:
 
 
 def local_name(uri: str) -> str:
-    """Worked example: "model.safetensors" of s3://bucket/model.safetensors, "repo" of hf://owner/repo@main."""
-    return uri.rpartition("/")[2].partition("@")[0] or "files"
+    """Worked examples: "model.safetensors" of s3://bucket/model.safetensors, "repo" of hf://owner/repo@main
+    and of oci://host/repo:v1."""
+    repository = re.fullmatch(r"hf://(?:datasets/)?[^/]+/([^/@]+)(@[^/]+)?", uri) or re.fullmatch(
+        r"oci://[^/]+(?:/[^/:@]+)*/([^/:@]+)[:@][^/]+", uri
+    )
+    return repository[1] if repository else uri.rpartition("/")[2]

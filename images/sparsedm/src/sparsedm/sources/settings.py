@@ -28,9 +28,13 @@ class Credentials:
     folder: Path
 
     def fits(self, uri: str) -> bool:
-        """s3://m is for s3://m/a, and not for s3://m-other/a."""
-        prefix = self.prefix.rstrip("/")
-        return uri == prefix or uri.startswith(self.prefix if self.prefix.endswith("/") else f"{prefix}/")
+        """s3://m is for s3://m/a, and not for s3://m-other/a; hf://o/r for hf://o/r@v2; and oci://h/r for
+        oci://h/r:v2, but oci://h not for another port."""
+        rest = uri.removeprefix(self.prefix)
+        if rest == uri:
+            return False
+        ends = "/@:" if "/" in self.prefix.partition("://")[2] else "/"
+        return not rest or self.prefix.endswith("/") or rest[0] in ends
 
     def value(self, *names: str) -> str | None:
         """Of the first key that the Secret has."""

@@ -143,7 +143,7 @@ export interface ISparseFinetune {
        */
       "pretrained"?: {
         /**
-         * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace, file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors, s3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO[@REVISION][/PATH]. What lies outside the cluster is fetched by the trainer before it starts (spec.sources).
+         * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace, file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors, s3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO[@REVISION][/PATH] or oci://REGISTRY/REPOSITORY:TAG[@DIGEST][/FILE]. What lies outside the cluster is fetched by the trainer before it starts (spec.sources).
          */
         "uri": string;
         /**
@@ -564,7 +564,7 @@ export interface ISparseFinetune {
       "uri": string;
     };
     /**
-     * How the trainer fetches what lies outside the cluster: URIs of s3, https and hf. The operator itself fetches nothing. What is fetched, with its digest, is in status.sources.
+     * How the trainer fetches what lies outside the cluster: URIs of s3, gs, https, hf and oci. The operator itself fetches nothing. What is fetched, with its digest, is in status.sources.
      */
     "sources"?: {
       /**
@@ -576,7 +576,7 @@ export interface ISparseFinetune {
          */
         "prefix": string;
         /**
-         * Secret of this namespace. For s3 its keys are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there are any, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL (of any other server than Amazon's); for https token, or username and password; for hf token, and HF_ENDPOINT for another hub. It is mounted into the pod, and read anew when credentials expire.
+         * Secret of this namespace. For s3 its keys are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there are any, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL (of any other server than Amazon's); for gs service-account.json; for https token, or username and password; for hf token, and HF_ENDPOINT for another hub; for oci .dockerconfigjson. It is mounted into the pod, and read anew when credentials expire.
          */
         "secretName": string;
       }>;

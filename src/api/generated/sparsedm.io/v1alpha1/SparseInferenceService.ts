@@ -34,7 +34,7 @@ export interface ISparseInferenceService {
         "name": string;
       };
       /**
-       * Folder with model and manifest in a volume claim of this namespace, as pvc://CLAIM/PATH. It is mounted read-only.
+       * Folder with model and manifest: pvc://CLAIM/PATH in a volume claim of this namespace, which is mounted read-only, s3://BUCKET/PATH, gs://BUCKET/PATH, hf://OWNER/REPO[@REVISION][/PATH], oci://REGISTRY/REPOSITORY:TAG[@DIGEST], or an archive at https://HOST/PATH. What lies outside the cluster is fetched by each server before it loads it (spec.sources).
        */
       "uri"?: string;
       /**
@@ -703,6 +703,46 @@ export interface ISparseInferenceService {
       "minAvailable"?: number | string;
     };
     /**
+     * How each server fetches a model that lies outside the cluster: URIs of s3, gs, https, hf and oci. The operator itself fetches nothing. What is fetched, with its digest, is in status.sources.
+     */
+    "sources"?: {
+      /**
+       * Secrets with which URIs are read. For each URI the longest prefix decides; a URI without one is read without credentials, or with those that the pod has by spec.server.serviceAccountName.
+       */
+      "credentials"?: Array<{
+        /**
+         * Beginning of the URIs, up to the end of a part, for example s3://BUCKET, https://HOST/PATH, hf://OWNER or hf:// for all of a kind.
+         */
+        "prefix": string;
+        /**
+         * Secret of this namespace. For s3 its keys are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there are any, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL (of any other server than Amazon's); for gs service-account.json; for https token, or username and password; for hf token, and HF_ENDPOINT for another hub; for oci .dockerconfigjson. It is mounted into the pod, and read anew when credentials expire.
+         */
+        "secretName": string;
+      }>;
+      /**
+       * Where fetched files are kept. Absent means the pod's own /tmp, so that each pod fetches again.
+       */
+      "cache"?: {
+        /**
+         * Volume claim of this namespace, which servers and runs may share: a file is fetched once, and is whole or absent. Files lie in its folder sparsedm-sources, and nothing deletes them.
+         */
+        "claim": string;
+      };
+      /**
+       * Certificate authorities that servers and proxies may be signed by, besides the public ones.
+       */
+      "trustedCA"?: {
+        /**
+         * ConfigMap of this namespace.
+         */
+        "configMapName": string;
+        /**
+         * Its key with the certificates in PEM. Absent means ca.crt.
+         */
+        "key"?: string;
+      };
+    };
+    /**
      * The serving pods.
      */
     "server"?: {
@@ -1123,6 +1163,27 @@ export interface ISparseInferenceService {
        */
       "message": string;
     };
+    /**
+     * What the server that reported last has fetched from outside the cluster.
+     */
+    "sources"?: Array<{
+      /**
+       * As in the spec.
+       */
+      "uri": string;
+      /**
+       * SHA-256 digest of the file, or of what sha256sum prints for all files of the folder, sorted by path.
+       */
+      "sha256"?: string;
+      /**
+       * What the source itself calls this content, such as the commit of a hub.
+       */
+      "revision"?: string;
+      /**
+       * Size of all files in bytes, after an archive was unpacked.
+       */
+      "sizeBytes"?: number;
+    }>;
     /**
      * The model that serves, or that served last. Absent until one has served.
      */

@@ -16,7 +16,10 @@ _DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _URI = re.compile(rf"^(?:pvc://(?=[^/]{{1,253}}/){_DNS_NAME}/[^?#]+|file:///[^?#]+)$")
 _LOCAL_URI = "pvc://CLAIM/PATH or file:///PATH"
-_REMOTE_URI = "or s3://BUCKET/PATH, https://HOST/PATH or hf://OWNER/REPO[@REVISION][/PATH]"
+_REMOTE_URI = (
+    "or s3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO[@REVISION][/PATH] or "
+    "oci://REGISTRY/REPOSITORY:TAG[@DIGEST][/FILE]"
+)
 
 
 class Problems(list[str]):
