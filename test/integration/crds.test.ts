@@ -789,9 +789,15 @@ describe('a SparseInferenceService is refused', () => {
     ],
     [
       'an unknown backend',
-      { engine: { backend: 'cutlass' } },
+      { engine: { backend: 'cuda' } },
       'spec.engine.backend',
-      'supported values: "auto", "dense", "cusparselt"',
+      'supported values: "auto", "dense", "cusparselt", "cutlass"',
+    ],
+    [
+      'CUTLASS in 32 bits',
+      { engine: { backend: 'cutlass', precision: 'fp32' } },
+      'spec.engine.precision',
+      'write precision: bf16 or fp16',
     ],
     [
       'cuSPARSELt in 32 bits',

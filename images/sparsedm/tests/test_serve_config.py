@@ -44,7 +44,7 @@ def test_a_directory_names_the_model_when_nobody_else_does() -> None:
         ('{"steps": 0}', "engine.steps: input should be greater than or equal to 1"),
         ('{"guidance": "much"}', "engine.guidance: "),
         ('{"guidance": "nan"}', "engine.guidance: "),
-        ('{"backend": "cutlass"}', "engine.backend: input should be 'auto', 'dense' or 'cusparselt'"),
+        ('{"backend": "cuda"}', "engine.backend: input should be 'auto', 'dense', 'cusparselt' or 'cutlass'"),
         ('{"maxBatch": 4}', "engine.maxBatch: extra inputs are not permitted"),
         ('{"steps": 30, "maxSteps": 20}', "engine.maxSteps: must be at least engine.steps, 30: raise it."),
         ("{", "engine: invalid JSON"),

@@ -162,10 +162,13 @@ def test_on_a_cpu_the_status_says_dense_and_why(artifact: Path) -> None:
     }
 
 
-def test_cusparselt_without_a_gpu_is_refused(artifact: Path) -> None:
-    engine = Engine.load(artifact, SPEC.model_copy(update={"backend": "cusparselt"}), device=CPU)
-    with pytest.raises(ConfigError, match="cusparselt, but there is no CUDA GPU: write auto or dense"):
-        engine.warm_up()
+@pytest.mark.parametrize("kernel", ["cusparselt", "cutlass"])
+def test_sparse_products_without_a_gpu_are_refused_before_the_load(artifact: Path, kernel: str) -> None:
+    spec, told = SPEC.model_copy(update={"backend": kernel}), []
+    loading = Loading(lambda phase, percent: told.append(phase))
+    with pytest.raises(ConfigError, match=f"{kernel}, but there is no CUDA GPU: write auto or dense"):
+        Engine.load(artifact, spec, device=CPU, loading=loading)
+    assert told == []
 
 
 def test_another_digest_than_expected_is_refused(artifact: Path) -> None:
@@ -356,7 +359,7 @@ def test_a_second_try_is_by_dense_products_beside_a_sparse_batch(artifact: Path)
     broken = torch.nn.Linear(*dense.weight.T.shape).requires_grad_(False)
     broken.weight.fill_(math.nan)
     engine._model.set_submodule("mid_block.mlp.fc1", broken)
-    engine.choice = Choice("", 13, {"mid_block.mlp.fc1": dense})
+    engine.choice = Choice("", 13, {"mid_block.mlp.fc1": dense}, {"mid_block.mlp.fc1": "cusparselt"})
     (spoilt,) = engine.draw([3], [7])
     assert isinstance(spoilt, NotFinite)
     first = engine.begin(3, 7)
@@ -447,25 +450,6 @@ def test_class_names_that_do_not_fit_the_model_are_refused(
     assert error.value.reason == "ClassesMismatch"
 
 
-@pytest.mark.parametrize(
-    ("situation", "want"),
-    [
-        (Situation(CUDA, torch.bfloat16, "2:4", (8, 0), True), None),
-        (Situation(CUDA, torch.float16, "2:4", (9, 0), True), None),
-        (Situation(CPU, torch.bfloat16, "2:4"), "there is no CUDA GPU"),
-        (Situation(CUDA, torch.half, "2:4", (7, 5), True), "the GPU's compute capability 7.5 is below 8.0"),
-        (Situation(CUDA, torch.bfloat16, "2:4", (8, 0), False), "this torch has no cuSPARSELt"),
-        (Situation(CUDA, torch.bfloat16, "1:4", (8, 0), True), "the pattern is 1:4, and GPUs multiply 2:4"),
-        (
-            Situation(CUDA, torch.float32, "2:4", (8, 0), True),
-            "precision is fp32, and sparse products take bf16 or fp16",
-        ),
-    ],
-)  # fmt: skip
-def test_what_stands_against_sparse_products(situation: Situation, want: str | None) -> None:
-    assert situation.obstacle() == want
-
-
 @pytest.mark.parametrize("case", PRECISIONS, ids=lambda case: f"{case['precision']} {case['capability']}")
 def test_the_precision_by_default_lets_a_gpu_multiply_sparse(
     case: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -475,7 +459,7 @@ def test_the_precision_by_default_lets_a_gpu_multiply_sparse(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     found = backend.precision_on(device, case["precision"])
     assert found == case["served"]
-    sparse = Situation(device, DTYPES[found], "2:4", capability, True).obstacle() is None
+    sparse = Situation(device, DTYPES[found], "2:4", capability).obstacle() is None
     assert sparse == (found != "fp32" and capability is not None and capability >= (8, 0))
 
 
@@ -486,11 +470,6 @@ def test_a_gpu_takes_16_bits_by_default(artifact: Path) -> None:
     engine.warm_up()
     assert engine.choice is not None
     assert "precision" not in engine.choice.reason
-
-
-def test_dense_by_wish_is_told_as_such() -> None:
-    choice = choose("dense", torch.nn.Identity(), [{"name": "a"}], Situation(CPU, torch.float32, "2:4"), 8)
-    assert (choice.backend, choice.reason, choice.total_layers) == ("dense", "engine.backend is dense.", 1)
 
 
 @pytest.mark.gpu

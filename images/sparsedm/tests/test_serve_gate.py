@@ -160,7 +160,10 @@ def test_falling_back_puts_the_dense_layers_back(model: Path) -> None:
     name = engine.manifest["layers"][0]["name"]
     dense = engine._model.get_submodule(name)
     engine._model.set_submodule(name, nn.Linear(dense.in_features, dense.out_features))
-    engine.choice, engine.measured = Choice("Sparse.", 1, {name: dense}), Measured({1: 1.0}, 1.1)
+    engine.choice, engine.measured = (
+        Choice("Sparse.", 1, {name: dense}, {name: "cusparselt"}),
+        Measured({1: 1.0}, 1.1),
+    )
     assert (engine.draw([0], [7])[0] != want).any()
     measured = engine.fall_back("Too slow.")
     assert measured.speedup == 1.0

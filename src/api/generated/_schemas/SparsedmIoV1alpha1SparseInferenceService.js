@@ -13,7 +13,7 @@ const schema84 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "wTLdn4Nl15A8ATJMNIphqZqltCMz8ojD6ziXOZERXY"
+      "$ref": "VQb3GM1A18E77Uayl98ckHVDOdLjbQ49KZb06SnaEo"
     },
     "status": {
       "$ref": "V2HKlOgTYHtrc7gcmdfUuZINUR3GlF33DPktZxiN3s"
@@ -151,7 +151,7 @@ const schema89 = {
       "$ref": "ZnffBrL0Pyqwcyumt4defUiUCvysolUoq9qoBsyJhI"
     },
     "engine": {
-      "$ref": "FJqzctg24l0lGJcYQMZBtF90qxzgzfQw4xrRtwhT0c"
+      "$ref": "oRKASuJ6ZWByyksNcHEh6KrRVWiZW9qjcuvP30hNc"
     },
     "qualityGate": {
       "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
@@ -529,7 +529,7 @@ const schema94 = {
   "default": {},
   "properties": {
     "backend": {
-      "$ref": "WUvTTXhTtqBdoO465irdcLjiyx8j3SoFMdTAL6GXJjo"
+      "$ref": "eYR2eb5loXRNnzSfKlbmkfnusKtdgOjfeVQmXGD7LiY"
     },
     "precision": {
       "$ref": "WCAv1B4zmRVP2UbzJuzxRttMLXa0xR0wXvysJzav0A"
@@ -560,7 +560,7 @@ const schema94 = {
 };
 const schema95 = {
   "type": "string",
-  "enum": ["auto", "dense", "cusparselt"],
+  "enum": ["auto", "dense", "cusparselt", "cutlass"],
   "default": "auto",
   "nullable": true
 };
@@ -588,7 +588,7 @@ function validate193(data, {
     }
     errors++;
   }
-  if (!(data === "auto" || data === "dense" || data === "cusparselt")) {
+  if (!(data === "auto" || data === "dense" || data === "cusparselt" || data === "cutlass")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",

@@ -1,25 +1,29 @@
-"""What computes the masked layers: dense products, or cuSPARSELt's 2:4 ones where they measured faster.
+"""What computes the masked layers: dense products, or 2:4 sparse ones (kernels.py) that measured faster.
 
 A layer is replaced only when the product of its shape, at the number of rows that the server will use, is at
 least 3 % faster and agrees with the masked dense one. So the served model is never slower than the dense
 one; a model that gains nothing stays dense, and the status gives the reason. Products are measured as the
-engine runs them, from a recording (recording.py), each with the fastest of cuSPARSELt's algorithms.
+engine runs them, from a recording (recording.py), each with its fastest algorithm. What was measured is kept
+for the next start (tuning.py).
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sparsedm.errors import ConfigError
+from sparsedm.serve.gpu import is_out_of_memory
+from sparsedm.serve.kernels import KERNELS, Kernel
 from sparsedm.serve.recording import record
+from sparsedm.serve.tuning import Tuned, Tuning
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -29,10 +33,6 @@ TOLERANCE = 2e-2
 REPEATS = 10
 """Products in a measured recording: enough that its launch does not count."""
 MEASUREMENTS = 9
-ROWS, SIDES = 8, 16
-"""The number of input rows must be a multiple of this; in bf16 and fp16, cuSPARSELt takes weights whose sides
-are both multiples of 16."""
-
 SPARSE_CAPABILITY = (8, 0)
 """Compute capability from which GPUs multiply sparse matrices: Ampere's."""
 
@@ -45,40 +45,6 @@ def precision_on(device: torch.device, wanted: str) -> str:
     return "bf16" if capable else "fp32"
 
 
-class SparseLinear(nn.Module):
-    """A Linear whose 2:4 sparse weight (outputs, inputs) is kept as the half that counts and its places.
-
-    `algorithm` is one of cuSPARSELt's numbers, 0 its default.
-    """
-
-    def __init__(self, dense: nn.Linear, algorithm: int = 0) -> None:
-        super().__init__()
-        self.outputs = dense.out_features
-        self.bias = dense.bias
-        self.weight = torch._cslt_compress(dense.weight.detach().contiguous())
-        self.algorithm = algorithm
-
-    def fastest_algorithm(self, x: Tensor) -> int:
-        """Tries all of them on (rows, inputs)."""
-        return torch._cslt_sparse_mm_search(
-            self.weight, _padded(x).t(), bias=self.bias, transpose_result=True
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) -> (..., outputs)."""
-        flat = x.reshape(-1, x.shape[-1])
-        y = torch._cslt_sparse_mm(
-            self.weight, _padded(flat).t(), bias=self.bias, transpose_result=True, alg_id=self.algorithm
-        )
-        return y[: len(flat)].view(*x.shape[:-1], self.outputs)
-
-
-def _padded(x: Tensor) -> Tensor:
-    """Padded to the number of rows that cuSPARSELt needs."""
-    missing = -len(x) % ROWS
-    return F.pad(x, (0, 0, 0, missing)) if missing else x
-
-
 @dataclass(frozen=True)
 class Choice:
     """The backend in force and why."""
@@ -87,6 +53,8 @@ class Choice:
     total_layers: int
     replaced: Mapping[str, nn.Linear] = field(default_factory=dict, repr=False)
     """The dense layers that were replaced, by name."""
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    """By what they were replaced."""
 
     @property
     def sparse_layers(self) -> int:
@@ -94,7 +62,8 @@ class Choice:
 
     @property
     def backend(self) -> str:
-        return "cusparselt" if self.replaced else "dense"
+        """ "dense", or the kernels in force."""
+        return "+".join(sorted(set(self.kernels.values()))) or "dense"
 
 
 @dataclass(frozen=True)
@@ -106,29 +75,22 @@ class Situation:
     pattern: str
     capability: tuple[int, int] | None = None
     """Compute capability of the GPU."""
-    available: bool = False
-    """Whether torch was built with cuSPARSELt."""
+    available: tuple[str, ...] = ()
+    """Names of the kernels that torch was built with."""
 
     @classmethod
     def here(cls, device: torch.device, dtype: torch.dtype, pattern: str) -> Situation:
         if device.type != "cuda":
             return cls(device, dtype, pattern)
-        return cls(
-            device,
-            dtype,
-            pattern,
-            torch.cuda.get_device_capability(device),
-            torch.backends.cusparselt.is_available(),
-        )
+        library = ("cusparselt",) if torch.backends.cusparselt.is_available() else ()
+        return cls(device, dtype, pattern, torch.cuda.get_device_capability(device), (*library, "cutlass"))
 
     def obstacle(self) -> str | None:
-        """Why sparse products can't run here, as a clause; None when they can."""
+        """Why no sparse products can run here, as a clause; None when some can."""
         if self.device.type != "cuda" or self.capability is None:
             return "there is no CUDA GPU"
         if self.capability < SPARSE_CAPABILITY:
             return f"the GPU's compute capability {self.capability[0]}.{self.capability[1]} is below 8.0"
-        if not self.available:
-            return "this torch has no cuSPARSELt"
         if self.pattern != "2:4":
             return f"the pattern is {self.pattern}, and GPUs multiply 2:4"
         if self.dtype == torch.float32:
@@ -136,27 +98,63 @@ class Situation:
         return None
 
 
+def demand(wanted: str, situation: Situation) -> str | None:
+    """Why `auto` and `dense` come to dense products, as a clause; None where sparse ones are to be measured.
+
+    Raises ConfigError for a kernel that is asked for by name and can't run.
+    """
+    if wanted == "dense":
+        return "engine.backend is dense"
+    obstacle = situation.obstacle()
+    if wanted == "auto":
+        return obstacle
+    if obstacle is None and wanted not in situation.available:
+        obstacle = f"this torch has no {wanted}"
+    if obstacle is not None:
+        raise ConfigError([f"engine.backend is {wanted}, but {obstacle}: write auto or dense."])
+    return None
+
+
 def choose(
-    wanted: str, model: nn.Module, layers: Sequence[Mapping[str, Any]], situation: Situation, rows: int
+    wanted: str,
+    model: nn.Module,
+    layers: Sequence[Mapping[str, Any]],
+    situation: Situation,
+    rows: int,
+    kernels: Sequence[Kernel] = KERNELS,
+    measure: Callable[[nn.Module, Tensor], float] | None = None,
+    tuning: Tuning | None = None,
+    on_layer: Callable[[int, int], None] = lambda done, total: None,
 ) -> Choice:
     """Makes the masked layers of `model` sparse where that is possible, asked for and faster.
 
-    Raises ConfigError when cuSPARSELt is asked for and can't run.
-    rows: the number of rows of each product, tokens of a whole batch.
+    rows: the number of rows of each product, tokens of a whole batch. kernels: those to choose among.
+    measure: the time of a product. tuning: what is known from before. on_layer: (layers done, of how many).
+    Raises ConfigError as `demand`.
     """
     total = len(layers)
+    reason = demand(wanted, situation)
     if wanted == "dense":
         return Choice("engine.backend is dense.", total)
-    obstacle = situation.obstacle()
-    if obstacle is not None and wanted == "cusparselt":
-        raise ConfigError([f"engine.backend is cusparselt, but {obstacle}: write auto or dense."])
-    if obstacle is not None:
-        return Choice(f"Dense, because {obstacle}.", total)
-    replaced = _replace_faster(model, [layer["name"] for layer in layers], rows)
+    if reason is not None:
+        return Choice(f"Dense, because {reason}.", total)
+    among = [k for k in kernels if k.name in situation.available and wanted in ("auto", k.name)]
+    products = _Products(among, rows, measure or milliseconds, tuning)
+    replaced, by = {}, {}
+    for done, layer in enumerate(layers, 1):
+        name = layer["name"]
+        dense = model.get_submodule(name)
+        found = products.faster(dense)
+        if found is not None:
+            replaced[name], by[name] = dense, found[0]
+            model.set_submodule(name, found[1])
+        on_layer(done, total)
+    if tuning is not None:
+        tuning.save()
     if not replaced:
         return Choice("Dense, because no layer measured at least 3 % faster sparse.", total)
     reason = f"{len(replaced)} of {total} masked layers measured at least 3 % faster sparse."
-    return Choice(reason, total, replaced)
+    return Choice(reason, total, replaced, by)
 
 
 def restore_dense(model: nn.Module, choice: Choice) -> dict[str, nn.Module]:
@@ -167,35 +165,66 @@ def restore_dense(model: nn.Module, choice: Choice) -> dict[str, nn.Module]:
     return sparse
 
 
-@torch.no_grad()
-def _replace_faster(model: nn.Module, names: Sequence[str], rows: int) -> dict[str, nn.Linear]:
-    """Returns the layers replaced. One measurement serves all layers of a shape."""
-    algorithms: dict[tuple[int, ...], int | None] = {}
-    replaced: dict[str, nn.Linear] = {}
-    for name in names:
-        dense = model.get_submodule(name)
-        shape = tuple(dense.weight.shape)
-        if shape not in algorithms:
-            algorithms[shape] = _faster_algorithm(dense, rows)
-        algorithm = algorithms[shape]
-        if algorithm is None:
-            continue
-        sparse = SparseLinear(dense, algorithm)
-        if _agrees(dense, sparse, rows):
-            replaced[name] = dense
-            model.set_submodule(name, sparse)
-    return replaced
+class _Products:
+    """The fastest product of each shape, measured once."""
 
+    def __init__(
+        self,
+        kernels: Sequence[Kernel],
+        rows: int,
+        measure: Callable[[nn.Module, Tensor], float],
+        tuning: Tuning | None,
+    ) -> None:
+        self._kernels = {kernel.name: kernel for kernel in kernels}
+        self._rows = rows
+        self._measure = measure
+        self._tuning = tuning
+        self._tuned: dict[str, Tuned] = {}
 
-def _faster_algorithm(dense: nn.Module, rows: int) -> int | None:
-    """None where the layer has no sparse product, or none that is faster."""
-    # cuSPARSELt multiplies matrices; a convolution has no sparse kernel.
-    if not isinstance(dense, nn.Linear) or any(side % SIDES for side in dense.weight.shape):
-        return None
-    x, sparse = _input(dense, rows), SparseLinear(dense)
-    sparse.algorithm = sparse.fastest_algorithm(x)
-    gain = milliseconds(dense, x) / milliseconds(sparse, x)
-    return sparse.algorithm if gain >= LEAST_GAIN else None
+    @torch.no_grad()
+    def faster(self, dense: nn.Module) -> tuple[str, nn.Module] | None:
+        """The kernel's name and its layer; None where the dense one is as fast, or right alone."""
+        if not isinstance(dense, nn.Linear):  # a convolution has no sparse kernel
+            return None
+        outputs, inputs = dense.weight.shape
+        shape = f"{outputs}x{inputs} of {self._rows} by {','.join(self._kernels)}"
+        if shape not in self._tuned:
+            self._tuned[shape] = self._known(shape) or self._fastest(dense, shape)
+        best = self._tuned[shape]
+        if best.kernel is None:
+            return None
+        try:
+            sparse = self._kernels[best.kernel].build(dense, best.algorithm)
+            return (best.kernel, sparse) if _agrees(dense, sparse, self._rows) else None
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            log.warning("A layer stays dense, because %s can't compute it: %s", best.kernel, error)
+            return None
+
+    def _known(self, shape: str) -> Tuned | None:
+        known = None if self._tuning is None else self._tuning.found(shape)
+        return known if known is None or known.kernel is None or known.kernel in self._kernels else None
+
+    def _fastest(self, dense: nn.Linear, shape: str) -> Tuned:
+        x = _input(dense, self._rows)
+        dense_time, best_time, best = self._measure(dense, x), math.inf, Tuned(None)
+        for kernel in self._kernels.values():
+            if any(side % step for side, step in zip(dense.weight.shape, kernel.sides, strict=True)):
+                continue
+            try:
+                algorithm = kernel.fastest_algorithm(dense, x)
+                time = self._measure(kernel.build(dense, algorithm), x)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                log.info("%s is left out for products of %s: %s", kernel.name, shape, error)
+                continue
+            if time * LEAST_GAIN <= dense_time and time < best_time:
+                best, best_time = Tuned(kernel.name, algorithm), time
+        if self._tuning is not None:
+            self._tuning.add(shape, best)
+        return best
 
 
 def _input(dense: nn.Linear, rows: int) -> Tensor:
@@ -204,7 +233,7 @@ def _input(dense: nn.Linear, rows: int) -> Tensor:
     return torch.randn(rows, weight.shape[1], device=weight.device, dtype=weight.dtype, generator=generator)
 
 
-def _agrees(dense: nn.Linear, sparse: SparseLinear, rows: int) -> bool:
+def _agrees(dense: nn.Linear, sparse: nn.Module, rows: int) -> bool:
     x = _input(dense, rows)
     want = dense(x).float()
     error = (sparse(x).float() - want).abs().max() / want.abs().max().clamp_min(1e-6)

@@ -38,7 +38,7 @@ class EngineSpec(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
-    backend: Literal["auto", "dense", "cusparselt"] = "auto"
+    backend: Literal["auto", "dense", "cusparselt", "cutlass"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     steps: int = Field(20, ge=1, le=1000)
     guidance: Decimal = Field(0.5, ge=0, le=20, allow_inf_nan=False)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.artifact import load_artifact, read_manifest
 from sparsedm.artifact.canary import Canary, load_canary
 from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import to_uint8
@@ -32,7 +32,7 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import config_of
 from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
-from sparsedm.serve.backend import Choice, Situation, choose, precision_on, restore_dense
+from sparsedm.serve.backend import Choice, Situation, choose, demand, precision_on, restore_dense
 from sparsedm.serve.checks import check_canary, check_components, check_range, other_precision
 from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
@@ -40,6 +40,7 @@ from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import Condition
 from sparsedm.serve.recording import Recorded
 from sparsedm.serve.spoilt import Flat, NotFinite, Spoilt
+from sparsedm.serve.tuning import Tuning, circumstances, tuning_folder
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -107,6 +108,8 @@ class Engine:
         device = device or pick_device()
         check_device(device)
         loading = loading or Loading()
+        dtype = DTYPES[precision_on(device, spec.precision)]
+        demand(spec.backend, Situation.here(device, dtype, str(read_manifest(directory).get("pattern"))))
         loading.enter("Reading")
         model, manifest = load_artifact(directory, on_read=loading.read)
         found = manifest["weights"]["sha256"]
@@ -157,7 +160,11 @@ class Engine:
         situation = Situation.here(self.device, self.dtype, self.manifest["pattern"])
         self._batch(steps=1)
         dense = self._batch() if situation.obstacle() is None and self.spec.backend != "dense" else None
-        choice = choose(self.spec.backend, self._model, layers, situation, self.rows)
+        kept = Tuning(tuning_folder(), circumstances(self.device, self.dtype)) if dense is not None else None
+        choice = choose(
+            self.spec.backend, self._model, layers, situation, self.rows,
+            tuning=kept, on_layer=loading.part,
+        )  # fmt: skip
         if choice.sparse_layers:
             self._record_again()
         seconds = self._batch()
@@ -409,9 +416,8 @@ class Engine:
     def layer_backends(self) -> dict[str, str]:
         """What computes each of the masked layers, by name."""
         assert self.choice is not None, "warm_up comes first"
-        replaced, backend = self.choice.replaced, self.choice.backend
         names = [layer["name"] for layer in self.manifest["layers"]]
-        return {name: backend if name in replaced else "dense" for name in names}
+        return {name: self.choice.kernels.get(name, "dense") for name in names}
 
     def _memory_note(self) -> str:
         if self.places == self.spec.max_batch_size:

@@ -51,9 +51,9 @@ export interface ISparseInferenceService {
      */
     "engine"?: {
       /**
-       * What computes the masked layers. auto measures each layer when it starts and chooses the fastest; dense always works; cusparselt needs an NVIDIA GPU since Ampere and a 2:4 model.
+       * What computes the masked layers. auto measures each layer when it starts and chooses the fastest; dense always works; cusparselt and cutlass, which need an NVIDIA GPU since Ampere and a 2:4 model, are measured against dense alone.
        */
-      "backend"?: "auto" | "dense" | "cusparselt";
+      "backend"?: "auto" | "dense" | "cusparselt" | "cutlass";
       /**
        * Arithmetic of the network. auto is bf16 on an NVIDIA GPU since Ampere, where sparse kernels need 16 bits, and fp32 everywhere else.
        */
