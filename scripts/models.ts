@@ -69,7 +69,7 @@ async function run({ work }: { work: string }): Promise<void> {
   const [vae, clip] = [at('emoji', 'vae'), at('emoji', 'clip')];
   await sparsedm('train-autoencoder', '--data', images, '--out', vae);
   await sparsedm('train-text-encoder', '--data', images, '--merges', await fetchMerges(work), '--out', clip);
-  const extractor = ['--class-column', 'name', '--name', 'emoji-names', '--channels', '3', '--epochs', '200'];
+  const extractor = ['--name', 'emoji-styles', '--channels', '3', '--epochs', '100'];
   if (!existsSync(at('emoji', 'extractor.json'))) {
     const data = ['--dataset', 'image-folder', '--data', images, '--test-data', at('images', 'test')];
     await sparsedm('train-extractor', ...data, ...extractor, '--out', at('emoji', 'extractor.safetensors'));
