@@ -3,11 +3,25 @@ import type { Pod } from '../kube/resources';
 import { defined } from '../runtime/defined';
 import { byCreation, isOver } from '../workload/pod-state';
 import { causeOf } from './exit';
+import { TRAINER_CONTAINER } from './job';
 import { isFirst } from './nodes';
 
+/** When the trainer of the pod first ran; undefined when it never did. */
+function startOf({ status = {} }: Pod): string | undefined {
+  const trainer = status.containerStatuses?.find(({ name }) => name === TRAINER_CONTAINER);
+  const { running, terminated } = trainer?.state ?? {};
+  const pod = status.phase === 'Running' ? status.startTime : undefined;
+  return [running?.startedAt, terminated?.startedAt, pod].find((start) => start !== undefined);
+}
+
+/** When a trainer of the run first ran. */
+export function firstStart(before: AttemptsStatus | undefined, pods: readonly Pod[]): string | undefined {
+  return before?.startedAt ?? pods.map(startOf).find((start) => start !== undefined);
+}
+
 /**
- * Counts the pods of a run over all its Jobs; of several that train together, pod 0 alone. The count lives in the status together with the newest pod counted, so
- * that neither a deleted Job nor a restarted operator resets or repeats it.
+ * Counts the pods of a run over all its Jobs; of several that train together, pod 0 alone. The count lives in the status
+ * together with the newest pod counted, so that neither a deleted Job nor a restarted operator resets or repeats it.
  */
 export function countAttempts(
   before: AttemptsStatus | undefined,
@@ -25,6 +39,7 @@ export function countAttempts(
       lastExitReason: exit?.reason,
       podUid: newest?.metadata.uid,
       podCreatedAt: newest?.metadata.creationTimestamp,
+      startedAt: firstStart(before, pods),
     }),
   };
 }

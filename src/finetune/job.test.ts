@@ -42,9 +42,9 @@ describe('the Job of a SparseFinetune', () => {
   });
 
   it('says that a suspension follows the spec, and leaves suspend to others otherwise', () => {
-    expect(job.metadata.annotations).toEqual({ 'sparsedm.io/suspended': 'true' });
+    expect(job.metadata.annotations).toMatchObject({ 'sparsedm.io/suspended': 'true' });
     const going = buildJob(aFinetune({ suspend: false }), settings);
-    expect(going.metadata).not.toHaveProperty('annotations');
+    expect(going.metadata.annotations).not.toHaveProperty(['sparsedm.io/suspended']);
     expect(going.spec).not.toHaveProperty('suspend');
   });
 

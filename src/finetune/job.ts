@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SparseFinetune } from '../api/types';
 import { FIELD_MANAGER } from '../kube/client';
 import { annotations, labels as labelNames, trainerLabels, trainJobName } from '../kube/names';
@@ -67,7 +68,10 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
       name: trainJobName(name),
       namespace,
       labels: { ...labels, ...defined({ [labelNames.queue]: queueLabel(finetune) }) },
-      ...(holdsItself(finetune) ? { annotations: { [annotations.suspended]: 'true' } } : {}),
+      annotations: {
+        [annotations.trainer]: trainerDigest(finetune),
+        ...(holdsItself(finetune) ? { [annotations.suspended]: 'true' } : {}),
+      },
       ownerReferences: [ownerReference(finetune)],
     },
     spec: {
@@ -109,6 +113,23 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
       ),
     },
   };
+}
+
+function trainerDigest({ spec }: SparseFinetune): string {
+  return createHash('sha256')
+    .update(JSON.stringify(spec.trainer ?? {}))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/**
+ * Whether spec.trainer has changed since the Job was made, which the schema allows until a pod has started. From then
+ * on nothing restarts it, neither a new default of the schema nor another version of the operator.
+ */
+export function isOutdated(finetune: SparseFinetune, { metadata }: Job): boolean {
+  if (finetune.status?.attempts?.startedAt !== undefined) return false;
+  const made = metadata.annotations?.[annotations.trainer];
+  return made !== undefined && made !== trainerDigest(finetune);
 }
 
 /** Every URI of the spec that may lie in a volume claim. */

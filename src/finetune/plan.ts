@@ -1,15 +1,17 @@
 import type { SparseFinetune } from '../api/types';
 import type { Workload } from '../kube/kueue';
 import type { Job, Service } from '../kube/resources';
-import { buildJob, controlledJob, controlsDiffer, type JobSettings } from './job';
+import { buildJob, controlledJob, controlsDiffer, isOutdated, type JobSettings } from './job';
 import { buildService, nodesOf } from './nodes';
 import { isFinished } from './progress';
 import { wantedWorkload } from './queue';
-import { judge, type Observed } from './situation';
+import { judge, type Observed, type Situation } from './situation';
 
 export type Plan =
   | { action: 'none' }
   | { action: 'createJob'; job: Job }
+  /** Another follows, or none where the run is given up. */
+  | { action: 'deleteJob'; job: Job }
   /** Gives the pods names, before and as long as there is a Job. */
   | { action: 'createService'; service: Service }
   | { action: 'controlJob'; job: Job }
@@ -21,8 +23,10 @@ export type Plan =
 /** When the object is to be deleted, in milliseconds since the epoch; undefined when never. */
 export function expiryOf({ spec, status }: SparseFinetune): number | undefined {
   const ended = status?.completionTime;
-  if (spec.ttlSecondsAfterFinished === undefined || ended === undefined) return undefined;
-  return Date.parse(ended) + spec.ttlSecondsAfterFinished * 1000;
+  const own = status?.phase === 'Failed' ? spec.ttlSecondsAfterFailed : spec.ttlSecondsAfterSucceeded;
+  const seconds = own ?? spec.ttlSecondsAfterFinished;
+  if (seconds === undefined || ended === undefined) return undefined;
+  return Date.parse(ended) + seconds * 1000;
 }
 
 /** What to write now. A run that has ended never gets another Job, even if its last one was deleted. */
@@ -33,13 +37,20 @@ export function plan(observed: Observed, settings: JobSettings, now: Date): Plan
     const expiry = expiryOf(finetune);
     return expiry !== undefined && expiry <= now.getTime() ? { action: 'expire' } : { action: 'none' };
   }
-  const situation = judge(observed, now);
+  return planSituation(judge(observed, now), observed, settings);
+}
+
+const LEFT_ALONE: readonly string[] = ['held', 'conflict', 'jobDeleting', 'complete', 'failed'];
+
+function planSituation({ kind }: Situation, observed: Observed, settings: JobSettings): Plan {
+  const { finetune, job } = observed;
+  if (LEFT_ALONE.includes(kind)) return { action: 'none' };
+  const isOver = kind === 'givenUp' || (job !== undefined && isOutdated(finetune, job));
+  if (job !== undefined && isOver) return { action: 'deleteJob', job };
   const isNamed = nodesOf(finetune) === 1 || observed.service !== undefined;
-  if (['noJob', 'waiting', 'running', 'retrying'].includes(situation.kind) && !isNamed)
+  if (['noJob', 'waiting', 'running', 'retrying'].includes(kind) && !isNamed)
     return { action: 'createService', service: buildService(finetune) };
-  if (situation.kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
-  if (['held', 'conflict', 'jobDeleting', 'complete', 'failed'].includes(situation.kind))
-    return { action: 'none' };
+  if (kind === 'noJob') return { action: 'createJob', job: buildJob(finetune, settings) };
   return control(observed);
 }
 

@@ -146,7 +146,7 @@ describe('the Job of a run in a queue', () => {
   it('is created suspended and labelled, and its suspend is never written again', () => {
     expect(held.spec).toMatchObject({ suspend: true });
     expect(held.metadata).toMatchObject({ labels: { [label]: 'team-a' } });
-    expect(held.metadata).not.toHaveProperty('annotations');
+    expect(held.metadata.annotations).not.toHaveProperty(['sparsedm.io/suspended']);
     for (const job of [held, started]) {
       for (const suspend of [true, false]) {
         expect(controlsDiffer(aFinetune({ ...queued, suspend }), job)).toBe(false);

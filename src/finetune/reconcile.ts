@@ -10,6 +10,7 @@ import { jobs, pods, services, type Job, type Pod, type Service } from '../kube/
 import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
+import { defined } from '../runtime/defined';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import { keyText, keyOf, type ObjectKey } from '../runtime/objects';
@@ -33,6 +34,7 @@ import {
   judge,
   podsOf,
   podsOfRun,
+  startDueAt,
   succeededPod,
   type Observed,
   type Situation,
@@ -197,6 +199,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
   /** Carries out the plan, and observes the resulting Job, which may be newer than the cache. */
   async function apply(observed: Observed, planned: Plan): Promise<Observed> {
     if (planned.action === 'none' || planned.action === 'expire') return observed;
+    if (planned.action === 'deleteJob') return deleteJob(observed, planned.job);
     let written: Job | undefined;
     try {
       if (planned.action === 'controlWorkload') return await applyWorkload(observed, planned.workload);
@@ -212,6 +215,13 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     const options = { fieldManager: FIELD_MANAGER };
     const workload = await client.applyPart(workloads, { metadata, spec }, options);
     return { ...observed, queue: { isMissing: false, workload } };
+  }
+
+  async function deleteJob(observed: Observed, { metadata }: Job): Promise<Observed> {
+    const { name, namespace = '', uid } = metadata;
+    // Its pods go first, so that no pod of it is left when another Job follows.
+    await client.delete(jobs, { namespace, name }, { propagationPolicy: 'Foreground', ...defined({ uid }) });
+    return observed;
   }
 
   async function createService(observed: Observed, service: Service): Promise<Observed> {
@@ -367,7 +377,8 @@ function wakeUp(observed: Observed, situation: Situation, now: Date): ReconcileR
   return after === undefined ? undefined : { requeueAfterMs: Math.max(0, after) };
 }
 
-function wakeUpTimes({ finetune, refusal }: Observed, situation: Situation, now: Date): number | undefined {
+function wakeUpTimes(observed: Observed, situation: Situation, now: Date): number | undefined {
+  const { finetune, refusal } = observed;
   if (isFinished(finetune)) {
     const expiry = expiryOf(finetune);
     return expiry === undefined ? undefined : expiry - now.getTime();
@@ -379,12 +390,15 @@ function wakeUpTimes({ finetune, refusal }: Observed, situation: Situation, now:
     return earliest(untilSilence(situation, finetune, now), untilHeldOpen);
   }
   const late = 'pod' in situation && situation.pod !== undefined ? lateAt(situation.pod) : undefined;
-  return earliest(LOOK_AGAIN_MS[situation.kind], late === undefined ? undefined : late - now.getTime());
+  const times = [late, startDueAt(observed)].map((time) =>
+    time === undefined ? time : time - now.getTime(),
+  );
+  return earliest(LOOK_AGAIN_MS[situation.kind], ...times);
 }
 
-/** The earlier of two future times; a time that has passed no longer matters. */
-function earliest(a: number | undefined, b: number | undefined): number | undefined {
-  const toCome = [a, b].filter((time) => time !== undefined && time > 0);
+/** The earliest of the future times; a time that has passed no longer matters. */
+function earliest(...times: (number | undefined)[]): number | undefined {
+  const toCome = times.filter((time) => time !== undefined && time > 0);
   return toCome.length === 0 ? undefined : Math.min(...toCome.map(Number));
 }
 

@@ -12,6 +12,7 @@ import {
   type Trouble,
 } from '../workload/pod-state';
 import type { Refusal } from '../workload/refusal';
+import { firstStart } from './attempts';
 import { causeOf, endsTheJob, failedPod, failureOf } from './exit';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
 import { hasLostAnother, isFirst, nodesOf } from './nodes';
@@ -71,7 +72,9 @@ export type Situation =
   /** The Job has failed, and `pod` has to end before it says so. */
   | { kind: 'failing'; failure: Trouble; pod: Pod | undefined }
   | { kind: 'complete'; report: FinetuneReport | undefined; at: string | undefined; held?: HeldOpen }
-  | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean; held?: HeldOpen };
+  | { kind: 'failed'; failure: Trouble; at: string | undefined; hasJob: boolean; held?: HeldOpen }
+  /** No pod has started in time; the Job is to go. */
+  | { kind: 'givenUp'; failure: Trouble };
 
 export function jobCondition(job: Job, type: string) {
   return job.status?.conditions?.find((condition) => condition.type === type && condition.status === 'True');
@@ -103,7 +106,7 @@ export function judge(observed: Observed, now: Date): Situation {
   if (job === undefined) return judgeWithoutJob(observed);
   if (!isOwnedBy(job, finetune))
     return isLeftOver(job, finetune) ? { kind: 'jobDeleting', pod: undefined } : { kind: 'conflict', job };
-  return judgeEnd(job, observed) ?? judgeActive(job, observed, now);
+  return judgeEnd(job, observed) ?? inTime(judgeActive(job, observed, now), observed, now);
 }
 
 /** A Job that can never be stored ends the run: its spec is immutable. */
@@ -166,6 +169,33 @@ function explainFailure(failed: JobCondition, { spec }: SparseFinetune, pods: re
 
 function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;
+}
+
+/** When the wait for the first pod ends, in milliseconds since the epoch; undefined when it has no end. */
+export function startDueAt({ finetune, job, pods }: Observed): number | undefined {
+  const { startDeadlineSeconds } = finetune.spec;
+  if (startDeadlineSeconds === undefined || job === undefined) return undefined;
+  if (firstStart(finetune.status?.attempts, pods) !== undefined) return undefined;
+  const since = Date.parse(job.status?.startTime ?? job.metadata.creationTimestamp ?? '');
+  return Number.isNaN(since) ? undefined : since + startDeadlineSeconds * 1000;
+}
+
+/** The situation, unless the run has waited for its first pod for too long. */
+function inTime(situation: Situation, observed: Observed, now: Date): Situation {
+  const why = waitOf(situation);
+  if (why === undefined || now.getTime() < (startDueAt(observed) ?? Infinity)) return situation;
+  const seconds = observed.finetune.spec.startDeadlineSeconds ?? 0;
+  const message = `No pod of the run had started after spec.startDeadlineSeconds (${seconds} s): ${why}`;
+  return { kind: 'givenUp', failure: { reason: 'StartDeadlineExceeded', message } };
+}
+
+/** What a run without a running pod waits for; undefined for any other. */
+function waitOf(situation: Situation): string | undefined {
+  if (situation.kind === 'blocked') return situation.trouble.message;
+  if (situation.kind === 'podRefused') return situation.message;
+  return situation.kind === 'waiting'
+    ? 'the node was still mounting its volumes or pulling its image, or there was no pod.'
+    : undefined;
 }
 
 function judgeActive(job: Job, observed: Observed, now: Date): Situation {

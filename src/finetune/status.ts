@@ -30,6 +30,10 @@ export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus
   const base = bookkeeping(observed);
   if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
   if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
+  if (situation.kind === 'givenUp') {
+    const { failure } = situation;
+    return failedStatus(finetune, base, { kind: 'failed', failure, at: undefined, hasJob: false }, now);
+  }
   return activeStatus(observed, base, situation, now);
 }
 

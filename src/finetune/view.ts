@@ -24,7 +24,7 @@ function waitingView(phase: FinetunePhase, job: Verdict): View {
 
 export const jobExists = yes(REASONS.jobCreated, 'The Job exists.');
 
-export type Active = Exclude<Situation, { kind: 'over' | 'complete' | 'failed' }>;
+export type Active = Exclude<Situation, { kind: 'over' | 'complete' | 'failed' | 'givenUp' }>;
 type Hindered = Extract<
   Active,
   { kind: 'held' | 'conflict' | 'refused' | 'jobDeleting' | 'podRefused' | 'blocked' }

@@ -27,9 +27,10 @@ function cachedMetadata(metadata: ObjectMeta): ObjectMeta {
 }
 
 /** Annotations of ours that the operator reads. */
-function cachedAnnotations(given: ObjectMeta['annotations']): Pick<ObjectMeta, 'annotations'> {
-  const suspended = given?.[annotations.suspended];
-  return suspended === undefined ? {} : { annotations: { [annotations.suspended]: suspended } };
+function cachedAnnotations(given: ObjectMeta['annotations'] = {}): Pick<ObjectMeta, 'annotations'> {
+  const kept = Object.values(annotations).filter((name) => given[name] !== undefined);
+  if (kept.length === 0) return {};
+  return { annotations: Object.fromEntries(kept.map((name) => [name, given[name] ?? ''])) };
 }
 
 type JobSpec = NonNullable<Job['spec']>;

@@ -77,6 +77,8 @@ export const annotations = {
    * On a SparseFinetune of a study: "true" while the study's spec.suspend holds it.
    */
   suspended: 'sparsedm.io/suspended',
+  /** On a Job: the digest of the spec.trainer that its pods were made from. */
+  trainer: 'sparsedm.io/trainer-digest',
 } as const;
 
 export const managedBy = 'sparsedm-operator';

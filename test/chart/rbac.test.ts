@@ -8,7 +8,7 @@ const wantNamespaceRights = [
   'apps/deployments: create delete get list patch watch',
   'apps/replicasets: get',
   'autoscaling/horizontalpodautoscalers: create delete get list patch watch',
-  'batch/jobs: create get list patch watch',
+  'batch/jobs: create delete get list patch watch',
   'core/configmaps: create patch',
   'core/events: list',
   'core/pods: get list watch',

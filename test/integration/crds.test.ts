@@ -1933,7 +1933,6 @@ describe('once it exists', () => {
     ['evaluation', { evaluation: { samples: 1000 } }],
     ['acceptance', { acceptance: { maxFidIncrease: '9' } }],
     ['output', { output: { uri: 'pvc://models/elsewhere' } }],
-    ['trainer', { trainer: { image: 'other:1' } }],
     ['sources', { sources: { cache: { claim: 'cache' } } }],
   ])('its %s is immutable', async (part, change) => {
     await stored(`fixed-${part}`);

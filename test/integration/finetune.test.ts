@@ -432,6 +432,30 @@ describe('a Job', () => {
     expect((await findJob(server, 'replacing')).spec?.podReplacementPolicy).toBe('Failed');
   });
 
+  it('is made anew for another trainer until a pod has started', async () => {
+    await create('typo', { trainer: { image: 'registry/trainer:tpyo' } });
+    const { metadata } = await findJob(server, 'typo');
+    await patchSpec('typo', { trainer: { image: 'registry/trainer:1' } });
+    // In the place of the garbage collector, which deletes the Job once its pods are gone.
+    await eventually(async () => (await findJob(server, 'typo')).metadata.deletionTimestamp !== undefined);
+    await server.transport.request({
+      method: 'PATCH',
+      path: objectPath(jobs, jobKey('typo', server.namespace)),
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { finalizers: null } },
+    });
+    const job = await eventually(async () => {
+      const found = await server.client.get(jobs, jobKey('typo', server.namespace));
+      return found !== undefined && found.metadata.uid !== metadata.uid && found;
+    });
+    expect(job.spec?.template.spec?.containers[0]?.image).toBe('registry/trainer:1');
+    await runPod(server, await createPodOf(server, job, 'a'));
+    await finetuneWhere(server, 'typo', ({ status }) => status?.attempts?.startedAt !== undefined);
+    await expect(patchSpec('typo', { trainer: { image: 'registry/trainer:2' } })).rejects.toThrow(
+      'spec.trainer is immutable once a pod of the run has started',
+    );
+  });
+
   it('of two pods has a Service, unless somebody else has its name', async () => {
     await create('pair', { trainer: { nodes: 2 } });
     const job = await findJob(server, 'pair');

@@ -122,9 +122,10 @@
 - apiGroups: [sparsedm.io]
   resources: [sparsefinetunes/finalizers, sparseinferenceservices/finalizers, sparsestudies/finalizers]
   verbs: [update]
+{{/* A Job is deleted when spec.trainer was corrected before a pod started, or when none started in time. */ -}}
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 {{/* Only the canary's Deployment is deleted. */ -}}
 - apiGroups: [apps]
   resources: [deployments]

@@ -610,7 +610,7 @@ def test_an_output_of_another_configuration_ends_with_3(
     assert "already used by run local/run with another configuration" in told["error"]["message"]
 
 
-def test_an_unfinished_output_of_another_run_ends_with_3(
+def test_an_unfinished_output_of_the_same_experiment_is_carried_on_under_another_name(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = place.spec("shared", training__steps=2)
@@ -618,7 +618,8 @@ def test_an_unfinished_output_of_another_run_ends_with_3(
     (place.directory / "shared/manifest.json").unlink()
     monkeypatch.setenv("SPARSEDM_RUN", "other/run")
     code, told = place.command(spec, monkeypatch)
-    assert (code, told["error"]["reason"]) == (3, "OutputInUse")
+    assert (code, told["attempt"]) == (0, {"resumedFromStep": 2})
+    assert json.loads((place.directory / "shared/run.json").read_text())["run"] == "other/run"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate110;
-const schema58 = {
+export const validate = validate112;
+const schema60 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,20 +13,20 @@ const schema58 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "ekWGoJL2SKdZtlXL2MTsxm8Vrko3Ng69wohfBczMl0I"
+      "$ref": "UlK4YAkm54eMfiR0sYiHih5JXIm3VYJSoX1mZ9ojoOc"
     },
     "status": {
-      "$ref": "cJE3U5FpPtvx2cVTF94aLw25GY4H5LL77ZLCAABBhs"
+      "$ref": "KKyJrj2g7gfU6RMsCiX9cN1zBL6CRlr2zAtPv4p4"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema59 = {
+const schema61 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate111(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate111(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema59.enum
+        allowedValues: schema61.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate111(data, {
     }
     errors++;
   }
-  validate111.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema62 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate113(data, {
+function validate115(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate113(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema60.enum
+        allowedValues: schema62.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate113(data, {
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate115.errors = vErrors;
   return errors === 0;
 }
-const schema61 = {
+const schema63 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema62 = {};
-import { validate as validate116 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate115(data, {
+const schema64 = {};
+import { validate as validate118 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate115(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate116(data, {
+    if (!validate118(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+      vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
       errors = vErrors.length;
     }
   }
-  validate115.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema65 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
@@ -189,12 +189,21 @@ const schema63 = {
     "activeDeadlineSeconds": {
       "$ref": "IH3K7HwjgEzMQdmB79ZrXMKmpCnNSBrCLY1jZHq2Po"
     },
+    "startDeadlineSeconds": {
+      "$ref": "IH3K7HwjgEzMQdmB79ZrXMKmpCnNSBrCLY1jZHq2Po"
+    },
     "ttlSecondsAfterFinished": {
+      "$ref": "8MufUnA1hag8p0eQTkksCsyVndw2gfjQ4PnSfnc2c"
+    },
+    "ttlSecondsAfterSucceeded": {
+      "$ref": "8MufUnA1hag8p0eQTkksCsyVndw2gfjQ4PnSfnc2c"
+    },
+    "ttlSecondsAfterFailed": {
       "$ref": "8MufUnA1hag8p0eQTkksCsyVndw2gfjQ4PnSfnc2c"
     }
   }
 };
-const schema64 = {
+const schema66 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -1750,13 +1759,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema67 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate124(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1786,7 +1795,7 @@ function validate124(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema65.enum
+        allowedValues: schema67.enum
       }
     };
     if (vErrors === null) {
@@ -1796,10 +1805,10 @@ function validate124(data, {
     }
     errors++;
   }
-  validate124.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema68 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1910,7 +1919,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate126(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1974,7 +1983,7 @@ function validate126(data, {
       }
     }
   }
-  validate126.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2027,7 +2036,7 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema69 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -2046,7 +2055,7 @@ const schema67 = {
   },
   "nullable": true
 };
-const schema68 = {
+const schema70 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -2058,7 +2067,7 @@ const schema68 = {
     }
   }
 };
-function validate135(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2121,10 +2130,10 @@ function validate135(data, {
     }
     errors++;
   }
-  validate135.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-function validate131(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2199,21 +2208,21 @@ function validate131(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate135(data.pretrained, {
+      if (!validate137(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate131.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-function validate120(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2256,24 +2265,24 @@ function validate120(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate124(data.initialization, {
+      if (!validate126(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate124.errors : vErrors.concat(validate124.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate126(data.pretrained, {
+      if (!validate128(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
@@ -2289,13 +2298,13 @@ function validate120(data, {
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate131(data.teacher, {
+      if (!validate133(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
@@ -2315,10 +2324,10 @@ function validate120(data, {
     }
     errors++;
   }
-  validate120.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema71 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2339,11 +2348,11 @@ const schema69 = {
     }
   }
 };
-const schema70 = {
+const schema72 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated"]
 };
-function validate142(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2373,7 +2382,7 @@ function validate142(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema70.enum
+        allowedValues: schema72.enum
       }
     };
     if (vErrors === null) {
@@ -2383,7 +2392,7 @@ function validate142(data, {
     }
     errors++;
   }
-  validate142.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2453,13 +2462,13 @@ function validate72(data, {
   validate72.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema73 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate146(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2519,7 +2528,7 @@ function validate146(data, {
       errors++;
     }
   }
-  validate146.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
 const schema46 = {
@@ -2553,7 +2562,7 @@ function validate94(data, {
   validate94.errors = vErrors;
   return errors === 0;
 }
-function validate141(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2579,13 +2588,13 @@ function validate141(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate142(data.format, {
+      if (!validate144(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
@@ -2612,13 +2621,13 @@ function validate141(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate146(data.samples, {
+      if (!validate148(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
@@ -2649,10 +2658,10 @@ function validate141(data, {
     }
     errors++;
   }
-  validate141.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema72 = {
+const schema74 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2686,13 +2695,13 @@ const schema72 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema75 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate151(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2734,16 +2743,16 @@ function validate151(data, {
       errors++;
     }
   }
-  validate151.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema76 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate153(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2773,7 +2782,7 @@ function validate153(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema74.enum
+        allowedValues: schema76.enum
       }
     };
     if (vErrors === null) {
@@ -2783,16 +2792,16 @@ function validate153(data, {
     }
     errors++;
   }
-  validate153.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema75 = {
+const schema77 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate155(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2822,7 +2831,7 @@ function validate155(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema75.enum
+        allowedValues: schema77.enum
       }
     };
     if (vErrors === null) {
@@ -2832,7 +2841,7 @@ function validate155(data, {
     }
     errors++;
   }
-  validate155.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -2866,7 +2875,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema78 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2888,13 +2897,13 @@ const schema76 = {
   },
   "nullable": true
 };
-const schema77 = {
+const schema79 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate159(data, {
+function validate161(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2924,7 +2933,7 @@ function validate159(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema77.enum
+        allowedValues: schema79.enum
       }
     };
     if (vErrors === null) {
@@ -2934,10 +2943,10 @@ function validate159(data, {
     }
     errors++;
   }
-  validate159.errors = vErrors;
+  validate161.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema80 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2946,7 +2955,7 @@ const schema78 = {
   },
   "nullable": true
 };
-const schema79 = {
+const schema81 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2958,11 +2967,11 @@ const schema79 = {
     }
   }
 };
-const schema80 = {
+const schema82 = {
   "type": "string",
   "maxLength": 5
 };
-function validate163(data, {
+function validate165(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3003,17 +3012,17 @@ function validate163(data, {
     }
     errors++;
   }
-  validate163.errors = vErrors;
+  validate165.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema83 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
-const formats2 = formats.int64;
-function validate165(data, {
+const formats0 = formats.int64;
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3072,7 +3081,7 @@ function validate165(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -3089,10 +3098,10 @@ function validate165(data, {
       errors++;
     }
   }
-  validate165.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3134,24 +3143,24 @@ function validate162(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate163(data.pattern, {
+      if (!validate165(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate165(data.steps, {
+      if (!validate167(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
@@ -3171,10 +3180,10 @@ function validate162(data, {
     }
     errors++;
   }
-  validate162.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate161(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3233,26 +3242,26 @@ function validate161(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate162(data[i0], {
+      if (!validate164(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate161.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema84 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate169(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3282,7 +3291,7 @@ function validate169(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema82.enum
+        allowedValues: schema84.enum
       }
     };
     if (vErrors === null) {
@@ -3292,15 +3301,15 @@ function validate169(data, {
     }
     errors++;
   }
-  validate169.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema85 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate172(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3324,10 +3333,10 @@ function validate172(data, {
     }
     errors++;
   }
-  validate172.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-function validate158(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3353,35 +3362,35 @@ function validate158(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate159(data.type, {
+      if (!validate161(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stages !== undefined) {
-      if (!validate161(data.stages, {
-        instancePath: instancePath + "/stages",
-        parentData: data,
-        parentDataProperty: "stages",
         rootData
       })) {
         vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
         errors = vErrors.length;
       }
     }
+    if (data.stages !== undefined) {
+      if (!validate163(data.stages, {
+        instancePath: instancePath + "/stages",
+        parentData: data,
+        parentDataProperty: "stages",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.family !== undefined) {
-      if (!validate169(data.family, {
+      if (!validate171(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
@@ -3397,21 +3406,21 @@ function validate158(data, {
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate172(data.freezeMaskPercent, {
+      if (!validate174(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate158.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema86 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3424,7 +3433,7 @@ const schema84 = {
   },
   "nullable": true
 };
-const schema85 = {
+const schema87 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3498,7 +3507,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate176(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3568,10 +3577,10 @@ function validate176(data, {
       }
     }
   }
-  validate176.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema88 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3579,7 +3588,7 @@ const schema86 = {
   },
   "nullable": true
 };
-function validate179(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3633,10 +3642,10 @@ function validate179(data, {
       }
     }
   }
-  validate179.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-function validate175(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3662,29 +3671,29 @@ function validate175(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate176(data.include, {
+      if (!validate178(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate176.errors : vErrors.concat(validate176.errors);
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate179(data.exclude, {
+      if (!validate181(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate175.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -3737,7 +3746,7 @@ function validate69(data, {
   validate69.errors = vErrors;
   return errors === 0;
 }
-function validate150(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3763,35 +3772,35 @@ function validate150(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate151(data.pattern, {
+      if (!validate153(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.method !== undefined) {
-      if (!validate153(data.method, {
-        instancePath: instancePath + "/method",
-        parentData: data,
-        parentDataProperty: "method",
         rootData
       })) {
         vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
+    if (data.method !== undefined) {
+      if (!validate155(data.method, {
+        instancePath: instancePath + "/method",
+        parentData: data,
+        parentDataProperty: "method",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maskType !== undefined) {
-      if (!validate155(data.maskType, {
+      if (!validate157(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
@@ -3807,24 +3816,24 @@ function validate150(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate158(data.schedule, {
+      if (!validate160(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate175(data.layers, {
+      if (!validate177(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
@@ -3862,10 +3871,10 @@ function validate150(data, {
       }
     }
   }
-  validate150.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema89 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3914,7 +3923,7 @@ const schema87 = {
   },
   "nullable": true
 };
-const schema88 = {
+const schema90 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3922,7 +3931,7 @@ const schema88 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate188(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3981,7 +3990,7 @@ function validate188(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -3998,17 +4007,17 @@ function validate188(data, {
       errors++;
     }
   }
-  validate188.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema91 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate190(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4068,17 +4077,17 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate192(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4138,7 +4147,7 @@ function validate192(data, {
       errors++;
     }
   }
-  validate192.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4173,61 +4182,10 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema93 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
-  "nullable": true
-};
-function validate196(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate196.errors = vErrors;
-  return errors === 0;
-}
-const schema92 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.03",
   "nullable": true
 };
 function validate198(data, {
@@ -4275,7 +4233,58 @@ function validate198(data, {
   validate198.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema94 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate200(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate200.errors = vErrors;
+  return errors === 0;
+}
+const schema95 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4285,11 +4294,11 @@ const schema93 = {
   },
   "nullable": true
 };
-const schema94 = {
+const schema96 = {
   "type": "string",
   "maxLength": 20
 };
-function validate201(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4330,10 +4339,10 @@ function validate201(data, {
     }
     errors++;
   }
-  validate201.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
-function validate200(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4392,28 +4401,28 @@ function validate200(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate201(data[i0], {
+      if (!validate203(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate200.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema97 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate204(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4472,7 +4481,7 @@ function validate204(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4489,16 +4498,16 @@ function validate204(data, {
       errors++;
     }
   }
-  validate204.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema98 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate206(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4528,7 +4537,7 @@ function validate206(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema96.enum
+        allowedValues: schema98.enum
       }
     };
     if (vErrors === null) {
@@ -4538,16 +4547,16 @@ function validate206(data, {
     }
     errors++;
   }
-  validate206.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema99 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate208(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4589,7 +4598,7 @@ function validate208(data, {
       errors++;
     }
   }
-  validate208.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4641,7 +4650,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4649,7 +4658,7 @@ const schema98 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate211(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4708,7 +4717,7 @@ function validate211(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4725,16 +4734,16 @@ function validate211(data, {
       errors++;
     }
   }
-  validate211.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate213(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4776,10 +4785,10 @@ function validate213(data, {
       errors++;
     }
   }
-  validate213.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-function validate187(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4805,35 +4814,35 @@ function validate187(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate188(data.steps, {
+      if (!validate190(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.batchSize !== undefined) {
-      if (!validate190(data.batchSize, {
-        instancePath: instancePath + "/batchSize",
-        parentData: data,
-        parentDataProperty: "batchSize",
         rootData
       })) {
         vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
+    if (data.batchSize !== undefined) {
+      if (!validate192(data.batchSize, {
+        instancePath: instancePath + "/batchSize",
+        parentData: data,
+        parentDataProperty: "batchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate192(data.gradientAccumulationSteps, {
+      if (!validate194(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
@@ -4860,68 +4869,68 @@ function validate187(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate196(data.learningRate, {
+      if (!validate198(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightDecay !== undefined) {
-      if (!validate198(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
-        parentData: data,
-        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate200(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.weightDecay !== undefined) {
+      if (!validate200(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate204(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate202(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate206(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.warmupSteps !== undefined) {
+      if (!validate206(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate208(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emaDecay !== undefined) {
-      if (!validate208(data.emaDecay, {
+      if (!validate210(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
@@ -4937,32 +4946,32 @@ function validate187(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate211(data.seed, {
+      if (!validate213(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientClip !== undefined) {
-      if (!validate213(data.gradientClip, {
-        instancePath: instancePath + "/gradientClip",
-        parentData: data,
-        parentDataProperty: "gradientClip",
         rootData
       })) {
         vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
+    if (data.gradientClip !== undefined) {
+      if (!validate215(data.gradientClip, {
+        instancePath: instancePath + "/gradientClip",
+        parentData: data,
+        parentDataProperty: "gradientClip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate187.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4975,14 +4984,14 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema103 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate217(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5041,7 +5050,7 @@ function validate217(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5058,17 +5067,17 @@ function validate217(data, {
       errors++;
     }
   }
-  validate217.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate219(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5128,10 +5137,10 @@ function validate219(data, {
       errors++;
     }
   }
-  validate219.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-function validate216(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5157,32 +5166,32 @@ function validate216(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate217(data.everySteps, {
+      if (!validate219(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate219(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate221(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate216.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5228,13 +5237,13 @@ const schema103 = {
   },
   "nullable": true
 };
-const schema104 = {
+const schema106 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate223(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5264,7 +5273,7 @@ function validate223(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema104.enum
+        allowedValues: schema106.enum
       }
     };
     if (vErrors === null) {
@@ -5274,17 +5283,17 @@ function validate223(data, {
     }
     errors++;
   }
-  validate223.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema107 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate225(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5344,17 +5353,17 @@ function validate225(data, {
       errors++;
     }
   }
-  validate225.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema108 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate227(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5414,16 +5423,16 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema109 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate229(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5465,16 +5474,16 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate231(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5504,7 +5513,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema108.enum
+        allowedValues: schema110.enum
       }
     };
     if (vErrors === null) {
@@ -5514,10 +5523,10 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5525,11 +5534,11 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema112 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate235(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5559,7 +5568,7 @@ function validate235(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -5569,10 +5578,10 @@ function validate235(data, {
     }
     errors++;
   }
-  validate235.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-function validate234(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5615,27 +5624,27 @@ function validate234(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate235(data[i0], {
+      if (!validate237(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate234.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate238(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5677,10 +5686,10 @@ function validate238(data, {
       errors++;
     }
   }
-  validate238.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5699,11 +5708,11 @@ const schema112 = {
   },
   "nullable": true
 };
-const schema113 = {
+const schema115 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
 };
-function validate242(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5733,7 +5742,7 @@ function validate242(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema113.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -5743,15 +5752,15 @@ function validate242(data, {
     }
     errors++;
   }
-  validate242.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate245(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5781,7 +5790,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema116.enum
       }
     };
     if (vErrors === null) {
@@ -5791,10 +5800,10 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-function validate241(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5852,13 +5861,13 @@ function validate241(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate242(data.format, {
+      if (!validate244(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
@@ -5874,13 +5883,13 @@ function validate241(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate245(data.split, {
+      if (!validate247(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
@@ -5896,10 +5905,10 @@ function validate241(data, {
       }
     }
   }
-  validate241.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5907,7 +5916,7 @@ const schema115 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate250(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5966,7 +5975,7 @@ function validate250(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5983,16 +5992,16 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate252(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6022,7 +6031,7 @@ function validate252(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema116.enum
+        allowedValues: schema118.enum
       }
     };
     if (vErrors === null) {
@@ -6032,10 +6041,10 @@ function validate252(data, {
     }
     errors++;
   }
-  validate252.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6061,57 +6070,57 @@ function validate222(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate223(data.metric, {
+      if (!validate225(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate225(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate227(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.samples !== undefined) {
+      if (!validate227(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate229(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate229(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate231(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sampler !== undefined) {
-      if (!validate231(data.sampler, {
+      if (!validate233(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
@@ -6127,24 +6136,24 @@ function validate222(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate234(data.servedPrecisions, {
+      if (!validate236(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate238(data.extractorUri, {
+      if (!validate240(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
@@ -6160,13 +6169,13 @@ function validate222(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate241(data.dataset, {
+      if (!validate243(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
@@ -6182,32 +6191,32 @@ function validate222(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate250(data.everySteps, {
+      if (!validate252(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.select !== undefined) {
-      if (!validate252(data.select, {
-        instancePath: instancePath + "/select",
-        parentData: data,
-        parentDataProperty: "select",
         rootData
       })) {
         vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
+    if (data.select !== undefined) {
+      if (!validate254(data.select, {
+        instancePath: instancePath + "/select",
+        parentData: data,
+        parentDataProperty: "select",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate222.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema119 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6222,13 +6231,13 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema120 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate257(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6288,16 +6297,16 @@ function validate257(data, {
       errors++;
     }
   }
-  validate257.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema54 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate104(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6357,10 +6366,10 @@ function validate104(data, {
       errors++;
     }
   }
-  validate104.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6397,32 +6406,32 @@ function validate255(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate257(data.maxFidIncreasePercent, {
+      if (!validate259(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate104(data.minMacsReductionPercent, {
+      if (!validate106(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate255.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6431,7 +6440,7 @@ const schema119 = {
     }
   }
 };
-function validate261(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6483,10 +6492,10 @@ function validate261(data, {
     }
     errors++;
   }
-  validate261.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema122 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6501,7 +6510,7 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema123 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6509,7 +6518,7 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema124 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6586,7 +6595,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate266(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6665,10 +6674,10 @@ function validate266(data, {
     }
     errors++;
   }
-  validate266.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-function validate265(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6711,21 +6720,21 @@ function validate265(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate266(data[i0], {
+      if (!validate268(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate265.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema125 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6735,7 +6744,7 @@ const schema123 = {
   },
   "nullable": true
 };
-function validate271(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6788,10 +6797,10 @@ function validate271(data, {
       }
     }
   }
-  validate271.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -6871,7 +6880,7 @@ function validate99(data, {
   validate99.errors = vErrors;
   return errors === 0;
 }
-function validate274(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6935,10 +6944,10 @@ function validate274(data, {
       }
     }
   }
-  validate274.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6964,43 +6973,43 @@ function validate264(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate265(data.credentials, {
+      if (!validate267(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate271(data.cache, {
+      if (!validate273(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate274(data.trustedCA, {
+      if (!validate276(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7048,15 +7057,15 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema128 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 256,
   "nullable": true
 };
-const formats16 = formats.int32;
-function validate280(data, {
+const formats2 = formats.int32;
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7115,7 +7124,7 @@ function validate280(data, {
       }
       errors++;
     }
-    if (!formats16.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -7132,16 +7141,16 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate282(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7199,15 +7208,15 @@ function validate282(data, {
       errors++;
     }
   }
-  validate282.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7237,7 +7246,7 @@ function validate284(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema128.enum
+        allowedValues: schema130.enum
       }
     };
     if (vErrors === null) {
@@ -7247,10 +7256,10 @@ function validate284(data, {
     }
     errors++;
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema131 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7258,7 +7267,7 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema132 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7267,7 +7276,7 @@ const schema130 = {
     }
   }
 };
-function validate287(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7319,10 +7328,10 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7365,21 +7374,21 @@ function validate286(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate287(data[i0], {
+      if (!validate289(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate286.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -7604,7 +7613,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate291(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7652,7 +7661,7 @@ function validate291(data, {
       }
     }
   }
-  validate291.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 const schema49 = {
@@ -7768,7 +7777,7 @@ function validate100(data, {
   validate100.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema134 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -7776,7 +7785,7 @@ const schema132 = {
   },
   "nullable": true
 };
-const schema133 = {
+const schema135 = {
   "type": "object",
   "properties": {
     "key": {
@@ -7796,12 +7805,12 @@ const schema133 = {
     }
   }
 };
-const schema134 = {
+const schema136 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate298(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7843,15 +7852,15 @@ function validate298(data, {
       errors++;
     }
   }
-  validate298.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema137 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate300(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7881,7 +7890,7 @@ function validate300(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema135.enum
+        allowedValues: schema137.enum
       }
     };
     if (vErrors === null) {
@@ -7891,15 +7900,15 @@ function validate300(data, {
     }
     errors++;
   }
-  validate300.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate302(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7941,15 +7950,15 @@ function validate302(data, {
       errors++;
     }
   }
-  validate302.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema139 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate304(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7979,7 +7988,7 @@ function validate304(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema137.enum
+        allowedValues: schema139.enum
       }
     };
     if (vErrors === null) {
@@ -7989,16 +7998,16 @@ function validate304(data, {
     }
     errors++;
   }
-  validate304.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema53 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate103(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8040,7 +8049,7 @@ function validate103(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -8057,10 +8066,10 @@ function validate103(data, {
       errors++;
     }
   }
-  validate103.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate297(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8070,57 +8079,57 @@ function validate297(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate298(data.key, {
+      if (!validate300(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate300(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate302(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate302(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
-    if (data.effect !== undefined) {
-      if (!validate304(data.effect, {
-        instancePath: instancePath + "/effect",
+    if (data.value !== undefined) {
+      if (!validate304(data.value, {
+        instancePath: instancePath + "/value",
         parentData: data,
-        parentDataProperty: "effect",
+        parentDataProperty: "value",
         rootData
       })) {
         vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
+    if (data.effect !== undefined) {
+      if (!validate306(data.effect, {
+        instancePath: instancePath + "/effect",
+        parentData: data,
+        parentDataProperty: "effect",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate103(data.tolerationSeconds, {
+      if (!validate105(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -8140,10 +8149,10 @@ function validate297(data, {
     }
     errors++;
   }
-  validate297.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-function validate296(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8186,21 +8195,21 @@ function validate296(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate297(data[i0], {
+      if (!validate299(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate296.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema140 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -8209,7 +8218,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8221,7 +8230,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema142 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8231,7 +8240,7 @@ const schema140 = {
   },
   "nullable": true
 };
-const schema141 = {
+const schema143 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8651,7 +8660,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-function validate312(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8720,10 +8729,10 @@ function validate312(data, {
     }
     errors++;
   }
-  validate312.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8765,21 +8774,21 @@ function validate311(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate312(data.nodeSelectorTerms, {
+      if (!validate314(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate311.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema144 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8787,7 +8796,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema145 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -8799,13 +8808,13 @@ const schema143 = {
     }
   }
 };
-const schema144 = {
+const schema146 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate318(data, {
+function validate320(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8864,7 +8873,7 @@ function validate318(data, {
       }
       errors++;
     }
-    if (!formats16.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8881,10 +8890,10 @@ function validate318(data, {
       errors++;
     }
   }
-  validate318.errors = vErrors;
+  validate320.errors = vErrors;
   return errors === 0;
 }
-function validate317(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8926,13 +8935,13 @@ function validate317(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate318(data.weight, {
+      if (!validate320(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
         errors = vErrors.length;
       }
     }
@@ -8963,10 +8972,10 @@ function validate317(data, {
     }
     errors++;
   }
-  validate317.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
-function validate316(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9009,21 +9018,21 @@ function validate316(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate317(data[i0], {
+      if (!validate319(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate316.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9049,32 +9058,32 @@ function validate310(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate311(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate313(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate316(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate318(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate310.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9100,21 +9109,21 @@ function validate309(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate310(data.nodeAffinity, {
+      if (!validate312(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate309.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9122,7 +9131,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema148 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9137,12 +9146,12 @@ const schema146 = {
     }
   }
 };
-const schema147 = {
+const schema149 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate328(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9184,10 +9193,10 @@ function validate328(data, {
       errors++;
     }
   }
-  validate328.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9309,7 +9318,7 @@ function validate95(data, {
   validate95.errors = vErrors;
   return errors === 0;
 }
-function validate330(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9357,10 +9366,10 @@ function validate330(data, {
       }
     }
   }
-  validate330.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
-function validate326(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9397,24 +9406,24 @@ function validate326(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate328(data.value, {
+      if (!validate330(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate330(data.valueFrom, {
+      if (!validate332(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
@@ -9434,10 +9443,10 @@ function validate326(data, {
     }
     errors++;
   }
-  validate326.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9480,21 +9489,21 @@ function validate325(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate326(data[i0], {
+      if (!validate328(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate325.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -9503,11 +9512,11 @@ const schema149 = {
   "properties": {},
   "nullable": true
 };
-const schema150 = {
+const schema152 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate341(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9548,10 +9557,10 @@ function validate341(data, {
     }
     errors++;
   }
-  validate341.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-function validate340(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9593,21 +9602,21 @@ function validate340(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate341(data[key0], {
+      if (!validate343(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate340.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate279(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9633,57 +9642,57 @@ function validate279(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate280(data.nodes, {
+      if (!validate282(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.image !== undefined) {
-      if (!validate282(data.image, {
-        instancePath: instancePath + "/image",
-        parentData: data,
-        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate284(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
+    if (data.image !== undefined) {
+      if (!validate284(data.image, {
+        instancePath: instancePath + "/image",
         parentData: data,
-        parentDataProperty: "imagePullPolicy",
+        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate286(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate286(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate288(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate291(data.resources, {
+      if (!validate293(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
@@ -9699,35 +9708,35 @@ function validate279(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate296(data.tolerations, {
+      if (!validate298(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate309(data.affinity, {
+      if (!validate311(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate325(data.env, {
+      if (!validate327(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
@@ -9776,27 +9785,27 @@ function validate279(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate340(data.podAnnotations, {
+      if (!validate342(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate279.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema153 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate345(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9854,10 +9863,10 @@ function validate345(data, {
       errors++;
     }
   }
-  validate345.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema154 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9865,7 +9874,7 @@ const schema152 = {
   "maximum": 100,
   "nullable": true
 };
-function validate348(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9924,7 +9933,7 @@ function validate348(data, {
       }
       errors++;
     }
-    if (!formats16.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -9941,17 +9950,17 @@ function validate348(data, {
       errors++;
     }
   }
-  validate348.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema50 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate350(data, {
+function validate102(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10010,7 +10019,7 @@ function validate350(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -10027,17 +10036,17 @@ function validate350(data, {
       errors++;
     }
   }
-  validate350.errors = vErrors;
+  validate102.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema51 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate352(data, {
+function validate103(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10096,7 +10105,7 @@ function validate352(data, {
       }
       errors++;
     }
-    if (!formats16.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -10113,10 +10122,10 @@ function validate352(data, {
       errors++;
     }
   }
-  validate352.errors = vErrors;
+  validate103.errors = vErrors;
   return errors === 0;
 }
-function validate119(data, {
+function validate121(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10174,123 +10183,123 @@ function validate119(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate120(data.model, {
+      if (!validate122(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate120.errors : vErrors.concat(validate120.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate141(data.dataset, {
+      if (!validate143(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate150(data.sparsity, {
+      if (!validate152(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate187(data.training, {
+      if (!validate189(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate216(data.checkpoint, {
+      if (!validate218(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate222(data.evaluation, {
+      if (!validate224(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate255(data.acceptance, {
+      if (!validate257(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate261(data.output, {
+      if (!validate263(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate264(data.sources, {
+      if (!validate266(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate279(data.trainer, {
+      if (!validate281(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate345(data.queueName, {
+      if (!validate347(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
@@ -10306,35 +10315,68 @@ function validate119(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate348(data.backoffLimit, {
+      if (!validate350(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate350(data.activeDeadlineSeconds, {
-        instancePath: instancePath + "/activeDeadlineSeconds",
-        parentData: data,
-        parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
         vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
+    if (data.activeDeadlineSeconds !== undefined) {
+      if (!validate102(data.activeDeadlineSeconds, {
+        instancePath: instancePath + "/activeDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "activeDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.startDeadlineSeconds !== undefined) {
+      if (!validate102(data.startDeadlineSeconds, {
+        instancePath: instancePath + "/startDeadlineSeconds",
+        parentData: data,
+        parentDataProperty: "startDeadlineSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate352(data.ttlSecondsAfterFinished, {
+      if (!validate103(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ttlSecondsAfterSucceeded !== undefined) {
+      if (!validate103(data.ttlSecondsAfterSucceeded, {
+        instancePath: instancePath + "/ttlSecondsAfterSucceeded",
+        parentData: data,
+        parentDataProperty: "ttlSecondsAfterSucceeded",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ttlSecondsAfterFailed !== undefined) {
+      if (!validate103(data.ttlSecondsAfterFailed, {
+        instancePath: instancePath + "/ttlSecondsAfterFailed",
+        parentData: data,
+        parentDataProperty: "ttlSecondsAfterFailed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
         errors = vErrors.length;
       }
     }
@@ -10354,7 +10396,7 @@ function validate119(data, {
     }
     errors++;
   }
-  validate119.errors = vErrors;
+  validate121.errors = vErrors;
   return errors === 0;
 }
 const schema155 = {
@@ -10382,7 +10424,7 @@ const schema155 = {
       "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
     },
     "attempts": {
-      "$ref": "GdLbO6TCE3SAb4O7CjJIKaE250Iec6b4LbYs"
+      "$ref": "i5qKJh6L6Vbq9QgFyyfroDrn4pkjw0Mx8OrACQWL0"
     },
     "progress": {
       "$ref": "qydimNRMgPSc64fOc1QU1wiqAoFk6flDBMfME3gG8"
@@ -10413,7 +10455,7 @@ const schema156 = {
   "format": "int64",
   "nullable": true
 };
-function validate356(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10438,7 +10480,7 @@ function validate356(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -10455,7 +10497,7 @@ function validate356(data, {
       errors++;
     }
   }
-  validate356.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
 const schema157 = {
@@ -10463,7 +10505,7 @@ const schema157 = {
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate358(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10503,16 +10545,16 @@ function validate358(data, {
     }
     errors++;
   }
-  validate358.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema52 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
-const formats0 = formats["date-time"];
-function validate102(data, {
+const formats4 = formats["date-time"];
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10537,7 +10579,7 @@ function validate102(data, {
     errors++;
   }
   if (typeof data === "string") {
-    if (!formats0.validate(data)) {
+    if (!formats4.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -10554,7 +10596,7 @@ function validate102(data, {
       errors++;
     }
   }
-  validate102.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -10593,7 +10635,7 @@ const schema160 = {
   "type": "string",
   "maxLength": 64
 };
-function validate364(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10634,14 +10676,14 @@ function validate364(data, {
     }
     errors++;
   }
-  validate364.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
 const schema161 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate366(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10681,14 +10723,14 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
 const schema162 = {
   "type": "string",
   "format": "date-time"
 };
-function validate369(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10697,7 +10739,7 @@ function validate369(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats0.validate(data)) {
+    if (!formats4.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -10729,14 +10771,14 @@ function validate369(data, {
     }
     errors++;
   }
-  validate369.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate372(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10777,10 +10819,10 @@ function validate372(data, {
     }
     errors++;
   }
-  validate372.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate363(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10870,46 +10912,46 @@ function validate363(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate364(data.type, {
+      if (!validate367(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate366(data.status, {
+      if (!validate369(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate103(data.observedGeneration, {
+      if (!validate105(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate369(data.lastTransitionTime, {
+      if (!validate372(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
@@ -10925,13 +10967,13 @@ function validate363(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate372(data.message, {
+      if (!validate375(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
@@ -10951,10 +10993,10 @@ function validate363(data, {
     }
     errors++;
   }
-  validate363.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-function validate362(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10997,18 +11039,18 @@ function validate362(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate363(data[i0], {
+      if (!validate366(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate362.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
 const schema164 = {
@@ -11026,18 +11068,21 @@ const schema164 = {
     "podCreatedAt": {
       "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
     },
+    "startedAt": {
+      "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
+    },
     "resumedFromStep": {
       "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
     }
   },
   "nullable": true
 };
-const schema55 = {
+const schema57 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate107(data, {
+function validate109(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11080,10 +11125,10 @@ function validate107(data, {
       errors++;
     }
   }
-  validate107.errors = vErrors;
+  validate109.errors = vErrors;
   return errors === 0;
 }
-function validate377(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11109,13 +11154,13 @@ function validate377(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate107(data.number, {
+      if (!validate109(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
@@ -11142,29 +11187,40 @@ function validate377(data, {
       }
     }
     if (data.podCreatedAt !== undefined) {
-      if (!validate102(data.podCreatedAt, {
+      if (!validate104(data.podCreatedAt, {
         instancePath: instancePath + "/podCreatedAt",
         parentData: data,
         parentDataProperty: "podCreatedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.startedAt !== undefined) {
+      if (!validate104(data.startedAt, {
+        instancePath: instancePath + "/startedAt",
+        parentData: data,
+        parentDataProperty: "startedAt",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.resumedFromStep !== undefined) {
-      if (!validate103(data.resumedFromStep, {
+      if (!validate105(data.resumedFromStep, {
         instancePath: instancePath + "/resumedFromStep",
         parentData: data,
         parentDataProperty: "resumedFromStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate377.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -11218,12 +11274,12 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema54 = {
+const schema56 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate106(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11265,16 +11321,16 @@ function validate106(data, {
       errors++;
     }
   }
-  validate106.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema55 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate105(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11334,7 +11390,7 @@ function validate105(data, {
       errors++;
     }
   }
-  validate105.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
 const schema166 = {
@@ -11365,7 +11421,7 @@ const schema168 = {
   "format": "int64",
   "minimum": 0
 };
-function validate401(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11407,7 +11463,7 @@ function validate401(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -11424,10 +11480,10 @@ function validate401(data, {
       errors++;
     }
   }
-  validate401.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-function validate400(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11453,35 +11509,35 @@ function validate400(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate401(data.step, {
+      if (!validate405(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate106(data.distance, {
+      if (!validate108(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate106(data.sparsity, {
+      if (!validate108(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
@@ -11501,10 +11557,10 @@ function validate400(data, {
     }
     errors++;
   }
-  validate400.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11547,21 +11603,21 @@ function validate399(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate400(data[i0], {
+      if (!validate404(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate399.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11587,68 +11643,68 @@ function validate384(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate103(data.step, {
+      if (!validate105(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSteps !== undefined) {
-      if (!validate103(data.totalSteps, {
+      if (!validate105(data.totalSteps, {
         instancePath: instancePath + "/totalSteps",
         parentData: data,
         parentDataProperty: "totalSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.percent !== undefined) {
-      if (!validate104(data.percent, {
+      if (!validate106(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.display !== undefined) {
-      if (!validate106(data.display, {
-        instancePath: instancePath + "/display",
-        parentData: data,
-        parentDataProperty: "display",
         rootData
       })) {
         vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
+    if (data.display !== undefined) {
+      if (!validate108(data.display, {
+        instancePath: instancePath + "/display",
+        parentData: data,
+        parentDataProperty: "display",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.stage !== undefined) {
-      if (!validate105(data.stage, {
+      if (!validate107(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate105(data.stages, {
+      if (!validate107(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
@@ -11664,13 +11720,13 @@ function validate384(data, {
       }
     }
     if (data.maskFlips !== undefined) {
-      if (!validate103(data.maskFlips, {
+      if (!validate105(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -11686,73 +11742,73 @@ function validate384(data, {
       }
     }
     if (data.loss !== undefined) {
-      if (!validate106(data.loss, {
+      if (!validate108(data.loss, {
         instancePath: instancePath + "/loss",
         parentData: data,
         parentDataProperty: "loss",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.samplesPerSecond !== undefined) {
-      if (!validate106(data.samplesPerSecond, {
+      if (!validate108(data.samplesPerSecond, {
         instancePath: instancePath + "/samplesPerSecond",
         parentData: data,
         parentDataProperty: "samplesPerSecond",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.remainingSeconds !== undefined) {
-      if (!validate103(data.remainingSeconds, {
+      if (!validate105(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
         parentData: data,
         parentDataProperty: "remainingSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.eta !== undefined) {
-      if (!validate106(data.eta, {
+      if (!validate108(data.eta, {
         instancePath: instancePath + "/eta",
         parentData: data,
         parentDataProperty: "eta",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.reportedAt !== undefined) {
-      if (!validate102(data.reportedAt, {
+      if (!validate104(data.reportedAt, {
         instancePath: instancePath + "/reportedAt",
         parentData: data,
         parentDataProperty: "reportedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.history !== undefined) {
-      if (!validate399(data.history, {
+      if (!validate403(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate384.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
 const schema169 = {
@@ -11785,7 +11841,7 @@ const schema171 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate410(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11826,7 +11882,7 @@ function validate410(data, {
     }
     errors++;
   }
-  validate410.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
 const schema172 = {
@@ -11834,7 +11890,7 @@ const schema172 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate413(data, {
+function validate417(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11876,10 +11932,10 @@ function validate413(data, {
       errors++;
     }
   }
-  validate413.errors = vErrors;
+  validate417.errors = vErrors;
   return errors === 0;
 }
-function validate409(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11905,13 +11961,13 @@ function validate409(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate410(data.uri, {
+      if (!validate414(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
@@ -11927,24 +11983,24 @@ function validate409(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate413(data.revision, {
+      if (!validate417(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate103(data.sizeBytes, {
+      if (!validate105(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -11964,10 +12020,10 @@ function validate409(data, {
     }
     errors++;
   }
-  validate409.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-function validate408(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12010,18 +12066,18 @@ function validate408(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate409(data[i0], {
+      if (!validate413(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate408.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
 const schema173 = {
@@ -12039,12 +12095,12 @@ const schema173 = {
   },
   "nullable": true
 };
-const schema57 = {
+const schema59 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate109(data, {
+function validate111(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12086,15 +12142,15 @@ function validate109(data, {
       errors++;
     }
   }
-  validate109.errors = vErrors;
+  validate111.errors = vErrors;
   return errors === 0;
 }
-const schema56 = {
+const schema58 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate108(data, {
+function validate110(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12136,10 +12192,10 @@ function validate108(data, {
       errors++;
     }
   }
-  validate108.errors = vErrors;
+  validate110.errors = vErrors;
   return errors === 0;
 }
-function validate418(data, {
+function validate422(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12165,40 +12221,40 @@ function validate418(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate109(data.uri, {
+      if (!validate111(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.step !== undefined) {
-      if (!validate103(data.step, {
+      if (!validate105(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate108(data.maskDigest, {
+      if (!validate110(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate418.errors = vErrors;
+  validate422.errors = vErrors;
   return errors === 0;
 }
 const schema174 = {
@@ -12231,7 +12287,7 @@ const schema174 = {
   },
   "nullable": true
 };
-function validate423(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12268,68 +12324,68 @@ function validate423(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate106(data.target, {
+      if (!validate108(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate106(data.achieved, {
+      if (!validate108(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate103(data.maskedParameters, {
+      if (!validate105(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate103(data.totalParameters, {
+      if (!validate105(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate107(data.maskedLayers, {
+      if (!validate109(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate107(data.skippedLayers, {
+      if (!validate109(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
@@ -12345,7 +12401,7 @@ function validate423(data, {
       }
     }
   }
-  validate423.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
 const schema175 = {
@@ -12372,7 +12428,7 @@ const schema175 = {
   },
   "nullable": true
 };
-function validate433(data, {
+function validate437(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12398,73 +12454,73 @@ function validate433(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate106(data.convention, {
+      if (!validate108(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate103(data.dense, {
+      if (!validate105(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate103(data.sparse, {
+      if (!validate105(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate103(data.totalDense, {
+      if (!validate105(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate103(data.totalSparse, {
+      if (!validate105(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate106(data.reductionPercent, {
+      if (!validate108(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate433.errors = vErrors;
+  validate437.errors = vErrors;
   return errors === 0;
 }
 const schema176 = {
@@ -12529,7 +12585,7 @@ const schema177 = {
   "maxLength": 8,
   "nullable": true
 };
-function validate455(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12571,7 +12627,7 @@ function validate455(data, {
       errors++;
     }
   }
-  validate455.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
 const schema178 = {
@@ -12604,7 +12660,7 @@ const schema180 = {
   "type": "string",
   "maxLength": 8
 };
-function validate459(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12645,10 +12701,10 @@ function validate459(data, {
     }
     errors++;
   }
-  validate459.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate458(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12674,46 +12730,46 @@ function validate458(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate459(data.precision, {
+      if (!validate463(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate106(data.sparse, {
+      if (!validate108(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate106(data.increase, {
+      if (!validate108(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate109(data.problem, {
+      if (!validate111(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
@@ -12733,10 +12789,10 @@ function validate458(data, {
     }
     errors++;
   }
-  validate458.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-function validate457(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12779,21 +12835,21 @@ function validate457(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate458(data[i0], {
+      if (!validate462(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate457.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
-function validate441(data, {
+function validate445(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12830,46 +12886,46 @@ function validate441(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate107(data.samples, {
+      if (!validate109(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate106(data.dense, {
+      if (!validate108(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate106(data.sparse, {
+      if (!validate108(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate106(data.increase, {
+      if (!validate108(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
@@ -12896,35 +12952,35 @@ function validate441(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate108(data.referenceDigest, {
+      if (!validate110(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate108(data.extractorDigest, {
+      if (!validate110(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate103(data.seed, {
+      if (!validate105(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
@@ -12940,57 +12996,57 @@ function validate441(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate107(data.steps, {
+      if (!validate109(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate106(data.guidance, {
+      if (!validate108(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate455(data.precision, {
+      if (!validate459(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate457(data.served, {
+      if (!validate461(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
     if (data.weights !== undefined) {
-      if (!validate108(data.weights, {
+      if (!validate110(data.weights, {
         instancePath: instancePath + "/weights",
         parentData: data,
         parentDataProperty: "weights",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
         errors = vErrors.length;
       }
     }
@@ -13006,7 +13062,7 @@ function validate441(data, {
       }
     }
   }
-  validate441.errors = vErrors;
+  validate445.errors = vErrors;
   return errors === 0;
 }
 const schema181 = {
@@ -13030,7 +13086,7 @@ const schema181 = {
   },
   "nullable": true
 };
-function validate469(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13056,13 +13112,13 @@ function validate469(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate109(data.uri, {
+      if (!validate111(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
@@ -13078,43 +13134,43 @@ function validate469(data, {
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate103(data.sizeBytes, {
+      if (!validate105(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate109(data.manifestUri, {
+      if (!validate111(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate109(data.sampleGridUri, {
+      if (!validate111(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate469.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
-function validate355(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13140,57 +13196,57 @@ function validate355(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate356(data.observedGeneration, {
+      if (!validate359(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate358(data.phase, {
+      if (!validate361(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate102(data.startTime, {
+      if (!validate104(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.completionTime !== undefined) {
-      if (!validate102(data.completionTime, {
+      if (!validate104(data.completionTime, {
         instancePath: instancePath + "/completionTime",
         parentData: data,
         parentDataProperty: "completionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate362(data.conditions, {
+      if (!validate365(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
@@ -13206,98 +13262,98 @@ function validate355(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate377(data.attempts, {
+      if (!validate380(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate384(data.progress, {
+      if (!validate388(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate408(data.sources, {
+      if (!validate412(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate418(data.checkpoint, {
+      if (!validate422(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate423(data.sparsity, {
+      if (!validate427(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate433(data.macs, {
+      if (!validate437(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
+        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate441(data.fid, {
+      if (!validate445(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
+        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate469(data.model, {
+      if (!validate473(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate355.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-function validate110(data, {
+function validate112(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13356,57 +13412,57 @@ function validate110(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate111(data.apiVersion, {
+      if (!validate113(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.kind !== undefined) {
-      if (!validate113(data.kind, {
-        instancePath: instancePath + "/kind",
-        parentData: data,
-        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metadata !== undefined) {
-      if (!validate115(data.metadata, {
-        instancePath: instancePath + "/metadata",
+    if (data.kind !== undefined) {
+      if (!validate115(data.kind, {
+        instancePath: instancePath + "/kind",
         parentData: data,
-        parentDataProperty: "metadata",
+        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate117(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.spec !== undefined) {
-      if (!validate119(data.spec, {
+      if (!validate121(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate119.errors : vErrors.concat(validate119.errors);
+        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate355(data.status, {
+      if (!validate358(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
@@ -13426,6 +13482,6 @@ function validate110(data, {
     }
     errors++;
   }
-  validate110.errors = vErrors;
+  validate112.errors = vErrors;
   return errors === 0;
 }

@@ -27,8 +27,7 @@ def run_name(env: Mapping[str, str] = os.environ) -> str:
 
 
 def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Path:
-    """The directory, made where there is none. Raises InputError where another run or configuration has
-    it."""
+    """The directory, made where there is none. Raises InputError where another configuration has it."""
     directory = resolve_uri(config.output.uri, env)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -36,7 +35,7 @@ def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Pa
     except OSError as error:
         raise _not_writable(config, error) from error
     if signed:
-        _refuse_other_run(directory, _claim(config, env), config.output.uri)
+        _owner(directory, config)
     else:
         _refuse_foreign_files(directory, config.output.uri)
     return directory
@@ -46,8 +45,9 @@ def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Pa
 def hold_output(
     config: TrainConfig, directory: Path, env: Mapping[str, str] = os.environ
 ) -> Iterator[OutputLock]:
-    """The right to write to a claimed directory, which from now on is this run's own. Raises InputError while
-    a trainer of another run writes there, and Superseded once another trainer of this run does."""
+    """The right to write to a claimed directory, which from now on is this run's own: one of another name
+    that is the same experiment goes on where that one stopped. Raises InputError while a trainer of another
+    run writes there, and Superseded once another trainer of this run does."""
     try:
         lock = OutputLock.take(directory, run_name(env), config.output.uri)
     except OSError as error:
@@ -55,15 +55,11 @@ def hold_output(
             raise
         raise _not_writable(config, error) from error
     with lock.held():
-        claim = _claim(config, env)
-        if not (directory / RUN_FILE).exists():
+        if not (directory / RUN_FILE).exists() or _owner(directory, config) != run_name(env):
+            claim = {"run": run_name(env), "configDigest": config.digest()}
             write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode(), lock.staging)
-        _refuse_other_run(directory, claim, config.output.uri)
+        _owner(directory, config)
         yield lock
-
-
-def _claim(config: TrainConfig, env: Mapping[str, str]) -> dict[str, str]:
-    return {"run": run_name(env), "configDigest": config.digest()}
 
 
 def _not_writable(config: TrainConfig, error: OSError) -> InputError:
@@ -82,7 +78,8 @@ def _refuse_foreign_files(directory: Path, uri: str) -> None:
         )
 
 
-def _refuse_other_run(directory: Path, claim: Mapping[str, str], uri: str) -> None:
+def _owner(directory: Path, config: TrainConfig) -> str:
+    """The run that last wrote there. Raises InputError where its configuration is another one."""
     try:
         owner = json.loads((directory / RUN_FILE).read_text())
         owner_run, owner_digest = owner["run"], owner["configDigest"]
@@ -91,18 +88,13 @@ def _refuse_other_run(directory: Path, claim: Mapping[str, str], uri: str) -> No
             "OutputInUse",
             f"{directory / RUN_FILE} is not readable ({error}): choose another output.uri, or empty it.",
         ) from error
-    if owner_digest != claim["configDigest"]:
+    if owner_digest != config.digest():
         raise InputError(
             "OutputInUse",
-            f"output.uri {uri} is already used by run {owner_run} with another configuration: "
+            f"output.uri {config.output.uri} is already used by run {owner_run} with another configuration: "
             "choose another path, or empty it.",
         )
-    if owner_run != claim["run"] and not (directory / MANIFEST_FILE).exists():
-        raise InputError(
-            "OutputInUse",
-            f"output.uri {uri} is already used by run {owner_run}, which has not finished: "
-            "choose another path.",
-        )
+    return str(owner_run)
 
 
 def finished_manifest(directory: Path, config_digest: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ export interface ISparseFinetune {
   "kind": "SparseFinetune";
   "metadata"?: IObjectMeta;
   /**
-   * What to train. Everything but suspend, backoffLimit, activeDeadlineSeconds, ttlSecondsAfterFinished and, before the first pod, queueName is immutable, because a run is one experiment: create another SparseFinetune for another experiment.
+   * What to train. Everything but suspend, backoffLimit, the deadlines, the times to live and, before a pod has started, queueName and trainer is immutable, because a run is one experiment: create another SparseFinetune for another experiment.
    */
   "spec": {
     /**
@@ -838,9 +838,21 @@ export interface ISparseFinetune {
      */
     "activeDeadlineSeconds"?: number;
     /**
+     * Seconds after which a run fails whose first pod has not started: no node takes it, its image is not found, or a quota is used up. Time in a queue and suspended time don't count. Absent means no limit.
+     */
+    "startDeadlineSeconds"?: number;
+    /**
      * Seconds after which a finished SparseFinetune is deleted together with its Job. What it wrote to output.uri stays. Absent means never.
      */
     "ttlSecondsAfterFinished"?: number;
+    /**
+     * In place of ttlSecondsAfterFinished for a run that succeeded.
+     */
+    "ttlSecondsAfterSucceeded"?: number;
+    /**
+     * In place of ttlSecondsAfterFinished for a run that failed.
+     */
+    "ttlSecondsAfterFailed"?: number;
   };
   /**
    * What the operator and the trainer have observed. Written by the operator only.
@@ -915,6 +927,10 @@ export interface ISparseFinetune {
        * When that pod was created.
        */
       "podCreatedAt"?: string;
+      /**
+       * When a trainer of the run first ran; from then on spec.trainer is immutable.
+       */
+      "startedAt"?: string;
       /**
        * Step of the checkpoint that the current pod resumed from; absent when it started from the beginning.
        */
