@@ -306,21 +306,34 @@ def test_who_computes_something_else_than_training_did_never_serves(with_canary:
     assert error.value.reason == "CanaryFailed"
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda canary: canary.unlink(), "canary.safetensors is missing"),
-        (lambda canary: canary.write_bytes(canary.read_bytes()[:-4]), "is not the file that was written"),
-    ],
-)
-def test_a_damaged_canary_is_refused(
-    change: Callable[[Path], Any], says: str, with_canary: Path, tmp_path: Path
-) -> None:
+def into_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "missing": Path.unlink,
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-7]),
+    "longer": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
+    "one bit": lambda file: file.write_bytes(file.read_bytes()[:-9] + b"\x01" + file.read_bytes()[-8:]),
+    "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
+    "a pointer": lambda file: file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+    "a web page": lambda file: file.write_text("<html>Sign in</html>"),
+    "a folder": into_a_folder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json", "canary.safetensors"])
+def test_no_damaged_file_is_ever_served(name: str, damage: str, with_canary: Path, tmp_path: Path) -> None:
     directory = shutil.copytree(with_canary, tmp_path / "model")
-    change(directory / "canary.safetensors")
-    with pytest.raises(InputError, match=says) as error:
+    DAMAGES[damage](directory / name)
+    with pytest.raises(InputError) as error:
         Engine.load(directory, SPEC, device=CPU)
-    assert error.value.reason == "ArtifactInvalid"
+    assert error.value.reason in ("ArtifactInvalid", "ArtifactNotFound")
+    assert name in error.value.message
+    assert error.value.message.endswith(".")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

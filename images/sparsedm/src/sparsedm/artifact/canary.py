@@ -88,6 +88,8 @@ def load_canary(directory: Path, manifest: Mapping[str, Any]) -> Canary | None:
     stated = manifest.get("canary")
     if stated is None:
         return None
+    if not (directory / CANARY_FILE).is_file():
+        raise _invalid(f"{CANARY_FILE} is missing")
     try:
         data = (directory / CANARY_FILE).read_bytes()
         if hashlib.sha256(data).hexdigest() != stated["sha256"]:
@@ -101,8 +103,6 @@ def load_canary(directory: Path, manifest: Mapping[str, Any]) -> Canary | None:
             str(stated["precision"]),
             stated["label"],
         )
-    except FileNotFoundError as error:
-        raise _invalid(f"{CANARY_FILE} is missing") from error
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise _invalid(f"its {CANARY_FILE} can't be read ({type(error).__name__}: {error})") from error
 
