@@ -209,7 +209,7 @@ describe('the condition of children', () => {
     operatorNamespace: 'system',
     reportsPorts: [8082],
   });
-  const traffic = { isGatewayOnly: false, status: undefined, againMs: undefined };
+  const traffic = { isGatewayOnly: false, status: undefined, awaits: false, againMs: undefined };
   const built = (slice: TrafficPlan['slice']) => (kind: ChildKind) => {
     const service = aService({ replicas: 3 });
     const live = kind.build(

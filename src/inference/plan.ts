@@ -99,6 +99,8 @@ export type Plan = {
   replacing: string | undefined;
   /** No pod serves for a while, now or from the next write on. */
   hasGap: boolean;
+  /** That write waits until the gateway would hold the requests. */
+  awaits: boolean;
 };
 
 /** The model in the Deployment's template. */
@@ -158,8 +160,8 @@ export function plan(observed: Observed, settings: DeploymentSettings, now: Date
   const rollout = decideRollout(withOwn(observed), model, now);
   const canary = planCanary(observed, rollout, model, settings);
   const deployment = planDeployment({ ...observed, rollout }, resolution, settings, now);
-  const { hasGap } = deployment;
-  const needs = { isDivided: isCanaryOpen(rollout.state), hasGap };
+  const { hasGap, awaits } = deployment;
+  const needs = { isDivided: isCanaryOpen(rollout.state), hasGap, awaits };
   const traffic = planTraffic(service, observed.paths, observed.scaling, needs);
   const isNew = canary.create !== undefined || writesTemplate(observed, deployment);
   return {
@@ -246,6 +248,7 @@ const NOTHING: DeploymentPlan = {
   restored: [],
   replacing: undefined,
   hasGap: false,
+  awaits: false,
 };
 
 function planDeployment(
@@ -289,7 +292,8 @@ function bridged(
 ): DeploymentPlan {
   const opens = opensGap(live, planned, wanted);
   if (opens && awaitsGateway(paths)) {
-    return { ...NOTHING, replicas: planned.replicas, unrecorded: planned.unrecorded, hasGap: true };
+    const { replicas, unrecorded } = planned;
+    return { ...NOTHING, replicas, unrecorded, hasGap: true, awaits: true };
   }
   return { ...planned, hasGap: opens || isInGap(live, wanted) };
 }

@@ -301,6 +301,7 @@ export function createServiceReconciler(dependencies: ServiceDependencies): Reco
     const service = await handOver(followed);
     const before = await withAttachFailure({ ...observe(service), missing });
     const planned = plan(before, settings, clock.now());
+    dependencies.traffic?.noteGap(service, planned);
     const observed = await apply(before, planned);
     const status = buildStatus(observed, planned.resolution, settings, clock.now());
     if (await client.patchStatus(sparseInferenceServices, asked, status)) {

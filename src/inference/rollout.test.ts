@@ -3,13 +3,15 @@ import { aDeployment, aService, rolledOut } from '../../test/support/inference';
 import { settings } from '../../test/support/inference';
 import type { SparseInferenceServiceSpec } from '../api/types';
 import { cachedPod } from '../kube/cached';
+import { findCondition } from '../kube/conditions';
 import type { Deployment, Pod } from '../kube/resources';
 import { REPLACE } from './deployment';
 import { plan } from './plan';
 import { readRecord, withRecord } from './record';
 import { findUnplaced, hasArrived, isComplete, needsReplacement } from './rollout';
 import { buildService } from './service';
-import { PROPAGATION_MS, type TrafficSeen } from './traffic';
+import { buildStatus } from './status';
+import { MOST_WAIT_MS, PROPAGATION_MS, type TrafficSeen } from './traffic';
 
 const now = new Date('2026-01-01T00:01:00Z');
 const longAgo = '2026-01-01T00:00:00Z';
@@ -243,6 +245,7 @@ describe('what ends the only pod', () => {
   >([
     ['waits until the Service leads to the gateway', {}, inRollout, paths(), false, true],
     ['is written when it does', {}, inRollout, led, true, true],
+    ['is written when it has waited in vain', {}, inRollout, paths({ awaited: MOST_WAIT_MS }), true, true],
     ['is written where no gateway is known', {}, inRollout, undefined, true, false],
     ['is written where no gateway works', {}, inRollout, paths({ trouble: 'x' }), true, true],
     ['does not wait where another pod serves', { replicas: 2 }, inRollout, paths(), true, false],
@@ -261,6 +264,22 @@ describe('what ends the only pod', () => {
     const planned = plan(observed, settings, now);
     expect(planned.deployment !== undefined).toBe(wantWritten);
     expect(planned.traffic.slice !== undefined).toBe(wantSliced);
+  });
+
+  it('says for how long it waits', () => {
+    const service = aService({ replicas: 1 });
+    const observed = {
+      service,
+      finetune: undefined,
+      deployment: aDeployment(service, inRollout),
+      network: buildService(service),
+      pods: [old, waits(gpuTaken)],
+      paths: paths(),
+    };
+    const { rollout, traffic, resolution } = plan(observed, settings, now);
+    const { conditions } = buildStatus({ ...observed, rollout, traffic }, resolution, settings, now);
+    const upToDate = findCondition(conditions, 'UpToDate');
+    expect(upToDate?.message).toMatch(/ends when the gateway would hold the requests .* after 60 s even if/);
   });
 });
 

@@ -41,6 +41,7 @@ import { judgeServedQuality } from './quality';
 import { deployedRevision } from './revision';
 import { isWaking, judgeSleep } from './sleep';
 import { selectorText, serviceUrl } from './service';
+import { MOST_WAIT_MS } from './traffic';
 import { deploymentTrouble, isLate, podTrouble } from './trouble';
 
 /** The status that follows from what is observed; `engine` and a reported model digest stay as they are. */
@@ -262,14 +263,16 @@ function judgeVersion(
   return no(open.reason, `${open.message} What serves keeps serving.`);
 }
 
+const AWAITS_GATEWAY = `The last pod of the version that serves ends when the gateway would hold the requests until its successor is ready, and after ${MOST_WAIT_MS / 1000} s even if it would not; ChildrenReady says where its EndpointSlice is refused.`;
+
 /** Why the wanted version has not arrived; undefined when it has. */
 function openVersion(observed: Observed, resolution: Resolution): Verdict | undefined {
   const { ready, gate } = resolution;
   const unresolved = firstOpen(awaitsServer(resolution) ? [ready] : [ready, gate]);
   if (unresolved !== undefined) return unresolved;
   const { deployment } = observed;
-  const canary = canaryVerdict(observed);
-  if (canary !== undefined) return canary;
+  const delayed = delayOf(observed);
+  if (delayed !== undefined) return delayed;
   const applied = hindered(observed) === undefined && isCurrent(observed, resolution.model);
   const verdict = judgeDeployment(observed, resolution);
   if (applied && deployment !== undefined && (hasArrived(deployment) || isBack(observed, verdict))) {
@@ -296,10 +299,12 @@ function arrivedAsAsked(resolution: Resolution): Verdict | undefined {
   return behind && no(behind.reason, behind.message);
 }
 
-function canaryVerdict(observed: Observed): Verdict | undefined {
-  const { service, rollout } = observed;
+/** Why the Deployment that serves does not change yet. */
+function delayOf(observed: Observed): Verdict | undefined {
+  const { service, rollout, traffic } = observed;
   if (rollout === undefined || hindered(observed) !== undefined) return undefined;
-  return judgeCanary(service, rollout);
+  const awaited = traffic?.awaits === true ? unknown(REASONS.updating, AWAITS_GATEWAY) : undefined;
+  return judgeCanary(service, rollout) ?? awaited;
 }
 
 function arrivedVersion(

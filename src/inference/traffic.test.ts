@@ -15,6 +15,7 @@ import {
   createTraffic,
   DIRECT,
   maySleep,
+  MOST_WAIT_MS,
   planTraffic,
   PROPAGATION_MS,
   type TrafficPlan,
@@ -35,7 +36,10 @@ function scaling(service: SparseInferenceService, outcome: Outcome, replicas: nu
 }
 
 /** A cluster with one service, where what is planned is there in the next pass. */
-function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGateways }: Given = {}) {
+function start(
+  spec: Partial<SparseInferenceServiceSpec>,
+  { gateways = twoGateways, refusesSlices = false }: Given = {},
+) {
   const clock = new FakeClock();
   const store = new ObjectStore<SparseInferenceService>({ [PORT_INDEX]: { index: portOfService }.index });
   const create = () => createTraffic({ clock, gateways, ports: createPorts(store) });
@@ -43,12 +47,15 @@ function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGatewa
   let service = aService(spec);
   let plan: TrafficPlan = DIRECT;
   function pass(pods: readonly Pod[], given?: [Outcome, number], isDivided = false, hasGap = false) {
-    const slices = plan.slice ? [{ port: plan.slice.port, endpoints: plan.slice.addresses.length }] : [];
+    const slices =
+      plan.slice && !refusesSlices ? [{ port: plan.slice.port, endpoints: plan.slice.addresses.length }] : [];
     const network = buildService(service, plan.isGatewayOnly);
     const seen = traffic.observe({ service, network, pods, slices, mayHaveGap: hasGap });
     const scaled = given && scaling(service, ...given);
     traffic.note(service, scaled);
-    plan = planTraffic(service, seen, scaled, { isDivided, hasGap });
+    const awaits = hasGap && awaitsGateway(seen);
+    traffic.noteGap(service, { hasGap, awaits });
+    plan = planTraffic(service, seen, scaled, { isDivided, hasGap, awaits });
     service = { ...service, status: { ...service.status, traffic: plan.status! } };
     return {
       sliced: plan.slice !== undefined,
@@ -74,7 +81,7 @@ function start(spec: Partial<SparseInferenceServiceSpec>, { gateways = twoGatewa
   };
 }
 
-type Given = { gateways?: Gateways };
+type Given = { gateways?: Gateways; refusesSlices?: boolean };
 const twoGateways: Gateways = {
   isTold: true,
   addresses: () => ['10.0.0.1', '10.0.0.2'],
@@ -218,6 +225,19 @@ describe('the way of the requests', () => {
     expect(look([ready], false)).toMatchObject({ sliced: true, mode: 'Direct' });
     settle();
     expect(look([ready], false)).toMatchObject({ sliced: false, mode: 'Direct' });
+  });
+
+  it('keeps back a rollout for a minute at most, where its slice is refused', () => {
+    const { pass, clock } = start({ replicas: 1 }, { refusesSlices: true });
+    const look = (hasGap = true) => pass([ready], undefined, false, hasGap);
+    expect(look()).toMatchObject({ awaits: true });
+    clock.advance(MOST_WAIT_MS - 1_000);
+    expect(look()).toMatchObject({ awaits: true, againMs: 1_000 });
+    clock.advance(1_000);
+    expect(look()).toMatchObject({ awaits: false });
+    expect(look(), 'as long as the gap is there').toMatchObject({ awaits: false });
+    look(false);
+    expect(look(), 'in the next rollout').toMatchObject({ awaits: true });
   });
 
   it('does not keep back a rollout for gateways that are not there', () => {

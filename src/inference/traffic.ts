@@ -19,6 +19,9 @@ import { selectsPods } from './service';
 /** Time for a change of endpoints or of a selector to reach every node's rules. */
 export const PROPAGATION_MS = 5_000;
 
+/** Time after which the last pod ends for its successor even if requests do not reach the gateway. */
+export const MOST_WAIT_MS = 60_000;
+
 /**
  * For how long something has been so, in milliseconds of this process; undefined where it isn't. After a restart of the
  * operator each wait begins anew, which only keeps for longer what is there.
@@ -41,6 +44,8 @@ export type TrafficSeen = {
   selected: Since;
   /** A pod is ready. */
   serves: Since;
+  /** A rollout waits for the gateway, or has waited in vain. */
+  awaited?: Since;
   /** How long the last wake took, where this process has seen it. */
   wakeSeconds: string | undefined;
 };
@@ -54,6 +59,8 @@ export type TrafficPlan = {
   /** Whether the Service selects no pod, so that every request goes to the gateway. */
   isGatewayOnly: boolean;
   status: { mode: 'Direct' | 'Gateway'; gatewayPort: number; wakeSeconds?: string } | undefined;
+  /** The end of the last pod waits until the gateway would hold the requests. */
+  awaits: boolean;
   /** Milliseconds until something is due that no watch reports. */
   againMs: number | undefined;
 };
@@ -62,6 +69,7 @@ export const DIRECT: TrafficPlan = {
   slice: undefined,
   isGatewayOnly: false,
   status: undefined,
+  awaits: false,
   againMs: undefined,
 };
 
@@ -80,11 +88,17 @@ export type RolloutNeeds = {
   isDivided: boolean;
   /** No pod may serve for a while, and the gateway holds the requests. */
   hasGap: boolean;
+  /** That gap waits for the gateway. */
+  awaits: boolean;
 };
 
-/** Whether what ends the last pod has to wait: the next request would not reach a gateway yet, which would hold it. */
+/**
+ * Whether what ends the last pod has to wait: the next request would not reach a gateway yet, which would hold it. Not
+ * for ever: the API server may refuse the gateway's EndpointSlice.
+ */
 export function awaitsGateway(seen: TrafficSeen | undefined): boolean {
-  return seen?.port !== undefined && seen.trouble === undefined && !maySleep(seen);
+  if (seen?.port === undefined || seen.trouble !== undefined) return false;
+  return !maySleep(seen) && (seen.awaited ?? 0) < MOST_WAIT_MS;
 }
 
 /** Pure. */
@@ -105,7 +119,8 @@ export function planTraffic(
     slice: isSliced ? { port, addresses } : undefined,
     isGatewayOnly,
     status: { mode: isAlone ? 'Gateway' : 'Direct', gatewayPort: port, ...defined({ wakeSeconds }) },
-    againMs: againMs(seen),
+    awaits: needs.awaits,
+    againMs: againMs(seen, needs),
   };
 }
 
@@ -151,17 +166,18 @@ function isFalling(scaling: Scaling | undefined): boolean {
   return scaling?.replicas === 0 || scaling?.evaluation?.decision.outcome === 'fallingAsleep';
 }
 
-function againMs(seen: TrafficSeen): number | undefined {
-  const { opened, sliced, selected, serves, addresses, trouble } = seen;
+function againMs(seen: TrafficSeen, { awaits }: RolloutNeeds): number | undefined {
+  const { opened, sliced, selected, serves, awaited = 0, addresses, trouble } = seen;
   const open = [opened, sliced, selected, serves].flatMap((since) =>
     since !== undefined && since < PROPAGATION_MS ? PROPAGATION_MS - since : [],
   );
   const away = addresses.length === 0 && trouble === undefined ? [LOOK_AGAIN_MS] : [];
-  const due = [...open, ...away];
+  const waiting = awaits ? [MOST_WAIT_MS - awaited] : [];
+  const due = [...open, ...away, ...waiting];
   return due.length === 0 ? undefined : Math.min(...due);
 }
 
-type Facts = Partial<Record<'opened' | 'sliced' | 'selected' | 'serves', number>>;
+type Facts = Partial<Record<'opened' | 'sliced' | 'selected' | 'serves' | 'awaited', number>>;
 type Memory = {
   uid: string;
   facts: Facts;
@@ -183,6 +199,8 @@ export type Traffic = {
   observe(context: TrafficContext): TrafficSeen;
   /** Notes when a wake begins. */
   note(service: SparseInferenceService, scaling: Scaling | undefined): void;
+  /** Notes when a rollout begins to wait, until its gap is over. */
+  noteGap(service: SparseInferenceService, gap: Pick<RolloutNeeds, 'hasGap' | 'awaits'>): void;
   /** Until an operator's next start everything is remembered that is not in the cluster. */
   forget(key: string): void;
 };
@@ -259,8 +277,13 @@ export function createTraffic({ clock, gateways, ports }: TrafficDependencies): 
         hasSlice: slices.length > 0,
         selected: since(memory, 'selected', selectsPods(network)),
         serves: since(memory, 'serves', serves),
+        awaited: since(memory, 'awaited', memory.facts.awaited !== undefined),
         wakeSeconds: memory.wakeSeconds ?? traffic?.wakeSeconds,
       };
+    },
+    noteGap(service, { hasGap, awaits }) {
+      const memory = memoryOf(service, keyText(keyOf(service)));
+      since(memory, 'awaited', awaits || (hasGap && memory.facts.awaited !== undefined));
     },
     note(service, scaling) {
       const memory = memoryOf(service, keyText(keyOf(service)));
