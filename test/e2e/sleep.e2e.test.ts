@@ -3,14 +3,31 @@ import { expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../src/api/types';
 import { findCondition } from '../../src/kube/conditions';
 import { apply, applyClaim, explainFailure, get, kubectl, list, until, useNamespace } from './cluster';
-import { askOnce, endTraffic, startTraffic } from './traffic';
+import { askOnce, endTraffic, startTraffic, type Asked } from './traffic';
 import { writeUntrainedModel } from './untrained';
 
 /** How often it goes to sleep and is woken: SPARSEDM_E2E_WAKES=10 for more. */
 const wakes = Number(process.env.SPARSEDM_E2E_WAKES ?? 2);
 const namespace = useNamespace('e2e-sleep');
 const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
-const pods = () => list<object>(namespace, 'pods', 'sparsedm.io/service=bags');
+const pods = () => list<Pod>(namespace, 'pods', 'sparsedm.io/service=bags');
+
+type Pod = {
+  metadata: { creationTimestamp: string };
+  status: {
+    conditions?: { type: string; lastTransitionTime: string }[];
+    containerStatuses?: { state: { running?: { startedAt: string } } }[];
+  };
+};
+
+/** The parts of a wake, by the clock of Kubernetes' objects, which has whole seconds. */
+function partsOf({ metadata, status }: Pod, { began, held, seconds }: Asked): string {
+  const after = (timestamp = '') => `${((Date.parse(timestamp) - began) / 1000).toFixed(0)} s`;
+  const readyAt = status.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+  const startedAt = status.containerStatuses?.[0]?.state.running?.startedAt;
+  return `pod created after ${after(metadata.creationTimestamp)}, its server started after ${after(startedAt)}, ready after ${after(readyAt)}; sent on after ${held} s, answered after ${seconds} s`;
+}
+
 const reasonOf = ({ status }: SparseInferenceService) => findCondition(status?.conditions, 'Ready')?.reason;
 
 it('wakes for a request, answers it, and goes back to sleep, and loses none', async () => {
@@ -30,8 +47,10 @@ it('wakes for a request, answers it, and goes back to sleep, and loses none', as
   for (let wake = 1; wake <= wakes; wake++) {
     await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
     await until(pods, (left) => left.length === 0, 'the end of the last pod', 60_000);
-    await askOnce(namespace, `client-${wake}`, `bags.${namespace}.svc`);
+    const asked = await askOnce(namespace, `client-${wake}`, `bags.${namespace}.svc`);
     await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=30s']);
+    const [pod] = await pods();
+    console.log(`wake ${wake}: ${partsOf(pod!, asked)}`);
   }
   // Requests go on across the switch from the gateway to the pods, over connections that are kept.
   await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);

@@ -157,24 +157,24 @@ export async function moreAnswers(namespace: string, count: number, name = 'traf
 }
 
 const question = `
-import http.client, sys, time
+import http.client, json, sys, time
 began = time.time()
 connection = http.client.HTTPConnection(sys.argv[1], timeout=180)
 connection.request("POST", "/v1/images/generations", '{"prompt": "a photo of a bag"}', {"content-type": "application/json"})
 answer = connection.getresponse()
 text = answer.read()
 held = answer.getheader("x-sparsedm-held-seconds")
-print(f"status {answer.status}, held {held} s, answered after {time.time() - began:.1f} s")
+print(json.dumps({"began": 1000 * began, "held": float(held or 0), "seconds": round(time.time() - began, 1)}))
 assert answer.status == 200, text[:300]
 `;
 
-/**
- * One request from a pod called `name`, over a connection of its own, which must be answered with images. Returns its
- * status, how long a gateway held it and how long it took, as a sentence.
- */
-export async function askOnce(namespace: string, name: string, host: string): Promise<string> {
+/** When a request began, in milliseconds since the epoch; for how long a gateway held it, and until its answer. */
+export type Asked = { began: number; held: number; seconds: number };
+
+/** One request from a pod called `name`, over a connection of its own, which must be answered with images. */
+export async function askOnce(namespace: string, name: string, host: string): Promise<Asked> {
   await inNotebook(namespace, name, 'python', '-c', question, host);
-  return (await kubectl(['-n', namespace, 'logs', name])).trim();
+  return JSON.parse(await kubectl(['-n', namespace, 'logs', name])) as Asked;
 }
 
 /** As a drain of its node does. Rejects where a PodDisruptionBudget forbids it. */

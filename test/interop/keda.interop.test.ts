@@ -100,7 +100,7 @@ it('KEDA goes from no pod to three and back, and every request from the first on
     );
   };
   await asleep();
-  console.log(`KEDA: one request from zero: ${await askOnce(namespace, 'one', host)}`);
+  console.log(`KEDA: one request from zero: ${JSON.stringify(await askOnce(namespace, 'one', host))}`);
   await asleep();
 
   const body = { prompt: 'a photo of a bag', seed: 1 };
