@@ -25,6 +25,8 @@ const merges = {
   sha256: '924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a',
 };
 
+class ModelError extends Error {}
+
 async function digest(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
@@ -33,7 +35,10 @@ async function digest(file: string): Promise<string> {
 
 function command(program: string, args: readonly string[]): void {
   const { status } = spawnSync(program, args, { stdio: 'inherit' });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed.`);
+  if (status !== 0)
+    throw new ModelError(
+      `${program} ${args.join(' ')} failed: see above, and call npm run models again, which goes on from there.`,
+    );
 }
 
 async function fetchMerges(folder: string): Promise<string> {
@@ -46,7 +51,8 @@ async function fetchMerges(folder: string): Promise<string> {
     command('python3', ['-c', unpack + write, wheels, merges.file, file]);
   }
   const found = await digest(file);
-  if (found !== merges.sha256) throw new Error(`${file} has sha256 ${found}: remove it, and run this again.`);
+  if (found !== merges.sha256)
+    throw new ModelError(`${file} has sha256 ${found}: remove it, and run this again.`);
   return file;
 }
 
@@ -83,8 +89,12 @@ async function run({ work }: { work: string }): Promise<void> {
   await cp(at('images', 'ATTRIBUTION.md'), at('models', 'emoji-text', 'ATTRIBUTION.md'));
 }
 
-await new Command('npm run models --')
+const program = new Command('npm run models --')
   .description('Makes a text-to-image model of emoji. Interrupted, it goes on when it is called again.')
   .requiredOption('--work <dir>', 'folder for images, checkpoints and features')
-  .action(run)
-  .parseAsync();
+  .action(run);
+
+await program.parseAsync().catch((error: unknown) => {
+  if (!(error instanceof ModelError)) throw error;
+  program.error(`error: ${error.message}`);
+});
