@@ -69,7 +69,9 @@ describe('the troubleshooting tables', () => {
       (file) => !file.split(path.sep).includes('study'),
     );
     const sources = modules.map(read).join('\n');
-    const raised = sources.matchAll(/\b(?:InputError|SparseDMError|__init__)\(\s*"([A-Z][A-Za-z]+)"/g);
+    const raised = sources.matchAll(
+      /\b(?:InputError|SparseDMError|SourceError|__init__)\(\s*"([A-Z][A-Za-z]+)"/g,
+    );
     const reasons = new Set([...raised].map(([, reason = '']) => reason));
     expect(reasons.size).toBeGreaterThan(10);
     expect([...reasons].filter((reason) => !section.includes(`\`${reason}\``))).toEqual([]);
