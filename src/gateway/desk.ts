@@ -169,6 +169,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
         ...exchange,
         member,
         settings,
+        elapsedMs: started - exchange.startedAt,
         heard: (headers) => members.heard(member, headers),
         extra: () => told(exchange),
         mayRefuse: (status) => mayRefuse(exchange, member, status),

@@ -15,6 +15,8 @@ export type Attempt = {
   hop: Hop;
   member: Member;
   settings: GatewaySettings;
+  /** How long the client has waited already. */
+  elapsedMs: number;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
   /** Called with the headers of the pod's answer, whatever it is. */
@@ -48,13 +50,13 @@ const NO_CONNECTION = new Set([
 
 /** Rejects only with a GatewayError about the client's own request. */
 export async function forward(attempt: Attempt): Promise<Outcome> {
-  const { request, body, hop, member, settings, signal } = attempt;
+  const { request, body, hop, member, settings, elapsedMs, signal } = attempt;
   let answer: Dispatcher.ResponseData;
   try {
     answer = await member.pool.request({
       method: request.method as Dispatcher.HttpMethod,
       path: request.url ?? '/',
-      headers: toPod(request.rawHeaders, hop, body.kind !== 'flowing'),
+      headers: toPod(request.rawHeaders, hop, body.kind !== 'flowing', elapsedMs),
       body: bodyForPod(body, settings) as Dispatcher.DispatchOptions['body'] & object,
       signal: AbortSignal.any([signal, member.gone.signal]),
       responseHeaders: 'raw',

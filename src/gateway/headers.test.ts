@@ -35,6 +35,16 @@ describe('toPod', () => {
     expect(valueOf(toPod(['Content-Length', '5'], hop, true), 'content-length')).toBeUndefined();
   });
 
+  it.each([
+    ['600', 2_500, '597.500'],
+    ['2', 0, '2.000'],
+    ['1', 5_000, '0.001'],
+    ['soon', 0, undefined],
+  ])('leaves a client with a patience of %j less by %d ms', (given, elapsed, want) => {
+    const sent = toPod(['X-Stainless-Read-Timeout', given], hop, false, elapsed);
+    expect(valueOf(sent, 'x-stainless-read-timeout')).toBe(want);
+  });
+
   it('adds to what earlier proxies said', () => {
     const given = [
       'X-Forwarded-For',

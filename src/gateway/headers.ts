@@ -30,6 +30,11 @@ export const DENOISING_SECONDS = 'x-sparsedm-denoising-seconds';
 /** Names the version that a request must reach. */
 export const PINNED_REVISION = 'x-sparsedm-revision';
 
+/** Seconds that the client waits for an answer, as OpenAI's clients tell. */
+const PATIENCE_SECONDS = 'x-stainless-read-timeout';
+/** Least patience that a pod is told: 0 would mean that nothing is known. */
+const LEAST_PATIENCE_MS = 1;
+
 const FORWARDED_FOR = 'x-forwarded-for';
 const FORWARDED_HOST = 'x-forwarded-host';
 const FORWARDED_PROTO = 'x-forwarded-proto';
@@ -86,15 +91,29 @@ function passing(raw: RawHeaders, dropped: ReadonlySet<string>): string[] {
 }
 
 /** Headers of a request that the gateway writes itself, or that undici does for a body of a known length. */
-const OWN: ReadonlySet<string> = new Set([FORWARDED_FOR, REQUEST_ID, TRACEPARENT, 'expect']);
+const OWN: ReadonlySet<string> = new Set([
+  FORWARDED_FOR,
+  REQUEST_ID,
+  TRACEPARENT,
+  PATIENCE_SECONDS,
+  'expect',
+]);
 const OWN_OF_BUFFERED: ReadonlySet<string> = new Set([...OWN, 'content-length']);
 const OWN_OF_ANSWER: ReadonlySet<string> = new Set([REQUEST_ID]);
 
-/** The headers for the pod. `isBuffered`: the body's length is known from what was read. */
-export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean): string[] {
+/**
+ * The headers for the pod. `isBuffered`: the body's length is known from what was read. `elapsedMs`: how long the
+ * client has waited already, by which the pod has less time.
+ */
+export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean, elapsedMs = 0): string[] {
   const kept = passing(raw, isBuffered ? OWN_OF_BUFFERED : OWN);
   const before = valueOf(raw, FORWARDED_FOR);
+  const patience = patienceMs(valueOf(raw, PATIENCE_SECONDS));
   const add = (name: string, value: string) => void kept.push(name, value);
+  if (patience !== undefined) {
+    const left = Math.max(LEAST_PATIENCE_MS, patience - elapsedMs);
+    add(PATIENCE_SECONDS, (left / 1000).toFixed(3));
+  }
   add(FORWARDED_FOR, before === undefined ? hop.client : `${before}, ${hop.client}`);
   if (valueOf(raw, FORWARDED_PROTO) === undefined) add(FORWARDED_PROTO, 'http');
   if (valueOf(raw, FORWARDED_HOST) === undefined && hop.host !== '') add(FORWARDED_HOST, hop.host);
@@ -127,8 +146,13 @@ export function secondsOf(raw: RawHeaders, name: string): number | undefined {
   return Number(text);
 }
 
-/** Seconds that the client waits for an answer, as OpenAI's clients tell. */
+/** Undefined where the client does not say how long it waits. */
 export function clientDeadlineMs(headers: IncomingHttpHeaders): number | undefined {
-  const seconds = Number(headers['x-stainless-read-timeout'] ?? NaN);
+  const given = headers[PATIENCE_SECONDS];
+  return patienceMs(typeof given === 'string' ? given : undefined);
+}
+
+function patienceMs(given: string | undefined): number | undefined {
+  const seconds = Number(given ?? NaN);
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
 }

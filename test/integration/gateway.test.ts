@@ -72,15 +72,18 @@ async function serviceWith(answers: Parameters<typeof replicas.start>[1][] = [],
 describe('a sleeping service', () => {
   it('has its requests held, told at once, and answered once a replica is ready', async () => {
     const { name, port } = await serviceWith([], { wakeSeconds: '7.5' });
-    const first = image(port);
+    const first = image(port, { headers: { 'x-stainless-read-timeout': '600' } });
     await eventually(() => gateway.told(name)?.held === 1);
     const others = [image(port), image(port)];
     await holds(name, 3);
-    await replicas.start(name, sayName('awake'));
+    const replica = await replicas.start(name, sayName('awake'));
     const answers = await Promise.all([first, ...others]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await Promise.all(answers.map((each) => each.text()))).toEqual(['awake', 'awake', 'awake']);
-    expect(Number(answers[0].headers.get('x-sparsedm-held-seconds'))).toBeGreaterThan(0);
+    const held = Number(answers[0].headers.get('x-sparsedm-held-seconds'));
+    expect(held).toBeGreaterThan(0);
+    const patience = replica.requests.map(({ headers }) => headers['x-stainless-read-timeout']);
+    expect(Number(patience.find((each) => each !== undefined))).toBeLessThanOrEqual(600 - held + 0.002);
     expect(answers[0].headers.get('x-sparsedm-wake-expected-seconds')).toBe('7.5');
     await eventually(() => gateway.told(name)?.requests === 0);
   });
