@@ -105,7 +105,7 @@ class FakeEngine:
         self.begun = threading.Semaphore(0)
         self.classes = ["boot", "bag"]
         self.precision = "fp32"
-        self.config = SimpleNamespace(num_classes=2, image_size=8)
+        self.config = SimpleNamespace(num_classes=2, image_size=8, guidable=True, tokens=6)
         self.image_size = 8
         self.image_shape = (1, 8, 8)
         self.components = Components()
@@ -118,11 +118,14 @@ class FakeEngine:
     def warm_up(self, loading: Loading) -> Measured:
         return Measured({4: self.seconds / EngineSpec().steps}, 1.0)
 
-    def begin(self, label: int | None, seed: int, steps: int) -> FakeRow:
+    def begin(self, label: int | None, seed: int, steps: int, guidance: object = None) -> FakeRow:
         return FakeRow(label, seed, steps)
 
     def again(self, row: FakeRow) -> FakeRow:
         return FakeRow(row.label, row.seed, 1)
+
+    def preview(self, row: FakeRow) -> Any:
+        return self.image(row.seed)
 
     def advance(self, rows: Sequence[FakeRow]) -> None:
         self.begun.release()

@@ -197,26 +197,32 @@ def test_batches_of_5_and_of_25_draw_the_same_images_from_the_same_noise(sampler
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("padding", [0, 3])
-def test_rows_that_join_and_leave_between_steps_end_as_if_alone(sampler: str, padding: int) -> None:
-    """Rows of 1 to 7 steps; one joins at each step, at the front or the end, and who is done leaves."""
+@pytest.mark.parametrize(("padding", "apart"), [(0, False), (3, False), (2, True)])
+def test_rows_that_join_and_leave_between_steps_end_as_if_alone(
+    sampler: str, padding: int, apart: bool
+) -> None:
+    """Rows of 1 to 7 steps, each with a guidance of its own or none; one joins at each step, at the front or
+    the end, and who is done leaves."""
     torch.manual_seed(0)
     model = build_model(CONFIG).eval()
     plans = [5, 2, 7, 1, 4, 3, 7]
+    guidances = [0.5, 0.0, 0.3, 2.0, 0.0, 0.5, 7.1]
 
     def row(index: int) -> Row:
         plan = plan_of(CONFIG.process, sampler, plans[index])
-        return Row(CONFIG, plan, seed=100 + index, condition=torch.tensor(index % 3))
+        condition = torch.tensor(index % 3)
+        return Row(CONFIG, plan, seed=100 + index, condition=condition, guidance=guidances[index])
 
     rows = [row(index) for index in range(len(plans))]
     coming, inside = [*rows], []
     while coming or inside:
         if coming:
             inside.insert(0 if len(coming) % 2 else len(inside), coming.pop())
-        advance(model, CONFIG, inside, guidance=0.5, padding=padding)
+        advance(model, CONFIG, inside, padding, apart)
         inside = [each for each in inside if each.left]
     for index, steps in enumerate(plans):
-        alone = sample(model, CONFIG, torch.tensor([index % 3]), [100 + index], steps, 0.5, sampler)
+        label, guidance = torch.tensor([index % 3]), guidances[index]
+        alone = sample(model, CONFIG, label, [100 + index], steps, guidance, sampler)
         torch.testing.assert_close(images_of([rows[index]], CONFIG), alone, rtol=0, atol=0)
 
 

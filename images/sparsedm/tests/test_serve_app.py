@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from openai import APIError, AsyncOpenAI
+from starlette.types import Message
 
 from serve_tools import FakeEngine
 from sparsedm.serve.app import _created, create_app
@@ -18,6 +20,7 @@ from sparsedm.serve.config import EngineSpec, ServeConfig
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.service import Service
 from sparsedm.serve.spoilt import Flat, NotFinite
+from sparsedm.serve.stream import EventStream
 
 GENERATIONS = "/v1/images/generations"
 URL = "http://x"
@@ -74,9 +77,47 @@ def test_an_image_that_can_t_be_drawn_is_an_error_and_counted(
         answer = await generate(client, seed=7)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert f'sparsedm_images_total{{outcome="{outcome}"}} 1.0' in (await client.get("/metrics")).text
+        # Within a stream, OpenAI's client takes only an event with `error` for one.
+        openai = AsyncOpenAI(base_url=f"{URL}/v1", api_key="any", max_retries=0, http_client=client)
+        stream = await openai.images.generate(prompt="boot", stream=True)
+        with pytest.raises(APIError) as raised:
+            await anext(aiter(stream))
+        assert (raised.value.code, raised.value.message) == (code, answer.json()["error"]["message"])
+        assert service.load.idle
         assert service.live, "one image is no reason to restart"
 
     run(monkeypatch, scenario)
+
+
+def test_a_stream_that_is_silent_sends_comments_and_is_closed_once() -> None:
+    sent: list[bytes] = []
+    closed: list[bool] = []
+
+    async def main() -> None:
+        heard = asyncio.Event()
+
+        async def events() -> AsyncIterator[dict[str, Any]]:
+            await heard.wait()
+            yield {"type": "x"}
+
+        async def send(message: Message) -> None:
+            sent.append(message.get("body", b""))
+            if message.get("body", b"").startswith(b":"):
+                heard.set()
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        stream = EventStream(events(), {}, lambda: closed.append(True), quiet=0.0)
+        async with asyncio.timeout(30):
+            await stream({}, receive, send)
+
+    asyncio.run(main())
+    assert sent[0] == sent[-1] == b""
+    assert set(sent[1:-2]) == {b": waiting\n\n"}
+    assert sent[-2] == b'event: x\ndata: {"type":"x"}\n\n'
+    assert closed == [True]
 
 
 def test_an_unforeseen_error_is_logged_once_with_the_request_s_id(

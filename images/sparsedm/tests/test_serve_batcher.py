@@ -16,6 +16,7 @@ from sparsedm.serve.batcher import Batcher, Draining, QueueFull, TooLate
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.spoilt import Flat
+from sparsedm.serve.waiting import Previews
 
 
 @dataclass
@@ -52,11 +53,14 @@ class Painter:
     def ended(self, outcome: str, images: int = 1) -> None:
         self.outcomes[outcome] += images
 
-    def begin(self, label: int | None, seed: int, steps: int) -> Row:
+    def begin(self, label: int | None, seed: int, steps: int, guidance: object = None) -> Row:
         return Row(label, seed, steps)
 
     def again(self, row: Row) -> Row:
         return Row(row.label, row.seed, 2, again=True)
+
+    def preview(self, row: Row) -> tuple[int | None, int, int] | None:
+        return None if row.seed == -9 else (row.label, row.seed, row.left)
 
     def advance(self, rows: Sequence[Row]) -> None:
         self.begun.release()
@@ -430,3 +434,28 @@ def test_draining_draws_what_was_accepted_and_refuses_the_rest() -> None:
         await ended
 
     assert run(scenario).batches == [[0, 1, 2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "want"),
+    [(20, 3, [15, 10, 5]), (20, 0, []), (2, 3, [1]), (1, 2, []), (4, 3, [3, 2, 1])],
+)
+def test_previews_come_evenly_before_the_image(steps: int, count: int, want: list[int]) -> None:
+    """By the steps that are left."""
+    shown: list[tuple[int, int]] = []
+
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        previews = Previews(count, lambda index, drawn: shown.append((index, drawn[2])))
+        (image,) = batcher.submit(1, [7], steps, previews=previews)
+        assert await image == (1, 7)
+
+    run(scenario)
+    assert shown == list(enumerate(want))
+
+
+def test_a_preview_that_can_not_be_shown_is_left_out() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        (image,) = batcher.submit(1, [-9], 4, previews=Previews(2, lambda *_: pytest.fail("shown")))
+        assert await image == (1, -9)
+
+    run(scenario)

@@ -30,7 +30,7 @@ from sparsedm.serve.backend import Choice, Situation, choose
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import DTYPES, Engine
 from sparsedm.serve.loading import Loading
-from sparsedm.serve.prompts import Texts
+from sparsedm.serve.prompts import Guidance, Texts
 from sparsedm.serve.recording import Recorded
 from sparsedm.serve.spoilt import Flat, NotFinite
 from text_tools import write_autoencoder, write_text_encoder
@@ -227,6 +227,20 @@ def test_texts_are_drawn_after(tmp_path: Path) -> None:
     with pytest.raises(TextTooLong):
         prompts.condition("a bag, and more")
 
+    red, bag = (prompts.condition(text) for text in texts)
+    guidances = [Guidance(2.0), Guidance(0.0), Guidance(2.0, bag), None]
+    alone = []
+    for guidance in guidances:
+        row = engine.begin(red, 5, 3, guidance)
+        while row.left:
+            engine.advance([row])
+        alone.append(engine.finish([row])[0])
+    assert len({image.tobytes() for image in alone}) == 4, "each guidance has another image"
+    rows = [engine.begin(red, 5, 3, guidance) for guidance in guidances]
+    while rows[0].left:
+        engine.advance(rows)
+    assert all((image == want).all() for image, want in zip(engine.finish(rows), alone, strict=True))
+
 
 def test_a_text_encoder_of_another_model_is_refused(tmp_path: Path) -> None:
     encoder = TextEncoder(write_text_encoder(tmp_path / "clip", 6, 16))
@@ -422,6 +436,18 @@ def test_where_not_even_one_image_has_room_the_error_says_so(artifact: Path) -> 
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         engine.draw([0, 1], [1, 2])
     assert engine.places == 1
+
+
+def test_the_preview_of_the_last_step_is_the_image(artifact: Path) -> None:
+    engine = Engine.load(artifact, SPEC, device=CPU)
+    row, previews = engine.begin(1, 5), []
+    while row.left:
+        engine.advance([row])
+        previews.append(engine.preview(row))
+    assert (previews[-1] == engine.finish([row])[0]).all()
+    assert (previews[0] != previews[-1]).any()
+    row.before = torch.full_like(row.before, math.nan)
+    assert engine.preview(row) is None
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

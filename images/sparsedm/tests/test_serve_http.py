@@ -164,6 +164,18 @@ def test_a_request_has_its_own_number_of_steps(server: ServerProcess) -> None:
     assert list(together) == [drawn(num_inference_steps=1), of_five, drawn()]
 
 
+def test_a_request_has_its_own_guidance(server: ServerProcess) -> None:
+    def drawn(**body: Any) -> str:
+        return server.generate(seed=42, **body).json()["data"][0]["b64_json"]
+
+    assert drawn(guidance_scale=1.5) == drawn() == drawn(guidance_scale=None, negative_prompt="")
+    scales = (1, 3, 1.5, 21)
+    alone = [drawn(guidance_scale=scale) for scale in scales]
+    assert len(set(alone)) == 4
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda scale: drawn(guidance_scale=scale), scales)) == alone
+
+
 @pytest.mark.parametrize(
     ("body", "status", "param", "says"),
     [
@@ -189,9 +201,14 @@ def test_a_request_has_its_own_number_of_steps(server: ServerProcess) -> None:
         ({"output_compression": True}, 400, "output_compression", "valid integer"),
         ({"output_format": "webp", "output_compression": 101}, 400, "output_compression", "less than or"),
         ({"moderation": "high"}, 400, "moderation", "must be auto or low: "),
-        ({"stream": True}, 400, "stream", "must be false: "),
-        ({"stream": 0}, 400, "stream", "must be false: "),
-        ({"partial_images": 2}, 400, "partial_images", "must be 0: "),
+        ({"stream": True, "n": 2}, 400, "n", "n must be 1 with stream: "),
+        ({"stream": 0}, 400, "stream", "valid boolean"),
+        ({"stream": True, "partial_images": 4}, 400, "partial_images", "less than or equal to 3"),
+        ({"partial_images": 2}, 400, "partial_images", "write stream: true"),
+        ({"stream": True, "prompt": "a cat"}, 400, "prompt", "t-shirt, shirt, dress, ankle boot"),
+        ({"guidance_scale": 0.5}, 400, "guidance_scale", "greater than or equal to 1"),
+        ({"guidance_scale": 22}, 400, "guidance_scale", "less than or equal to 21"),
+        ({"negative_prompt": "shirt"}, 400, "negative_prompt", "has no text encoder"),
         ({"style": "natural"}, 400, "style", "must be vivid: "),
         ({"num_inference_steps": 6}, 400, "num_inference_steps", "must be at most 5, engine.maxSteps"),
         ({"num_inference_steps": 0}, 400, "num_inference_steps", "greater than or equal to 1"),
@@ -429,6 +446,7 @@ def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:
         _a_full_queue_answers_429(server, pool)
         _a_client_that_leaves_makes_room(server, pool)
         _a_client_that_leaves_ends_its_image_at_the_next_step(server)
+        _a_stream_shows_the_image_as_it_comes_and_ends_with_its_client(server, pool)
         _what_would_come_too_late_is_refused_at_once(server, pool)
         _a_client_with_one_image_does_not_wait_for_all_of_another_s(server, pool)
         _sigterm_finishes_what_was_accepted(server, pool)
@@ -478,6 +496,20 @@ def _a_client_that_leaves_ends_its_image_at_the_next_step(server: ServerProcess)
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "its end")
     assert server.metric(DRAWN) == drawn, "it was never finished"
     assert server.metric("sparsedm_batch_size_count") - steps < SLOW["steps"]
+
+
+def _a_stream_shows_the_image_as_it_comes_and_ends_with_its_client(
+    server: ServerProcess, pool: ThreadPoolExecutor
+) -> None:
+    body = {"prompt": "dress", "stream": True, "partial_images": 3, "seed": 3}
+    drawn, steps = server.metric(DRAWN), server.metric("sparsedm_batch_size_count")
+    with server.client.stream("POST", "/v1/images/generations", json=body) as response:
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert next(response.iter_lines()) == "event: image_generation.partial_image"
+    wait_for(lambda: server.metric("sparsedm_requests_in_flight") == 0, "the end of the request")
+    wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
+    assert server.metric(DRAWN) == drawn, "it was never finished"
+    assert SLOW["steps"] // 4 <= server.metric("sparsedm_batch_size_count") - steps < SLOW["steps"]
 
 
 def _what_would_come_too_late_is_refused_at_once(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
@@ -592,6 +624,13 @@ def test_a_model_of_latents_draws_what_a_prompt_says(tmp_path: Path) -> None:
         assert red.json()["data"][0]["b64_json"] != bag.json()["data"][0]["b64_json"]
         assert red.json()["data"][0] == server.generate(prompt="red", seed=1).json()["data"][0]
         assert "revised_prompt" not in red.json()["data"][0]
+        assert red.json()["usage"]["input_tokens_details"] == {"text_tokens": 6, "image_tokens": 0}
+        less = server.generate(prompt="red", seed=1, negative_prompt="bag")
+        assert images(less)[0].tobytes() != images(red)[0].tobytes()
+        unguided = server.generate(prompt="red", negative_prompt="bag", guidance_scale=1).json()["error"]
+        assert (unguided["param"], "above 1" in unguided["message"]) == ("negative_prompt", True)
+        long = server.generate(prompt="red", negative_prompt="a bag, and more").json()["error"]
+        assert (long["code"], long["param"]) == ("negative_prompt_too_long", "negative_prompt")
         refused = server.generate(prompt="a bag, and more").json()["error"]
         assert (refused["code"], refused["param"]) == ("prompt_too_long", "prompt")
         assert refused["message"].endswith("and this model reads 6. Shorten the prompt.")

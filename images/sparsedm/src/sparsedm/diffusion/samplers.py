@@ -91,7 +91,8 @@ def _plan_sde(process: NoiseProcess, steps: int) -> Plan:
 class Row:
     """One image on its way from noise: its state after `taken` steps of its plan.
 
-    `x` and `before` are (C, H, W); `condition` is its label (), its text (L, D), or None.
+    `x` and `before` are (C, H, W); `condition` is its label (), its text (L, D), or None. `guidance` is
+    U-ViT's s, and `nothing` the text (L, D) that it leads away from; labels have their own "none".
     """
 
     def __init__(
@@ -102,11 +103,15 @@ class Row:
         condition: Tensor | None = None,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        guidance: float = 0.0,
+        nothing: Tensor | None = None,
     ) -> None:
         self._noise = Noise(config, seed)
         self.plan = plan
         self.seed = seed
         self.condition = condition
+        self.guidance = guidance
+        self.nothing = nothing
         self.taken = 0
         self.x = self._noise.draw().to(device, dtype)
         self.before = torch.zeros_like(self.x)
@@ -155,20 +160,22 @@ def advance(
     model: Network,
     config: NetworkConfig,
     rows: Sequence[Row],
-    guidance: float = 0.0,
-    nothing: Tensor | None = None,
     padding: int = 0,
+    apart: bool = False,
 ) -> None:
     """Takes the next step of every row, whichever it is, in one batch, filled up with `padding` rows.
 
-    nothing: (L, D), the text that stands for none. Either all rows have conditions, or none has.
+    Either all rows have conditions, or none has. apart: as `guided`.
     """
     batch = [*rows, *rows[:1] * padding]
     x = torch.stack([row.x for row in batch])
     timesteps = torch.tensor([row.timestep for row in batch], dtype=torch.float32).to(x.device)
     conditions = [row.condition for row in batch if row.condition is not None]
     y = torch.stack(conditions) if conditions else None
-    out = guided(model, config, x, timesteps, y, guidance, nothing)[:, : config.channels].to(x.dtype)
+    guidance = torch.tensor([row.guidance for row in batch], dtype=torch.float64)
+    texts = [row.nothing for row in batch if row.nothing is not None]
+    nothing = torch.stack(texts) if texts else None
+    out = guided(model, config, x, timesteps, y, guidance, nothing, apart)[:, : config.channels].to(x.dtype)
     eps, clean = config.process.to_eps_x0(out, x, timesteps.double(), config.prediction)
     parts = [x, clean, torch.stack([row.before for row in batch]), eps]
     factors = torch.tensor([row.factors for row in batch], dtype=torch.float64).to(x.device, x.dtype)
@@ -185,22 +192,33 @@ def guided(
     x: Tensor,
     t: Tensor,
     y: Tensor | None,
-    guidance: float,
+    guidance: float | Tensor,
     nothing: Tensor | None = None,
+    apart: bool = False,
 ) -> Tensor:
     """The network's output under guidance in U-ViT's convention: c + s (c - u); s = 0 is conditional only.
 
     DiT writes u + w (c - u), which is the same with w = 1 + s; its remaining channels (the fourth of a
     latent, and the variance) are the conditional output's. A model that has no "none" is not guided.
-    nothing: (L, D), the text that stands for none; labels have their own.
+    guidance: one s for all, or (B,), one for each. nothing: (L, D) or (B, L, D), the texts that stand for
+    none; labels have their own. apart: calls the network for c and for u, instead of once for both, so that
+    the shape of its input does not depend on whether any row is guided.
     """
-    if y is None or guidance == 0.0 or not config.guidable:
+    scales = torch.as_tensor(guidance, dtype=torch.float64)
+    if y is None or not scales.any() or not config.guidable:
         return model(x, t, y)
-    both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, _unconditional(config, y, nothing)]))
-    conditional, unconditional = both.chunk(2)
+    none = _unconditional(config, y, nothing)
+    if apart:
+        conditional, unconditional = model(x, t, y), model(x, t, none)
+    else:
+        both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, none]))
+        conditional, unconditional = both.chunk(2)
     here = slice(config.guided_channels)
-    change = guidance * (conditional[:, here] - unconditional[:, here])
-    return torch.cat([conditional[:, here] + change, conditional[:, config.guided_channels :]], dim=1)
+    change = conditional[:, here] - unconditional[:, here]
+    scales = scales.to(change.device, change.dtype).expand(len(x)).view(-1, 1, 1, 1)
+    # A row that is not guided is as if drawn alone, whatever the network says of it without a condition.
+    led = torch.where(scales == 0, conditional[:, here], conditional[:, here] + scales * change)
+    return torch.cat([led, conditional[:, config.guided_channels :]], dim=1)
 
 
 def _unconditional(config: NetworkConfig, y: Tensor, nothing: Tensor | None) -> Tensor:
@@ -244,11 +262,11 @@ def sample(
     for start in batches:
         y = None if labels is None else labels[start : start + size].to(device)
         rows = [
-            Row(config, plan, seed, None if y is None else y[i], device, dtype)
+            Row(config, plan, seed, None if y is None else y[i], device, dtype, guidance, nothing)
             for i, seed in enumerate(seeds[start : start + size])
         ]
         for _ in range(steps):
-            advance(model, config, rows, guidance, nothing)
+            advance(model, config, rows)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -260,7 +278,16 @@ def sample(
 
 def images_of(rows: Sequence[Row], config: NetworkConfig) -> Tensor:
     """(B, C, H, W) float32 on the CPU: what rows without steps left have come to; images are in [-1, 1]."""
-    drawn = torch.stack([row.x for row in rows]).float().cpu()
+    return _bounded(torch.stack([row.x for row in rows]), config)
+
+
+def prediction_of(row: Row, config: NetworkConfig) -> Tensor:
+    """(1, C, H, W) float32 on the CPU: the clean image that the row's last step predicted."""
+    return _bounded(row.before[None], config)
+
+
+def _bounded(drawn: Tensor, config: NetworkConfig) -> Tensor:
+    drawn = drawn.float().cpu()
     return drawn.clamp(-1.0, 1.0) if config.channels in IMAGE_CHANNELS else drawn
 
 

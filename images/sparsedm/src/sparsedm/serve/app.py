@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import calendar
-import secrets
 import time
 from typing import Any
 
@@ -13,15 +11,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sparsedm import __version__
-from sparsedm.models.text_encoder import TextTooLong
-from sparsedm.serve.batcher import Draining
+from sparsedm.serve.answer import answer, check_model, shown
 from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
-from sparsedm.serve.generation import client_gone, client_of, patience_of, read_request
-from sparsedm.serve.images import BEST, encode_base64, side_of
 from sparsedm.serve.openapi import GENERATION, describe, documented
-from sparsedm.serve.prompts import UnknownClass
-from sparsedm.serve.service import Service, draining
-from sparsedm.serve.spoilt import Spoilt
+from sparsedm.serve.service import Service
 from sparsedm.serve.telemetry import Telemetry
 
 
@@ -41,50 +34,8 @@ def create_app(service: Service) -> FastAPI:
     describe(app)
 
     @app.post("/v1/images/generations", **GENERATION)
-    async def generate(request: Request) -> JSONResponse:
-        started = time.perf_counter()
-        body = await read_request(request)
-        _check_model(service, body.model)
-        try:
-            side = side_of(body.size, service.engine.image_size)
-        except ValueError as error:
-            raise bad_request(str(error), "size") from error
-        try:
-            condition = service.condition(body.prompt)
-        except UnknownClass as error:
-            raise bad_request(str(error), "prompt", "unknown_class") from error
-        except TextTooLong as error:
-            raise bad_request(f"{error} Shorten the prompt.", "prompt", "prompt_too_long") from error
-        format = body.output_format or "png"
-        quality = BEST if body.output_compression is None else body.output_compression
-        seed = body.seed if body.seed is not None else secrets.randbits(32)
-        seeds = [seed + i for i in range(body.n)]
-        with service.load.request():
-            patience = patience_of(request) - (time.perf_counter() - started)
-            waiting = service.submit(condition, seeds, body.num_inference_steps, client_of(request), patience)
-            images = await _unless_disconnected(request, waiting)
-            if body.num_inference_steps in (None, service.config.engine.steps):
-                service.served(condition, images, body.seed is not None)  # others have another quality
-            encoded = await asyncio.gather(
-                *(asyncio.to_thread(encode_base64, image, side, format, quality) for image in images)
-            )
-        service.latencies.add(time.perf_counter() - started)
-        took = service.denoising_seconds(body.n, body.num_inference_steps)
-        name = service.class_name(condition)
-        data = [
-            {"b64_json": text, "seed": own, **({} if name is None else {"revised_prompt": name})}
-            for text, own in zip(encoded, seeds, strict=True)
-        ]
-        return JSONResponse(
-            {
-                "created": int(time.time()),
-                "background": "opaque",
-                "output_format": format,
-                "size": f"{side}x{side}",
-                "data": data,
-            },
-            headers={"X-SparseDM-Denoising-Seconds": f"{took:.3f}"},
-        )
+    async def generate(request: Request) -> Response:
+        return await answer(service, request)
 
     # Everything but the answer itself is left out of the document: nothing is done here.
     @app.post("/v1/images/edits", include_in_schema=False)
@@ -100,67 +51,17 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _check_model(service: Service, name: str | None) -> None:
-    if name is not None and name != service.config.name:
-        raise ApiError(
-            404,
-            f"There is no model {_shown(name)} here: this server's is {service.config.name}.",
-            "model_not_found",
-            "model",
-        )
-
-
-def _shown(name: str) -> str:
-    """Replaces a lone surrogate, which JSON can hold and UTF-8 can't, with a question mark."""
-    return name[:100].encode("utf-8", "replace").decode("utf-8")
-
-
-async def _unless_disconnected(request: Request, images: list[asyncio.Future[Any]]) -> list[Any]:
-    """The images. When the client disconnects, its images leave the queue, and the batch at the next step."""
-    drawn = asyncio.create_task(_all(images))
-    gone = asyncio.create_task(_disconnect(request))
-    try:
-        await asyncio.wait({drawn, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not drawn.done():
-            raise client_gone()
-        return list(drawn.result())
-    except Draining as error:
-        raise draining() from error
-    except Spoilt as error:
-        raise ApiError(500, f"{error} Try another seed.", error.code) from error
-    except ApiError:
-        raise
-    except Exception as error:
-        # The batcher has logged it.
-        raise ApiError(
-            500, "The image could not be drawn: the server's log says why.", "drawing_failed"
-        ) from error
-    finally:
-        gone.cancel()
-        drawn.cancel()
-
-
-async def _all(images: list[asyncio.Future[Any]]) -> list[Any]:
-    """A task can be cancelled silently; the future that `gather` returns logs the cancellation."""
-    return await asyncio.gather(*images)
-
-
-async def _disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 def _add_health(app: FastAPI, service: Service) -> None:
-    def answer(name: str, good: bool) -> JSONResponse:
+    def said(name: str, good: bool) -> JSONResponse:
         return JSONResponse({name: good}, 200 if good else 503)
 
     @app.get("/v2/health/live", responses=documented(503))
     async def live() -> JSONResponse:
-        return answer("live", service.live)
+        return said("live", service.live)
 
     @app.get("/v2/health/ready", responses=documented(503))
     async def ready() -> JSONResponse:
-        return answer("ready", service.ready)
+        return said("ready", service.ready)
 
     @app.get("/metrics", response_class=PlainTextResponse, responses=documented())
     async def metrics() -> Response:
@@ -188,7 +89,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/models/{name}", responses=documented(404, 503))
     async def model(name: str) -> dict[str, Any]:
-        _check_model(service, name)
+        check_model(service, name)
         return openai_model()
 
 
@@ -196,10 +97,10 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
     """The Open Inference Protocol. Images are asked for at /v1/images/generations: there are no tensors."""
 
     def check(name: str, version: str | None) -> None:
-        _check_model(service, name)
+        check_model(service, name)
         if version is not None and version != _version(service):
             raise ApiError(
-                404, f"There is no version {_shown(version)} of {name} here.", "version_not_found", "version"
+                404, f"There is no version {shown(version)} of {name} here.", "version_not_found", "version"
             )
 
     @app.get("/v2", responses=documented())

@@ -22,9 +22,9 @@ from typing import Any, Protocol
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.metrics import Outcome
 from sparsedm.serve.pace import Pace, ends
-from sparsedm.serve.prompts import Condition
+from sparsedm.serve.prompts import Condition, Guidance
 from sparsedm.serve.spoilt import Spoilt
-from sparsedm.serve.waiting import FairQueue, Image
+from sparsedm.serve.waiting import FairQueue, Image, Previews
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -41,7 +41,7 @@ class Drawing(Protocol):
     places: int
     """Images that a batch holds, which falls when memory runs out."""
 
-    def begin(self, condition: Condition, seed: int, steps: int) -> Any:
+    def begin(self, condition: Condition, seed: int, steps: int, guidance: Guidance | None) -> Any:
         """An image at its first step: a row, whose `left` is the number of steps left."""
 
     def again(self, row: Any) -> Any:
@@ -50,6 +50,9 @@ class Drawing(Protocol):
     def advance(self, rows: Sequence[Any]) -> None:
         """Takes the next step of each row. Where it raises, a row has moved by this step or not at all.
         Raises ContextLost where no later call can succeed."""
+
+    def preview(self, row: Any) -> Any:
+        """What a row's last step says that the image will be; None where that can't be shown."""
 
     def finish(self, rows: Sequence[Any]) -> Sequence[Any]:
         """An image or an error for each row without steps left; Spoilt for an image that came out wrong."""
@@ -201,17 +204,23 @@ class Batcher:
         client: str = "",
         within: float = math.inf,
         patience: float = math.inf,
+        guidance: Guidance | None = None,
+        previews: Previews | None = None,
     ) -> list[asyncio.Future[Any]]:
         """All images of a request, or none: raises QueueFull, TooLate or Draining.
 
         within: seconds in which everything accepted has to be drawn; patience: those that the client waits.
+        previews: of a request for one image.
         """
         if self._closing:
             raise Draining
         if self.waiting + len(seeds) > self.max_queue:
             raise QueueFull(self._until_room(len(seeds)))
         loop = asyncio.get_running_loop()
-        images = [Image(client, condition, seed, steps, loop.time(), loop.create_future()) for seed in seeds]
+        images = [
+            Image(client, condition, seed, steps, loop.time(), loop.create_future(), guidance, previews)
+            for seed in seeds
+        ]
         for image in images:
             self._queue.push(image)
         try:
@@ -342,12 +351,13 @@ class Batcher:
         """On the model's thread: the number of steps taken, and the images that are ready."""
         for image in batch:
             if image.row is None:
-                image.row = self._engine.begin(image.condition, image.seed, image.steps)
+                image.row = self._engine.begin(image.condition, image.seed, image.steps, image.guidance)
         rows, taken = [image.row for image in batch], 0
         while all(row.left for row in rows) and taken < most:
             self._engine.advance(rows)
             taken += 1
             self._beat = self._clock()
+            self._show(batch)
             if self._pause:
                 break
         ready = [image for image in batch if image.left == 0]
@@ -365,6 +375,16 @@ class Batcher:
         log.warning("An image is drawn again, densely.", extra={"fields": {"why": str(why)}})
         self._watch.redrawn()
         image.row, image.again = self._engine.again(image.row), True
+
+    def _show(self, batch: Sequence[Image]) -> None:
+        for image in batch:
+            previews = image.previews
+            if previews is None or not previews.due(image.steps - image.left, image.steps):
+                continue
+            pixels = self._engine.preview(image.row)
+            if pixels is not None:
+                previews.show(previews.shown, pixels)
+                previews.shown += 1
 
     async def _one_by_one(self, batch: Sequence[Image], error: Exception) -> dict[Image, Any]:
         """After a failed step: takes it for each image alone, so that a bad one does not fail the others."""

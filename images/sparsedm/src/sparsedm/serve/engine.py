@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from sparsedm.artifact.artifact import load_artifact, read_manifest
 from sparsedm.artifact.canary import Canary, load_canary
 from sparsedm.artifact.components import Components, load_components
 from sparsedm.data.images import to_uint8
-from sparsedm.diffusion.samplers import Row, advance, images_of, plan_of
+from sparsedm.diffusion.samplers import Row, advance, images_of, plan_of, prediction_of
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import config_of
 from sparsedm.models.precision import DTYPES
@@ -37,13 +38,15 @@ from sparsedm.serve.checks import check_canary, check_components, check_range, o
 from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
 from sparsedm.serve.loading import Loading
-from sparsedm.serve.prompts import Condition
+from sparsedm.serve.prompts import Condition, Guidance
 from sparsedm.serve.recording import Recorded
 from sparsedm.serve.spoilt import Flat, NotFinite, Spoilt
 from sparsedm.serve.tuning import Tuning, circumstances, tuning_folder
 
 log = logging.getLogger("sparsedm.serve")
 
+TEXTS_KEPT = 32
+"""Encoded texts: the images of a request share theirs, and most requests the empty one."""
 MEASURED_STEPS = 2
 """Steps in which the time of a bucket is measured."""
 
@@ -84,10 +87,8 @@ class Engine:
         check_range(self._model, self.precision)
         self._recorded = Recorded(self._model)
         self.components = components or Components()
-        encoder, decode = self.components.text_encoder, self.components.autoencoder
-        self._nothing = None if encoder is None else encoder([""])[0]
-        self._text: tuple[Condition, torch.Tensor] | None = None
-        """The last text and its encoding, which the images of a request share."""
+        decode = self.components.autoencoder
+        self._text = lru_cache(TEXTS_KEPT)(self._encode)
         drawn = (self.config.channels, self.config.image_size, self.config.image_size)
         self.image_shape: tuple[int, int, int] = (
             drawn if decode is None else tuple(decode(torch.zeros(1, *drawn)).shape[1:])
@@ -145,8 +146,9 @@ class Engine:
 
     @property
     def rows(self) -> int:
-        """Rows of each matrix product: tokens of a batch, doubled with guidance."""
-        doubled = 2 if self.config.guidable and self.spec.guidance > 0 else 1
+        """Rows of each matrix product: tokens of a batch, doubled where guidance is part of it."""
+        together = self.config.guidable and self.spec.guidance > 0 and not self.spec.deterministic
+        doubled = 2 if together else 1
         return self.places * doubled * self.config.tokens
 
     def warm_up(self, loading: Loading | None = None) -> Measured:
@@ -225,9 +227,13 @@ class Engine:
         plan = plan_of(self.config.process, canary.sampler, canary.steps)
         with watched(self.device), torch.inference_mode():
             condition = self._encoded(self._any_condition(canary.label or 0))
-            row = Row(self.config, plan, canary.seed, condition, self.device)
+            guidance = Guidance(canary.guidance)
+            row = Row(
+                self.config, plan, canary.seed, condition, self.device,
+                guidance=guidance.strength, nothing=self._nothing(guidance),
+            )  # fmt: skip
             while row.left:
-                self._advance([row], canary.guidance)
+                self._advance([row])
             return images_of([row], self.config)[0]
 
     def _any_condition(self, number: int) -> Condition:
@@ -276,16 +282,25 @@ class Engine:
         self.draw([self._any_condition(0)] * len(seeds), seeds, steps)
         return time.perf_counter() - started
 
-    def begin(self, condition: Condition, seed: int, steps: int | None = None) -> Row:
+    def begin(
+        self, condition: Condition, seed: int, steps: int | None = None, guidance: Guidance | None = None
+    ) -> Row:
         """An image at its first step."""
         plan = plan_of(self.config.process, SAMPLER, steps or self.spec.steps)
+        guidance = guidance or Guidance(self.spec.guidance)
         with watched(self.device), torch.inference_mode():
-            return Row(self.config, plan, seed, self._encoded(condition), self.device)
+            return Row(
+                self.config, plan, seed, self._encoded(condition), self.device,
+                guidance=guidance.strength, nothing=self._nothing(guidance),
+            )  # fmt: skip
 
     def again(self, row: Row) -> Row:
         """The same image from its first step, by dense products that are called and not replayed."""
         with torch.inference_mode():
-            return _DenseRow(self.config, row.plan, row.seed, row.condition, self.device)
+            return _DenseRow(
+                self.config, row.plan, row.seed, row.condition, self.device,
+                guidance=row.guidance, nothing=row.nothing,
+            )  # fmt: skip
 
     def advance(self, rows: Sequence[Row]) -> None:
         """Takes the next step of each. Raises ContextLost when the GPU can't go on.
@@ -319,11 +334,17 @@ class Engine:
             return False
         return True
 
-    def _advance(self, rows: Sequence[Row], guidance: float | None = None) -> None:
+    def _advance(self, rows: Sequence[Row]) -> None:
         padding = self._bucket(len(rows)) - len(rows)
-        strength = self.spec.guidance if guidance is None else guidance
         with watched(self.device), torch.inference_mode():
-            advance(self._network, self.config, rows, strength, self._nothing, padding)
+            advance(self._network, self.config, rows, padding, apart=self.spec.deterministic)
+
+    def preview(self, row: Row) -> np.ndarray | None:
+        """What a row's last step says that the image will be, (H, W, C) uint8; None where not finite."""
+        with watched(self.device), torch.inference_mode():
+            drawn, decode = prediction_of(row, self.config), self.components.autoencoder
+            image = (drawn if decode is None else decode(drawn))[0]
+            return to_uint8(image).permute(1, 2, 0).numpy() if bool(image.isfinite().all()) else None
 
     def _shrink(self, size: int) -> None:
         """Batches hold half of `size`, which memory had no room for."""
@@ -374,12 +395,20 @@ class Engine:
         """What the sampler takes: a label (), an encoded text (L, D), or None."""
         if self.config.num_classes:
             return torch.tensor(condition, dtype=torch.int64, device=self.device)
+        return None if self.components.text_encoder is None else self._text(condition)
+
+    def _nothing(self, guidance: Guidance) -> torch.Tensor | None:
+        """The text that guidance leads away from, (L, D); labels have none. A row without guidance has it
+        too, since rows share a batch."""
         encoder = self.components.text_encoder
         if encoder is None:
             return None
-        if self._text is None or self._text[0] != condition:
-            self._text = condition, encoder.encode(torch.tensor([condition], dtype=torch.int64))[0]
-        return self._text[1]
+        return self._text(guidance.negative or tuple(encoder.tokens([""])[0].tolist()))
+
+    def _encode(self, tokens: tuple[int, ...]) -> torch.Tensor:
+        encoder = self.components.text_encoder
+        assert encoder is not None
+        return encoder.encode(torch.tensor([tokens], dtype=torch.int64))[0]
 
     def _bucket(self, images: int) -> int:
         """The number of rows that a batch is padded to. A CPU compiles and records nothing for a shape, so

@@ -36,11 +36,14 @@ class ApiError(Exception):
         """path: the request's, which decides the shape of the error."""
         if path == "/v2" or path.startswith("/v2/"):
             return JSONResponse({"error": self.message}, self.status, self.headers)
+        return JSONResponse({"error": self.detail()}, self.status, self.headers)
+
+    def detail(self) -> dict[str, str | None]:
+        """OpenAI's `error` object."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         if self.status == 429:
             kind = "rate_limit_error"
-        error = {"message": self.message, "type": kind, "code": self.code, "param": self.param}
-        return JSONResponse({"error": error}, self.status, self.headers)
+        return {"message": self.message, "type": kind, "code": self.code, "param": self.param}
 
 
 def bad_request(message: str, param: str, code: str = "invalid_value") -> ApiError:
@@ -66,6 +69,8 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> ApiError:
         return bad_request(f"{field} is not a parameter of this server.", field, "unknown_parameter")
     if problem["type"] == "missing":
         return bad_request(f"{field} is missing.", field, "missing_required_parameter")
+    if problem["type"] == "request":
+        return bad_request(problem["msg"], problem["ctx"]["field"])
     if not field:
         return bad_request("The body must be a JSON object.", "body", "invalid_body")
     said = problem["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")

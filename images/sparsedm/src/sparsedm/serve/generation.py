@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from email.message import Message
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -15,7 +15,9 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect, Request
 
 from sparsedm.serve.errors import LARGEST_BODY, ApiError, bad_request, too_large, validation_error
@@ -74,8 +76,13 @@ class GenerationRequest(BaseModel):
     moderation: Annotated[
         Literal["auto", "low"] | None, _only("auto", "low", because="this server moderates nothing")
     ] = None
-    stream: Annotated[Literal[False] | None, _only(False, because="this server does not stream")] = None
-    partial_images: Annotated[Literal[0] | None, _only(0, because="this server does not stream")] = None
+    stream: bool | None = Field(
+        None, description="Answers with events as the image comes to be, of one image: n must be 1."
+    )
+    partial_images: int | None = Field(
+        None, ge=0, le=3,
+        description="Number of images on the way that a stream shows; fewer where the steps are fewer.",
+    )  # fmt: skip
     seed: int | None = Field(
         None, ge=0, le=LARGEST_SEED - MOST_IMAGES,
         description="The first image's; each further one has the next. Equal seeds give equal images.",
@@ -83,6 +90,15 @@ class GenerationRequest(BaseModel):
     num_inference_steps: int | None = Field(
         None, ge=1, le=1000,
         description="Steps of the sampler: by default engine.steps of the server, at most engine.maxSteps.",
+    )  # fmt: skip
+    guidance_scale: float | None = Field(
+        None, ge=1, le=21, allow_inf_nan=False,
+        description="How closely to follow the prompt: 1 is not guided, and the default is 1 + "
+        "engine.guidance of the server.",
+    )  # fmt: skip
+    negative_prompt: str | None = Field(
+        None, max_length=32_000,
+        description="What to lead the image away from; for models with a text encoder, and with guidance.",
     )  # fmt: skip
     user: str | None = Field(None, description="Accepted for compatibility; nothing is done with it.")
     safety_identifier: str | None = Field(
@@ -98,6 +114,24 @@ class GenerationRequest(BaseModel):
                 "output_format: jpeg or webp beside it."
             )
         return value
+
+    @model_validator(mode="after")
+    def _streams_one_image(self) -> Self:
+        if self.stream and self.n != 1:
+            raise _about(
+                "n", "must be 1 with stream: the events do not say which image they are of. Send a request "
+                "for each image.",
+            )  # fmt: skip
+        if self.partial_images and not self.stream:
+            raise _about(
+                "partial_images", "must be absent or 0 without stream: write stream: true beside it."
+            )
+        return self
+
+
+def _about(field: str, problem: str) -> PydanticCustomError:
+    """Of a whole request, but about one field."""
+    return PydanticCustomError("request", "{field} {problem}", {"field": field, "problem": problem})
 
 
 async def read_request(request: Request) -> GenerationRequest:

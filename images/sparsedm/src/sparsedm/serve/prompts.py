@@ -4,6 +4,7 @@ tokens of the text itself where the model has a text encoder."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sparsedm.data.class_names import Words, words
 from sparsedm.errors import InputError
@@ -11,6 +12,16 @@ from sparsedm.models.text_encoder import TextEncoder
 
 Condition = int | tuple[int, ...] | None
 """A class, the tokens of a text, or nothing."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How far an image is led away from `negative`, the tokens of a text; None is the empty text, or the
+    class that stands for none. strength: s in U-ViT's convention, 0 for not at all."""
+
+    strength: float
+    negative: tuple[int, ...] | None = None
+
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "t-shirt": ("tshirt", "tee", "top"),

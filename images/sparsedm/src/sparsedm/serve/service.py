@@ -33,9 +33,10 @@ from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
 from sparsedm.serve.loading import Loading, Phase
 from sparsedm.serve.metrics import Metrics
 from sparsedm.serve.pace import Pace
-from sparsedm.serve.prompts import ClassNames, Condition, Texts
+from sparsedm.serve.prompts import ClassNames, Condition, Guidance, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies
+from sparsedm.serve.waiting import Previews
 from sparsedm.sources.fetch import Use, fetch_all
 from sparsedm.sources.settings import Settings
 from sparsedm.uris import resolve_uri, sources_status, uri_of
@@ -330,8 +331,11 @@ class Service:
         steps: int | None = None,
         client: str = "",
         patience: float = math.inf,
+        guidance: Guidance | None = None,
+        previews: Previews | None = None,
     ) -> list[asyncio.Future[np.ndarray]]:
-        """steps: by default the engine's. client: who asks, for fairness. patience: seconds the client waits.
+        """steps, guidance: by default the engine's. client: who asks, for fairness. patience: seconds the
+        client waits.
 
         Raises ApiError: 503 when stopping, 429 when there is no room or no time, 400 when there never is.
         """
@@ -354,7 +358,7 @@ class Service:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
         work = Work(len(seeds), len(seeds) * steps)
         try:
-            images = batcher.submit(condition, seeds, steps, client, within, patience)
+            images = batcher.submit(condition, seeds, steps, client, within, patience, guidance, previews)
         except Refused as refused:
             if self.stopping:
                 raise draining() from refused

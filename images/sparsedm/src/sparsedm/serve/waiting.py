@@ -10,12 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from sparsedm.serve.prompts import Condition
+from sparsedm.serve.prompts import Condition, Guidance
+
+
+@dataclass
+class Previews:
+    """What an image's client wants to see of it before it is ready. show: takes an index from 0 and the
+    pixels, on the model's thread."""
+
+    count: int
+    show: Callable[[int, Any], None]
+    shown: int = 0
+
+    def due(self, taken: int, steps: int) -> bool:
+        """Whether the next one comes after `taken` steps: they are spread evenly, and the last step's is the
+        image itself. Worked example: of 20 steps, 3 come after 5, 10 and 15; of 2 steps, one after the first.
+        """
+        places = {steps * number // (self.count + 1) for number in range(1, self.count + 1)} - {0}
+        return self.shown < len(places) and taken == sorted(places)[self.shown] < steps
 
 
 @dataclass(eq=False)
@@ -29,6 +46,9 @@ class Image:
     since: float
     """When it came, in the event loop's time."""
     result: asyncio.Future[Any]
+    guidance: Guidance | None = None
+    """None is the engine's own."""
+    previews: Previews | None = None
     row: Any = None
     """The engine's, once it is being drawn."""
     again: bool = False
