@@ -8,7 +8,9 @@ import { buildService, selectorText, serviceUrl } from './service';
 const tuned = { uri: 'pvc://models/a/b', sha256: 'a'.repeat(64), finetune: { name: 'tuned', uid: 'u' } };
 
 describe('the Deployment', () => {
-  const service = aService({ engine: { backend: 'auto', steps: 20, maxSteps: 50, deterministic: true } });
+  const service = aService({
+    engine: { backend: 'auto', steps: 20, maxSteps: 50, deterministic: true, corsAllowedOrigins: ['*'] },
+  });
   const deployment = buildDeployment(service, tuned, settings);
   const container = deployment.spec!.template.spec!.containers[0]!;
   const env = Object.fromEntries(container.env!.map(({ name, value }) => [name, value]));
@@ -19,7 +21,8 @@ describe('the Deployment', () => {
       SPARSEDM_MODEL: '/mnt/pvc/models/a/b',
       SPARSEDM_MODEL_NAME: 'shirts',
       SPARSEDM_MODEL_SHA256: tuned.sha256,
-      SPARSEDM_ENGINE: '{"backend":"auto","steps":20,"maxSteps":50,"deterministic":true}',
+      SPARSEDM_ENGINE:
+        '{"backend":"auto","steps":20,"maxSteps":50,"deterministic":true,"corsAllowedOrigins":["*"]}',
       SPARSEDM_REPORT_URL: 'http://operator.system.svc:8082/v1/services/ml/shirts/engine',
     });
     expect(container.volumeMounts).toContainEqual({

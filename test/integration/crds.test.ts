@@ -837,6 +837,12 @@ describe('a SparseInferenceService is refused', () => {
       'spec.engine.deterministic',
       'must be of type boolean',
     ],
+    [
+      'a page as an origin',
+      { engine: { corsAllowedOrigins: ['https://shop.example.com/cart'] } },
+      'spec.engine.corsAllowedOrigins[0]',
+      'an origin is a scheme, a host and, where it is not the default one, a port, without a path',
+    ],
     ['a queue for nobody', { engine: { maxQueue: 0 } }, 'spec.engine.maxQueue', 'greater than or equal to 1'],
     [
       'a speed-up of no speed-up',

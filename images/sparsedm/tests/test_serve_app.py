@@ -26,17 +26,23 @@ GENERATIONS = "/v1/images/generations"
 URL = "http://x"
 IMAGE = np.zeros((8, 8, 1), np.uint8)
 
+INFER = {"inputs": [{"name": "prompt", "shape": [1], "datatype": "BYTES", "data": ["boot"]}]}
+
 Answers = set[tuple[str, str, int]]
 """(method, path's pattern, status)."""
 Scenario = Callable[[httpx.AsyncClient, Service, FakeEngine], Awaitable[None]]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, scenario: Scenario, start: bool = True) -> None:
+def run(
+    monkeypatch: pytest.MonkeyPatch, scenario: Scenario, start: bool = True, origins: tuple[str, ...] = ()
+) -> None:
     engine = FakeEngine(0.01)
     engine.image = lambda seed: IMAGE
     engine.gate.set()
     monkeypatch.setattr(Engine, "load", lambda *_: engine)
-    spec = EngineSpec(max_batch_size=4, max_queue=4, max_batch_delay_milliseconds=0)
+    spec = EngineSpec(
+        max_batch_size=4, max_queue=4, max_batch_delay_milliseconds=0, cors_allowed_origins=origins
+    )
 
     async def main() -> None:
         service = Service(ServeConfig(Path("model"), "clothes", spec, None, "", 0, False))
@@ -146,18 +152,36 @@ async def provoke(client: httpx.AsyncClient, service: Service, engine: FakeEngin
         await ask("GET", pattern)
     v2 = "/v2/models/{name}"
     versioned = f"{v2}/versions/{{version}}"
-    for pattern in ("/v1/models/{name}", v2, f"{v2}/ready", versioned, f"{versioned}/ready"):
+    about = [f"{of}{end}" for of in (v2, versioned) for end in ("", "/ready", "/config")]
+    for pattern in ("/v1/models/{name}", *about):
         await ask("GET", pattern)
         await ask("GET", pattern, name="other")
-    for pattern in (f"{v2}/infer", f"{versioned}/infer"):
-        await ask("POST", pattern)
-        await ask("POST", pattern, name="other")
-    for body in ({"prompt": "boot"}, {}, {"prompt": "boot", "model": "other"}):
-        await ask("POST", GENERATIONS, json=body)
-    await ask("POST", GENERATIONS, content=b"x")
-    await ask("POST", GENERATIONS, content=b"x" * 600_000, headers={"Content-Type": "application/json"})
+    await provoke_drawing(ask, client, service, engine)
+    return seen
+
+
+async def provoke_drawing(
+    ask: Callable[..., Awaitable[None]], client: httpx.AsyncClient, service: Service, engine: FakeEngine
+) -> None:
+    """Every answer of the endpoints that take bodies. `ask` takes a method, a path's pattern, a request."""
+    v2 = "/v2/models/{name}"
+    drawing = {
+        GENERATIONS: {"prompt": "boot"},
+        f"{v2}/infer": INFER,
+        f"{v2}/versions/{{version}}/infer": INFER,
+    }
+    for pattern in drawing:
+        await ask("POST", pattern, json={})
+        await ask("POST", pattern, name="other", json={"prompt": "boot", "model": "other"})
+        await ask("POST", pattern, json=drawing[pattern])
+    for pattern in (*drawing, "/v2/repository/index"):
+        await ask("POST", pattern, content=b"x", headers={"Content-Encoding": "gzip"})
+        await ask("POST", pattern, content=b"x" * 600_000, headers={"Content-Type": "application/json"})
+    for body in (b"", b"x"):
+        await ask("POST", "/v2/repository/index", content=body)
     engine.image = NotFinite
-    await ask("POST", GENERATIONS, json={"prompt": "boot"})
+    for pattern, body in drawing.items():
+        await ask("POST", pattern, json=body)
     engine.image = lambda seed: IMAGE
     engine.gate.clear()
     before = []
@@ -165,20 +189,24 @@ async def provoke(client: httpx.AsyncClient, service: Service, engine: FakeEngin
         before.append(asyncio.create_task(generate(client, n=4)))
         while not getattr(service._batcher, place):
             await asyncio.sleep(0)
-    await ask("POST", GENERATIONS, json={"prompt": "boot"})
+    for pattern, body in drawing.items():
+        await ask("POST", pattern, json=body)
     engine.gate.set()
     await asyncio.gather(*before)
-    return seen
 
 
 async def provoke_without_a_model(client: httpx.AsyncClient, service: Service) -> Answers:
     seen = set()
     version = "/v2/models/{name}/versions/{version}"
     for pattern in ("/v1/models", "/v1/models/{name}", "/v2/health/ready", "/v2/models/{name}",
-                    "/v2/models/{name}/ready", version, f"{version}/ready"):  # fmt: skip
+                    "/v2/models/{name}/ready", "/v2/models/{name}/config", version, f"{version}/ready",
+                    f"{version}/config"):  # fmt: skip
         path = pattern.format(name="clothes", version="1")
         seen.add(("GET", pattern, (await client.get(path)).status_code))
-    seen.add(("POST", GENERATIONS, (await generate(client)).status_code))
+    for pattern in (GENERATIONS, "/v2/models/{name}/infer", f"{version}/infer", "/v2/repository/index"):
+        path = pattern.format(name="clothes", version="1")
+        body = {"prompt": "boot"} if pattern == GENERATIONS else INFER
+        seen.add(("POST", pattern, (await client.post(path, json=body)).status_code))
     dead = {"failures": 3, "drawing": 0, "seconds_to_finish": lambda self: 0.0}
     service._batcher = type("Dead", (), dead)()  # type: ignore[assignment]
     seen.add(("GET", "/v2/health/live", (await client.get("/v2/health/live")).status_code))
@@ -206,6 +234,30 @@ def test_the_document_promises_every_answer_and_no_other(monkeypatch: pytest.Mon
     }
     assert promised - seen == set(), "promised, and never comes"
     assert seen - promised == set(), "comes, and was not promised"
+
+
+@pytest.mark.parametrize(
+    ("origins", "want"), [((), None), (("http://a.example",), "http://a.example"), (("*",), "*")]
+)
+def test_pages_of_the_allowed_sites_may_read_answers(
+    origins: tuple[str, ...], want: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(client: httpx.AsyncClient, service: Service, _: FakeEngine) -> None:
+        asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "POST",
+                 "Access-Control-Request-Headers": "authorization,x-stainless-os"}  # fmt: skip
+        preflight = await client.options(GENERATIONS, headers=asked)
+        answer = await client.post(GENERATIONS, json={}, headers={"Origin": "http://a.example"})
+        for each in (preflight, answer):
+            assert each.headers.get("Access-Control-Allow-Origin") == want
+        assert answer.status_code == 400, "an error can be read too"
+        assert (preflight.status_code == 200) == (want is not None)
+        if want is not None:
+            assert "x-stainless-os" in preflight.headers["Access-Control-Allow-Headers"]
+            assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
+        other = await client.get("/v2", headers={"Origin": "http://b.example"})
+        assert other.headers.get("Access-Control-Allow-Origin") == ("*" if want == "*" else None)
+
+    run(monkeypatch, scenario, origins=origins)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kolkata"])

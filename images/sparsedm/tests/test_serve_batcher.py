@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sparsedm.serve.batcher import Batcher, Draining, QueueFull, TooLate
+from sparsedm.serve.batcher import Batcher, Displaced, Draining, QueueFull, TooLate
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.spoilt import Flat
@@ -457,5 +457,40 @@ def test_a_preview_that_can_not_be_shown_is_left_out() -> None:
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         (image,) = batcher.submit(1, [-9], 4, previews=Previews(2, lambda *_: pytest.fail("shown")))
         assert await image == (1, -9)
+
+    run(scenario)
+
+
+def test_a_client_that_fills_the_queue_gives_way_to_another() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        first = batcher.submit(0, range(4), 1, "a")
+        await in_step(painter)
+        filling = [batcher.submit(0, [seed, seed + 1], 1, "a") for seed in (10, 20, 30, 40)]
+        with pytest.raises(QueueFull):
+            batcher.submit(0, [50], 1, "a")
+        others = [batcher.submit(0, [60, 61], 1, "b"), batcher.submit(0, [70, 71], 1, "b")]
+        with pytest.raises(QueueFull):
+            batcher.submit(0, [80], 1, "b")
+        assert batcher.waiting == 8
+        displaced = await asyncio.gather(*filling[2], *filling[3], return_exceptions=True)
+        assert {type(each) for each in displaced} == {Displaced}
+        assert min(each.seconds for each in displaced) > 0
+        painter.gate.set()
+        await asyncio.gather(*first, *filling[0], *filling[1], *others[0], *others[1])
+
+    run(scenario)
+
+
+def test_nobody_gives_way_to_a_request_that_comes_too_late_all_the_same() -> None:
+    async def scenario(batcher: Batcher, painter: Painter) -> None:
+        painter.gate.clear()
+        kept = [batcher.submit(0, range(4), 1, "a")]
+        await in_step(painter)
+        kept += [batcher.submit(0, [seed], 1, "a") for seed in range(8)]
+        with pytest.raises(TooLate):
+            batcher.submit(0, [50], 1, "b", patience=1e-9)
+        painter.gate.set()
+        await asyncio.gather(*(each for one in kept for each in one))
 
     run(scenario)

@@ -41,6 +41,7 @@ def test_a_directory_names_the_model_when_nobody_else_does() -> None:
 @pytest.mark.parametrize(
     ("engine", "want"),
     [
+        ('{"corsAllowedOrigins": ["shop.example"]}', "engine.corsAllowedOrigins.0: string should match"),
         ('{"steps": 0}', "engine.steps: input should be greater than or equal to 1"),
         ('{"guidance": "much"}', "engine.guidance: "),
         ('{"guidance": "nan"}', "engine.guidance: "),

@@ -272,7 +272,8 @@ def test_errors_have_openai_s_shape(
         ("GET", "/v2/models/clothes/versions/1", 404, "no version 1"),
         ("GET", "/v2/nothing", 404, "nothing at this path"),
         ("POST", "/v2", 405, "does not take POST"),
-        ("POST", "/v2/models/clothes/infer", 400, "/v1/images/generations"),
+        ("POST", "/v2/models/clothes/infer", 400, "The body is not valid JSON"),
+        ("POST", "/v2/models/other/infer", 404, "no model other"),
     ],
 )
 def test_errors_of_the_inference_protocol_are_texts(
@@ -378,7 +379,7 @@ def test_models_are_listed_for_both_protocols(server: ServerProcess) -> None:
     assert listed["data"] == [get("/v1/models/clothes")]
     assert listed["data"][0]["classes"] == CLASSES
     assert get("/v2")["name"] == "sparsedm"
-    assert get("/v2/models/clothes")["platform"] == "sparsedm_uvit"
+    assert get("/v2/models/clothes")["platform"] == "sparsedm"
     assert get("/v2/models/clothes/ready") == {"name": "clothes", "ready": True}
     assert get("/v2/health/live") == {"live": True}
     assert get("/v2/health/ready") == {"ready": True}

@@ -90,3 +90,39 @@ def test_clients_that_have_gone_are_forgotten(loop: asyncio.AbstractEventLoop) -
         queue.push(image(loop, f"client {seed}", 1, seed))
         queue.pop()
     assert len(queue._given) <= 2
+
+
+@pytest.mark.parametrize(
+    ("waiting", "coming", "want"),
+    [
+        ("aaaaa", 1, [4]),
+        ("aaaaa", 2, [4]),
+        ("aaaaa", 5, []),  # the other would have fewer then
+        ("aab", 1, [1]),
+        ("ab", 1, []),
+        ("ccccab", 1, [3]),
+        ("cc", 9, []),
+    ],
+)
+def test_the_newest_request_of_who_waits_with_most_images_gives_way(
+    waiting: str, coming: int, want: list[int], loop: asyncio.AbstractEventLoop
+) -> None:
+    """Requests of one image each; "n" is the client that comes."""
+    queue = filled(loop, *((client, 1) for client in waiting))
+    for each in queue:
+        each.request = [each]
+    assert [each.seed for each in queue.surplus("n", coming, ())] == want
+
+
+def test_a_request_gives_way_as_a_whole_and_only_while_none_of_it_is_drawn(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    queue = filled(loop, *[("a", 1)] * 6)
+    images = list(queue)
+    for request in (images[:2], images[2:4], images[4:]):
+        for each in request:
+            each.request = request
+    queue.discard(images[5])
+    assert queue.surplus("n", 1, ()) == images[2:4]
+    assert queue.surplus("n", 1, images[2:4]) == images[:2]
+    assert queue.surplus("a", 1, ()) == ()

@@ -13,7 +13,7 @@ const schema84 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "VQb3GM1A18E77Uayl98ckHVDOdLjbQ49KZb06SnaEo"
+      "$ref": "URlV6e1P8pgYVQAAn7eOOHzVNamLfe5IF7JAKuxywAo"
     },
     "status": {
       "$ref": "V2HKlOgTYHtrc7gcmdfUuZINUR3GlF33DPktZxiN3s"
@@ -151,7 +151,7 @@ const schema89 = {
       "$ref": "ZnffBrL0Pyqwcyumt4defUiUCvysolUoq9qoBsyJhI"
     },
     "engine": {
-      "$ref": "oRKASuJ6ZWByyksNcHEh6KrRVWiZW9qjcuvP30hNc"
+      "$ref": "yq9OD0nqxhR9cL4bRplco1FxzEUALYzpf1zKW8uK3w"
     },
     "qualityGate": {
       "$ref": "smva3vdazDMcFeFK78voXWrCSHmrngspAYLH6UEUfhs"
@@ -540,6 +540,9 @@ const schema94 = {
     "maxSteps": {
       "$ref": "XBWq56FKfnYCQXZilWAeweLVi1HqKEbA5nOzZLPMLSM"
     },
+    "corsAllowedOrigins": {
+      "$ref": "egBYdhyVuyHUBHqstYuozmrLvF1JsAIFid95uMgYoE"
+    },
     "guidance": {
       "$ref": "TnO73preTyq2Z90rf5x3esfQAN6DXNUrX5qiry0ma5o"
     },
@@ -796,12 +799,125 @@ function validate199(data, {
   return errors === 0;
 }
 const schema99 = {
+  "type": "array",
+  "maxItems": 32,
+  "items": {
+    "$ref": "e1uOVeqfjBAPuXX6I9cJlbCISYcRfG4B07M72XVk"
+  },
+  "nullable": true
+};
+const schema100 = {
+  "type": "string",
+  "maxLength": 270
+};
+function validate202(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 270) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 270
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate202.errors = vErrors;
+  return errors === 0;
+}
+function validate201(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate202(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate201.errors = vErrors;
+  return errors === 0;
+}
+const schema101 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate201(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -843,17 +959,17 @@ function validate201(data, {
       errors++;
     }
   }
-  validate201.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "integer",
   "default": 8,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate203(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -913,17 +1029,17 @@ function validate203(data, {
       errors++;
     }
   }
-  validate203.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "integer",
   "default": 5,
   "minimum": 0,
   "maximum": 60000,
   "nullable": true
 };
-function validate205(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -983,7 +1099,7 @@ function validate205(data, {
       errors++;
     }
   }
-  validate205.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
 const schema50 = {
@@ -1017,14 +1133,14 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 100000,
   "nullable": true
 };
-function validate208(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1084,7 +1200,7 @@ function validate208(data, {
       errors++;
     }
   }
-  validate208.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
 function validate192(data, {
@@ -1156,36 +1272,47 @@ function validate192(data, {
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate201(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.corsAllowedOrigins !== undefined) {
+      if (!validate201(data.corsAllowedOrigins, {
+        instancePath: instancePath + "/corsAllowedOrigins",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "corsAllowedOrigins",
         rootData
       })) {
         vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate205(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maxBatchSize !== undefined) {
-      if (!validate203(data.maxBatchSize, {
+      if (!validate207(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxBatchDelayMilliseconds !== undefined) {
-      if (!validate205(data.maxBatchDelayMilliseconds, {
+      if (!validate209(data.maxBatchDelayMilliseconds, {
         instancePath: instancePath + "/maxBatchDelayMilliseconds",
         parentData: data,
         parentDataProperty: "maxBatchDelayMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
@@ -1201,13 +1328,13 @@ function validate192(data, {
       }
     }
     if (data.maxQueue !== undefined) {
-      if (!validate208(data.maxQueue, {
+      if (!validate212(data.maxQueue, {
         instancePath: instancePath + "/maxQueue",
         parentData: data,
         parentDataProperty: "maxQueue",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
         errors = vErrors.length;
       }
     }
@@ -1215,7 +1342,7 @@ function validate192(data, {
   validate192.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "object",
   "properties": {
     "minSpeedup": {
@@ -1283,12 +1410,12 @@ function validate21(data, {
   validate21.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema106 = {
   "type": "string",
   "enum": ["Fallback", "Refuse"],
   "nullable": true
 };
-function validate213(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1318,7 +1445,7 @@ function validate213(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema104.enum
+        allowedValues: schema106.enum
       }
     };
     if (vErrors === null) {
@@ -1328,16 +1455,16 @@ function validate213(data, {
     }
     errors++;
   }
-  validate213.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema107 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate216(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1397,10 +1524,10 @@ function validate216(data, {
       errors++;
     }
   }
-  validate216.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-function validate211(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1437,13 +1564,13 @@ function validate211(data, {
       }
     }
     if (data.onSlow !== undefined) {
-      if (!validate213(data.onSlow, {
+      if (!validate217(data.onSlow, {
         instancePath: instancePath + "/onSlow",
         parentData: data,
         parentDataProperty: "onSlow",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
@@ -1459,21 +1586,21 @@ function validate211(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate216(data.maxFidIncreasePercent, {
+      if (!validate220(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate211.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema108 = {
   "type": "object",
   "properties": {
     "samplePercent": {
@@ -1485,7 +1612,7 @@ const schema106 = {
   },
   "nullable": true
 };
-const schema107 = {
+const schema109 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -1494,7 +1621,7 @@ const schema107 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate220(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1570,7 +1697,7 @@ function validate220(data, {
       errors++;
     }
   }
-  validate220.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
 const schema24 = {
@@ -1659,7 +1786,7 @@ function validate54(data, {
   validate54.errors = vErrors;
   return errors === 0;
 }
-function validate219(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1685,13 +1812,13 @@ function validate219(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.samplePercent !== undefined) {
-      if (!validate220(data.samplePercent, {
+      if (!validate224(data.samplePercent, {
         instancePath: instancePath + "/samplePercent",
         parentData: data,
         parentDataProperty: "samplePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
@@ -1707,7 +1834,7 @@ function validate219(data, {
       }
     }
   }
-  validate219.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
 const schema7 = {
@@ -1797,7 +1924,7 @@ function validate22(data, {
   validate22.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "object",
   "properties": {
     "engine": {
@@ -1827,13 +1954,13 @@ const schema108 = {
   },
   "nullable": true
 };
-const schema109 = {
+const schema111 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "default": "builtin",
   "nullable": true
 };
-function validate226(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1863,7 +1990,7 @@ function validate226(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema109.enum
+        allowedValues: schema111.enum
       }
     };
     if (vErrors === null) {
@@ -1873,7 +2000,7 @@ function validate226(data, {
     }
     errors++;
   }
-  validate226.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
 const schema25 = {
@@ -2048,7 +2175,7 @@ function validate88(data, {
   validate88.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema112 = {
   "type": "object",
   "properties": {
     "concurrency": {
@@ -2132,7 +2259,7 @@ function validate23(data, {
   validate23.errors = vErrors;
   return errors === 0;
 }
-function validate231(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2191,10 +2318,10 @@ function validate231(data, {
       }
     }
   }
-  validate231.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "integer",
   "format": "int32",
   "default": 300,
@@ -2202,7 +2329,7 @@ const schema111 = {
   "maximum": 3600,
   "nullable": true
 };
-function validate236(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2278,10 +2405,10 @@ function validate236(data, {
       errors++;
     }
   }
-  validate236.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "integer",
   "format": "int32",
   "default": 200,
@@ -2289,7 +2416,7 @@ const schema112 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate238(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2365,10 +2492,10 @@ function validate238(data, {
       errors++;
     }
   }
-  validate238.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 10,
@@ -2377,7 +2504,7 @@ const schema113 = {
   },
   "nullable": true
 };
-const schema114 = {
+const schema116 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2398,11 +2525,11 @@ const schema114 = {
     }
   }
 };
-const schema115 = {
+const schema117 = {
   "type": "string",
   "enum": ["Resource", "Pods", "Object", "External"]
 };
-function validate242(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2432,7 +2559,7 @@ function validate242(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema115.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -2442,10 +2569,10 @@ function validate242(data, {
     }
     errors++;
   }
-  validate242.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "object",
   "required": ["name", "target"],
   "properties": {
@@ -2458,11 +2585,11 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema119 = {
   "type": "string",
   "enum": ["cpu", "memory"]
 };
-function validate245(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2492,7 +2619,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema117.enum
+        allowedValues: schema119.enum
       }
     };
     if (vErrors === null) {
@@ -2502,10 +2629,10 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -2520,11 +2647,11 @@ const schema118 = {
     }
   }
 };
-const schema119 = {
+const schema121 = {
   "type": "string",
   "enum": ["Utilization", "AverageValue"]
 };
-function validate248(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2554,7 +2681,7 @@ function validate248(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema119.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -2564,17 +2691,17 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema122 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 10000,
   "nullable": true
 };
-function validate250(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2650,7 +2777,7 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
 const schema10 = {
@@ -2801,7 +2928,7 @@ function validate25(data, {
   validate25.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2827,24 +2954,24 @@ function validate247(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate248(data.type, {
+      if (!validate252(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.averageUtilization !== undefined) {
-      if (!validate250(data.averageUtilization, {
+      if (!validate254(data.averageUtilization, {
         instancePath: instancePath + "/averageUtilization",
         parentData: data,
         parentDataProperty: "averageUtilization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
@@ -2875,10 +3002,10 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-function validate244(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2936,32 +3063,32 @@ function validate244(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate245(data.name, {
+      if (!validate249(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
     if (data.target !== undefined) {
-      if (!validate247(data.target, {
+      if (!validate251(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate244.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -3626,7 +3753,7 @@ function validate31(data, {
   validate31.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "object",
   "required": ["type"],
   "properties": {
@@ -3638,11 +3765,11 @@ const schema122 = {
     }
   }
 };
-const schema123 = {
+const schema125 = {
   "type": "string",
   "enum": ["AverageValue"]
 };
-function validate258(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3672,7 +3799,7 @@ function validate258(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema125.enum
       }
     };
     if (vErrors === null) {
@@ -3682,10 +3809,10 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3711,13 +3838,13 @@ function validate257(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate258(data.type, {
+      if (!validate262(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
@@ -3748,10 +3875,10 @@ function validate257(data, {
     }
     errors++;
   }
-  validate257.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3820,21 +3947,21 @@ function validate255(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate257(data.target, {
+      if (!validate261(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate255.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "object",
   "required": ["describedObject", "metric", "target"],
   "properties": {
@@ -3850,7 +3977,7 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema127 = {
   "type": "object",
   "required": ["kind", "name"],
   "properties": {
@@ -3865,12 +3992,12 @@ const schema125 = {
     }
   }
 };
-const schema126 = {
+const schema128 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate265(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3912,15 +4039,15 @@ function validate265(data, {
       errors++;
     }
   }
-  validate265.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate267(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3977,10 +4104,10 @@ function validate267(data, {
     }
     errors++;
   }
-  validate267.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4022,24 +4149,24 @@ function validate264(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate265(data.apiVersion, {
+      if (!validate269(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate267(data.kind, {
+      if (!validate271(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
@@ -4070,7 +4197,7 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
 const schema22 = {
@@ -4212,7 +4339,7 @@ function validate49(data, {
   validate49.errors = vErrors;
   return errors === 0;
 }
-function validate263(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4286,13 +4413,13 @@ function validate263(data, {
       errors++;
     }
     if (data.describedObject !== undefined) {
-      if (!validate264(data.describedObject, {
+      if (!validate268(data.describedObject, {
         instancePath: instancePath + "/describedObject",
         parentData: data,
         parentDataProperty: "describedObject",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
@@ -4319,10 +4446,10 @@ function validate263(data, {
       }
     }
   }
-  validate263.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "object",
   "required": ["metric", "target"],
   "properties": {
@@ -4335,7 +4462,7 @@ const schema128 = {
   },
   "nullable": true
 };
-function validate274(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4415,10 +4542,10 @@ function validate274(data, {
       }
     }
   }
-  validate274.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-function validate241(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4444,57 +4571,57 @@ function validate241(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate242(data.type, {
+      if (!validate246(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.resource !== undefined) {
-      if (!validate244(data.resource, {
+      if (!validate248(data.resource, {
         instancePath: instancePath + "/resource",
         parentData: data,
         parentDataProperty: "resource",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.pods !== undefined) {
-      if (!validate255(data.pods, {
+      if (!validate259(data.pods, {
         instancePath: instancePath + "/pods",
         parentData: data,
         parentDataProperty: "pods",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.object !== undefined) {
-      if (!validate263(data.object, {
+      if (!validate267(data.object, {
         instancePath: instancePath + "/object",
         parentData: data,
         parentDataProperty: "object",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.external !== undefined) {
-      if (!validate274(data.external, {
+      if (!validate278(data.external, {
         instancePath: instancePath + "/external",
         parentData: data,
         parentDataProperty: "external",
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
@@ -4514,10 +4641,10 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate240(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4576,21 +4703,21 @@ function validate240(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate241(data[i0], {
+      if (!validate245(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate240.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-function validate225(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4616,13 +4743,13 @@ function validate225(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.engine !== undefined) {
-      if (!validate226(data.engine, {
+      if (!validate230(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
@@ -4660,60 +4787,60 @@ function validate225(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate231(data.target, {
+      if (!validate235(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.scaleDownStabilizationSeconds !== undefined) {
-      if (!validate236(data.scaleDownStabilizationSeconds, {
+      if (!validate240(data.scaleDownStabilizationSeconds, {
         instancePath: instancePath + "/scaleDownStabilizationSeconds",
         parentData: data,
         parentDataProperty: "scaleDownStabilizationSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.panicPercent !== undefined) {
-      if (!validate238(data.panicPercent, {
-        instancePath: instancePath + "/panicPercent",
-        parentData: data,
-        parentDataProperty: "panicPercent",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.metrics !== undefined) {
-      if (!validate240(data.metrics, {
-        instancePath: instancePath + "/metrics",
-        parentData: data,
-        parentDataProperty: "metrics",
         rootData
       })) {
         vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
+    if (data.panicPercent !== undefined) {
+      if (!validate242(data.panicPercent, {
+        instancePath: instancePath + "/panicPercent",
+        parentData: data,
+        parentDataProperty: "panicPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.metrics !== undefined) {
+      if (!validate244(data.metrics, {
+        instancePath: instancePath + "/metrics",
+        parentData: data,
+        parentDataProperty: "metrics",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate225.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema131 = {
   "type": "string",
   "enum": ["Auto", "Always"],
   "default": "Auto",
   "nullable": true
 };
-function validate281(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4743,7 +4870,7 @@ function validate281(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -4753,10 +4880,10 @@ function validate281(data, {
     }
     errors++;
   }
-  validate281.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "object",
   "properties": {
     "strategy": {
@@ -4777,13 +4904,13 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema133 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"],
   "default": "RollingUpdate",
   "nullable": true
 };
-function validate284(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4813,7 +4940,7 @@ function validate284(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema131.enum
+        allowedValues: schema133.enum
       }
     };
     if (vErrors === null) {
@@ -4823,10 +4950,10 @@ function validate284(data, {
     }
     errors++;
   }
-  validate284.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema134 = {
   "type": "object",
   "properties": {
     "steps": {
@@ -4838,7 +4965,7 @@ const schema132 = {
   },
   "nullable": true
 };
-const schema133 = {
+const schema135 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 20,
@@ -4847,7 +4974,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema136 = {
   "type": "object",
   "required": ["weight"],
   "properties": {
@@ -4944,7 +5071,7 @@ function validate92(data, {
   validate92.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema137 = {
   "type": "integer",
   "format": "int32",
   "default": 60,
@@ -4952,7 +5079,7 @@ const schema135 = {
   "maximum": 86400,
   "nullable": true
 };
-function validate290(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5028,10 +5155,10 @@ function validate290(data, {
       errors++;
     }
   }
-  validate290.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate288(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5068,13 +5195,13 @@ function validate288(data, {
       }
     }
     if (data.holdSeconds !== undefined) {
-      if (!validate290(data.holdSeconds, {
+      if (!validate294(data.holdSeconds, {
         instancePath: instancePath + "/holdSeconds",
         parentData: data,
         parentDataProperty: "holdSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
@@ -5094,10 +5221,10 @@ function validate288(data, {
     }
     errors++;
   }
-  validate288.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-function validate287(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5156,21 +5283,21 @@ function validate287(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate288(data[i0], {
+      if (!validate292(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate287.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "maxErrorRatePercent": {
@@ -5188,7 +5315,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema139 = {
   "type": "integer",
   "format": "int32",
   "default": 5,
@@ -5196,7 +5323,7 @@ const schema137 = {
   "maximum": 100,
   "nullable": true
 };
-function validate295(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5272,10 +5399,10 @@ function validate295(data, {
       errors++;
     }
   }
-  validate295.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema140 = {
   "type": "integer",
   "format": "int32",
   "default": 20,
@@ -5283,7 +5410,7 @@ const schema138 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate299(data, {
+function validate303(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5359,10 +5486,10 @@ function validate299(data, {
       errors++;
     }
   }
-  validate299.errors = vErrors;
+  validate303.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5388,13 +5515,13 @@ function validate294(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.maxErrorRatePercent !== undefined) {
-      if (!validate295(data.maxErrorRatePercent, {
+      if (!validate299(data.maxErrorRatePercent, {
         instancePath: instancePath + "/maxErrorRatePercent",
         parentData: data,
         parentDataProperty: "maxErrorRatePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
@@ -5421,21 +5548,21 @@ function validate294(data, {
       }
     }
     if (data.minRequests !== undefined) {
-      if (!validate299(data.minRequests, {
+      if (!validate303(data.minRequests, {
         instancePath: instancePath + "/minRequests",
         parentData: data,
         parentDataProperty: "minRequests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate294.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate290(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5461,32 +5588,32 @@ function validate286(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate287(data.steps, {
+      if (!validate291(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.analysis !== undefined) {
-      if (!validate294(data.analysis, {
+      if (!validate298(data.analysis, {
         instancePath: instancePath + "/analysis",
         parentData: data,
         parentDataProperty: "analysis",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate286.errors = vErrors;
+  validate290.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema141 = {
   "type": "integer",
   "format": "int32",
   "default": 10,
@@ -5494,7 +5621,7 @@ const schema139 = {
   "maximum": 100,
   "nullable": true
 };
-function validate304(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5570,7 +5697,7 @@ function validate304(data, {
       errors++;
     }
   }
-  validate304.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
 const schema55 = {
@@ -5624,7 +5751,7 @@ function validate114(data, {
   validate114.errors = vErrors;
   return errors === 0;
 }
-function validate283(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5650,24 +5777,24 @@ function validate283(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.strategy !== undefined) {
-      if (!validate284(data.strategy, {
+      if (!validate288(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
     if (data.canary !== undefined) {
-      if (!validate286(data.canary, {
+      if (!validate290(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
         errors = vErrors.length;
       }
     }
@@ -5683,13 +5810,13 @@ function validate283(data, {
       }
     }
     if (data.revisionHistoryLimit !== undefined) {
-      if (!validate304(data.revisionHistoryLimit, {
+      if (!validate308(data.revisionHistoryLimit, {
         instancePath: instancePath + "/revisionHistoryLimit",
         parentData: data,
         parentDataProperty: "revisionHistoryLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
@@ -5705,10 +5832,10 @@ function validate283(data, {
       }
     }
   }
-  validate283.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "httpRoute": {
@@ -5720,7 +5847,7 @@ const schema140 = {
   },
   "nullable": true
 };
-const schema141 = {
+const schema143 = {
   "type": "object",
   "required": ["parentRefs"],
   "properties": {
@@ -5736,7 +5863,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema144 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -5744,7 +5871,7 @@ const schema142 = {
     "$ref": "G2g7sRm6u9Dt8C9a6YD4fZqKaNFIdE3OWaYjhjMwcQ"
   }
 };
-const schema143 = {
+const schema145 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -5762,13 +5889,13 @@ const schema143 = {
     }
   }
 };
-const schema144 = {
+const schema146 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate313(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5826,7 +5953,7 @@ function validate313(data, {
       errors++;
     }
   }
-  validate313.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -5982,7 +6109,7 @@ function validate119(data, {
   validate119.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6019,13 +6146,13 @@ function validate311(data, {
       }
     }
     if (data.namespace !== undefined) {
-      if (!validate313(data.namespace, {
+      if (!validate317(data.namespace, {
         instancePath: instancePath + "/namespace",
         parentData: data,
         parentDataProperty: "namespace",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
@@ -6067,10 +6194,10 @@ function validate311(data, {
     }
     errors++;
   }
-  validate311.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6113,13 +6240,13 @@ function validate310(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate311(data[i0], {
+      if (!validate315(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
@@ -6139,10 +6266,10 @@ function validate310(data, {
     }
     errors++;
   }
-  validate310.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6150,7 +6277,7 @@ const schema145 = {
   },
   "nullable": true
 };
-function validate319(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6204,10 +6331,10 @@ function validate319(data, {
       }
     }
   }
-  validate319.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "request": {
@@ -6269,7 +6396,7 @@ function validate56(data, {
   validate56.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6317,10 +6444,10 @@ function validate322(data, {
       }
     }
   }
-  validate322.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6362,43 +6489,43 @@ function validate309(data, {
       errors++;
     }
     if (data.parentRefs !== undefined) {
-      if (!validate310(data.parentRefs, {
+      if (!validate314(data.parentRefs, {
         instancePath: instancePath + "/parentRefs",
         parentData: data,
         parentDataProperty: "parentRefs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
     if (data.hostnames !== undefined) {
-      if (!validate319(data.hostnames, {
+      if (!validate323(data.hostnames, {
         instancePath: instancePath + "/hostnames",
         parentData: data,
         parentDataProperty: "hostnames",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
     if (data.timeouts !== undefined) {
-      if (!validate322(data.timeouts, {
+      if (!validate326(data.timeouts, {
         instancePath: instancePath + "/timeouts",
         parentData: data,
         parentDataProperty: "timeouts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate309.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema149 = {
   "type": "object",
   "required": ["host"],
   "properties": {
@@ -6417,7 +6544,7 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema150 = {
   "type": "object",
   "properties": {
     "secretName": {
@@ -6426,7 +6553,7 @@ const schema148 = {
   },
   "nullable": true
 };
-function validate330(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6463,7 +6590,7 @@ function validate330(data, {
       }
     }
   }
-  validate330.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
 const schema53 = {
@@ -6579,7 +6706,7 @@ function validate111(data, {
   validate111.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6643,13 +6770,13 @@ function validate327(data, {
       }
     }
     if (data.tls !== undefined) {
-      if (!validate330(data.tls, {
+      if (!validate334(data.tls, {
         instancePath: instancePath + "/tls",
         parentData: data,
         parentDataProperty: "tls",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
@@ -6665,10 +6792,10 @@ function validate327(data, {
       }
     }
   }
-  validate327.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6694,32 +6821,32 @@ function validate308(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.httpRoute !== undefined) {
-      if (!validate309(data.httpRoute, {
+      if (!validate313(data.httpRoute, {
         instancePath: instancePath + "/httpRoute",
         parentData: data,
         parentDataProperty: "httpRoute",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
     if (data.ingress !== undefined) {
-      if (!validate327(data.ingress, {
+      if (!validate331(data.ingress, {
         instancePath: instancePath + "/ingress",
         parentData: data,
         parentDataProperty: "ingress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
   "type": "object",
   "properties": {
     "from": {
@@ -7526,7 +7653,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7574,10 +7701,10 @@ function validate336(data, {
       }
     }
   }
-  validate336.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema152 = {
   "type": "object",
   "properties": {
     "maxUnavailable": {
@@ -7677,7 +7804,7 @@ function validate85(data, {
   validate85.errors = vErrors;
   return errors === 0;
 }
-function validate340(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7725,10 +7852,10 @@ function validate340(data, {
       }
     }
   }
-  validate340.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema153 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -7743,7 +7870,7 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema154 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7751,7 +7878,7 @@ const schema152 = {
   },
   "nullable": true
 };
-const schema153 = {
+const schema155 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -7811,7 +7938,7 @@ function validate125(data, {
   validate125.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7890,10 +8017,10 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-function validate345(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7936,21 +8063,21 @@ function validate345(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate346(data[i0], {
+      if (!validate350(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate345.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema156 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -7960,7 +8087,7 @@ const schema154 = {
   },
   "nullable": true
 };
-function validate351(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8013,10 +8140,10 @@ function validate351(data, {
       }
     }
   }
-  validate351.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema157 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -8029,7 +8156,7 @@ const schema155 = {
   },
   "nullable": true
 };
-function validate354(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8093,10 +8220,10 @@ function validate354(data, {
       }
     }
   }
-  validate354.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8122,43 +8249,43 @@ function validate344(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate345(data.credentials, {
+      if (!validate349(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate351(data.cache, {
+      if (!validate355(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate354(data.trustedCA, {
+      if (!validate358(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate344.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema158 = {
   "type": "object",
   "properties": {
     "topologySpreadConstraints": {
@@ -8209,7 +8336,7 @@ const schema156 = {
   },
   "nullable": true
 };
-const schema157 = {
+const schema159 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -8217,7 +8344,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema160 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -8241,12 +8368,12 @@ const schema158 = {
     }
   }
 };
-const schema159 = {
+const schema161 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate362(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8303,14 +8430,14 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema162 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate365(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8340,7 +8467,7 @@ function validate365(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema160.enum
+        allowedValues: schema162.enum
       }
     };
     if (vErrors === null) {
@@ -8350,7 +8477,7 @@ function validate365(data, {
     }
     errors++;
   }
-  validate365.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
 const schema42 = {
@@ -8401,7 +8528,7 @@ function validate89(data, {
   validate89.errors = vErrors;
   return errors === 0;
 }
-function validate361(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8443,13 +8570,13 @@ function validate361(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate362(data.topologyKey, {
+      if (!validate366(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -8465,13 +8592,13 @@ function validate361(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate365(data.whenUnsatisfiable, {
+      if (!validate369(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
@@ -8524,10 +8651,10 @@ function validate361(data, {
     }
     errors++;
   }
-  validate361.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-function validate360(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8570,28 +8697,28 @@ function validate360(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate361(data[i0], {
+      if (!validate365(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate360.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema163 = {
   "type": "integer",
   "format": "int64",
   "minimum": 30,
   "maximum": 3600,
   "nullable": true
 };
-function validate372(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8667,16 +8794,16 @@ function validate372(data, {
       errors++;
     }
   }
-  validate372.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema164 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate374(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8734,15 +8861,15 @@ function validate374(data, {
       errors++;
     }
   }
-  validate374.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema165 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate376(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8772,7 +8899,7 @@ function validate376(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema163.enum
+        allowedValues: schema165.enum
       }
     };
     if (vErrors === null) {
@@ -8782,10 +8909,10 @@ function validate376(data, {
     }
     errors++;
   }
-  validate376.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema166 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8793,7 +8920,7 @@ const schema164 = {
   },
   "nullable": true
 };
-const schema165 = {
+const schema167 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8802,7 +8929,7 @@ const schema165 = {
     }
   }
 };
-function validate379(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8854,10 +8981,10 @@ function validate379(data, {
     }
     errors++;
   }
-  validate379.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate378(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8900,21 +9027,21 @@ function validate378(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate379(data[i0], {
+      if (!validate383(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate378.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema168 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -8991,7 +9118,7 @@ function validate90(data, {
   validate90.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9039,7 +9166,7 @@ function validate383(data, {
       }
     }
   }
-  validate383.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
 const schema52 = {
@@ -9107,7 +9234,7 @@ function validate109(data, {
   validate109.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema169 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -9115,7 +9242,7 @@ const schema167 = {
   },
   "nullable": true
 };
-const schema168 = {
+const schema170 = {
   "type": "object",
   "properties": {
     "key": {
@@ -9135,12 +9262,12 @@ const schema168 = {
     }
   }
 };
-const schema169 = {
+const schema171 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate390(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9182,15 +9309,15 @@ function validate390(data, {
       errors++;
     }
   }
-  validate390.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema172 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate392(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9220,7 +9347,7 @@ function validate392(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema170.enum
+        allowedValues: schema172.enum
       }
     };
     if (vErrors === null) {
@@ -9230,7 +9357,7 @@ function validate392(data, {
     }
     errors++;
   }
-  validate392.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
 const schema77 = {
@@ -9283,12 +9410,12 @@ function validate161(data, {
   validate161.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema173 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate395(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9318,7 +9445,7 @@ function validate395(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema171.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -9328,7 +9455,7 @@ function validate395(data, {
     }
     errors++;
   }
-  validate395.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
 const schema62 = {
@@ -9399,7 +9526,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate389(data, {
+function validate393(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9409,24 +9536,24 @@ function validate389(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate390(data.key, {
+      if (!validate394(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate392(data.operator, {
+      if (!validate396(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
@@ -9442,13 +9569,13 @@ function validate389(data, {
       }
     }
     if (data.effect !== undefined) {
-      if (!validate395(data.effect, {
+      if (!validate399(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate395.errors : vErrors.concat(validate395.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
@@ -9479,10 +9606,10 @@ function validate389(data, {
     }
     errors++;
   }
-  validate389.errors = vErrors;
+  validate393.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9525,21 +9652,21 @@ function validate388(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate389(data[i0], {
+      if (!validate393(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -9548,7 +9675,7 @@ const schema172 = {
   },
   "nullable": true
 };
-const schema173 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -9560,7 +9687,7 @@ const schema173 = {
   },
   "nullable": true
 };
-const schema174 = {
+const schema176 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -9570,7 +9697,7 @@ const schema174 = {
   },
   "nullable": true
 };
-const schema175 = {
+const schema177 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -9942,7 +10069,7 @@ function validate93(data, {
   validate93.errors = vErrors;
   return errors === 0;
 }
-function validate403(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10011,10 +10138,10 @@ function validate403(data, {
     }
     errors++;
   }
-  validate403.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-function validate402(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10056,21 +10183,21 @@ function validate402(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate403(data.nodeSelectorTerms, {
+      if (!validate407(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate402.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema178 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10078,7 +10205,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema179 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -10090,7 +10217,7 @@ const schema177 = {
     }
   }
 };
-function validate408(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10169,10 +10296,10 @@ function validate408(data, {
     }
     errors++;
   }
-  validate408.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10215,21 +10342,21 @@ function validate407(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate408(data[i0], {
+      if (!validate412(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate407.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
-function validate401(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10255,32 +10382,32 @@ function validate401(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate402(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate406(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate407(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate411(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate401.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-function validate400(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10306,21 +10433,21 @@ function validate400(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate401(data.nodeAffinity, {
+      if (!validate405(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate400.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema180 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -10328,7 +10455,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema181 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -10408,12 +10535,12 @@ function validate124(data, {
   validate124.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema182 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate418(data, {
+function validate422(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10455,10 +10582,10 @@ function validate418(data, {
       errors++;
     }
   }
-  validate418.errors = vErrors;
+  validate422.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema183 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -10580,7 +10707,7 @@ function validate105(data, {
   validate105.errors = vErrors;
   return errors === 0;
 }
-function validate420(data, {
+function validate424(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10628,10 +10755,10 @@ function validate420(data, {
       }
     }
   }
-  validate420.errors = vErrors;
+  validate424.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10668,24 +10795,24 @@ function validate416(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate418(data.value, {
+      if (!validate422(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate420(data.valueFrom, {
+      if (!validate424(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
+        vErrors = vErrors === null ? validate424.errors : vErrors.concat(validate424.errors);
         errors = vErrors.length;
       }
     }
@@ -10705,10 +10832,10 @@ function validate416(data, {
     }
     errors++;
   }
-  validate416.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-function validate415(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10751,21 +10878,21 @@ function validate415(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate416(data[i0], {
+      if (!validate420(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate415.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10791,68 +10918,68 @@ function validate359(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate360(data.topologySpreadConstraints, {
+      if (!validate364(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.terminationGracePeriodSeconds !== undefined) {
-      if (!validate372(data.terminationGracePeriodSeconds, {
+      if (!validate376(data.terminationGracePeriodSeconds, {
         instancePath: instancePath + "/terminationGracePeriodSeconds",
         parentData: data,
         parentDataProperty: "terminationGracePeriodSeconds",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.image !== undefined) {
-      if (!validate374(data.image, {
-        instancePath: instancePath + "/image",
-        parentData: data,
-        parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate376(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate378(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.image !== undefined) {
+      if (!validate378(data.image, {
+        instancePath: instancePath + "/image",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "image",
         rootData
       })) {
         vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate380(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
+        parentData: data,
+        parentDataProperty: "imagePullPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate382(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate383(data.resources, {
+      if (!validate387(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
@@ -10868,35 +10995,35 @@ function validate359(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate388(data.tolerations, {
+      if (!validate392(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate400(data.affinity, {
+      if (!validate404(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate415(data.env, {
+      if (!validate419(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
@@ -10956,7 +11083,7 @@ function validate359(data, {
       }
     }
   }
-  validate359.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
 function validate181(data, {
@@ -11007,24 +11134,24 @@ function validate181(data, {
       }
     }
     if (data.qualityGate !== undefined) {
-      if (!validate211(data.qualityGate, {
+      if (!validate215(data.qualityGate, {
         instancePath: instancePath + "/qualityGate",
         parentData: data,
         parentDataProperty: "qualityGate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.qualityMonitor !== undefined) {
-      if (!validate219(data.qualityMonitor, {
+      if (!validate223(data.qualityMonitor, {
         instancePath: instancePath + "/qualityMonitor",
         parentData: data,
         parentDataProperty: "qualityMonitor",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
@@ -11040,90 +11167,90 @@ function validate181(data, {
       }
     }
     if (data.scaling !== undefined) {
-      if (!validate225(data.scaling, {
+      if (!validate229(data.scaling, {
         instancePath: instancePath + "/scaling",
         parentData: data,
         parentDataProperty: "scaling",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
     if (data.gateway !== undefined) {
-      if (!validate281(data.gateway, {
+      if (!validate285(data.gateway, {
         instancePath: instancePath + "/gateway",
         parentData: data,
         parentDataProperty: "gateway",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate283(data.rollout, {
+      if (!validate287(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
     if (data.expose !== undefined) {
-      if (!validate308(data.expose, {
+      if (!validate312(data.expose, {
         instancePath: instancePath + "/expose",
         parentData: data,
         parentDataProperty: "expose",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
     if (data.networkPolicy !== undefined) {
-      if (!validate336(data.networkPolicy, {
+      if (!validate340(data.networkPolicy, {
         instancePath: instancePath + "/networkPolicy",
         parentData: data,
         parentDataProperty: "networkPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.podDisruptionBudget !== undefined) {
-      if (!validate340(data.podDisruptionBudget, {
-        instancePath: instancePath + "/podDisruptionBudget",
-        parentData: data,
-        parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
         vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
-    if (data.sources !== undefined) {
-      if (!validate344(data.sources, {
-        instancePath: instancePath + "/sources",
+    if (data.podDisruptionBudget !== undefined) {
+      if (!validate344(data.podDisruptionBudget, {
+        instancePath: instancePath + "/podDisruptionBudget",
         parentData: data,
-        parentDataProperty: "sources",
+        parentDataProperty: "podDisruptionBudget",
         rootData
       })) {
         vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
+    if (data.sources !== undefined) {
+      if (!validate348(data.sources, {
+        instancePath: instancePath + "/sources",
+        parentData: data,
+        parentDataProperty: "sources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.server !== undefined) {
-      if (!validate359(data.server, {
+      if (!validate363(data.server, {
         instancePath: instancePath + "/server",
         parentData: data,
         parentDataProperty: "server",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
@@ -11146,7 +11273,7 @@ function validate181(data, {
   validate181.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema184 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -11218,12 +11345,12 @@ const schema182 = {
   },
   "nullable": true
 };
-const schema183 = {
+const schema185 = {
   "type": "string",
   "enum": ["Pending", "Updating", "Ready", "Degraded", "Failed"],
   "nullable": true
 };
-function validate435(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11253,7 +11380,7 @@ function validate435(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema183.enum
+        allowedValues: schema185.enum
       }
     };
     if (vErrors === null) {
@@ -11263,7 +11390,7 @@ function validate435(data, {
     }
     errors++;
   }
-  validate435.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
 const schema57 = {
@@ -11399,12 +11526,12 @@ function validate118(data, {
   validate118.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema186 = {
   "type": "string",
   "enum": ["builtin", "keda", "hpa", "none"],
   "nullable": true
 };
-function validate443(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11434,7 +11561,7 @@ function validate443(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema184.enum
+        allowedValues: schema186.enum
       }
     };
     if (vErrors === null) {
@@ -11444,10 +11571,10 @@ function validate443(data, {
     }
     errors++;
   }
-  validate443.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema187 = {
   "type": "object",
   "properties": {
     "mode": {
@@ -11465,12 +11592,12 @@ const schema185 = {
   },
   "nullable": true
 };
-const schema186 = {
+const schema188 = {
   "type": "string",
   "enum": ["Direct", "Gateway"],
   "nullable": true
 };
-function validate447(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11500,7 +11627,7 @@ function validate447(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema186.enum
+        allowedValues: schema188.enum
       }
     };
     if (vErrors === null) {
@@ -11510,7 +11637,7 @@ function validate447(data, {
     }
     errors++;
   }
-  validate447.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
 const schema61 = {
@@ -11563,7 +11690,7 @@ function validate121(data, {
   validate121.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema189 = {
   "type": "object",
   "required": ["revision", "weightPercent"],
   "properties": {
@@ -11576,13 +11703,13 @@ const schema187 = {
   },
   "nullable": true
 };
-const schema188 = {
+const schema190 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100
 };
-function validate453(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11658,10 +11785,10 @@ function validate453(data, {
       errors++;
     }
   }
-  validate453.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-function validate451(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11730,21 +11857,21 @@ function validate451(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate453(data.weightPercent, {
+      if (!validate457(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate451.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate446(data, {
+function validate450(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11770,13 +11897,13 @@ function validate446(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.mode !== undefined) {
-      if (!validate447(data.mode, {
+      if (!validate451(data.mode, {
         instancePath: instancePath + "/mode",
         parentData: data,
         parentDataProperty: "mode",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
@@ -11803,21 +11930,21 @@ function validate446(data, {
       }
     }
     if (data.canary !== undefined) {
-      if (!validate451(data.canary, {
+      if (!validate455(data.canary, {
         instancePath: instancePath + "/canary",
         parentData: data,
         parentDataProperty: "canary",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate446.errors = vErrors;
+  validate450.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema191 = {
   "type": "array",
   "maxItems": 10,
   "items": {
@@ -11825,7 +11952,7 @@ const schema189 = {
   },
   "nullable": true
 };
-const schema190 = {
+const schema192 = {
   "type": "object",
   "required": ["revision"],
   "properties": {
@@ -11961,7 +12088,7 @@ function validate127(data, {
   validate127.errors = vErrors;
   return errors === 0;
 }
-function validate458(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12112,10 +12239,10 @@ function validate458(data, {
     }
     errors++;
   }
-  validate458.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-function validate457(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12158,21 +12285,21 @@ function validate457(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate458(data[i0], {
+      if (!validate462(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate457.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema193 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -12180,7 +12307,7 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema194 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -12204,11 +12331,11 @@ const schema192 = {
     }
   }
 };
-const schema193 = {
+const schema195 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate474(data, {
+function validate478(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12238,7 +12365,7 @@ function validate474(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema193.enum
+        allowedValues: schema195.enum
       }
     };
     if (vErrors === null) {
@@ -12248,7 +12375,7 @@ function validate474(data, {
     }
     errors++;
   }
-  validate474.errors = vErrors;
+  validate478.errors = vErrors;
   return errors === 0;
 }
 const schema78 = {
@@ -12348,7 +12475,7 @@ function validate163(data, {
   validate163.errors = vErrors;
   return errors === 0;
 }
-function validate472(data, {
+function validate476(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12449,13 +12576,13 @@ function validate472(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate474(data.status, {
+      if (!validate478(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
+        vErrors = vErrors === null ? validate478.errors : vErrors.concat(validate478.errors);
         errors = vErrors.length;
       }
     }
@@ -12519,10 +12646,10 @@ function validate472(data, {
     }
     errors++;
   }
-  validate472.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-function validate471(data, {
+function validate475(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12565,21 +12692,21 @@ function validate471(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate472(data[i0], {
+      if (!validate476(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate471.errors = vErrors;
+  validate475.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema196 = {
   "type": "object",
   "required": ["uri", "bounds", "passed", "reason", "message"],
   "properties": {
@@ -12649,10 +12776,10 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema197 = {
   "type": "boolean"
 };
-function validate485(data, {
+function validate489(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12676,14 +12803,14 @@ function validate485(data, {
     }
     errors++;
   }
-  validate485.errors = vErrors;
+  validate489.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema198 = {
   "type": "string",
   "maxLength": 128
 };
-function validate487(data, {
+function validate491(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12724,10 +12851,10 @@ function validate487(data, {
     }
     errors++;
   }
-  validate487.errors = vErrors;
+  validate491.errors = vErrors;
   return errors === 0;
 }
-function validate482(data, {
+function validate486(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12855,24 +12982,24 @@ function validate482(data, {
       }
     }
     if (data.passed !== undefined) {
-      if (!validate485(data.passed, {
+      if (!validate489(data.passed, {
         instancePath: instancePath + "/passed",
         parentData: data,
         parentDataProperty: "passed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
+        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
         errors = vErrors.length;
       }
     }
     if (data.reason !== undefined) {
-      if (!validate487(data.reason, {
+      if (!validate491(data.reason, {
         instancePath: instancePath + "/reason",
         parentData: data,
         parentDataProperty: "reason",
         rootData
       })) {
-        vErrors = vErrors === null ? validate487.errors : vErrors.concat(validate487.errors);
+        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
         errors = vErrors.length;
       }
     }
@@ -12888,10 +13015,10 @@ function validate482(data, {
       }
     }
   }
-  validate482.errors = vErrors;
+  validate486.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema199 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -12899,7 +13026,7 @@ const schema197 = {
   },
   "nullable": true
 };
-const schema198 = {
+const schema200 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -12967,7 +13094,7 @@ function validate171(data, {
   validate171.errors = vErrors;
   return errors === 0;
 }
-function validate492(data, {
+function validate496(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13052,10 +13179,10 @@ function validate492(data, {
     }
     errors++;
   }
-  validate492.errors = vErrors;
+  validate496.errors = vErrors;
   return errors === 0;
 }
-function validate491(data, {
+function validate495(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13098,18 +13225,18 @@ function validate491(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate492(data[i0], {
+      if (!validate496(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
+        vErrors = vErrors === null ? validate496.errors : vErrors.concat(validate496.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate491.errors = vErrors;
+  validate495.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -13837,7 +13964,7 @@ function validate128(data, {
   validate128.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema201 = {
   "type": "object",
   "required": ["strategy", "phase", "revision", "since", "message"],
   "properties": {
@@ -13874,11 +14001,11 @@ const schema199 = {
   },
   "nullable": true
 };
-const schema200 = {
+const schema202 = {
   "type": "string",
   "enum": ["RollingUpdate", "Recreate", "Canary"]
 };
-function validate502(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13908,7 +14035,7 @@ function validate502(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema200.enum
+        allowedValues: schema202.enum
       }
     };
     if (vErrors === null) {
@@ -13918,14 +14045,14 @@ function validate502(data, {
     }
     errors++;
   }
-  validate502.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema203 = {
   "type": "string",
   "enum": ["Progressing", "Promoting", "Finishing", "RollingBack", "RolledBack", "Withdrawing", "Complete"]
 };
-function validate504(data, {
+function validate508(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13955,7 +14082,7 @@ function validate504(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema201.enum
+        allowedValues: schema203.enum
       }
     };
     if (vErrors === null) {
@@ -13965,17 +14092,17 @@ function validate504(data, {
     }
     errors++;
   }
-  validate504.errors = vErrors;
+  validate508.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema204 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate509(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14051,10 +14178,10 @@ function validate509(data, {
       errors++;
     }
   }
-  validate509.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
+const schema205 = {
   "type": "object",
   "required": ["canary", "stable"],
   "properties": {
@@ -14288,7 +14415,7 @@ function validate165(data, {
   validate165.errors = vErrors;
   return errors === 0;
 }
-function validate513(data, {
+function validate517(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14368,10 +14495,10 @@ function validate513(data, {
       }
     }
   }
-  validate513.errors = vErrors;
+  validate517.errors = vErrors;
   return errors === 0;
 }
-function validate501(data, {
+function validate505(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14477,24 +14604,24 @@ function validate501(data, {
       errors++;
     }
     if (data.strategy !== undefined) {
-      if (!validate502(data.strategy, {
+      if (!validate506(data.strategy, {
         instancePath: instancePath + "/strategy",
         parentData: data,
         parentDataProperty: "strategy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate504(data.phase, {
+      if (!validate508(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
+        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
         errors = vErrors.length;
       }
     }
@@ -14532,13 +14659,13 @@ function validate501(data, {
       }
     }
     if (data.weightPercent !== undefined) {
-      if (!validate509(data.weightPercent, {
+      if (!validate513(data.weightPercent, {
         instancePath: instancePath + "/weightPercent",
         parentData: data,
         parentDataProperty: "weightPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate509.errors : vErrors.concat(validate509.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
@@ -14565,13 +14692,13 @@ function validate501(data, {
       }
     }
     if (data.counted !== undefined) {
-      if (!validate513(data.counted, {
+      if (!validate517(data.counted, {
         instancePath: instancePath + "/counted",
         parentData: data,
         parentDataProperty: "counted",
         rootData
       })) {
-        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
+        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
         errors = vErrors.length;
       }
     }
@@ -14587,10 +14714,10 @@ function validate501(data, {
       }
     }
   }
-  validate501.errors = vErrors;
+  validate505.errors = vErrors;
   return errors === 0;
 }
-const schema204 = {
+const schema206 = {
   "type": "array",
   "maxItems": 101,
   "items": {
@@ -14598,7 +14725,7 @@ const schema204 = {
   },
   "nullable": true
 };
-const schema205 = {
+const schema207 = {
   "type": "object",
   "required": ["number", "name", "servedAt"],
   "properties": {
@@ -14622,12 +14749,12 @@ const schema205 = {
     }
   }
 };
-const schema206 = {
+const schema208 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1
 };
-function validate521(data, {
+function validate525(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14686,10 +14813,10 @@ function validate521(data, {
       errors++;
     }
   }
-  validate521.errors = vErrors;
+  validate525.errors = vErrors;
   return errors === 0;
 }
-function validate520(data, {
+function validate524(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14747,13 +14874,13 @@ function validate520(data, {
       errors++;
     }
     if (data.number !== undefined) {
-      if (!validate521(data.number, {
+      if (!validate525(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
+        vErrors = vErrors === null ? validate525.errors : vErrors.concat(validate525.errors);
         errors = vErrors.length;
       }
     }
@@ -14828,10 +14955,10 @@ function validate520(data, {
     }
     errors++;
   }
-  validate520.errors = vErrors;
+  validate524.errors = vErrors;
   return errors === 0;
 }
-function validate519(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14874,21 +15001,21 @@ function validate519(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate520(data[i0], {
+      if (!validate524(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate520.errors : vErrors.concat(validate520.errors);
+        vErrors = vErrors === null ? validate524.errors : vErrors.concat(validate524.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate519.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "phase": {
@@ -14900,13 +15027,13 @@ const schema207 = {
   },
   "nullable": true
 };
-const schema208 = {
+const schema210 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate532(data, {
+function validate536(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14966,10 +15093,10 @@ function validate532(data, {
       errors++;
     }
   }
-  validate532.errors = vErrors;
+  validate536.errors = vErrors;
   return errors === 0;
 }
-function validate530(data, {
+function validate534(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15006,21 +15133,21 @@ function validate530(data, {
       }
     }
     if (data.percent !== undefined) {
-      if (!validate532(data.percent, {
+      if (!validate536(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
+        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate530.errors = vErrors;
+  validate534.errors = vErrors;
   return errors === 0;
 }
-const schema209 = {
+const schema211 = {
   "type": "object",
   "properties": {
     "backend": {
@@ -15104,7 +15231,7 @@ function validate170(data, {
   validate170.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema212 = {
   "type": "object",
   "properties": {
     "p50": {
@@ -15116,7 +15243,7 @@ const schema210 = {
   },
   "nullable": true
 };
-function validate541(data, {
+function validate545(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15164,15 +15291,15 @@ function validate541(data, {
       }
     }
   }
-  validate541.errors = vErrors;
+  validate545.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema213 = {
   "type": "integer",
   "minimum": 1,
   "nullable": true
 };
-function validate546(data, {
+function validate550(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15215,10 +15342,10 @@ function validate546(data, {
       errors++;
     }
   }
-  validate546.errors = vErrors;
+  validate550.errors = vErrors;
   return errors === 0;
 }
-function validate535(data, {
+function validate539(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15299,13 +15426,13 @@ function validate535(data, {
       }
     }
     if (data.latencyMilliseconds !== undefined) {
-      if (!validate541(data.latencyMilliseconds, {
+      if (!validate545(data.latencyMilliseconds, {
         instancePath: instancePath + "/latencyMilliseconds",
         parentData: data,
         parentDataProperty: "latencyMilliseconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate541.errors : vErrors.concat(validate541.errors);
+        vErrors = vErrors === null ? validate545.errors : vErrors.concat(validate545.errors);
         errors = vErrors.length;
       }
     }
@@ -15321,13 +15448,13 @@ function validate535(data, {
       }
     }
     if (data.maxBatchSize !== undefined) {
-      if (!validate546(data.maxBatchSize, {
+      if (!validate550(data.maxBatchSize, {
         instancePath: instancePath + "/maxBatchSize",
         parentData: data,
         parentDataProperty: "maxBatchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
+        vErrors = vErrors === null ? validate550.errors : vErrors.concat(validate550.errors);
         errors = vErrors.length;
       }
     }
@@ -15343,10 +15470,10 @@ function validate535(data, {
       }
     }
   }
-  validate535.errors = vErrors;
+  validate539.errors = vErrors;
   return errors === 0;
 }
-function validate433(data, {
+function validate437(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15383,13 +15510,13 @@ function validate433(data, {
       }
     }
     if (data.phase !== undefined) {
-      if (!validate435(data.phase, {
+      if (!validate439(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
@@ -15460,13 +15587,13 @@ function validate433(data, {
       }
     }
     if (data.scalingEngine !== undefined) {
-      if (!validate443(data.scalingEngine, {
+      if (!validate447(data.scalingEngine, {
         instancePath: instancePath + "/scalingEngine",
         parentData: data,
         parentDataProperty: "scalingEngine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
@@ -15482,57 +15609,57 @@ function validate433(data, {
       }
     }
     if (data.traffic !== undefined) {
-      if (!validate446(data.traffic, {
+      if (!validate450(data.traffic, {
         instancePath: instancePath + "/traffic",
         parentData: data,
         parentDataProperty: "traffic",
         rootData
       })) {
-        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
+        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
         errors = vErrors.length;
       }
     }
     if (data.quality !== undefined) {
-      if (!validate457(data.quality, {
+      if (!validate461(data.quality, {
         instancePath: instancePath + "/quality",
         parentData: data,
         parentDataProperty: "quality",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate471(data.conditions, {
+      if (!validate475(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
+        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
         errors = vErrors.length;
       }
     }
     if (data.gate !== undefined) {
-      if (!validate482(data.gate, {
+      if (!validate486(data.gate, {
         instancePath: instancePath + "/gate",
         parentData: data,
         parentDataProperty: "gate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate482.errors : vErrors.concat(validate482.errors);
+        vErrors = vErrors === null ? validate486.errors : vErrors.concat(validate486.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate491(data.sources, {
+      if (!validate495(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
+        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
         errors = vErrors.length;
       }
     }
@@ -15559,51 +15686,51 @@ function validate433(data, {
       }
     }
     if (data.rollout !== undefined) {
-      if (!validate501(data.rollout, {
+      if (!validate505(data.rollout, {
         instancePath: instancePath + "/rollout",
         parentData: data,
         parentDataProperty: "rollout",
         rootData
       })) {
-        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
+        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
         errors = vErrors.length;
       }
     }
     if (data.revisions !== undefined) {
-      if (!validate519(data.revisions, {
+      if (!validate523(data.revisions, {
         instancePath: instancePath + "/revisions",
         parentData: data,
         parentDataProperty: "revisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate519.errors : vErrors.concat(validate519.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
     if (data.loading !== undefined) {
-      if (!validate530(data.loading, {
+      if (!validate534(data.loading, {
         instancePath: instancePath + "/loading",
         parentData: data,
         parentDataProperty: "loading",
         rootData
       })) {
-        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
+        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
         errors = vErrors.length;
       }
     }
     if (data.engine !== undefined) {
-      if (!validate535(data.engine, {
+      if (!validate539(data.engine, {
         instancePath: instancePath + "/engine",
         parentData: data,
         parentDataProperty: "engine",
         rootData
       })) {
-        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
+        vErrors = vErrors === null ? validate539.errors : vErrors.concat(validate539.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate433.errors = vErrors;
+  validate437.errors = vErrors;
   return errors === 0;
 }
 function validate172(data, {
@@ -15709,13 +15836,13 @@ function validate172(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate433(data.status, {
+      if (!validate437(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
+        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
         errors = vErrors.length;
       }
     }

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sparsedm.models.text_encoder import TextTooLong
-from sparsedm.serve.batcher import Draining
-from sparsedm.serve.errors import ApiError, bad_request
+from sparsedm.serve.batcher import Displaced, Draining
+from sparsedm.serve.errors import ApiError, bad_request, shown
 from sparsedm.serve.generation import (
     GenerationRequest,
     client_gone,
@@ -25,6 +25,7 @@ from sparsedm.serve.generation import (
     read_request,
 )
 from sparsedm.serve.images import BEST, encode_base64, side_of
+from sparsedm.serve.infer import inference_answer, read_inference
 from sparsedm.serve.prompts import Condition, Guidance, UnknownClass
 from sparsedm.serve.service import Service, draining
 from sparsedm.serve.spoilt import Spoilt
@@ -41,6 +42,8 @@ class Order:
     guidance: Guidance | None
     side: int
     seeds: list[int]
+    seeded: bool
+    """Whether the client chose the seeds."""
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -71,11 +74,6 @@ def check_model(service: Service, name: str | None) -> None:
         )
 
 
-def shown(name: str) -> str:
-    """Replaces a lone surrogate, which JSON can hold and UTF-8 can't, with a question mark."""
-    return name[:100].encode("utf-8", "replace").decode("utf-8")
-
-
 def order_of(service: Service, body: GenerationRequest) -> Order:
     """Raises ApiError."""
     check_model(service, body.model)
@@ -86,7 +84,7 @@ def order_of(service: Service, body: GenerationRequest) -> Order:
     condition = _condition(service, body.prompt, "prompt")
     guidance = _guidance(service, body)
     seed = body.seed if body.seed is not None else secrets.randbits(32)
-    return Order(body, condition, guidance, side, [seed + i for i in range(body.n)])
+    return Order(body, condition, guidance, side, [seed + i for i in range(body.n)], body.seed is not None)
 
 
 def _condition(service: Service, text: str, field: str) -> Condition:
@@ -137,6 +135,21 @@ async def answer(service: Service, request: Request) -> Response:
     return await work.whole(request)
 
 
+async def infer(service: Service, request: Request, version: str) -> Response:
+    """As `answer`, of a request by the Open Inference Protocol."""
+    started = time.perf_counter()
+    asked = await read_inference(request)
+    order = order_of(service, asked.body)
+    if asked.seeds is not None:
+        order = replace(order, seeds=asked.seeds, seeded=True)
+    patience = patience_of(request) - (time.perf_counter() - started)
+    work = Work(service, order, client_of(request), patience, started)
+    with service.load.request():
+        images = await work.drawn(request)
+    tensors = {"images": np.stack(images), "seed": np.array(order.seeds, np.int64)}
+    return inference_answer(service.config.name, version, asked, tensors, work.headers())
+
+
 @dataclass(frozen=True)
 class Work:
     """An order of a client that waits for `patience` seconds; `started` is when its request came."""
@@ -149,12 +162,29 @@ class Work:
 
     async def whole(self, request: Request) -> JSONResponse:
         with self.service.load.request():
-            images = await _unless_disconnected(request, self._submit(None))
+            images = await self.drawn(request)
             encoded = await asyncio.gather(*(self.order.encode(image) for image in images))
-        self._note(images)
         data = [self._datum(*image) for image in zip(encoded, self.order.seeds, strict=True)]
         answer = {"created": int(time.time()), **self.order.shared, "data": data, "usage": self._usage()}
-        return JSONResponse(answer, headers=self._headers())
+        return JSONResponse(answer, headers=self.headers())
+
+    async def drawn(self, request: Request) -> list[np.ndarray]:
+        """When the client disconnects, its images leave the queue, and the batch at the next step. Raises
+        ApiError."""
+        drawing = asyncio.create_task(_all(self._submit(None)))
+        leaving = asyncio.create_task(gone(request.receive))
+        try:
+            await asyncio.wait({drawing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not drawing.done():
+                raise client_gone()
+            images = drawing.result()
+        except Exception as error:
+            raise self._failure(error) from error
+        finally:
+            leaving.cancel()
+            drawing.cancel()
+        self._note(images)
+        return images
 
     def stream(self) -> EventStream:
         loop, news = asyncio.get_running_loop(), asyncio.Queue[Any]()
@@ -167,7 +197,7 @@ class Work:
             (image,) = self._submit(Previews(self.order.body.partial_images or 0, show))
             stack.callback(image.cancel)
             image.add_done_callback(news.put_nowait)
-            return EventStream(self._events(news), self._headers(), stack.pop_all().close)
+            return EventStream(self._events(news), self.headers(), stack.pop_all().close)
 
     async def _events(self, news: asyncio.Queue[Any]) -> AsyncIterator[dict[str, Any]]:
         """Previews, then the image. Raises ApiError."""
@@ -177,7 +207,7 @@ class Work:
         try:
             image = came.result()
         except Exception as error:
-            raise failure(error) from error
+            raise self._failure(error) from error
         datum = self._datum(await self.order.encode(image), self.order.seeds[0])
         self._note([image])
         yield completed(datum, self._usage(), self.order.shared)
@@ -194,8 +224,22 @@ class Work:
         body, engine = self.order.body, self.service.config.engine
         if body.num_inference_steps in (None, engine.steps) and self.order.guidance is None:
             # Others have another quality.
-            self.service.served(self.order.condition, images, body.seed is not None)
+            self.service.served(self.order.condition, images, self.order.seeded)
         self.service.latencies.add(time.perf_counter() - self.started)
+
+    def _failure(self, error: Exception) -> ApiError:
+        """What the client is told where an image was not drawn."""
+        if isinstance(error, ApiError):
+            return error
+        if isinstance(error, Draining):
+            return draining()
+        if isinstance(error, Displaced):
+            body = self.order.body
+            return self.service.displaced(error, len(self.order.seeds), body.num_inference_steps)
+        if isinstance(error, Spoilt):
+            return ApiError(500, f"{error} Try another seed.", error.code)
+        # The batcher has logged it.
+        return ApiError(500, "The image could not be drawn: the server's log says why.", "drawing_failed")
 
     def _datum(self, b64_json: str, seed: int) -> dict[str, Any]:
         name = self.service.class_name(self.order.condition)
@@ -214,37 +258,9 @@ class Work:
             "total_tokens": text + drawn,
         }
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         took = self.service.denoising_seconds(len(self.order.seeds), self.order.body.num_inference_steps)
         return {"X-SparseDM-Denoising-Seconds": f"{took:.3f}"}
-
-
-def failure(error: Exception) -> ApiError:
-    """What a client is told of an image that was not drawn."""
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, Draining):
-        return draining()
-    if isinstance(error, Spoilt):
-        return ApiError(500, f"{error} Try another seed.", error.code)
-    # The batcher has logged it.
-    return ApiError(500, "The image could not be drawn: the server's log says why.", "drawing_failed")
-
-
-async def _unless_disconnected(request: Request, images: list[asyncio.Future[Any]]) -> list[Any]:
-    """The images. When the client disconnects, its images leave the queue, and the batch at the next step."""
-    drawn = asyncio.create_task(_all(images))
-    leaving = asyncio.create_task(gone(request.receive))
-    try:
-        await asyncio.wait({drawn, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not drawn.done():
-            raise client_gone()
-        return list(drawn.result())
-    except Exception as error:
-        raise failure(error) from error
-    finally:
-        leaving.cancel()
-        drawn.cancel()
 
 
 async def _all(images: list[asyncio.Future[Any]]) -> list[Any]:

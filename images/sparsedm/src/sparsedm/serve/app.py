@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import calendar
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from sparsedm import __version__
-from sparsedm.serve.answer import answer, check_model, shown
-from sparsedm.serve.errors import ApiError, add_error_handlers, bad_request
-from sparsedm.serve.openapi import GENERATION, describe, documented
+from sparsedm.serve.answer import answer, check_model, infer
+from sparsedm.serve.errors import ApiError, add_error_handlers, shown
+from sparsedm.serve.infer import (
+    EXTENSIONS,
+    HEADER_LENGTH,
+    configuration,
+    inputs,
+    outputs,
+    read_index_request,
+)
+from sparsedm.serve.openapi import GENERATION, INDEX, INFERENCE, describe, documented
 from sparsedm.serve.service import Service
 from sparsedm.serve.telemetry import Telemetry
 
@@ -24,6 +34,8 @@ def create_app(service: Service) -> FastAPI:
         title="SparseDM", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     add_error_handlers(app)
+    if service.config.engine.cors_allowed_origins:
+        _allow_origins(app, service.config.engine.cors_allowed_origins)
     app.add_middleware(
         Telemetry, metrics=service.metrics, access_log=service.config.access_log,
         stopping=lambda: service.stopping, queued=lambda: service.queued_seconds,
@@ -31,6 +43,7 @@ def create_app(service: Service) -> FastAPI:
     _add_health(app, service)
     _add_models(app, service)
     _add_protocol(app, service)
+    _add_protocol_model(app, service)
     describe(app)
 
     @app.post("/v1/images/generations", **GENERATION)
@@ -49,6 +62,15 @@ def create_app(service: Service) -> FastAPI:
         )
 
     return app
+
+
+def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
+    """Lets pages of other sites read answers, and the headers that clients act on. No cookies: keys come in
+    the Authorization header."""
+    app.add_middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=["GET", "HEAD", "POST"], allow_headers=["*"],
+        expose_headers=["X-Request-Id", "Retry-After", "Retry-After-Ms", "X-Should-Retry", HEADER_LENGTH],
+    )  # fmt: skip
 
 
 def _add_health(app: FastAPI, service: Service) -> None:
@@ -94,7 +116,22 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
 
 def _add_protocol(app: FastAPI, service: Service) -> None:
-    """The Open Inference Protocol. Images are asked for at /v1/images/generations: there are no tensors."""
+    """What the Open Inference Protocol and Triton's extensions say of the server."""
+
+    @app.get("/v2", responses=documented())
+    async def server() -> dict[str, Any]:
+        return {"name": "sparsedm", "version": __version__, "extensions": EXTENSIONS}
+
+    @app.post("/v2/repository/index", **INDEX)
+    async def index(request: Request) -> list[dict[str, Any]]:
+        only_ready = await read_index_request(request)
+        state = "READY" if service.ready else "UNAVAILABLE"
+        model = {"name": service.config.name, "version": _version(service), "state": state, "reason": ""}
+        return [] if only_ready and not service.ready else [model]
+
+
+def _add_protocol_model(app: FastAPI, service: Service) -> None:
+    """What they say of the model, with its version in the path and without, and inference."""
 
     def check(name: str, version: str | None) -> None:
         check_model(service, name)
@@ -103,30 +140,40 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
                 404, f"There is no version {shown(version)} of {name} here.", "version_not_found", "version"
             )
 
-    @app.get("/v2", responses=documented())
-    async def server() -> dict[str, Any]:
-        return {"name": "sparsedm", "version": __version__, "extensions": []}
-
-    @app.get("/v2/models/{name}", responses=documented(404, 503))
-    @app.get("/v2/models/{name}/versions/{version}", responses=documented(404, 503))
-    async def metadata(name: str, version: str | None = None) -> dict[str, Any]:
+    async def metadata(request: Request, name: str, version: str | None) -> dict[str, Any]:
         check(name, version)
+        given, drawn = inputs(), outputs(service.engine.image_shape)
         versions = [_version(service)]
-        return {"name": name, "versions": versions, "platform": "sparsedm_uvit", "inputs": [], "outputs": []}
+        return {"name": name, "versions": versions, "platform": "sparsedm", "inputs": given, "outputs": drawn}
 
-    @app.get("/v2/models/{name}/ready", responses=documented(404, 503))
-    @app.get("/v2/models/{name}/versions/{version}/ready", responses=documented(404, 503))
-    async def model_ready(name: str, version: str | None = None) -> JSONResponse:
+    async def config(request: Request, name: str, version: str | None) -> dict[str, Any]:
+        check(name, version)
+        return configuration(name, service.engine.image_shape)
+
+    async def ready(request: Request, name: str, version: str | None) -> JSONResponse:
         check(name, version)
         return JSONResponse({"name": name, "ready": service.ready}, 200 if service.ready else 503)
 
-    @app.post("/v2/models/{name}/infer", status_code=400, responses=documented(400, 404))
-    @app.post("/v2/models/{name}/versions/{version}/infer", status_code=400, responses=documented(400, 404))
-    async def infer(name: str, version: str | None = None) -> JSONResponse:
+    async def infer_images(request: Request, name: str, version: str | None) -> Response:
         check(name, version)
-        raise bad_request(
-            f"{name} takes no tensors: POST a prompt to /v1/images/generations.", "inputs", "no_tensors"
-        )
+        return await infer(service, request, _version(service))
+
+    _add_versions(app.get, "", metadata, responses=documented(404, 503))
+    _add_versions(app.get, "/config", config, responses=documented(404, 503))
+    _add_versions(app.get, "/ready", ready, responses=documented(404, 503))
+    _add_versions(app.post, "/infer", infer_images, **INFERENCE)
+
+
+def _add_versions(add: Callable[..., Any], end: str, endpoint: Callable[..., Any], **said: Any) -> None:
+    """An endpoint of the model, with its version in the path and without."""
+
+    @add(f"/v2/models/{{name}}{end}", name=endpoint.__name__, **said)
+    async def newest(request: Request, name: str) -> Any:
+        return await endpoint(request, name, None)
+
+    @add(f"/v2/models/{{name}}/versions/{{version}}{end}", name=endpoint.__name__, **said)
+    async def of_version(request: Request, name: str, version: str) -> Any:
+        return await endpoint(request, name, version)
 
 
 def _version(service: Service) -> str:

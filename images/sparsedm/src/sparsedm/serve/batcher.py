@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Protocol
@@ -97,6 +97,16 @@ class TooLate(Refused):
             needed - patience,
         )
         self.ever = ever
+
+
+class Displaced(Refused):
+    """Accepted, and then taken out of the queue for a client that had less of it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The queue is full, and other clients have less of it than you: try again after Retry-After.",
+            seconds,
+        )
 
 
 class Draining(Exception):
@@ -186,9 +196,11 @@ class Batcher:
         """Estimated time until everything accepted is drawn."""
         return self._estimate([])[0]
 
-    def _estimate(self, images: Sequence[Image]) -> tuple[float, float]:
-        """Seconds until everything accepted is drawn, and until `images` of it are."""
-        drawing, waiting = [image.left for image in self._batch], list(self._queue)
+    def _estimate(self, images: Sequence[Image], without: Collection[Image] = ()) -> tuple[float, float]:
+        """Seconds until everything accepted is drawn, and until `images` of it are; `without` images that
+        leave the queue."""
+        drawing = [image.left for image in self._batch]
+        waiting = [image for image in self._queue if image not in without]
         ready = dict(
             zip(waiting, ends(drawing, (image.steps for image in waiting), self.places), strict=True)
         )
@@ -214,30 +226,45 @@ class Batcher:
         """
         if self._closing:
             raise Draining
-        if self.waiting + len(seeds) > self.max_queue:
-            raise QueueFull(self._until_room(len(seeds)))
         loop = asyncio.get_running_loop()
         images = [
             Image(client, condition, seed, steps, loop.time(), loop.create_future(), guidance, previews)
             for seed in seeds
         ]
         for image in images:
+            image.request = images
             self._queue.push(image)
         try:
-            self._check_time(images, within, patience)
+            displaced = self._make_room(images, within)
+            self._check_patience(images, patience, displaced)
         except Refused:
             for image in images:
                 self._queue.discard(image)
             raise
+        for image in displaced:
+            self._queue.discard(image)
+            if not image.result.done():
+                image.result.set_exception(Displaced(self._until_room(len(image.request))))
         for image in images:
             image.result.add_done_callback(partial(self._forget_cancelled, image))
         self._wake()
         return [image.result for image in images]
 
-    def _check_time(self, images: Sequence[Image], within: float, patience: float) -> None:
-        whole, own = self._estimate(images)
-        if whole > within:
-            raise QueueFull(whole - within)
+    def _make_room(self, images: Sequence[Image], within: float) -> set[Image]:
+        """Which of the others leave, so that the images of a request fit. Raises QueueFull."""
+        displaced: set[Image] = set()
+        while not self._fits(within, displaced):
+            more = self._queue.surplus(images[0].client, len(images), {*images, *displaced})
+            if not more:
+                raise QueueFull(max(self._until_room(0), self._estimate([])[0] - within))
+            displaced.update(more)
+        return displaced
+
+    def _fits(self, within: float, without: Collection[Image]) -> bool:
+        return self.waiting - len(without) <= self.max_queue and self._estimate([], without)[0] <= within
+
+    def _check_patience(self, images: Sequence[Image], patience: float, displaced: Collection[Image]) -> None:
+        _, own = self._estimate(images, displaced)
         if own > patience:
             ever = self.seconds_alone(len(images), images[0].steps) <= patience
             raise TooLate(own, patience, ever)

@@ -30,6 +30,9 @@ DEFAULT_PORT = 8080
 SAMPLER = "dpm-solver++"
 """The sampler of servers."""
 
+ORIGIN = r"^(\*|https?://[A-Za-z0-9.\[\]:-]+)$"
+"""A scheme, a host and a port, as browsers send it; "*" is every one."""
+
 Decimal = Annotated[float, BeforeValidator(lambda value: float(value) if isinstance(value, str) else value)]
 
 
@@ -49,6 +52,9 @@ class EngineSpec(BaseModel):
     """Most steps that a client may ask for; None means `steps`."""
     deterministic: bool = False
     """One shape for every batch, so that an image's bytes do not depend on the others of its batch."""
+
+    cors_allowed_origins: tuple[Annotated[str, Field(pattern=ORIGIN)], ...] = ()
+    """Sites whose pages may read answers in a browser; "*" is every site."""
 
     @field_validator("max_steps")
     @classmethod

@@ -46,6 +46,11 @@ class ApiError(Exception):
         return {"message": self.message, "type": kind, "code": self.code, "param": self.param}
 
 
+def shown(name: str) -> str:
+    """Replaces a lone surrogate, which JSON can hold and UTF-8 can't, with a question mark."""
+    return name[:100].encode("utf-8", "replace").decode("utf-8")
+
+
 def bad_request(message: str, param: str, code: str = "invalid_value") -> ApiError:
     return ApiError(400, message, code, param)
 

@@ -137,7 +137,9 @@ def _about(field: str, problem: str) -> PydanticCustomError:
 async def read_request(request: Request) -> GenerationRequest:
     """Raises ApiError: 415, 413, 400, or 499 when the client disconnected."""
     _check_type(request)
-    body = (await _body(request)).removeprefix(b"\xef\xbb\xbf")  # the byte order mark that some editors write
+    body = (await read_body(request)).removeprefix(
+        b"\xef\xbb\xbf"
+    )  # the byte order mark that some editors write
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -158,12 +160,13 @@ def _check_type(request: Request) -> None:
         raise ApiError(
             415, "Send a JSON object in UTF-8 with Content-Type: application/json.", "unsupported_media_type"
         )
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises ApiError: 415, 413, or 499 when the client disconnected."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise ApiError(415, "Send the body without Content-Encoding.", "unsupported_content_encoding")
-
-
-async def _body(request: Request) -> bytes:
     body = bytearray()
     try:
         async for chunk in request.stream():

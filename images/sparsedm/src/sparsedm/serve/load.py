@@ -102,6 +102,10 @@ class LoadMeter:
         self._arrived += work
         self._refused += work
 
+    def displaced(self, work: Work) -> None:
+        """A request that had been accepted, and for which there is no room any more."""
+        self._refused += work
+
     def _count(self, change: int) -> None:
         now = self._clock()
         self._request_seconds += self.requests * (now - self._changed)

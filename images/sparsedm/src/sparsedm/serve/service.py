@@ -23,7 +23,7 @@ import numpy as np
 
 from sparsedm.errors import InputError
 from sparsedm.runtime.report_client import Ask, ReportClient
-from sparsedm.serve.batcher import Batcher, Draining, Refused, TooLate
+from sparsedm.serve.batcher import Batcher, Displaced, Draining, Refused, TooLate
 from sparsedm.serve.config import ServeConfig
 from sparsedm.serve.engine import Engine, Measured, versions
 from sparsedm.serve.errors import ApiError, bad_request
@@ -368,13 +368,21 @@ class Service:
         self.load.accepted(work)
         return images
 
+    def displaced(self, refused: Displaced, images: int, steps: int | None) -> ApiError:
+        """What a request for images is told that had been accepted."""
+        self.metrics.ended("refused", images)
+        self.load.displaced(Work(images, images * (steps or self.config.engine.steps)))
+        return self._full(refused, "queue_full")
+
     def _refusal(self, refused: Refused, work: Work) -> ApiError:
         self.metrics.ended("refused", work.images)
         if isinstance(refused, TooLate) and not refused.ever:
             # No load: more replicas would not help. OpenAI's clients obey the header and don't try again.
             return ApiError(429, str(refused), "too_late", headers={"X-Should-Retry": "false"})
         self.load.refused(work)
-        code = "too_late" if isinstance(refused, TooLate) else "queue_full"
+        return self._full(refused, "too_late" if isinstance(refused, TooLate) else "queue_full")
+
+    def _full(self, refused: Refused, code: str) -> ApiError:
         seconds = spread(refused.seconds, self._chance())
         return ApiError(429, str(refused), code, headers=not_accepted(seconds))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -55,6 +55,8 @@ class Image:
     """Whether its first try was spoilt."""
     number: int = 0
     """In the order of arrival."""
+    request: Sequence[Image] = ()
+    """All images of its request, itself among them."""
 
     @property
     def left(self) -> int:
@@ -100,6 +102,24 @@ class FairQueue:
             self._images[image.client] = []
             self._given[image.client] = max(self._mean, self._given.get(image.client, 0.0))
         self._images[image.client].append(image)
+
+    def surplus(self, client: str, coming: int, without: Collection[Image]) -> Sequence[Image]:
+        """The request that gives way to `coming` images of a client: the newest, of which no image has a
+        place, of the client with most images that wait, if that client still has as many as this one then.
+
+        Empty where there is none. So a client that fills the queue keeps no other from its share, and has
+        all of it while it is alone (longest queue drop: McKenney, Stochastic Fairness Queueing, 1990).
+        without: images that have given way already.
+        """
+        waiting = {
+            name: [image for image in images if image not in without] for name, images in self._images.items()
+        }
+        own = len(waiting.pop(client, ())) + coming
+        most = max(waiting.values(), key=len, default=[])
+        for image in reversed(most):
+            if len(most) - len(image.request) >= own and all(each in most for each in image.request):
+                return image.request
+        return ()
 
     def pop(self) -> Image:
         """Takes out the image whose turn it is."""

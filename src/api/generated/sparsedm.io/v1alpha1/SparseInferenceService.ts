@@ -67,7 +67,11 @@ export interface ISparseInferenceService {
        */
       "maxSteps"?: number;
       /**
-       * Strength of classifier-free guidance, for models with classes; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default.
+       * Sites whose pages may call the server from a browser, for example https://shop.example.com, or "\*" for every site. Absent means none. The gateway's own errors carry no such permission.
+       */
+      "corsAllowedOrigins"?: Array<string>;
+      /**
+       * Strength of classifier-free guidance, for models with classes or texts, unless a request asks for another by guidance_scale; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default.
        */
       "guidance"?: string;
       /**
