@@ -10,6 +10,7 @@ import { keyText, parseKey, type ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
 import type { Metrics } from '../runtime/telemetry/metrics';
 import { createDesk, type Desk, type Shared } from './desk';
+import { leave } from './leave';
 import { createListeners } from './listeners';
 import { createGatewayMetrics } from './metrics';
 import { createReporter, type Post } from './reporter';
@@ -130,9 +131,11 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
   async function drain(): Promise<void> {
     isDraining = true;
     logger.info('draining', { connections: listeners.connections });
-    await sleep(clock, settings.drainDelayMs);
+    const { drainDelayMs: delayMs, graceMs } = settings;
+    const overAt = clock.monotonic() + delayMs + graceMs;
+    await leave(clock, { delayMs, mostMs: graceMs / 2 }, () => listeners.requests);
     const given = new AbortController();
-    await Promise.race([listeners.drain(), sleep(clock, settings.graceMs, given.signal)]);
+    await Promise.race([listeners.drain(), sleep(clock, overAt - clock.monotonic(), given.signal)]);
     given.abort();
     listeners.destroy();
     for (const desk of desks.values()) desk.close();

@@ -15,11 +15,14 @@ export type Listeners = {
   /** Cuts what is left. */
   destroy(): void;
   readonly connections: number;
+  /** That have come so far. */
+  readonly requests: number;
 };
 
 export function createListeners(settings: GatewaySettings): Listeners {
   const servers = new Map<number, Server>();
   let connections = 0;
+  let requests = 0;
 
   function serverFor(handler: Handler): Server {
     const server = createServer(
@@ -42,6 +45,7 @@ export function createListeners(settings: GatewaySettings): Listeners {
       connections++;
       socket.once('close', () => connections--);
     });
+    server.on('request', () => requests++);
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseRaw(error, socket as Socket));
     return server;
   }
@@ -81,6 +85,9 @@ export function createListeners(settings: GatewaySettings): Listeners {
     },
     get connections() {
       return connections;
+    },
+    get requests() {
+      return requests;
     },
   };
 }
