@@ -1578,6 +1578,7 @@ describe('a SparseFinetune is accepted', () => {
       'a cosine of betas',
       ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', timesteps: 4000 } }),
     ],
+    ['an output in a bucket', { output: { uri: 's3://my-bucket/models/run' } }],
     [
       'weights from a bucket, data from a hub, and an extractor from the web',
       {

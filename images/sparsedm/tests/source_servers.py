@@ -8,6 +8,7 @@ import hashlib
 import json
 import ssl
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -200,6 +201,9 @@ def s3_server() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
-        yield "http://{}:{}".format(*server.get_host_and_port())
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        # All its servers in a process hold the same buckets.
+        urllib.request.urlopen(f"{url}/moto-api/reset", b"").close()
+        yield url
     finally:
         server.stop()

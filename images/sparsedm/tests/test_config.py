@@ -200,7 +200,7 @@ def test_custom_stages() -> None:
         ("model.pretrained.uri", "s3://b/k.pth", "must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET/PATH"),
         ("dataset.uri", "https://me:pw@host/data.tar", "dataset.uri must be pvc://CLAIM/PATH"),
         ("dataset.uri", "hf://owner", "dataset.uri must be pvc://CLAIM/PATH"),
-        ("output.uri", "s3://bucket/out", "output.uri must be pvc://CLAIM/PATH or file:///PATH, without"),
+        ("output.uri", "gs://bucket/out", "output.uri must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET"),
         ("model.pretrained.uri", "pvc://a/../b", "model.pretrained.uri must be"),
         ("output.uri", "pvc://data-/b", "output.uri must be pvc://CLAIM/PATH"),
         ("output.uri", "pvc://a.-b/c", "output.uri must be pvc://CLAIM/PATH"),
@@ -501,7 +501,7 @@ def test_results_may_lie_elsewhere() -> None:
     assert (moved.output.uri, moved.given["output"]) == ("pvc://models/again", {"uri": "pvc://models/again"})
     assert moved.training == config.training
     with pytest.raises(ConfigError, match="--output must be pvc://CLAIM/PATH"):
-        with_output(config, "s3://models/again")
+        with_output(config, "gs://models/again")
 
 
 CRD = yaml.safe_load(

@@ -43,9 +43,15 @@ def remember(path: Path, status: Mapping[str, Any], env: MutableMapping[str, str
     env[FETCHED] = json.dumps({**fetched(env), status["uri"]: {**status, "path": str(path)}})
 
 
+def remember_output(uri: str, path: Path, env: MutableMapping[str, str] = os.environ) -> None:
+    """As `remember`, of a folder that is written."""
+    env[FETCHED] = json.dumps({**fetched(env), uri: {"path": str(path)}})
+
+
 def sources_status(env: Mapping[str, str] = os.environ) -> list[dict[str, Any]]:
     """`status.sources`: what was fetched, and of which content."""
-    return [{name: each[name] for name in each if name != "path"} for each in fetched(env).values()]
+    found = [each for each in fetched(env).values() if "uri" in each]
+    return [{name: each[name] for name in each if name != "path"} for each in found]
 
 
 def uri_of(path: Path, env: Mapping[str, str] = os.environ) -> str:

@@ -115,7 +115,7 @@ class Cache:
         self._check_room(listing, partial)
         content = partial / request.name
         for entry in listing.entries:
-            _check_path(entry.path)
+            check_path(entry.path)
         places = [content if listing.is_file else content / entry.path for entry in listing.entries]
         for folder in {place.parent for place in places}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +237,7 @@ def _try_lock(descriptor: int) -> bool | None:
     return True
 
 
-def _check_path(path: str) -> None:
+def check_path(path: str) -> None:
     """What a server names must stay in its folder."""
     parts = path.split("/")
     if path and (PurePosixPath(path).is_absolute() or any(part in ("", ".", "..") for part in parts)):

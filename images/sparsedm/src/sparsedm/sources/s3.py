@@ -28,7 +28,7 @@ MISSING = ("NoSuchKey", "NoSuchBucket", "404")
 BUSY = ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "503", "500", "429")
 
 
-def open_client(credentials: Credentials) -> Any:
+def open_client(credentials: Credentials, attempts: int = 1) -> Any:
     """botocore's client. Without credentials in the Secret or the environment requests are not signed, as for
     public buckets."""
     import boto3
@@ -45,7 +45,7 @@ def open_client(credentials: Credentials) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": 1},
+        retries={"total_max_attempts": attempts, "mode": "standard"},
         max_pool_connections=16,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",

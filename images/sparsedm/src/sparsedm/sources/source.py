@@ -90,8 +90,8 @@ def denied(words: str) -> SourceError:
     """words: what the server says, such as "AccessDenied (HTTP 403)"."""
     return SourceError(
         "SourceDenied",
-        f"the server refuses to hand it out: {words}. Check the Secret that sources.credentials names for "
-        "it, and what its owner may read",
+        f"the server refuses: {words}. Check the Secret that sources.credentials names for it, and what its "
+        "owner may do",
     )
 
 

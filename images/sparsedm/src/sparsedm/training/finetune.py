@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
 from sparsedm.artifact.canary import draw_canary
 from sparsedm.artifact.components import Components
-from sparsedm.artifact.output_lock import OutputLock
 from sparsedm.data import Dataset, SampleOrder, open_dataset
 from sparsedm.data.contents import fit_classes, fit_held_out, lines, record
 from sparsedm.data.features import SCALES
@@ -53,7 +52,7 @@ from sparsedm.training.generated import open_generated
 from sparsedm.training.inputs import pin_inputs
 from sparsedm.training.learner import Learner, begin
 from sparsedm.training.learning_rate import learning_rate_at
-from sparsedm.training.output import claim_output, finished_manifest, hold_output, run_name
+from sparsedm.training.output import Output, claim_output, finished_manifest, hold_output, run_name
 from sparsedm.training.plan import (
     assumptions,
     classes_of,
@@ -84,13 +83,14 @@ def train(
     output = processes.on_rank_zero(lambda: claim_output(config)) or resolve_uri(config.output.uri)
     manifest = _finished(config, output, client, processes)
     if manifest is None:
-        with hold_output(config, output) if processes.is_rank_zero else nullcontext() as lock:
+        with hold_output(config, output) if processes.is_rank_zero else nullcontext() as held:
             # The trainer from which the output was taken over may have finished the run.
             manifest = _finished(config, output, client, processes)
             if manifest is None:
-                if lock is not None:
-                    pin_inputs(output, lock)
-                finetune = Finetune(config, output, client, console, stop, processes, lock)
+                if held is not None:
+                    pin_inputs(output, held.lock)
+                    held.publish()
+                finetune = Finetune(config, output, client, console, stop, processes, held)
                 finetune.resume()
                 finetune.train()
                 manifest = finetune.finish()
@@ -133,10 +133,10 @@ class Finetune:
         console: Console,
         stop: StopSignal,
         processes: ProcessGroup = SINGLE_PROCESS,
-        lock: OutputLock | None = None,
+        held: Output | None = None,
     ) -> None:
         self.config, self.output, self.client, self.console = config, output, client, console
-        self.stop, self.processes, self.lock = stop, processes, lock
+        self.stop, self.processes, self.held = stop, processes, held
         training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
@@ -288,6 +288,8 @@ class Finetune:
             ),
             canary=draw_canary(self._model_of(weights), self.dataset.nothing),
         )
+        if self.held is not None:
+            self.held.publish()
         self.progress.enter("done")
         return manifest
 
@@ -481,10 +483,16 @@ class Finetune:
     def _save_checkpoint(self) -> None:
         step, digest = self.state.step, self.layers.digest()
         self.processes.check_same("masks", digest, step)
-        path = self.processes.on_rank_zero(lambda: self.state.save(self.store))
+        path = self.processes.on_rank_zero(self._save)
         if path is not None:
             uri = f"{self.config.output.uri}/checkpoints/{path.name}"
             self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
+
+    def _save(self) -> Path:
+        path = self.state.save(self.store)
+        if self.held is not None:
+            self.held.publish()
+        return path
 
     def _sparse_weights(self) -> dict[str, Tensor]:
         """The averaged weights as the method makes them sparse: under the frozen mask that they were tuned
@@ -555,11 +563,11 @@ class Finetune:
     @property
     def _staging(self) -> Path | None:
         """Where files are staged before they are renamed; only rank 0 writes any."""
-        return None if self.lock is None else self.lock.staging
+        return None if self.held is None else self.held.lock.staging
 
     def _check_lock(self) -> None:
-        if self.lock is not None:
-            self.lock.check()
+        if self.held is not None:
+            self.held.lock.check()
 
     def _check_stop(self) -> None:
         self._check_lock()

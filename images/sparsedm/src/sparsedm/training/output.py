@@ -5,17 +5,23 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsedm.artifact.artifact import MANIFEST_FILE, WEIGHTS_FILE, load_artifact, read_manifest
 from sparsedm.artifact.output_lock import OutputLock
 from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
+from sparsedm.sources.settings import Settings
 from sparsedm.training.config import TrainConfig
-from sparsedm.uris import resolve_uri
+from sparsedm.uris import fetched, is_remote, remember_output, resolve_uri
+
+if TYPE_CHECKING:
+    from sparsedm.sources.bucket import Bucket
 
 RUN_FILE = "run.json"
 _NEVER_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -28,6 +34,8 @@ def run_name(env: Mapping[str, str] = os.environ) -> str:
 
 def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Path:
     """The directory, made where there is none. Raises InputError where another configuration has it."""
+    if is_remote(config.output.uri) and config.output.uri not in fetched(env):
+        _mirror(config.output.uri)
     directory = resolve_uri(config.output.uri, env)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -44,7 +52,7 @@ def claim_output(config: TrainConfig, env: Mapping[str, str] = os.environ) -> Pa
 @contextmanager
 def hold_output(
     config: TrainConfig, directory: Path, env: Mapping[str, str] = os.environ
-) -> Iterator[OutputLock]:
+) -> Iterator[Output]:
     """The right to write to a claimed directory, which from now on is this run's own: one of another name
     that is the same experiment goes on where that one stopped. Raises InputError while a trainer of another
     run writes there, and Superseded once another trainer of this run does."""
@@ -55,11 +63,41 @@ def hold_output(
             raise
         raise _not_writable(config, error) from error
     with lock.held():
+        bucket = _bucket(config.output.uri) if is_remote(config.output.uri) else None
+        if bucket is not None:
+            bucket.take()
+            bucket.pull()
         if not (directory / RUN_FILE).exists() or _owner(directory, config) != run_name(env):
             claim = {"run": run_name(env), "configDigest": config.digest()}
             write_atomically(directory / RUN_FILE, (json.dumps(claim) + "\n").encode(), lock.staging)
         _owner(directory, config)
-        yield lock
+        yield Output(lock, bucket)
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output that is held, and the bucket that mirrors it, where there is one."""
+
+    lock: OutputLock
+    bucket: Bucket | None = None
+
+    def publish(self) -> None:
+        """After each step that others may see. Raises Superseded."""
+        if self.bucket is not None:
+            self.bucket.push()
+
+
+def _bucket(uri: str) -> Bucket:
+    # Imported here: few outputs are in a bucket.
+    from sparsedm.sources.bucket import Bucket
+
+    return Bucket(uri, resolve_uri(uri), Settings.from_environment())
+
+
+def _mirror(uri: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="sparsedm-output-"))
+    remember_output(uri, folder)
+    _bucket(uri).pull()
 
 
 def _not_writable(config: TrainConfig, error: OSError) -> InputError:

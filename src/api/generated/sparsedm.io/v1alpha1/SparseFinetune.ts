@@ -559,7 +559,7 @@ export interface ISparseFinetune {
      */
     "output": {
       /**
-       * Folder in a volume claim of this namespace, as pvc://CLAIM/PATH, for the model, its manifest, the sample grid, the report and the checkpoints. Each run needs a folder of its own.
+       * Folder for the model, its manifest, the sample grid, the report and the checkpoints: pvc://CLAIM/PATH in a volume claim of this namespace, or s3://BUCKET/PATH, to which the trainer uploads after each checkpoint (spec.sources). Each run needs a folder of its own.
        */
       "uri": string;
     };

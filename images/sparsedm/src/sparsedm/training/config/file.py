@@ -20,7 +20,7 @@ from sparsedm.training.config.spec import OutputSpec, TrainConfig
 def with_output(config: TrainConfig, uri: str) -> TrainConfig:
     """The same run with results elsewhere. Raises ConfigError."""
     problems = Problems()
-    output = Reader({"--output": uri}, "", problems).uri("--output", remote=False)
+    output = Reader({"--output": uri}, "", problems).uri("--output", output=True)
     if output is None:
         raise ConfigError(list(problems))
     given = {**config.given, "output": {"uri": uri}} if config.given else {}

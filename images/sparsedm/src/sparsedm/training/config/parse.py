@@ -58,7 +58,7 @@ def parse_config(value: Any) -> TrainConfig:
             f"must be absent when dataset.format is {dataset.format}, which holds no texts.",
         )
     output = root.object("output")
-    output_uri = output.uri("uri", remote=False)
+    output_uri = output.uri("uri", output=True)
     output.finish()
     root.finish(ignored=OPERATOR_PARTS)
     if problems:

@@ -15,6 +15,7 @@ from sparsedm.uris import REMOTE
 _DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _URI = re.compile(rf"^(?:pvc://(?=[^/]{{1,253}}/){_DNS_NAME}/[^?#]+|file:///[^?#]+)$")
+_OUTPUT_URI = "or s3://BUCKET/PATH"
 _LOCAL_URI = "pvc://CLAIM/PATH or file:///PATH"
 _REMOTE_URI = (
     "or s3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO[@REVISION][/PATH] or "
@@ -141,16 +142,16 @@ class Reader:
             self.complain(name, f'must be N:M with 1 <= N < M <= 32, in quotes as "2:4", not {shown(value)}.')
             return Pattern.parse(default) if default else None
 
-    def uri(self, name: str, required: bool = True, remote: bool = True) -> str | None:
-        """remote: whether it may lie outside the cluster."""
+    def uri(self, name: str, required: bool = True, output: bool = False) -> str | None:
+        """output: whether it is written, which not every scheme can."""
         value = self.take(name)
         if value is None and not required:
             return None
-        want = f"{_LOCAL_URI}, {_REMOTE_URI}" if remote else _LOCAL_URI
+        want = f"{_LOCAL_URI}, {_OUTPUT_URI if output else _REMOTE_URI}"
         if value is None:
             self.complain(name, f"is required: give {want}.")
             return None
-        if not isinstance(value, str) or not _is_uri(value, remote):
+        if not isinstance(value, str) or not _is_uri(value, output):
             self.complain(
                 name, f'must be {want}, without "?", "#", ".." or "//" in the path, not {shown(value)}.'
             )
@@ -186,8 +187,9 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _is_uri(value: str, remote: bool) -> bool:
-    if not _URI.fullmatch(value) and not (remote and REMOTE.fullmatch(value)):
+def _is_uri(value: str, output: bool) -> bool:
+    remote = REMOTE.fullmatch(value) and (value.startswith("s3://") or not output)
+    if not remote and not _URI.fullmatch(value):
         return False
     path = value.partition("://")[2]
     return ".." not in path.split("/") and "//" not in path
