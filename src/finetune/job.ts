@@ -105,6 +105,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
             [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
           },
           claims: claimsOf(finetune),
+          topologySpreadConstraints: spreadOf(finetune, labels),
           sources: finetune.spec.sources,
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: GRACE_SECONDS,
@@ -113,6 +114,15 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
       ),
     },
   };
+}
+
+/** The pods of the run are those that are counted. */
+function spreadOf({ spec }: SparseFinetune, matchLabels: Record<string, string>) {
+  return spec.trainer?.topologySpreadConstraints?.map((asked) => ({
+    ...asked,
+    maxSkew: asked.maxSkew ?? 1,
+    labelSelector: { matchLabels },
+  }));
 }
 
 function trainerDigest({ spec }: SparseFinetune): string {

@@ -6,9 +6,9 @@ const RENAMED: readonly [part: RegExp, field: string][] = [
   [/^(?:metadata\.)?labels\b/, 'podLabels'],
   [/^(?:metadata\.)?annotations\b/, 'podAnnotations'],
 ];
-const IN_CONTAINER = /^spec\.containers\[0\]\.(?=image\b|imagePullPolicy\b|resources\b)/;
+const IN_CONTAINER = /^spec\.containers\[0\]\.(?=image\b|imagePullPolicy\b|resources\b|envFrom\b)/;
 const IN_POD =
-  /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|topologySpreadConstraints|serviceAccountName|priorityClassName|runtimeClassName)\b)/;
+  /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|topologySpreadConstraints|serviceAccountName|priorityClassName|runtimeClassName|schedulerName|securityContext)\b)/;
 const VARIABLE = /^spec\.containers\[0\]\.env\[(\d+)\]/;
 
 /**

@@ -75,13 +75,14 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      securityContext: { ...pod.defaults.securityContext },
+      securityContext: { ...pod.defaults.securityContext, ...settings.securityContext },
       containers: [
         {
           ...pod.container,
           image: settings.image ?? pod.image,
           ...defined({ imagePullPolicy: settings.imagePullPolicy }),
           env: environment(pod),
+          ...defined({ envFrom: settings.envFrom }),
           ...resources(settings),
           securityContext: {
             allowPrivilegeEscalation: false,
@@ -96,6 +97,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
             ...(shared ? [{ name: 'shm', mountPath: '/dev/shm' }] : []),
             ...sources.volumeMounts,
             ...claims.volumeMounts,
+            ...(settings.volumeMounts ?? []),
           ],
         },
       ],
@@ -105,6 +107,7 @@ export function workloadPod(pod: WorkloadPod): PodTemplate {
         ...(shared ? [{ name: 'shm', emptyDir: { medium: 'Memory' } }] : []),
         ...sources.volumes,
         ...claims.volumes,
+        ...(settings.volumes ?? []),
       ],
     },
   };
@@ -161,7 +164,7 @@ function pullSecrets({ settings, defaults }: WorkloadPod): Pick<PodSpec, 'imageP
 
 function scheduling(settings: PodSettings): Partial<PodSpec> {
   const { nodeSelector, tolerations, affinity } = settings;
-  const { serviceAccountName, priorityClassName, runtimeClassName } = settings;
+  const { serviceAccountName, priorityClassName, runtimeClassName, schedulerName } = settings;
   return defined({
     nodeSelector,
     tolerations,
@@ -169,5 +172,6 @@ function scheduling(settings: PodSettings): Partial<PodSpec> {
     serviceAccountName,
     priorityClassName,
     runtimeClassName,
+    schedulerName,
   });
 }

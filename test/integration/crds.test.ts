@@ -435,6 +435,47 @@ describe('a SparseFinetune is refused', () => {
       'must be a multiple of trainer.nodes',
     ],
     [
+      'a mount of no volume',
+      { trainer: { volumes: [], volumeMounts: [{ name: 'lost', mountPath: '/etc/lost' }] } },
+      'spec.trainer.volumeMounts',
+      'needs a volume of its name in volumes',
+    ],
+    [
+      "a volume of the operator's name",
+      { trainer: { volumes: [{ name: 'claim-0', emptyDir: {} }] } },
+      'spec.trainer.volumes[0].name',
+      "are the operator's own volumes: choose another name",
+    ],
+    [
+      'a volume of no kind',
+      { trainer: { volumes: [{ name: 'nothing' }] } },
+      'spec.trainer.volumes[0]',
+      'write exactly one of configMap, secret',
+    ],
+    [
+      'a mount over the claims',
+      {
+        trainer: {
+          volumes: [{ name: 'x', emptyDir: {} }],
+          volumeMounts: [{ name: 'x', mountPath: '/mnt/pvc/data' }],
+        },
+      },
+      'spec.trainer.volumeMounts[0].mountPath',
+      'choose another path, for example /etc/settings',
+    ],
+    [
+      'variables from two places at once',
+      { trainer: { envFrom: [{ secretRef: { name: 'a' }, configMapRef: { name: 'b' } }] } },
+      'spec.trainer.envFrom[0]',
+      'write exactly one of secretRef and configMapRef',
+    ],
+    [
+      'a root user',
+      { trainer: { securityContext: { runAsUser: 0 } } },
+      'runAsUser',
+      'greater than or equal to 1',
+    ],
+    [
       'a queue that can not exist',
       { queueName: 'Team A' },
       'spec.queueName',

@@ -106,8 +106,53 @@ describe('a new SparseFinetune', () => {
   });
 
   it('makes pods that the restricted pod security standard admits', async () => {
-    await create('restricted');
+    const near = { labelSelector: { matchLabels: { app: 'cache' } }, topologyKey: 'kubernetes.io/hostname' };
+    const trainer = {
+      schedulerName: 'gang',
+      securityContext: { runAsUser: 2000, runAsGroup: 2000, fsGroup: 2000, supplementalGroups: [3000] },
+      envFrom: [{ prefix: 'WANDB_', secretRef: { name: 'wandb' } }, { configMapRef: { name: 'common' } }],
+      volumes: [
+        { name: 'scratch', emptyDir: { sizeLimit: '20Gi' } },
+        { name: 'settings', configMap: { name: 'settings' } },
+        { name: 'keys', secret: { secretName: 'keys' } },
+        { name: 'shared', persistentVolumeClaim: { claimName: 'shared', readOnly: true } },
+      ],
+      volumeMounts: [
+        { name: 'scratch', mountPath: '/scratch' },
+        { name: 'settings', mountPath: '/etc/settings/one.json', subPath: 'one.json', readOnly: true },
+      ],
+      affinity: {
+        podAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 10, podAffinityTerm: near }],
+        },
+        podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [near] },
+      },
+      topologySpreadConstraints: [
+        { topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
+      ],
+    };
+    await create('restricted', { trainer });
     const job = await findJob(server, 'restricted');
+    const { template } = job.spec!;
+    expect(template.spec).toMatchObject({
+      schedulerName: 'gang',
+      securityContext: { runAsNonRoot: true, ...trainer.securityContext },
+      affinity: trainer.affinity,
+      topologySpreadConstraints: [
+        {
+          ...trainer.topologySpreadConstraints[0],
+          maxSkew: 1,
+          labelSelector: { matchLabels: { 'sparsedm.io/finetune': 'restricted' } },
+        },
+      ],
+      containers: [{ envFrom: trainer.envFrom }],
+    });
+    expect(template.spec?.containers[0]?.volumeMounts).toEqual(
+      expect.arrayContaining(trainer.volumeMounts.map((mount) => expect.objectContaining(mount) as object)),
+    );
+    expect(template.spec?.volumes).toEqual(
+      expect.arrayContaining(trainer.volumes.map(({ name }) => expect.objectContaining({ name }) as object)),
+    );
     const namespace = await server.createNamespace();
     await server.transport.request({
       method: 'PATCH',

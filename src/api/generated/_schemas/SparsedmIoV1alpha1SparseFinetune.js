@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate112;
-const schema60 = {
+export const validate = validate138;
+const schema74 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema60 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "UlK4YAkm54eMfiR0sYiHih5JXIm3VYJSoX1mZ9ojoOc"
+      "$ref": "i8sqEvFGvyaNzSq7eTY3KTi7QCEDTrk2ihLwMSociyQ"
     },
     "status": {
       "$ref": "KKyJrj2g7gfU6RMsCiX9cN1zBL6CRlr2zAtPv4p4"
@@ -22,11 +22,11 @@ const schema60 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema61 = {
+const schema75 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate113(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate113(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema61.enum
+        allowedValues: schema75.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate113(data, {
     }
     errors++;
   }
-  validate113.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-const schema62 = {
+const schema76 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate115(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate115(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema62.enum
+        allowedValues: schema76.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate115(data, {
     }
     errors++;
   }
-  validate115.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema77 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema64 = {};
-import { validate as validate118 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate117(data, {
+const schema78 = {};
+import { validate as validate144 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate117(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate118(data, {
+    if (!validate144(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
+      vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
       errors = vErrors.length;
     }
   }
-  validate117.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema79 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
@@ -175,7 +175,7 @@ const schema65 = {
       "$ref": "eq4tAIpUyfeBOhUdaFHFsH2nZ0UVf3sQqIsSukIzVU"
     },
     "trainer": {
-      "$ref": "JoC2g1PjMWoEKFI0gBwjrG6tJ1z9PJlPoynwzl4"
+      "$ref": "MgKQxoY67PkmjEA7tzY1md3OsfvYkAX4MYsycTg"
     },
     "queueName": {
       "$ref": "Fi5GumpZRhoGbEbXE3aAYf5MY3ogPT21qvKgVxb4X8"
@@ -203,7 +203,7 @@ const schema65 = {
     }
   }
 };
-const schema66 = {
+const schema80 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -1759,13 +1759,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema81 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate126(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1795,7 +1795,7 @@ function validate126(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema67.enum
+        allowedValues: schema81.enum
       }
     };
     if (vErrors === null) {
@@ -1805,10 +1805,10 @@ function validate126(data, {
     }
     errors++;
   }
-  validate126.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema82 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1919,7 +1919,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate128(data, {
+function validate154(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1983,7 +1983,7 @@ function validate128(data, {
       }
     }
   }
-  validate128.errors = vErrors;
+  validate154.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2036,7 +2036,7 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema83 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -2055,7 +2055,7 @@ const schema69 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema84 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -2067,7 +2067,7 @@ const schema70 = {
     }
   }
 };
-function validate137(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2130,10 +2130,10 @@ function validate137(data, {
     }
     errors++;
   }
-  validate137.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate133(data, {
+function validate159(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2208,21 +2208,21 @@ function validate133(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate137(data.pretrained, {
+      if (!validate163(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate133.errors = vErrors;
+  validate159.errors = vErrors;
   return errors === 0;
 }
-function validate122(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2265,24 +2265,24 @@ function validate122(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate126(data.initialization, {
+      if (!validate152(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate128(data.pretrained, {
+      if (!validate154(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
         errors = vErrors.length;
       }
     }
@@ -2298,13 +2298,13 @@ function validate122(data, {
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate133(data.teacher, {
+      if (!validate159(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
         errors = vErrors.length;
       }
     }
@@ -2324,10 +2324,10 @@ function validate122(data, {
     }
     errors++;
   }
-  validate122.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema85 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2348,11 +2348,11 @@ const schema71 = {
     }
   }
 };
-const schema72 = {
+const schema86 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated"]
 };
-function validate144(data, {
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2382,7 +2382,7 @@ function validate144(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema72.enum
+        allowedValues: schema86.enum
       }
     };
     if (vErrors === null) {
@@ -2392,7 +2392,7 @@ function validate144(data, {
     }
     errors++;
   }
-  validate144.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2462,13 +2462,13 @@ function validate72(data, {
   validate72.errors = vErrors;
   return errors === 0;
 }
-const schema73 = {
+const schema87 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate148(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2528,14 +2528,14 @@ function validate148(data, {
       errors++;
     }
   }
-  validate148.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
-const schema46 = {
+const schema39 = {
   "type": "boolean",
   "nullable": true
 };
-function validate94(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2559,10 +2559,10 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
-function validate143(data, {
+function validate169(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2588,13 +2588,13 @@ function validate143(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate144(data.format, {
+      if (!validate170(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
@@ -2621,24 +2621,24 @@ function validate143(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate148(data.samples, {
+      if (!validate174(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
     if (data.horizontalFlip !== undefined) {
-      if (!validate94(data.horizontalFlip, {
+      if (!validate78(data.horizontalFlip, {
         instancePath: instancePath + "/horizontalFlip",
         parentData: data,
         parentDataProperty: "horizontalFlip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
@@ -2658,10 +2658,10 @@ function validate143(data, {
     }
     errors++;
   }
-  validate143.errors = vErrors;
+  validate169.errors = vErrors;
   return errors === 0;
 }
-const schema74 = {
+const schema88 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2695,13 +2695,13 @@ const schema74 = {
   },
   "nullable": true
 };
-const schema75 = {
+const schema89 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate153(data, {
+function validate179(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2743,16 +2743,16 @@ function validate153(data, {
       errors++;
     }
   }
-  validate153.errors = vErrors;
+  validate179.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema90 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate155(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2782,7 +2782,7 @@ function validate155(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema76.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -2792,16 +2792,16 @@ function validate155(data, {
     }
     errors++;
   }
-  validate155.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema91 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate157(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2831,7 +2831,7 @@ function validate157(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema77.enum
+        allowedValues: schema91.enum
       }
     };
     if (vErrors === null) {
@@ -2841,7 +2841,7 @@ function validate157(data, {
     }
     errors++;
   }
-  validate157.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -2875,7 +2875,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema92 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2897,13 +2897,13 @@ const schema78 = {
   },
   "nullable": true
 };
-const schema79 = {
+const schema93 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate161(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2933,7 +2933,7 @@ function validate161(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema79.enum
+        allowedValues: schema93.enum
       }
     };
     if (vErrors === null) {
@@ -2943,10 +2943,10 @@ function validate161(data, {
     }
     errors++;
   }
-  validate161.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema94 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2955,7 +2955,7 @@ const schema80 = {
   },
   "nullable": true
 };
-const schema81 = {
+const schema95 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2967,11 +2967,11 @@ const schema81 = {
     }
   }
 };
-const schema82 = {
+const schema96 = {
   "type": "string",
   "maxLength": 5
 };
-function validate165(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3012,17 +3012,17 @@ function validate165(data, {
     }
     errors++;
   }
-  validate165.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema97 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
-const formats0 = formats.int64;
-function validate167(data, {
+const formats2 = formats.int64;
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3081,7 +3081,7 @@ function validate167(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -3098,10 +3098,10 @@ function validate167(data, {
       errors++;
     }
   }
-  validate167.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-function validate164(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3143,24 +3143,24 @@ function validate164(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate165(data.pattern, {
+      if (!validate191(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate165.errors : vErrors.concat(validate165.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate167(data.steps, {
+      if (!validate193(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
@@ -3180,10 +3180,10 @@ function validate164(data, {
     }
     errors++;
   }
-  validate164.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
-function validate163(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3242,26 +3242,26 @@ function validate163(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate164(data[i0], {
+      if (!validate190(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate163.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema98 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate171(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3291,7 +3291,7 @@ function validate171(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema84.enum
+        allowedValues: schema98.enum
       }
     };
     if (vErrors === null) {
@@ -3301,15 +3301,15 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema99 = {
   "type": "integer",
   "default": 15,
   "nullable": true
 };
-function validate174(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3333,10 +3333,10 @@ function validate174(data, {
     }
     errors++;
   }
-  validate174.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-function validate160(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3362,35 +3362,35 @@ function validate160(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate161(data.type, {
+      if (!validate187(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate161.errors : vErrors.concat(validate161.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate163(data.stages, {
+      if (!validate189(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate171(data.family, {
+      if (!validate197(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
@@ -3406,21 +3406,21 @@ function validate160(data, {
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate174(data.freezeMaskPercent, {
+      if (!validate200(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate160.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema100 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3433,7 +3433,7 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema101 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3507,7 +3507,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate178(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3577,10 +3577,10 @@ function validate178(data, {
       }
     }
   }
-  validate178.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema102 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3588,7 +3588,7 @@ const schema88 = {
   },
   "nullable": true
 };
-function validate181(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3642,10 +3642,10 @@ function validate181(data, {
       }
     }
   }
-  validate181.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-function validate177(data, {
+function validate203(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3671,29 +3671,29 @@ function validate177(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate178(data.include, {
+      if (!validate204(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate181(data.exclude, {
+      if (!validate207(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate177.errors = vErrors;
+  validate203.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -3746,7 +3746,7 @@ function validate69(data, {
   validate69.errors = vErrors;
   return errors === 0;
 }
-function validate152(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3772,35 +3772,35 @@ function validate152(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate153(data.pattern, {
+      if (!validate179(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate155(data.method, {
+      if (!validate181(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate157(data.maskType, {
+      if (!validate183(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
@@ -3816,24 +3816,24 @@ function validate152(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate160(data.schedule, {
+      if (!validate186(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate177(data.layers, {
+      if (!validate203(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
         errors = vErrors.length;
       }
     }
@@ -3871,10 +3871,10 @@ function validate152(data, {
       }
     }
   }
-  validate152.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema103 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3923,7 +3923,7 @@ const schema89 = {
   },
   "nullable": true
 };
-const schema90 = {
+const schema104 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3931,7 +3931,7 @@ const schema90 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate190(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3990,7 +3990,7 @@ function validate190(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4007,17 +4007,17 @@ function validate190(data, {
       errors++;
     }
   }
-  validate190.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema105 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate192(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4077,17 +4077,17 @@ function validate192(data, {
       errors++;
     }
   }
-  validate192.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema106 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate194(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4147,7 +4147,7 @@ function validate194(data, {
       errors++;
     }
   }
-  validate194.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4182,13 +4182,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema107 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
   "nullable": true
 };
-function validate198(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4230,16 +4230,16 @@ function validate198(data, {
       errors++;
     }
   }
-  validate198.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema108 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate200(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4281,10 +4281,10 @@ function validate200(data, {
       errors++;
     }
   }
-  validate200.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema109 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4294,11 +4294,11 @@ const schema95 = {
   },
   "nullable": true
 };
-const schema96 = {
+const schema110 = {
   "type": "string",
   "maxLength": 20
 };
-function validate203(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4339,10 +4339,10 @@ function validate203(data, {
     }
     errors++;
   }
-  validate203.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-function validate202(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4401,28 +4401,28 @@ function validate202(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate203(data[i0], {
+      if (!validate229(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate202.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema111 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate206(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4481,7 +4481,7 @@ function validate206(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4498,16 +4498,16 @@ function validate206(data, {
       errors++;
     }
   }
-  validate206.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema112 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate208(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4537,7 +4537,7 @@ function validate208(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -4547,16 +4547,16 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema113 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate210(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4598,7 +4598,7 @@ function validate210(data, {
       errors++;
     }
   }
-  validate210.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4650,7 +4650,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema114 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4658,7 +4658,7 @@ const schema100 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate213(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4717,7 +4717,7 @@ function validate213(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4734,16 +4734,16 @@ function validate213(data, {
       errors++;
     }
   }
-  validate213.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema115 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate215(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4785,10 +4785,10 @@ function validate215(data, {
       errors++;
     }
   }
-  validate215.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-function validate189(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4814,35 +4814,35 @@ function validate189(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate190(data.steps, {
+      if (!validate216(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate192(data.batchSize, {
+      if (!validate218(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate194(data.gradientAccumulationSteps, {
+      if (!validate220(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
@@ -4869,68 +4869,68 @@ function validate189(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate198(data.learningRate, {
+      if (!validate224(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate200(data.weightDecay, {
+      if (!validate226(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate202(data.betas, {
+      if (!validate228(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate206(data.warmupSteps, {
+      if (!validate232(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate208(data.learningRateSchedule, {
+      if (!validate234(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate210(data.emaDecay, {
+      if (!validate236(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
@@ -4946,32 +4946,32 @@ function validate189(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate213(data.seed, {
+      if (!validate239(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate215(data.gradientClip, {
+      if (!validate241(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate189.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema116 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4984,14 +4984,14 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema117 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate219(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5050,7 +5050,7 @@ function validate219(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5067,17 +5067,17 @@ function validate219(data, {
       errors++;
     }
   }
-  validate219.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema118 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate221(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5137,10 +5137,10 @@ function validate221(data, {
       errors++;
     }
   }
-  validate221.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-function validate218(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5166,32 +5166,32 @@ function validate218(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate219(data.everySteps, {
+      if (!validate245(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate221(data.keep, {
+      if (!validate247(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate218.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema119 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5237,13 +5237,13 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema120 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate225(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5273,7 +5273,7 @@ function validate225(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema106.enum
+        allowedValues: schema120.enum
       }
     };
     if (vErrors === null) {
@@ -5283,17 +5283,17 @@ function validate225(data, {
     }
     errors++;
   }
-  validate225.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema121 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate227(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5353,17 +5353,17 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema122 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate229(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5423,16 +5423,16 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema123 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate231(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5474,16 +5474,16 @@ function validate231(data, {
       errors++;
     }
   }
-  validate231.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema124 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate233(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5513,7 +5513,7 @@ function validate233(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema110.enum
+        allowedValues: schema124.enum
       }
     };
     if (vErrors === null) {
@@ -5523,10 +5523,10 @@ function validate233(data, {
     }
     errors++;
   }
-  validate233.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema125 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5534,11 +5534,11 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema126 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate237(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5568,7 +5568,7 @@ function validate237(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -5578,10 +5578,10 @@ function validate237(data, {
     }
     errors++;
   }
-  validate237.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-function validate236(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5624,27 +5624,27 @@ function validate236(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate237(data[i0], {
+      if (!validate263(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate236.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema127 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate240(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5686,10 +5686,10 @@ function validate240(data, {
       errors++;
     }
   }
-  validate240.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema128 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5708,11 +5708,11 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema129 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
 };
-function validate244(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5742,7 +5742,7 @@ function validate244(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema115.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -5752,15 +5752,15 @@ function validate244(data, {
     }
     errors++;
   }
-  validate244.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema130 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate247(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5790,7 +5790,7 @@ function validate247(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema116.enum
+        allowedValues: schema130.enum
       }
     };
     if (vErrors === null) {
@@ -5800,10 +5800,10 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-function validate243(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5861,13 +5861,13 @@ function validate243(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate244(data.format, {
+      if (!validate270(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
@@ -5883,13 +5883,13 @@ function validate243(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate247(data.split, {
+      if (!validate273(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -5905,10 +5905,10 @@ function validate243(data, {
       }
     }
   }
-  validate243.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema131 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5916,7 +5916,7 @@ const schema117 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate252(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5975,7 +5975,7 @@ function validate252(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5992,16 +5992,16 @@ function validate252(data, {
       errors++;
     }
   }
-  validate252.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema132 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate254(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6031,7 +6031,7 @@ function validate254(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema118.enum
+        allowedValues: schema132.enum
       }
     };
     if (vErrors === null) {
@@ -6041,10 +6041,10 @@ function validate254(data, {
     }
     errors++;
   }
-  validate254.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-function validate224(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6070,57 +6070,57 @@ function validate224(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate225(data.metric, {
+      if (!validate251(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate227(data.samples, {
+      if (!validate253(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate229(data.steps, {
+      if (!validate255(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate231(data.guidance, {
+      if (!validate257(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate233(data.sampler, {
+      if (!validate259(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
@@ -6136,24 +6136,24 @@ function validate224(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate236(data.servedPrecisions, {
+      if (!validate262(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate240(data.extractorUri, {
+      if (!validate266(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
@@ -6169,13 +6169,13 @@ function validate224(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate243(data.dataset, {
+      if (!validate269(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
@@ -6191,32 +6191,32 @@ function validate224(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate252(data.everySteps, {
+      if (!validate278(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate254(data.select, {
+      if (!validate280(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate224.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema133 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6231,13 +6231,13 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema134 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate259(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6297,16 +6297,16 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema54 = {
+const schema68 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate106(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6366,10 +6366,10 @@ function validate106(data, {
       errors++;
     }
   }
-  validate106.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6406,32 +6406,32 @@ function validate257(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate259(data.maxFidIncreasePercent, {
+      if (!validate285(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate106(data.minMacsReductionPercent, {
+      if (!validate132(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate257.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema135 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6440,7 +6440,7 @@ const schema121 = {
     }
   }
 };
-function validate263(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6492,10 +6492,10 @@ function validate263(data, {
     }
     errors++;
   }
-  validate263.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema136 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6510,7 +6510,7 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema137 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6518,7 +6518,7 @@ const schema123 = {
   },
   "nullable": true
 };
-const schema124 = {
+const schema138 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6595,7 +6595,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate268(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6674,10 +6674,10 @@ function validate268(data, {
     }
     errors++;
   }
-  validate268.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate267(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6720,21 +6720,21 @@ function validate267(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate268(data[i0], {
+      if (!validate294(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate267.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema139 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6744,7 +6744,7 @@ const schema125 = {
   },
   "nullable": true
 };
-function validate273(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6797,10 +6797,10 @@ function validate273(data, {
       }
     }
   }
-  validate273.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema140 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -6813,13 +6813,13 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema48 = {
+const schema35 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate99(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6877,10 +6877,10 @@ function validate99(data, {
       errors++;
     }
   }
-  validate99.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate276(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6933,21 +6933,21 @@ function validate276(data, {
       }
     }
     if (data.key !== undefined) {
-      if (!validate99(data.key, {
+      if (!validate74(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate276.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-function validate266(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6973,47 +6973,65 @@ function validate266(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate267(data.credentials, {
+      if (!validate293(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate273(data.cache, {
+      if (!validate299(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate276(data.trustedCA, {
+      if (!validate302(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate266.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "nodes": {
       "$ref": "CTdovGVokSemjNjraZ2SLoC9zKJk7DqQoDrhCruKQg"
+    },
+    "schedulerName": {
+      "$ref": "nZKgqfgUPEkqwgwkAMBQTaLN4h3EeO1J1osjwoVo"
+    },
+    "topologySpreadConstraints": {
+      "$ref": "RxzLqzKjNnL6budN1OGcj1rFvZXQZF7H4xDLZpBMw"
+    },
+    "securityContext": {
+      "$ref": "4rwOygcyrBqxySsgFosUQFlucTk3c763FODRDihPU"
+    },
+    "envFrom": {
+      "$ref": "KwxuFeiULzLbrKZDmxbNLZSFtQFI8qj18CLmevi4Q"
+    },
+    "volumes": {
+      "$ref": "ScPsA5Xv2i7N91bIeEZNQwU8lMdzqdIOigPQerc3VYo"
+    },
+    "volumeMounts": {
+      "$ref": "Z4LMlPop9V5fNVSCql4P8n3FXxdZFsOLEr5OjoHUqc"
     },
     "image": {
       "$ref": "Uyf81h3vdO77mLFShfoYid2fNyYKi9KP8W83S2iQ"
@@ -7034,7 +7052,7 @@ const schema127 = {
       "$ref": "oKor3UdKX9o3egHFLZSGu38msNLNiJpQ0gZXKbYIsX8"
     },
     "affinity": {
-      "$ref": "DVzVXGc3G1NtDmhhTlo3WTDxwTaKJNMMdrrt25jPsTg"
+      "$ref": "Z7E4dFgsGzLF9FS4r2gCGUN7NIRwswnEym9yOr1lNk"
     },
     "env": {
       "$ref": "45G1dTTuvY8AnksFP1dd1rijeqA630f7EhtDor4q1I"
@@ -7057,15 +7075,15 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema142 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 256,
   "nullable": true
 };
-const formats2 = formats.int32;
-function validate282(data, {
+const formats0 = formats.int32;
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7124,7 +7142,7 @@ function validate282(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -7141,16 +7159,2052 @@ function validate282(data, {
       errors++;
     }
   }
-  validate282.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema143 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "PdYWJETOpI091eK9BGHWQhcutkhPBNSCpb5nSNRFBA"
+  },
+  "nullable": true
+};
+const schema144 = {
+  "type": "object",
+  "required": ["topologyKey", "whenUnsatisfiable"],
+  "properties": {
+    "topologyKey": {
+      "$ref": "yfZUvP7DWghv6YNlAhfCcDP7fAVWpBVdxCifnsPMaE"
+    },
+    "maxSkew": {
+      "$ref": "mdmXI5u4vMFdJG7C0DIjoiQb9s6gEMpe1G3CpO3dSpY"
+    },
+    "whenUnsatisfiable": {
+      "$ref": "cy0bHNOhtwCQGdjyBTm6q1rzFjtT1uVAQZrA4ItHz4A"
+    },
+    "minDomains": {
+      "$ref": "mdmXI5u4vMFdJG7C0DIjoiQb9s6gEMpe1G3CpO3dSpY"
+    },
+    "nodeAffinityPolicy": {
+      "$ref": "n9OgPpO9sw6puImoCrDloNL1ej4Jp6xfqkJRh6oz6o"
+    },
+    "nodeTaintsPolicy": {
+      "$ref": "n9OgPpO9sw6puImoCrDloNL1ej4Jp6xfqkJRh6oz6o"
+    }
+  }
+};
+const schema53 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 317
+};
+function validate103(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 317) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 317
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate103.errors = vErrors;
+  return errors === 0;
+}
+const schema36 = {
+  "type": "integer",
+  "format": "int32",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate75(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int32"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate75.errors = vErrors;
+  return errors === 0;
+}
+const schema145 = {
+  "type": "string",
+  "enum": ["ScheduleAnyway", "DoNotSchedule"]
+};
+function validate315(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string") {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "ScheduleAnyway" || data === "DoNotSchedule")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema145.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate315.errors = vErrors;
+  return errors === 0;
+}
+const schema37 = {
+  "type": "string",
+  "enum": ["Honor", "Ignore"],
+  "nullable": true
+};
+function validate76(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Honor" || data === "Ignore")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema37.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate76.errors = vErrors;
+  return errors === 0;
+}
+function validate312(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.topologyKey === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "topologyKey"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.whenUnsatisfiable === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "whenUnsatisfiable"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.topologyKey !== undefined) {
+      if (!validate103(data.topologyKey, {
+        instancePath: instancePath + "/topologyKey",
+        parentData: data,
+        parentDataProperty: "topologyKey",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxSkew !== undefined) {
+      if (!validate75(data.maxSkew, {
+        instancePath: instancePath + "/maxSkew",
+        parentData: data,
+        parentDataProperty: "maxSkew",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.whenUnsatisfiable !== undefined) {
+      if (!validate315(data.whenUnsatisfiable, {
+        instancePath: instancePath + "/whenUnsatisfiable",
+        parentData: data,
+        parentDataProperty: "whenUnsatisfiable",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.minDomains !== undefined) {
+      if (!validate75(data.minDomains, {
+        instancePath: instancePath + "/minDomains",
+        parentData: data,
+        parentDataProperty: "minDomains",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeAffinityPolicy !== undefined) {
+      if (!validate76(data.nodeAffinityPolicy, {
+        instancePath: instancePath + "/nodeAffinityPolicy",
+        parentData: data,
+        parentDataProperty: "nodeAffinityPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeTaintsPolicy !== undefined) {
+      if (!validate76(data.nodeTaintsPolicy, {
+        instancePath: instancePath + "/nodeTaintsPolicy",
+        parentData: data,
+        parentDataProperty: "nodeTaintsPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate312.errors = vErrors;
+  return errors === 0;
+}
+function validate311(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate312(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate311.errors = vErrors;
+  return errors === 0;
+}
+const schema146 = {
+  "type": "object",
+  "properties": {
+    "runAsUser": {
+      "$ref": "c2r7nQhHDCpjKVz27MglDlwSP4AcctDKZGrbtFzPCfo"
+    },
+    "runAsGroup": {
+      "$ref": "YebMmJOjfkLnPqBt1gg3t5xkJbBjRD6s3xWkJEvaSk"
+    },
+    "fsGroup": {
+      "$ref": "YebMmJOjfkLnPqBt1gg3t5xkJbBjRD6s3xWkJEvaSk"
+    },
+    "supplementalGroups": {
+      "$ref": "Im14LUEU9f6A5N2P5NMKprEZr9dD8nnv87hFAtoTU"
+    }
+  },
+  "nullable": true
+};
+const schema147 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 1,
+  "maximum": 2147483647,
+  "nullable": true
+};
+function validate323(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 2147483647 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 2147483647
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats2.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate323.errors = vErrors;
+  return errors === 0;
+}
+const schema38 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 0,
+  "maximum": 2147483647,
+  "nullable": true
+};
+function validate77(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 2147483647 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 2147483647
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats2.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate77.errors = vErrors;
+  return errors === 0;
+}
+const schema148 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "yDMJ7I2h43DJmfTxJhp19Vt66UZ0utyyu0BAxnxhdY"
+  },
+  "nullable": true
+};
+const schema149 = {
+  "type": "integer",
+  "format": "int64",
+  "minimum": 0,
+  "maximum": 2147483647
+};
+function validate328(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data))) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 2147483647 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 2147483647
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats2.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
+  }
+  validate328.errors = vErrors;
+  return errors === 0;
+}
+function validate327(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate328(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate327.errors = vErrors;
+  return errors === 0;
+}
+function validate322(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.runAsUser !== undefined) {
+      if (!validate323(data.runAsUser, {
+        instancePath: instancePath + "/runAsUser",
+        parentData: data,
+        parentDataProperty: "runAsUser",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.runAsGroup !== undefined) {
+      if (!validate77(data.runAsGroup, {
+        instancePath: instancePath + "/runAsGroup",
+        parentData: data,
+        parentDataProperty: "runAsGroup",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.fsGroup !== undefined) {
+      if (!validate77(data.fsGroup, {
+        instancePath: instancePath + "/fsGroup",
+        parentData: data,
+        parentDataProperty: "fsGroup",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.supplementalGroups !== undefined) {
+      if (!validate327(data.supplementalGroups, {
+        instancePath: instancePath + "/supplementalGroups",
+        parentData: data,
+        parentDataProperty: "supplementalGroups",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate322.errors = vErrors;
+  return errors === 0;
+}
+const schema150 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "DeXugpKcOS0BYpkr8mltGoS1nO7F3erCzjTMONLsM"
+  },
+  "nullable": true
+};
+const schema151 = {
+  "type": "object",
+  "properties": {
+    "prefix": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "secretRef": {
+      "$ref": "H68xgZQb1yqSmVrqpV213RfaPCWVTHEjqu375ih6Ls"
+    },
+    "configMapRef": {
+      "$ref": "H68xgZQb1yqSmVrqpV213RfaPCWVTHEjqu375ih6Ls"
+    }
+  }
+};
+const schema40 = {
+  "type": "object",
+  "required": ["name"],
+  "properties": {
+    "name": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "optional": {
+      "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
+    }
+  },
+  "nullable": true
+};
+function validate79(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate73(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.optional !== undefined) {
+      if (!validate78(data.optional, {
+        instancePath: instancePath + "/optional",
+        parentData: data,
+        parentDataProperty: "optional",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate79.errors = vErrors;
+  return errors === 0;
+}
+function validate333(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.prefix !== undefined) {
+      if (!validate65(data.prefix, {
+        instancePath: instancePath + "/prefix",
+        parentData: data,
+        parentDataProperty: "prefix",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.secretRef !== undefined) {
+      if (!validate79(data.secretRef, {
+        instancePath: instancePath + "/secretRef",
+        parentData: data,
+        parentDataProperty: "secretRef",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.configMapRef !== undefined) {
+      if (!validate79(data.configMapRef, {
+        instancePath: instancePath + "/configMapRef",
+        parentData: data,
+        parentDataProperty: "configMapRef",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  validate333.errors = vErrors;
+  return errors === 0;
+}
+function validate332(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate333(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate332.errors = vErrors;
+  return errors === 0;
+}
+const schema152 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "vDahcdEoJsaRpeR9TCi8nJRULmoXGQMo0IqHkJtqzo"
+  },
+  "nullable": true
+};
+const schema153 = {
+  "type": "object",
+  "required": ["name"],
+  "properties": {
+    "name": {
+      "$ref": "hH5nZUmbZoT6U3p223PGjeegZk5xJ7AvWJGkkMlGuE"
+    },
+    "configMap": {
+      "$ref": "lsFmkCk8SXzqOZv7utCdNpS1K9jeV4NgIGmrX0uZA"
+    },
+    "secret": {
+      "$ref": "QIzdqD2wYD00RG062dm9xcMGAHY3tdBSUBtj2nPkco"
+    },
+    "persistentVolumeClaim": {
+      "$ref": "vIqQGRF5TPTHIdTbf9jLvbs4qOX3o7kttkBiKSw8DC8"
+    },
+    "emptyDir": {
+      "$ref": "WKA15GYLT1ZTZS6J2JeAq1SResSlohi0VL7iKrTY"
+    }
+  }
+};
+const schema41 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 63
+};
+function validate82(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 63) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 63
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate82.errors = vErrors;
+  return errors === 0;
+}
+const schema154 = {
+  "type": "object",
+  "required": ["name"],
+  "properties": {
+    "name": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  },
+  "nullable": true
+};
+function validate342(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate73(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate342.errors = vErrors;
+  return errors === 0;
+}
+const schema155 = {
+  "type": "object",
+  "required": ["secretName"],
+  "properties": {
+    "secretName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    }
+  },
+  "nullable": true
+};
+function validate345(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.secretName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "secretName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.secretName !== undefined) {
+      if (!validate73(data.secretName, {
+        instancePath: instancePath + "/secretName",
+        parentData: data,
+        parentDataProperty: "secretName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate345.errors = vErrors;
+  return errors === 0;
+}
+const schema156 = {
+  "type": "object",
+  "required": ["claimName"],
+  "properties": {
+    "claimName": {
+      "$ref": "xwpijLRhjUEJllEse3cgJuQz6UsEYqfhm0t12sQjFe4"
+    },
+    "readOnly": {
+      "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
+    }
+  },
+  "nullable": true
+};
+function validate348(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.claimName === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "claimName"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.claimName !== undefined) {
+      if (!validate73(data.claimName, {
+        instancePath: instancePath + "/claimName",
+        parentData: data,
+        parentDataProperty: "claimName",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.readOnly !== undefined) {
+      if (!validate78(data.readOnly, {
+        instancePath: instancePath + "/readOnly",
+        parentData: data,
+        parentDataProperty: "readOnly",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate348.errors = vErrors;
+  return errors === 0;
+}
+const schema157 = {
+  "type": "object",
+  "properties": {
+    "medium": {
+      "$ref": "kMGcnIrBtVyeAN0XwGcSnrwuBJ19bRAfPqhhLFtLFhk"
+    },
+    "sizeLimit": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    }
+  },
+  "nullable": true
+};
+const schema158 = {
+  "type": "string",
+  "enum": ["Memory"],
+  "nullable": true
+};
+function validate353(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Memory")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema158.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate353.errors = vErrors;
+  return errors === 0;
+}
+const schema69 = {
+  "type": "string",
+  "maxLength": 32,
+  "nullable": true
+};
+function validate133(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 32) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 32
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate133.errors = vErrors;
+  return errors === 0;
+}
+function validate352(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.medium !== undefined) {
+      if (!validate353(data.medium, {
+        instancePath: instancePath + "/medium",
+        parentData: data,
+        parentDataProperty: "medium",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sizeLimit !== undefined) {
+      if (!validate133(data.sizeLimit, {
+        instancePath: instancePath + "/sizeLimit",
+        parentData: data,
+        parentDataProperty: "sizeLimit",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate352.errors = vErrors;
+  return errors === 0;
+}
+function validate340(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate82(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.configMap !== undefined) {
+      if (!validate342(data.configMap, {
+        instancePath: instancePath + "/configMap",
+        parentData: data,
+        parentDataProperty: "configMap",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.secret !== undefined) {
+      if (!validate345(data.secret, {
+        instancePath: instancePath + "/secret",
+        parentData: data,
+        parentDataProperty: "secret",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.persistentVolumeClaim !== undefined) {
+      if (!validate348(data.persistentVolumeClaim, {
+        instancePath: instancePath + "/persistentVolumeClaim",
+        parentData: data,
+        parentDataProperty: "persistentVolumeClaim",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.emptyDir !== undefined) {
+      if (!validate352(data.emptyDir, {
+        instancePath: instancePath + "/emptyDir",
+        parentData: data,
+        parentDataProperty: "emptyDir",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate340.errors = vErrors;
+  return errors === 0;
+}
+function validate339(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate340(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate339.errors = vErrors;
+  return errors === 0;
+}
+const schema159 = {
+  "type": "array",
+  "maxItems": 16,
+  "items": {
+    "$ref": "GI8glRU9Rrt6QlX2yy1dwQ4YtY7jEAk7fW0NhrYY8"
+  },
+  "nullable": true
+};
+const schema160 = {
+  "type": "object",
+  "required": ["name", "mountPath"],
+  "properties": {
+    "name": {
+      "$ref": "hH5nZUmbZoT6U3p223PGjeegZk5xJ7AvWJGkkMlGuE"
+    },
+    "mountPath": {
+      "$ref": "j6ZqJq8dxkYEigbs7LJsJRnnYybNSqS8XpPBTODnmc"
+    },
+    "subPath": {
+      "$ref": "PzFlUkzhUB0RhVonSMM3QprhL1rbqgee5l6ota1c"
+    },
+    "readOnly": {
+      "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
+    }
+  }
+};
+const schema161 = {
+  "type": "string",
+  "minLength": 2,
+  "maxLength": 256
+};
+function validate362(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data === "string") {
+    if (func2(data) > 256) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 256
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (func2(data) < 2) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 2
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate362.errors = vErrors;
+  return errors === 0;
+}
+const schema162 = {
+  "type": "string",
+  "minLength": 1,
+  "maxLength": 256,
+  "nullable": true
+};
+function validate364(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 256) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 256
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (func2(data) < 1) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minLength",
+        keyword: "minLength",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate364.errors = vErrors;
+  return errors === 0;
+}
+function validate360(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.name === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "name"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.mountPath === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "mountPath"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.name !== undefined) {
+      if (!validate82(data.name, {
+        instancePath: instancePath + "/name",
+        parentData: data,
+        parentDataProperty: "name",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.mountPath !== undefined) {
+      if (!validate362(data.mountPath, {
+        instancePath: instancePath + "/mountPath",
+        parentData: data,
+        parentDataProperty: "mountPath",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.subPath !== undefined) {
+      if (!validate364(data.subPath, {
+        instancePath: instancePath + "/subPath",
+        parentData: data,
+        parentDataProperty: "subPath",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.readOnly !== undefined) {
+      if (!validate78(data.readOnly, {
+        instancePath: instancePath + "/readOnly",
+        parentData: data,
+        parentDataProperty: "readOnly",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate360.errors = vErrors;
+  return errors === 0;
+}
+function validate359(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 16) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate360(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate359.errors = vErrors;
+  return errors === 0;
+}
+const schema163 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate284(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7208,15 +9262,15 @@ function validate284(data, {
       errors++;
     }
   }
-  validate284.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema164 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate286(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7246,7 +9300,7 @@ function validate286(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema130.enum
+        allowedValues: schema164.enum
       }
     };
     if (vErrors === null) {
@@ -7256,10 +9310,10 @@ function validate286(data, {
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema165 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7267,7 +9321,7 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema166 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -7276,7 +9330,7 @@ const schema132 = {
     }
   }
 };
-function validate289(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7328,10 +9382,10 @@ function validate289(data, {
     }
     errors++;
   }
-  validate289.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-function validate288(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7374,21 +9428,21 @@ function validate288(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate289(data[i0], {
+      if (!validate374(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate288.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema167 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -7400,7 +9454,7 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema42 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -7409,7 +9463,7 @@ const schema35 = {
   "properties": {},
   "nullable": true
 };
-const schema36 = {
+const schema43 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -7417,10 +9471,10 @@ const schema36 = {
   }],
   "maxLength": 32
 };
-const schema37 = {
+const schema44 = {
   "type": "integer"
 };
-function validate76(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7444,13 +9498,13 @@ function validate76(data, {
     }
     errors++;
   }
-  validate76.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema45 = {
   "type": "string"
 };
-function validate78(data, {
+function validate87(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7474,10 +9528,10 @@ function validate78(data, {
     }
     errors++;
   }
-  validate78.errors = vErrors;
+  validate87.errors = vErrors;
   return errors === 0;
 }
-function validate75(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7488,26 +9542,26 @@ function validate75(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate76(data, {
+  if (!validate85(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+    vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate78(data, {
+    if (!validate87(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+      vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -7554,10 +9608,10 @@ function validate75(data, {
       errors++;
     }
   }
-  validate75.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-function validate74(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7599,21 +9653,21 @@ function validate74(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate75(data[key0], {
+      if (!validate84(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate74.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7639,32 +9693,32 @@ function validate293(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate74(data.requests, {
+      if (!validate83(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate74(data.limits, {
+      if (!validate83(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema49 = {
+const schema63 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -7673,11 +9727,11 @@ const schema49 = {
   "properties": {},
   "nullable": true
 };
-const schema39 = {
+const schema46 = {
   "type": "string",
   "maxLength": 63
 };
-function validate81(data, {
+function validate90(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7718,10 +9772,10 @@ function validate81(data, {
     }
     errors++;
   }
-  validate81.errors = vErrors;
+  validate90.errors = vErrors;
   return errors === 0;
 }
-function validate100(data, {
+function validate126(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7763,21 +9817,21 @@ function validate100(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate81(data[key0], {
+      if (!validate90(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate100.errors = vErrors;
+  validate126.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema168 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -7785,7 +9839,7 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema169 = {
   "type": "object",
   "properties": {
     "key": {
@@ -7805,12 +9859,12 @@ const schema135 = {
     }
   }
 };
-const schema136 = {
+const schema170 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate300(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7852,15 +9906,15 @@ function validate300(data, {
       errors++;
     }
   }
-  validate300.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema171 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate302(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7890,7 +9944,7 @@ function validate302(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema137.enum
+        allowedValues: schema171.enum
       }
     };
     if (vErrors === null) {
@@ -7900,15 +9954,15 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema172 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate304(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7950,15 +10004,15 @@ function validate304(data, {
       errors++;
     }
   }
-  validate304.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema173 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate306(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7988,7 +10042,7 @@ function validate306(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema139.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -7998,16 +10052,16 @@ function validate306(data, {
     }
     errors++;
   }
-  validate306.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-const schema53 = {
+const schema67 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate105(data, {
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8049,7 +10103,7 @@ function validate105(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -8066,10 +10120,10 @@ function validate105(data, {
       errors++;
     }
   }
-  validate105.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8079,57 +10133,57 @@ function validate299(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate300(data.key, {
+      if (!validate385(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate302(data.operator, {
+      if (!validate387(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate304(data.value, {
+      if (!validate389(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate306(data.effect, {
+      if (!validate391(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate105(data.tolerationSeconds, {
+      if (!validate131(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -8149,10 +10203,10 @@ function validate299(data, {
     }
     errors++;
   }
-  validate299.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8195,30 +10249,36 @@ function validate298(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate299(data[i0], {
+      if (!validate384(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
       "$ref": "RqH4LSMyvCP7SKt3s7cFTUydmp9sTqQSJkiAkaY"
+    },
+    "podAffinity": {
+      "$ref": "RQfEJkMewQMgIpXefyDuSVT98zGFv55kDNvf8Nhw"
+    },
+    "podAntiAffinity": {
+      "$ref": "RQfEJkMewQMgIpXefyDuSVT98zGFv55kDNvf8Nhw"
     }
   },
   "nullable": true
 };
-const schema141 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -8230,7 +10290,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema176 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -8240,7 +10300,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema177 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8248,7 +10308,7 @@ const schema143 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema40 = {
+const schema47 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -8257,7 +10317,7 @@ const schema40 = {
     }
   }
 };
-const schema41 = {
+const schema48 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -8265,7 +10325,7 @@ const schema41 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema42 = {
+const schema49 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -8280,11 +10340,11 @@ const schema42 = {
     }
   }
 };
-const schema43 = {
+const schema50 = {
   "type": "string",
   "maxLength": 316
 };
-function validate85(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8325,14 +10385,14 @@ function validate85(data, {
     }
     errors++;
   }
-  validate85.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-const schema44 = {
+const schema51 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate87(data, {
+function validate96(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8362,7 +10422,7 @@ function validate87(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema44.enum
+        allowedValues: schema51.enum
       }
     };
     if (vErrors === null) {
@@ -8372,10 +10432,10 @@ function validate87(data, {
     }
     errors++;
   }
-  validate87.errors = vErrors;
+  validate96.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema52 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -8383,7 +10443,7 @@ const schema45 = {
   },
   "nullable": true
 };
-function validate89(data, {
+function validate98(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8426,21 +10486,21 @@ function validate89(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate81(data[i0], {
+      if (!validate90(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate81.errors : vErrors.concat(validate81.errors);
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate89.errors = vErrors;
+  validate98.errors = vErrors;
   return errors === 0;
 }
-function validate84(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8482,35 +10542,35 @@ function validate84(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate85(data.key, {
+      if (!validate94(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate87(data.operator, {
+      if (!validate96(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate89(data.values, {
+      if (!validate98(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
         errors = vErrors.length;
       }
     }
@@ -8530,10 +10590,10 @@ function validate84(data, {
     }
     errors++;
   }
-  validate84.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate83(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8576,13 +10636,13 @@ function validate83(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate84(data[i0], {
+      if (!validate93(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -8602,10 +10662,10 @@ function validate83(data, {
     }
     errors++;
   }
-  validate83.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate82(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8631,13 +10691,13 @@ function validate82(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate83(data.matchExpressions, {
+      if (!validate92(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -8657,10 +10717,10 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8703,13 +10763,13 @@ function validate314(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate82(data[i0], {
+      if (!validate91(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -8729,10 +10789,10 @@ function validate314(data, {
     }
     errors++;
   }
-  validate314.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8774,21 +10834,21 @@ function validate313(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate314(data.nodeSelectorTerms, {
+      if (!validate399(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate313.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema178 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8796,7 +10856,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema179 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -8808,13 +10868,13 @@ const schema145 = {
     }
   }
 };
-const schema146 = {
+const schema54 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate320(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8873,7 +10933,7 @@ function validate320(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8890,10 +10950,10 @@ function validate320(data, {
       errors++;
     }
   }
-  validate320.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-function validate319(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8935,24 +10995,24 @@ function validate319(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate320(data.weight, {
+      if (!validate104(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate82(data.preference, {
+      if (!validate91(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -8972,10 +11032,10 @@ function validate319(data, {
     }
     errors++;
   }
-  validate319.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
-function validate318(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9018,21 +11078,21 @@ function validate318(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate319(data[i0], {
+      if (!validate404(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate318.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-function validate312(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9058,32 +11118,557 @@ function validate312(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate313(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate398(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate318(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate403(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate312.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+const schema58 = {
+  "type": "object",
+  "properties": {
+    "requiredDuringSchedulingIgnoredDuringExecution": {
+      "$ref": "2g431CZxbH0Wb8NykKJvsOSxETtvkKlK4a6vgZIKHk"
+    },
+    "preferredDuringSchedulingIgnoredDuringExecution": {
+      "$ref": "dvvrfzXrrtR2PFmodJXXBmnFiowf8f1hK65qs30Xy4"
+    }
+  },
+  "nullable": true
+};
+const schema59 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "q1va0IiOvIvqAYobVKzLG5HJtwNmP0eBelNwLSjAawI"
+  },
+  "nullable": true
+};
+const schema55 = {
+  "type": "object",
+  "required": ["labelSelector", "topologyKey"],
+  "properties": {
+    "labelSelector": {
+      "$ref": "13UGagnbdIt35u7ZYb1EiZ6zdlv1oJSkxDL4"
+    },
+    "topologyKey": {
+      "$ref": "yfZUvP7DWghv6YNlAhfCcDP7fAVWpBVdxCifnsPMaE"
+    }
+  }
+};
+const schema56 = {
+  "type": "object",
+  "required": ["matchLabels"],
+  "properties": {
+    "matchLabels": {
+      "$ref": "CNsKKOI8ik6kbERfmgENyybG7XZJWWit1t3luFlKzM"
+    }
+  }
+};
+const schema57 = {
+  "type": "object",
+  "minProperties": 1,
+  "maxProperties": 16,
+  "additionalProperties": {
+    "$ref": "kVhKoEkFCpYCBOsP5OvTsXJ39WdjdMwyyhXvIyCOTok"
+  },
+  "properties": {}
+};
+function validate107(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (Object.keys(data).length > 16) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/maxProperties",
+        keyword: "maxProperties",
+        params: {
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (Object.keys(data).length < 1) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minProperties",
+        keyword: "minProperties",
+        params: {
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    for (const key0 in data) {
+      if (!validate90(data[key0], {
+        instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
+        parentData: data,
+        parentDataProperty: key0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate107.errors = vErrors;
+  return errors === 0;
+}
+function validate106(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.matchLabels === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "matchLabels"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.matchLabels !== undefined) {
+      if (!validate107(data.matchLabels, {
+        instancePath: instancePath + "/matchLabels",
+        parentData: data,
+        parentDataProperty: "matchLabels",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate106.errors = vErrors;
+  return errors === 0;
+}
+function validate105(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.labelSelector === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "labelSelector"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.topologyKey === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "topologyKey"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.labelSelector !== undefined) {
+      if (!validate106(data.labelSelector, {
+        instancePath: instancePath + "/labelSelector",
+        parentData: data,
+        parentDataProperty: "labelSelector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.topologyKey !== undefined) {
+      if (!validate103(data.topologyKey, {
+        instancePath: instancePath + "/topologyKey",
+        parentData: data,
+        parentDataProperty: "topologyKey",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate105.errors = vErrors;
+  return errors === 0;
+}
+function validate113(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate105(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate113.errors = vErrors;
+  return errors === 0;
+}
+const schema60 = {
+  "type": "array",
+  "maxItems": 8,
+  "items": {
+    "$ref": "1BecJiFqDj2wxm7JndDbYt5EIOVyszH7ImUSH5vZ3k"
+  },
+  "nullable": true
+};
+const schema61 = {
+  "type": "object",
+  "required": ["weight", "podAffinityTerm"],
+  "properties": {
+    "weight": {
+      "$ref": "whfpf20K7DkQ31EiiVJU39HHGsu6XAFyYelGCm7Po"
+    },
+    "podAffinityTerm": {
+      "$ref": "q1va0IiOvIvqAYobVKzLG5HJtwNmP0eBelNwLSjAawI"
+    }
+  }
+};
+function validate117(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.weight === undefined) {
+      const err0 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "weight"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err0];
+      } else {
+        vErrors.push(err0);
+      }
+      errors++;
+    }
+    if (data.podAffinityTerm === undefined) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/required",
+        keyword: "required",
+        params: {
+          missingProperty: "podAffinityTerm"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data.weight !== undefined) {
+      if (!validate104(data.weight, {
+        instancePath: instancePath + "/weight",
+        parentData: data,
+        parentDataProperty: "weight",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podAffinityTerm !== undefined) {
+      if (!validate105(data.podAffinityTerm, {
+        instancePath: instancePath + "/podAffinityTerm",
+        parentData: data,
+        parentDataProperty: "podAffinityTerm",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        errors = vErrors.length;
+      }
+    }
+  } else {
+    const err2 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err2];
+    } else {
+      vErrors.push(err2);
+    }
+    errors++;
+  }
+  validate117.errors = vErrors;
+  return errors === 0;
+}
+function validate116(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!Array.isArray(data) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "array"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (Array.isArray(data)) {
+    if (data.length > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxItems",
+        keyword: "maxItems",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    const len0 = data.length;
+    for (let i0 = 0; i0 < len0; i0++) {
+      if (!validate117(data[i0], {
+        instancePath: instancePath + "/" + i0,
+        parentData: data,
+        parentDataProperty: i0,
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate116.errors = vErrors;
+  return errors === 0;
+}
+function validate112(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate113(data.requiredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate116(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate112.errors = vErrors;
+  return errors === 0;
+}
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9109,21 +11694,43 @@ function validate311(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate312(data.nodeAffinity, {
+      if (!validate397(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podAffinity !== undefined) {
+      if (!validate112(data.podAffinity, {
+        instancePath: instancePath + "/podAffinity",
+        parentData: data,
+        parentDataProperty: "podAffinity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.podAntiAffinity !== undefined) {
+      if (!validate112(data.podAntiAffinity, {
+        instancePath: instancePath + "/podAntiAffinity",
+        parentData: data,
+        parentDataProperty: "podAntiAffinity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate311.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema180 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -9131,7 +11738,7 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema181 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9146,12 +11753,12 @@ const schema148 = {
     }
   }
 };
-const schema149 = {
+const schema182 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate330(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9193,10 +11800,10 @@ function validate330(data, {
       errors++;
     }
   }
-  validate330.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema183 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -9208,7 +11815,7 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema47 = {
+const schema62 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -9224,7 +11831,7 @@ const schema47 = {
   },
   "nullable": true
 };
-function validate95(data, {
+function validate122(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9304,21 +11911,21 @@ function validate95(data, {
       }
     }
     if (data.optional !== undefined) {
-      if (!validate94(data.optional, {
+      if (!validate78(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate95.errors = vErrors;
+  validate122.errors = vErrors;
   return errors === 0;
 }
-function validate332(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9344,32 +11951,32 @@ function validate332(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate95(data.secretKeyRef, {
+      if (!validate122(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate95(data.configMapKeyRef, {
+      if (!validate122(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
+        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate332.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-function validate328(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9406,24 +12013,24 @@ function validate328(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate330(data.value, {
+      if (!validate416(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate332(data.valueFrom, {
+      if (!validate418(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
@@ -9443,10 +12050,10 @@ function validate328(data, {
     }
     errors++;
   }
-  validate328.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9489,21 +12096,21 @@ function validate327(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate328(data[i0], {
+      if (!validate414(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema184 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -9512,11 +12119,11 @@ const schema151 = {
   "properties": {},
   "nullable": true
 };
-const schema152 = {
+const schema185 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate343(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9557,10 +12164,10 @@ function validate343(data, {
     }
     errors++;
   }
-  validate343.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9602,21 +12209,21 @@ function validate342(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate343(data[key0], {
+      if (!validate429(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate342.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
-function validate281(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9642,170 +12249,236 @@ function validate281(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate282(data.nodes, {
+      if (!validate308(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
-    if (data.image !== undefined) {
-      if (!validate284(data.image, {
-        instancePath: instancePath + "/image",
+    if (data.schedulerName !== undefined) {
+      if (!validate74(data.schedulerName, {
+        instancePath: instancePath + "/schedulerName",
         parentData: data,
-        parentDataProperty: "image",
+        parentDataProperty: "schedulerName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate286(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
+    if (data.topologySpreadConstraints !== undefined) {
+      if (!validate311(data.topologySpreadConstraints, {
+        instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
-        parentDataProperty: "imagePullPolicy",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate288(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
-        parentData: data,
-        parentDataProperty: "imagePullSecrets",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resources !== undefined) {
-      if (!validate293(data.resources, {
-        instancePath: instancePath + "/resources",
-        parentData: data,
-        parentDataProperty: "resources",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.nodeSelector !== undefined) {
-      if (!validate100(data.nodeSelector, {
-        instancePath: instancePath + "/nodeSelector",
-        parentData: data,
-        parentDataProperty: "nodeSelector",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.tolerations !== undefined) {
-      if (!validate298(data.tolerations, {
-        instancePath: instancePath + "/tolerations",
-        parentData: data,
-        parentDataProperty: "tolerations",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.affinity !== undefined) {
-      if (!validate311(data.affinity, {
-        instancePath: instancePath + "/affinity",
-        parentData: data,
-        parentDataProperty: "affinity",
+        parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
         vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
+    if (data.securityContext !== undefined) {
+      if (!validate322(data.securityContext, {
+        instancePath: instancePath + "/securityContext",
+        parentData: data,
+        parentDataProperty: "securityContext",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.envFrom !== undefined) {
+      if (!validate332(data.envFrom, {
+        instancePath: instancePath + "/envFrom",
+        parentData: data,
+        parentDataProperty: "envFrom",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.volumes !== undefined) {
+      if (!validate339(data.volumes, {
+        instancePath: instancePath + "/volumes",
+        parentData: data,
+        parentDataProperty: "volumes",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.volumeMounts !== undefined) {
+      if (!validate359(data.volumeMounts, {
+        instancePath: instancePath + "/volumeMounts",
+        parentData: data,
+        parentDataProperty: "volumeMounts",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.image !== undefined) {
+      if (!validate369(data.image, {
+        instancePath: instancePath + "/image",
+        parentData: data,
+        parentDataProperty: "image",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate371(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
+        parentData: data,
+        parentDataProperty: "imagePullPolicy",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate373(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.resources !== undefined) {
+      if (!validate378(data.resources, {
+        instancePath: instancePath + "/resources",
+        parentData: data,
+        parentDataProperty: "resources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.nodeSelector !== undefined) {
+      if (!validate126(data.nodeSelector, {
+        instancePath: instancePath + "/nodeSelector",
+        parentData: data,
+        parentDataProperty: "nodeSelector",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.tolerations !== undefined) {
+      if (!validate383(data.tolerations, {
+        instancePath: instancePath + "/tolerations",
+        parentData: data,
+        parentDataProperty: "tolerations",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.affinity !== undefined) {
+      if (!validate396(data.affinity, {
+        instancePath: instancePath + "/affinity",
+        parentData: data,
+        parentDataProperty: "affinity",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.env !== undefined) {
-      if (!validate327(data.env, {
+      if (!validate413(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate99(data.serviceAccountName, {
+      if (!validate74(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate99(data.priorityClassName, {
+      if (!validate74(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate99(data.runtimeClassName, {
+      if (!validate74(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate100(data.podLabels, {
+      if (!validate126(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate100.errors : vErrors.concat(validate100.errors);
+        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate342(data.podAnnotations, {
+      if (!validate428(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate281.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema186 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate347(data, {
+function validate433(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9863,10 +12536,10 @@ function validate347(data, {
       errors++;
     }
   }
-  validate347.errors = vErrors;
+  validate433.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema187 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -9874,7 +12547,7 @@ const schema154 = {
   "maximum": 100,
   "nullable": true
 };
-function validate350(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9933,7 +12606,7 @@ function validate350(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -9950,17 +12623,17 @@ function validate350(data, {
       errors++;
     }
   }
-  validate350.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
-const schema50 = {
+const schema64 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate102(data, {
+function validate128(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10019,7 +12692,7 @@ function validate102(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -10036,17 +12709,17 @@ function validate102(data, {
       errors++;
     }
   }
-  validate102.errors = vErrors;
+  validate128.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema65 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate103(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10105,7 +12778,7 @@ function validate103(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -10122,10 +12795,10 @@ function validate103(data, {
       errors++;
     }
   }
-  validate103.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-function validate121(data, {
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10183,123 +12856,123 @@ function validate121(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate122(data.model, {
+      if (!validate148(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate143(data.dataset, {
+      if (!validate169(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate152(data.sparsity, {
+      if (!validate178(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate189(data.training, {
+      if (!validate215(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate218(data.checkpoint, {
+      if (!validate244(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate224(data.evaluation, {
+      if (!validate250(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate257(data.acceptance, {
+      if (!validate283(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate263(data.output, {
+      if (!validate289(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate266(data.sources, {
+      if (!validate292(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate281(data.trainer, {
+      if (!validate307(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate347(data.queueName, {
+      if (!validate433(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
         errors = vErrors.length;
       }
     }
@@ -10315,68 +12988,68 @@ function validate121(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate350(data.backoffLimit, {
+      if (!validate436(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate102(data.activeDeadlineSeconds, {
+      if (!validate128(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.startDeadlineSeconds !== undefined) {
-      if (!validate102(data.startDeadlineSeconds, {
+      if (!validate128(data.startDeadlineSeconds, {
         instancePath: instancePath + "/startDeadlineSeconds",
         parentData: data,
         parentDataProperty: "startDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate102.errors : vErrors.concat(validate102.errors);
+        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate103(data.ttlSecondsAfterFinished, {
+      if (!validate129(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterSucceeded !== undefined) {
-      if (!validate103(data.ttlSecondsAfterSucceeded, {
+      if (!validate129(data.ttlSecondsAfterSucceeded, {
         instancePath: instancePath + "/ttlSecondsAfterSucceeded",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterSucceeded",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFailed !== undefined) {
-      if (!validate103(data.ttlSecondsAfterFailed, {
+      if (!validate129(data.ttlSecondsAfterFailed, {
         instancePath: instancePath + "/ttlSecondsAfterFailed",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFailed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
@@ -10396,10 +13069,10 @@ function validate121(data, {
     }
     errors++;
   }
-  validate121.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema188 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -10450,12 +13123,12 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema156 = {
+const schema189 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate359(data, {
+function validate445(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10480,7 +13153,7 @@ function validate359(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -10497,15 +13170,15 @@ function validate359(data, {
       errors++;
     }
   }
-  validate359.errors = vErrors;
+  validate445.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema190 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate361(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10535,7 +13208,7 @@ function validate361(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema157.enum
+        allowedValues: schema190.enum
       }
     };
     if (vErrors === null) {
@@ -10545,16 +13218,16 @@ function validate361(data, {
     }
     errors++;
   }
-  validate361.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema66 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
-const formats4 = formats["date-time"];
-function validate104(data, {
+const formats10 = formats["date-time"];
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10579,7 +13252,7 @@ function validate104(data, {
     errors++;
   }
   if (typeof data === "string") {
-    if (!formats4.validate(data)) {
+    if (!formats10.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -10596,10 +13269,10 @@ function validate104(data, {
       errors++;
     }
   }
-  validate104.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema191 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10607,7 +13280,7 @@ const schema158 = {
   },
   "nullable": true
 };
-const schema159 = {
+const schema192 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -10631,11 +13304,11 @@ const schema159 = {
     }
   }
 };
-const schema160 = {
+const schema193 = {
   "type": "string",
   "maxLength": 64
 };
-function validate367(data, {
+function validate453(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10676,14 +13349,14 @@ function validate367(data, {
     }
     errors++;
   }
-  validate367.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema194 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate369(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10713,7 +13386,7 @@ function validate369(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema161.enum
+        allowedValues: schema194.enum
       }
     };
     if (vErrors === null) {
@@ -10723,14 +13396,14 @@ function validate369(data, {
     }
     errors++;
   }
-  validate369.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema195 = {
   "type": "string",
   "format": "date-time"
 };
-function validate372(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10739,7 +13412,7 @@ function validate372(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats4.validate(data)) {
+    if (!formats10.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -10771,14 +13444,14 @@ function validate372(data, {
     }
     errors++;
   }
-  validate372.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema196 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate375(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10819,10 +13492,10 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
-function validate366(data, {
+function validate452(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10912,46 +13585,46 @@ function validate366(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate367(data.type, {
+      if (!validate453(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate369(data.status, {
+      if (!validate455(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate105(data.observedGeneration, {
+      if (!validate131(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate372(data.lastTransitionTime, {
+      if (!validate458(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
@@ -10967,13 +13640,13 @@ function validate366(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate375(data.message, {
+      if (!validate461(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
@@ -10993,10 +13666,10 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate452.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11039,21 +13712,21 @@ function validate365(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate366(data[i0], {
+      if (!validate452(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate365.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema197 = {
   "type": "object",
   "properties": {
     "number": {
@@ -11077,12 +13750,12 @@ const schema164 = {
   },
   "nullable": true
 };
-const schema57 = {
+const schema71 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate109(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11125,10 +13798,10 @@ function validate109(data, {
       errors++;
     }
   }
-  validate109.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
-function validate380(data, {
+function validate466(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11154,13 +13827,13 @@ function validate380(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate109(data.number, {
+      if (!validate135(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -11187,43 +13860,43 @@ function validate380(data, {
       }
     }
     if (data.podCreatedAt !== undefined) {
-      if (!validate104(data.podCreatedAt, {
+      if (!validate130(data.podCreatedAt, {
         instancePath: instancePath + "/podCreatedAt",
         parentData: data,
         parentDataProperty: "podCreatedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.startedAt !== undefined) {
-      if (!validate104(data.startedAt, {
+      if (!validate130(data.startedAt, {
         instancePath: instancePath + "/startedAt",
         parentData: data,
         parentDataProperty: "startedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.resumedFromStep !== undefined) {
-      if (!validate105(data.resumedFromStep, {
+      if (!validate131(data.resumedFromStep, {
         instancePath: instancePath + "/resumedFromStep",
         parentData: data,
         parentDataProperty: "resumedFromStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate380.errors = vErrors;
+  validate466.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema198 = {
   "type": "object",
   "properties": {
     "step": {
@@ -11274,63 +13947,13 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema56 = {
-  "type": "string",
-  "maxLength": 32,
-  "nullable": true
-};
-function validate108(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 32) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 32
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate108.errors = vErrors;
-  return errors === 0;
-}
-const schema55 = {
+const schema70 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate107(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11390,10 +14013,10 @@ function validate107(data, {
       errors++;
     }
   }
-  validate107.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema199 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -11401,7 +14024,7 @@ const schema166 = {
   },
   "nullable": true
 };
-const schema167 = {
+const schema200 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -11416,12 +14039,12 @@ const schema167 = {
     }
   }
 };
-const schema168 = {
+const schema201 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate405(data, {
+function validate491(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11463,7 +14086,7 @@ function validate405(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -11480,10 +14103,10 @@ function validate405(data, {
       errors++;
     }
   }
-  validate405.errors = vErrors;
+  validate491.errors = vErrors;
   return errors === 0;
 }
-function validate404(data, {
+function validate490(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11509,35 +14132,35 @@ function validate404(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate405(data.step, {
+      if (!validate491(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate108(data.distance, {
+      if (!validate133(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate108(data.sparsity, {
+      if (!validate133(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
@@ -11557,10 +14180,10 @@ function validate404(data, {
     }
     errors++;
   }
-  validate404.errors = vErrors;
+  validate490.errors = vErrors;
   return errors === 0;
 }
-function validate403(data, {
+function validate489(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11603,21 +14226,21 @@ function validate403(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate404(data[i0], {
+      if (!validate490(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate490.errors : vErrors.concat(validate490.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate403.errors = vErrors;
+  validate489.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11643,68 +14266,68 @@ function validate388(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate105(data.step, {
+      if (!validate131(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSteps !== undefined) {
-      if (!validate105(data.totalSteps, {
+      if (!validate131(data.totalSteps, {
         instancePath: instancePath + "/totalSteps",
         parentData: data,
         parentDataProperty: "totalSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.percent !== undefined) {
-      if (!validate106(data.percent, {
+      if (!validate132(data.percent, {
         instancePath: instancePath + "/percent",
         parentData: data,
         parentDataProperty: "percent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.display !== undefined) {
-      if (!validate108(data.display, {
+      if (!validate133(data.display, {
         instancePath: instancePath + "/display",
         parentData: data,
         parentDataProperty: "display",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.stage !== undefined) {
-      if (!validate107(data.stage, {
+      if (!validate134(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate107(data.stages, {
+      if (!validate134(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
@@ -11720,13 +14343,13 @@ function validate388(data, {
       }
     }
     if (data.maskFlips !== undefined) {
-      if (!validate105(data.maskFlips, {
+      if (!validate131(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -11742,76 +14365,76 @@ function validate388(data, {
       }
     }
     if (data.loss !== undefined) {
-      if (!validate108(data.loss, {
+      if (!validate133(data.loss, {
         instancePath: instancePath + "/loss",
         parentData: data,
         parentDataProperty: "loss",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.samplesPerSecond !== undefined) {
-      if (!validate108(data.samplesPerSecond, {
+      if (!validate133(data.samplesPerSecond, {
         instancePath: instancePath + "/samplesPerSecond",
         parentData: data,
         parentDataProperty: "samplesPerSecond",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.remainingSeconds !== undefined) {
-      if (!validate105(data.remainingSeconds, {
+      if (!validate131(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
         parentData: data,
         parentDataProperty: "remainingSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.eta !== undefined) {
-      if (!validate108(data.eta, {
+      if (!validate133(data.eta, {
         instancePath: instancePath + "/eta",
         parentData: data,
         parentDataProperty: "eta",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.reportedAt !== undefined) {
-      if (!validate104(data.reportedAt, {
+      if (!validate130(data.reportedAt, {
         instancePath: instancePath + "/reportedAt",
         parentData: data,
         parentDataProperty: "reportedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.history !== undefined) {
-      if (!validate403(data.history, {
+      if (!validate489(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema202 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -11819,7 +14442,7 @@ const schema169 = {
   },
   "nullable": true
 };
-const schema170 = {
+const schema203 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -11837,11 +14460,11 @@ const schema170 = {
     }
   }
 };
-const schema171 = {
+const schema204 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate414(data, {
+function validate500(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11882,15 +14505,15 @@ function validate414(data, {
     }
     errors++;
   }
-  validate414.errors = vErrors;
+  validate500.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema205 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate417(data, {
+function validate503(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11932,10 +14555,10 @@ function validate417(data, {
       errors++;
     }
   }
-  validate417.errors = vErrors;
+  validate503.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate499(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11961,13 +14584,13 @@ function validate413(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate414(data.uri, {
+      if (!validate500(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
         errors = vErrors.length;
       }
     }
@@ -11983,24 +14606,24 @@ function validate413(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate417(data.revision, {
+      if (!validate503(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
+        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate105(data.sizeBytes, {
+      if (!validate131(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -12020,10 +14643,10 @@ function validate413(data, {
     }
     errors++;
   }
-  validate413.errors = vErrors;
+  validate499.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate498(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12066,21 +14689,21 @@ function validate412(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate413(data[i0], {
+      if (!validate499(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate412.errors = vErrors;
+  validate498.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema206 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -12095,12 +14718,12 @@ const schema173 = {
   },
   "nullable": true
 };
-const schema59 = {
+const schema73 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate111(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12142,15 +14765,15 @@ function validate111(data, {
       errors++;
     }
   }
-  validate111.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema72 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate110(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12192,10 +14815,10 @@ function validate110(data, {
       errors++;
     }
   }
-  validate110.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-function validate422(data, {
+function validate508(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12221,43 +14844,43 @@ function validate422(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate111(data.uri, {
+      if (!validate137(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.step !== undefined) {
-      if (!validate105(data.step, {
+      if (!validate131(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate110(data.maskDigest, {
+      if (!validate136(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate422.errors = vErrors;
+  validate508.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema207 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -12287,7 +14910,7 @@ const schema174 = {
   },
   "nullable": true
 };
-function validate427(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12324,87 +14947,87 @@ function validate427(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate108(data.target, {
+      if (!validate133(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate108(data.achieved, {
+      if (!validate133(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate105(data.maskedParameters, {
+      if (!validate131(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate105(data.totalParameters, {
+      if (!validate131(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate109(data.maskedLayers, {
+      if (!validate135(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate109(data.skippedLayers, {
+      if (!validate135(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate94(data.compliant, {
+      if (!validate78(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate427.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema208 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -12428,7 +15051,7 @@ const schema175 = {
   },
   "nullable": true
 };
-function validate437(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12454,76 +15077,76 @@ function validate437(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate108(data.convention, {
+      if (!validate133(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate105(data.dense, {
+      if (!validate131(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate105(data.sparse, {
+      if (!validate131(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate105(data.totalDense, {
+      if (!validate131(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate105(data.totalSparse, {
+      if (!validate131(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate108(data.reductionPercent, {
+      if (!validate133(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate437.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -12580,12 +15203,12 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema210 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate459(data, {
+function validate545(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12627,10 +15250,10 @@ function validate459(data, {
       errors++;
     }
   }
-  validate459.errors = vErrors;
+  validate545.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema211 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -12638,7 +15261,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema212 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -12656,11 +15279,11 @@ const schema179 = {
     }
   }
 };
-const schema180 = {
+const schema213 = {
   "type": "string",
   "maxLength": 8
 };
-function validate463(data, {
+function validate549(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12701,10 +15324,10 @@ function validate463(data, {
     }
     errors++;
   }
-  validate463.errors = vErrors;
+  validate549.errors = vErrors;
   return errors === 0;
 }
-function validate462(data, {
+function validate548(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12730,46 +15353,46 @@ function validate462(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate463(data.precision, {
+      if (!validate549(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate549.errors : vErrors.concat(validate549.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate108(data.sparse, {
+      if (!validate133(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate108(data.increase, {
+      if (!validate133(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate111(data.problem, {
+      if (!validate137(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -12789,10 +15412,10 @@ function validate462(data, {
     }
     errors++;
   }
-  validate462.errors = vErrors;
+  validate548.errors = vErrors;
   return errors === 0;
 }
-function validate461(data, {
+function validate547(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12835,21 +15458,21 @@ function validate461(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate462(data[i0], {
+      if (!validate548(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate548.errors : vErrors.concat(validate548.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate461.errors = vErrors;
+  validate547.errors = vErrors;
   return errors === 0;
 }
-function validate445(data, {
+function validate531(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12886,46 +15509,46 @@ function validate445(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate109(data.samples, {
+      if (!validate135(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate108(data.dense, {
+      if (!validate133(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate108(data.sparse, {
+      if (!validate133(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate108(data.increase, {
+      if (!validate133(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
@@ -12952,35 +15575,35 @@ function validate445(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate110(data.referenceDigest, {
+      if (!validate136(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate110(data.extractorDigest, {
+      if (!validate136(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate105(data.seed, {
+      if (!validate131(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
@@ -12996,76 +15619,76 @@ function validate445(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate109(data.steps, {
+      if (!validate135(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate109.errors : vErrors.concat(validate109.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate108(data.guidance, {
+      if (!validate133(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
     if (data.precision !== undefined) {
-      if (!validate459(data.precision, {
+      if (!validate545(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate545.errors : vErrors.concat(validate545.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate461(data.served, {
+      if (!validate547(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
         errors = vErrors.length;
       }
     }
     if (data.weights !== undefined) {
-      if (!validate110(data.weights, {
+      if (!validate136(data.weights, {
         instancePath: instancePath + "/weights",
         parentData: data,
         parentDataProperty: "weights",
         rootData
       })) {
-        vErrors = vErrors === null ? validate110.errors : vErrors.concat(validate110.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.rankDeficient !== undefined) {
-      if (!validate94(data.rankDeficient, {
+      if (!validate78(data.rankDeficient, {
         instancePath: instancePath + "/rankDeficient",
         parentData: data,
         parentDataProperty: "rankDeficient",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate445.errors = vErrors;
+  validate531.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema214 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -13086,7 +15709,7 @@ const schema181 = {
   },
   "nullable": true
 };
-function validate473(data, {
+function validate559(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13112,13 +15735,13 @@ function validate473(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate111(data.uri, {
+      if (!validate137(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -13134,43 +15757,43 @@ function validate473(data, {
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate105(data.sizeBytes, {
+      if (!validate131(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate111(data.manifestUri, {
+      if (!validate137(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate111(data.sampleGridUri, {
+      if (!validate137(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate111.errors : vErrors.concat(validate111.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate473.errors = vErrors;
+  validate559.errors = vErrors;
   return errors === 0;
 }
-function validate358(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13196,57 +15819,57 @@ function validate358(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate359(data.observedGeneration, {
+      if (!validate445(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate361(data.phase, {
+      if (!validate447(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate104(data.startTime, {
+      if (!validate130(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.completionTime !== undefined) {
-      if (!validate104(data.completionTime, {
+      if (!validate130(data.completionTime, {
         instancePath: instancePath + "/completionTime",
         parentData: data,
         parentDataProperty: "completionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate365(data.conditions, {
+      if (!validate451(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
@@ -13262,98 +15885,98 @@ function validate358(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate380(data.attempts, {
+      if (!validate466(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate388(data.progress, {
+      if (!validate474(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate412(data.sources, {
+      if (!validate498(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate498.errors : vErrors.concat(validate498.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate422(data.checkpoint, {
+      if (!validate508(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
+        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate427(data.sparsity, {
+      if (!validate513(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate437(data.macs, {
+      if (!validate523(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate445(data.fid, {
+      if (!validate531(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
+        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate473(data.model, {
+      if (!validate559(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate559.errors : vErrors.concat(validate559.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate358.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
-function validate112(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13412,57 +16035,57 @@ function validate112(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate113(data.apiVersion, {
+      if (!validate139(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate115(data.kind, {
+      if (!validate141(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate115.errors : vErrors.concat(validate115.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate117(data.metadata, {
+      if (!validate143(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate121(data.spec, {
+      if (!validate147(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate121.errors : vErrors.concat(validate121.errors);
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate358(data.status, {
+      if (!validate444(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
@@ -13482,6 +16105,6 @@ function validate112(data, {
     }
     errors++;
   }
-  validate112.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }

@@ -612,6 +612,169 @@ export interface ISparseFinetune {
        */
       "nodes"?: number;
       /**
+       * Scheduler of the pod. Absent means the cluster's default one.
+       */
+      "schedulerName"?: string;
+      /**
+       * How the run's pods are spread over hosts or zones, as in a Pod, which also counts them. Absent means as the cluster's scheduler does by default.
+       */
+      "topologySpreadConstraints"?: Array<{
+        /**
+         * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+         */
+        "topologyKey": string;
+        /**
+         * Largest difference between the numbers of pods in two places. Absent means 1.
+         */
+        "maxSkew"?: number;
+        /**
+         * Whether a pod that fits nowhere is placed all the same (ScheduleAnyway) or waits (DoNotSchedule).
+         */
+        "whenUnsatisfiable": "ScheduleAnyway" | "DoNotSchedule";
+        /**
+         * Number of places below which the least number of pods in a place counts as 0.
+         */
+        "minDomains"?: number;
+        /**
+         * Whether places with no node for the pod's nodeSelector and affinity are left out (Honor, the default) or count.
+         */
+        "nodeAffinityPolicy"?: "Honor" | "Ignore";
+        /**
+         * Whether nodes whose taints the pod does not tolerate are left out (Honor) or count (Ignore, the default).
+         */
+        "nodeTaintsPolicy"?: "Honor" | "Ignore";
+      }>;
+      /**
+       * User and groups of the pod in place of the chart's (workloads.podSecurityContext). On OpenShift leave it out, since the cluster assigns them.
+       */
+      "securityContext"?: {
+        /**
+         * User that the trainer runs as; never root.
+         */
+        "runAsUser"?: number;
+        /**
+         * Its group.
+         */
+        "runAsGroup"?: number;
+        /**
+         * Group of the files on the volumes.
+         */
+        "fsGroup"?: number;
+        /**
+         * Further groups, for example of a file server.
+         */
+        "supplementalGroups"?: Array<number>;
+      };
+      /**
+       * Secrets and ConfigMaps of this namespace whose keys become environment variables. Variables of env and of the operator win over them.
+       */
+      "envFrom"?: Array<{
+        /**
+         * Put before each name.
+         */
+        "prefix"?: string;
+        /**
+         * A Secret.
+         */
+        "secretRef"?: {
+          /**
+           * Name of the Secret.
+           */
+          "name": string;
+          /**
+           * When true, the pod starts although the Secret is missing.
+           */
+          "optional"?: boolean;
+        };
+        /**
+         * A ConfigMap.
+         */
+        "configMapRef"?: {
+          /**
+           * Name of the ConfigMap.
+           */
+          "name": string;
+          /**
+           * When true, the pod starts although the ConfigMap is missing.
+           */
+          "optional"?: boolean;
+        };
+      }>;
+      /**
+       * Volumes beside those of the URIs, of kinds that the restricted pod security standard admits.
+       */
+      "volumes"?: Array<{
+        /**
+         * Name that volumeMounts refer to.
+         */
+        "name": string;
+        /**
+         * A file for each key of a ConfigMap.
+         */
+        "configMap"?: {
+          /**
+           * Name of the ConfigMap.
+           */
+          "name": string;
+        };
+        /**
+         * A file for each key of a Secret.
+         */
+        "secret"?: {
+          /**
+           * Name of the Secret.
+           */
+          "secretName": string;
+        };
+        /**
+         * A volume claim.
+         */
+        "persistentVolumeClaim"?: {
+          /**
+           * Name of the claim.
+           */
+          "claimName": string;
+          /**
+           * Mount it read-only.
+           */
+          "readOnly"?: boolean;
+        };
+        /**
+         * An empty folder that lives as long as the pod.
+         */
+        "emptyDir"?: {
+          /**
+           * Memory keeps it in memory, which counts against the container's limit. Absent means the node's disk.
+           */
+          "medium"?: "Memory";
+          /**
+           * The most that it may hold, for example 20Gi.
+           */
+          "sizeLimit"?: string;
+        };
+      }>;
+      /**
+       * Where the volumes lie in the container.
+       */
+      "volumeMounts"?: Array<{
+        /**
+         * Name of one of the volumes.
+         */
+        "name": string;
+        /**
+         * Folder in the container.
+         */
+        "mountPath": string;
+        /**
+         * Folder or file in the volume. Absent means all of it.
+         */
+        "subPath"?: string;
+        /**
+         * Mount it read-only.
+         */
+        "readOnly"?: boolean;
+      }>;
+      /**
        * Container image to run instead of the operator's default one. It must hold the same release of the sparsedm package.
        */
       "image"?: string;
@@ -677,7 +840,7 @@ export interface ISparseFinetune {
         "tolerationSeconds"?: number;
       }>;
       /**
-       * Finer rules than nodeSelector about the nodes that may run the pod.
+       * Finer rules than nodeSelector about the nodes that may run the pod, and about the pods beside it.
        */
       "affinity"?: {
         /**
@@ -740,6 +903,114 @@ export interface ISparseFinetune {
                  */
                 "values"?: Array<string>;
               }>;
+            };
+          }>;
+        };
+        /**
+         * Pods beside which the pod is placed, as in a Pod.
+         */
+        "podAffinity"?: {
+          /**
+           * Terms that all must hold.
+           */
+          "requiredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * Which pods of this namespace are meant.
+             */
+            "labelSelector": {
+              /**
+               * Labels that such a pod carries.
+               */
+              "matchLabels": {
+                [key: string]: string;
+              };
+            };
+            /**
+             * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+             */
+            "topologyKey": string;
+          }>;
+          /**
+           * Terms that are preferred, ranked by the sum of the matching weights.
+           */
+          "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * Weight of a match.
+             */
+            "weight": number;
+            /**
+             * The term to match.
+             */
+            "podAffinityTerm": {
+              /**
+               * Which pods of this namespace are meant.
+               */
+              "labelSelector": {
+                /**
+                 * Labels that such a pod carries.
+                 */
+                "matchLabels": {
+                  [key: string]: string;
+                };
+              };
+              /**
+               * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+               */
+              "topologyKey": string;
+            };
+          }>;
+        };
+        /**
+         * Pods beside which the pod is not placed, as in a Pod.
+         */
+        "podAntiAffinity"?: {
+          /**
+           * Terms that all must hold.
+           */
+          "requiredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * Which pods of this namespace are meant.
+             */
+            "labelSelector": {
+              /**
+               * Labels that such a pod carries.
+               */
+              "matchLabels": {
+                [key: string]: string;
+              };
+            };
+            /**
+             * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+             */
+            "topologyKey": string;
+          }>;
+          /**
+           * Terms that are preferred, ranked by the sum of the matching weights.
+           */
+          "preferredDuringSchedulingIgnoredDuringExecution"?: Array<{
+            /**
+             * Weight of a match.
+             */
+            "weight": number;
+            /**
+             * The term to match.
+             */
+            "podAffinityTerm": {
+              /**
+               * Which pods of this namespace are meant.
+               */
+              "labelSelector": {
+                /**
+                 * Labels that such a pod carries.
+                 */
+                "matchLabels": {
+                  [key: string]: string;
+                };
+              };
+              /**
+               * Label of nodes whose values are the places, for example topology.kubernetes.io/zone.
+               */
+              "topologyKey": string;
             };
           }>;
         };
